@@ -1,0 +1,65 @@
+"""What can go wrong, as values and as the few exceptions that end a command.
+
+Failure            one provider's failure: a value, never raised past that provider
+ModelsyncError     ends a command with one line and an instruction
+├── UsageError     wrong option, unknown provider            exit 64
+├── SettingsError  a setting that cannot be used             exit 64
+└── DatabaseError  the catalog cannot be opened or written   exit 1
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """Whose turn it is: what to do about a failure."""
+
+    CONFIG = "config"  # the operator's: a key, an address, a certificate
+    TRANSIENT = "transient"  # nobody's: try again later
+    UPSTREAM = "upstream"  # the provider's: its answer could not be used
+    INTERNAL = "internal"  # ours, or this machine's: a bug, a full disk
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why one provider could not be synced.
+
+    `message` says what happened, `hint` what to do next; neither ever holds a key or an upstream body.
+    """
+
+    kind: Kind
+    message: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}"
+
+
+class ModelsyncError(Exception):
+    """Ends a command. Shown as `message` and `hint`, without a traceback."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}"
+
+
+class UsageError(ModelsyncError):
+    """The command line or a call named something that does not exist."""
+
+    exit_code = 64
+
+
+class SettingsError(ModelsyncError):
+    """A setting is malformed or unsafe."""
+
+    exit_code = 64
+
+
+class DatabaseError(ModelsyncError):
+    """The catalog database cannot be opened, read or written."""

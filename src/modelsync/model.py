@@ -1,0 +1,162 @@
+"""The normalized facts of one model: immutable values, in this catalog's own words and units."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+MODALITIES = ("text", "image", "file", "audio", "video", "embeddings", "rerank", "moderation", "3d")
+"""Known modalities in the order they are written; others follow alphabetically."""
+
+PER_TOKEN = (
+    "prompt",
+    "completion",
+    "cache_read",
+    "cache_write",
+    "cache_write_1h",
+    "reasoning",
+    "audio_input",
+    "audio_output",
+    "audio_cache_read",
+    "image_input",
+    "image_output",
+)
+"""The fields of `Prices` and `Tier` that are USD per token."""
+
+
+class UnitPrice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A price per something that is neither a token, a request nor an image.
+
+    `usd` is USD per one `per` (second, megapixel, character …); `what` says what is counted when the provider says it.
+    """
+
+    per: str
+    usd: Decimal
+    what: str = ""
+
+
+class Tier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Prices that replace the flat ones, for the whole request, while a condition holds.
+
+    `above`: the prompt has strictly more tokens than this. `utc_start` (inclusive) and `utc_end` (exclusive): HHMM, may wrap midnight.
+    A price left None is inherited from the flat prices.
+    """
+
+    above: int | None = None
+    utc_start: int | None = None
+    utc_end: int | None = None
+    prompt: Decimal | None = None
+    completion: Decimal | None = None
+    cache_read: Decimal | None = None
+    cache_write: Decimal | None = None
+    cache_write_1h: Decimal | None = None
+    reasoning: Decimal | None = None
+    audio_input: Decimal | None = None
+    audio_output: Decimal | None = None
+    audio_cache_read: Decimal | None = None
+    image_input: Decimal | None = None
+    image_output: Decimal | None = None
+
+
+class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a model costs. None is "not stated", 0 is "stated to be free", `dynamic` is "varies by request".
+
+    Everything up to `image_output` is USD per token; `request` USD per request, `image` USD per image, `web_search` USD per search.
+    `cache_write` is the provider's default time to live (usually five minutes). `others` holds price fields this version does not
+    know, as received. `raw` (wire text and unit of each field that was read) and `problems` (why a stated price was not taken)
+    explain the values and are no part of them: they never make two prices differ.
+    """
+
+    prompt: Decimal | None = None
+    completion: Decimal | None = None
+    cache_read: Decimal | None = None
+    cache_write: Decimal | None = None
+    cache_write_1h: Decimal | None = None
+    reasoning: Decimal | None = None
+    audio_input: Decimal | None = None
+    audio_output: Decimal | None = None
+    audio_cache_read: Decimal | None = None
+    image_input: Decimal | None = None
+    image_output: Decimal | None = None
+    request: Decimal | None = None
+    image: Decimal | None = None
+    web_search: Decimal | None = None
+    per_unit: tuple[UnitPrice, ...] = ()
+    tiers: tuple[Tier, ...] = ()
+    dynamic: bool = False
+    others: dict[str, str] = msgspec.field(default_factory=dict)
+    raw: dict[str, str] = msgspec.field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def stated(self) -> bool:
+        """Whether the provider said anything about the price that we understood."""
+        return any(value not in (None, (), False) for value in price_facts(self)[:-1])
+
+
+PRICE_FIELDS = Prices.__struct_fields__[:-2]
+"""The fields that are facts: all but `raw` and `problems`."""
+
+NO_PRICES = Prices()
+
+
+def price_facts(prices: Prices) -> tuple[object, ...]:
+    """The values of PRICE_FIELDS, in that order."""
+    return msgspec.structs.astuple(prices)[:-2]
+
+
+def tier_of(prices: Prices, *, above: int | None = None, utc_start: int | None = None, utc_end: int | None = None) -> Tier:
+    """The per-token prices of `prices`, under a condition."""
+    return Tier(above=above, utc_start=utc_start, utc_end=utc_end, **{name: getattr(prices, name) for name in PER_TOKEN})
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """One model as one provider offers it. None always means that the provider does not say.
+
+    `id` is the wire id, byte-exact. Lengths are in tokens. `available` is False where the provider lists a model and says that it
+    cannot be called. `metadata` is the rest of the provider's row that is stable from one answer to the next.
+    """
+
+    id: str
+    model_name: str | None = None
+    description: str | None = None
+    context_length: int | None = None
+    max_output_tokens: int | None = None
+    input_modalities: tuple[str, ...] | None = None
+    output_modalities: tuple[str, ...] | None = None
+    supports_streaming: bool | None = None
+    supports_function_calling: bool | None = None
+    supports_vision: bool | None = None
+    supports_reasoning: bool | None = None
+    supports_structured_output: bool | None = None
+    available: bool = True
+    released_at: datetime | None = None
+    expires_at: datetime | None = None
+    hugging_face_id: str | None = None
+    metadata: Mapping[str, object] = msgspec.field(default_factory=dict)
+    prices: Prices = NO_PRICES
+
+    @property
+    def modality(self) -> str | None:
+        """Both sides in one word, as OpenRouter writes it: `text+image->text`. None when a side is not stated."""
+        if not self.input_modalities or not self.output_modalities:
+            return None
+        return "+".join(self.input_modalities) + "->" + "+".join(self.output_modalities)
+
+
+_canonical = msgspec.json.Encoder(order="deterministic")
+
+
+def content_hash(model: Model) -> str:
+    """32 hex digits over every fact and the metadata of a model; how a price was written on the wire is no fact."""
+    facts = (*msgspec.structs.astuple(model)[:-1], *price_facts(model.prices))
+    return hashlib.blake2b(_canonical.encode(facts), digest_size=16).hexdigest()
+
+
+def modalities(names: Iterable[str] | None) -> tuple[str, ...] | None:
+    """Modality names in canonical order, without doubles; None when none is stated."""
+    known = {name.strip().lower() for name in names or ()} - {""}
+    order = {name: position for position, name in enumerate(MODALITIES)}
+    return tuple(sorted(known, key=lambda name: (order.get(name, len(order)), name))) or None

@@ -1,0 +1,169 @@
+"""From a price on the wire to exact USD. The one place where units are applied.
+
+A unit is declared for every price field, never guessed from the size of a number. Numbers keep their decimal digits from the first
+byte: they are read from the raw JSON text, never through a float.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import Context, Decimal
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from modelsync.model import NO_PRICES, PER_TOKEN, Prices, UnitPrice
+
+
+class Unit(msgspec.Struct, frozen=True):
+    """What one wire unit of a price means: `usd` USD per one `per`."""
+
+    name: str
+    per: str
+    usd: Decimal
+
+
+USD_PER_TOKEN = Unit("USD per token", "token", Decimal(1))
+USD_PER_1M_TOKENS = Unit("USD per 1M tokens", "token", Decimal("1e-6"))
+CENTS_PER_TOKEN = Unit("US cents per token", "token", Decimal("1e-2"))
+TENTHOUSANDTHS_PER_1M_TOKENS = Unit("1/10,000 USD per 1M tokens", "token", Decimal("1e-10"))
+TICKS_PER_TOKEN = Unit("ticks (1e-10 USD) per token", "token", Decimal("1e-10"))
+USD_PER_REQUEST = Unit("USD per request", "request", Decimal(1))
+USD_PER_IMAGE = Unit("USD per image", "image", Decimal(1))
+TICKS_PER_IMAGE = Unit("ticks (1e-10 USD) per image", "image", Decimal("1e-10"))
+USD_PER_SEARCH = Unit("USD per search", "search", Decimal(1))
+USD_PER_1K_SEARCHES = Unit("USD per 1,000 searches", "search", Decimal("1e-3"))
+TICKS_PER_SEARCH = Unit("ticks (1e-10 USD) per search", "search", Decimal("1e-10"))
+CENTS_PER_SECOND = Unit("US cents per second", "second", Decimal("1e-2"))
+
+LOWEST_PER_TOKEN, HIGHEST_PER_TOKEN = Decimal("1e-11"), Decimal("1e-2")
+"""A stated, non-zero price per token outside these bounds is not believed (USD per token)."""
+
+HIGHEST_PER_UNIT = Decimal(100_000)
+"""The same for any other unit (USD)."""
+
+_FIXED_DIMENSIONS = {"request": "request", "image": "image", "web_search": "search"}
+
+
+class Price(msgspec.Struct, frozen=True):
+    """Where one wire field goes: a field of `Prices` (or "per_unit"), and its unit.
+
+    `zero_is_free` is False where a 0 on the wire only means that there is no such price.
+    """
+
+    to: str
+    unit: Unit
+    zero_is_free: bool = True
+
+    def __post_init__(self) -> None:
+        expected = "token" if self.to in PER_TOKEN else _FIXED_DIMENSIONS.get(self.to)
+        if self.to != "per_unit" and self.unit.per != expected:
+            raise ValueError(f"{self.to} is not a price per {self.unit.per}")
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A stated price that is not taken, and why."""
+
+    reason: str
+
+
+Amount = Decimal | Unreadable | None
+
+NO_SENTINELS: Mapping[bytes, str] = MappingProxyType({})
+
+_number = re.compile(rb'(?P<quote>"?)(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)(?P=quote)')
+_twelve_digits = Context(prec=12)
+
+
+@lru_cache(maxsize=65536)
+def number(raw: bytes) -> Amount:
+    """The exact number in a JSON number or numeric string; None for null, "" and nothing.
+
+    At most 40 characters of ASCII digits, sign, point and exponent: "$0.5", "0,15", "free", true, NaN are unreadable.
+    Twelve significant digits are kept, which removes float noise: 2.5999999999999996 is 2.6.
+    """
+    if raw in (b"", b"null", b'""'):
+        return None
+    match = _number.fullmatch(raw) if len(raw) <= 42 else None
+    if match is None:
+        return Unreadable("not a plain decimal number")
+    return _twelve_digits.create_decimal(match[2].decode("ascii")).normalize(_twelve_digits)
+
+
+@lru_cache(maxsize=65536)
+def usd(raw: bytes, unit: Unit) -> Amount:
+    """A wire price in USD per `unit.per`, inside the bounds; None when nothing is stated."""
+    value = number(raw)
+    return bounded(value * unit.usd, unit.per) if isinstance(value, Decimal) else value
+
+
+def bounded(value: Decimal, per: str) -> Amount:
+    """`value` (USD per `per`) in canonical form when it is believable."""
+    if value.is_zero():
+        return Decimal(0)
+    if value < 0:
+        return Unreadable("negative")
+    low, high = (LOWEST_PER_TOKEN, HIGHEST_PER_TOKEN) if per == "token" else (Decimal(0), HIGHEST_PER_UNIT)
+    if not low <= value <= high:
+        return Unreadable(f"{value.normalize():f} USD per {per} is outside {low:f} to {high:f}")
+    return value.normalize(_twelve_digits)
+
+
+def read_prices(
+    table: Mapping[str, Price],
+    wire: Mapping[str, msgspec.Raw],
+    *,
+    sentinels: Mapping[bytes, str] = NO_SENTINELS,
+    zero_is_free: bool = True,
+    ignore: frozenset[str] = frozenset(),
+) -> Prices:
+    """A provider's price fields as `Prices`.
+
+    `table` says where each wire field goes and in what unit. `zero_is_free=False` reads every 0 of this row as "not stated".
+    `sentinels` names wire numbers that are no amounts: `{b"-1": "dynamic"}` (varies by request) or "unpriced".
+    Wire fields in neither `table` nor `ignore` are kept as received, in `others`.
+    """
+    facts: dict[str, Any] = {}
+    per_unit: list[UnitPrice] = []
+    raw_texts: dict[str, str] = {}
+    others: dict[str, str] = {}
+    problems: list[str] = []
+    dynamic = False
+    for field, raw_value in wire.items():
+        raw = bytes(raw_value)
+        price = table.get(field)
+        if price is None:
+            if field not in ignore and number(raw) not in (None, Decimal(0)):
+                others[field] = canonical(raw)
+            continue
+        mark = sentinels.get(raw.strip(b'"'))
+        if mark:
+            dynamic = dynamic or mark == "dynamic"
+            continue
+        value = usd(raw, price.unit)
+        if value is None:
+            continue
+        raw_texts[field] = f"{excerpt(raw)} {price.unit.name}"
+        if isinstance(value, Unreadable):
+            problems.append(f"price {field} = {excerpt(raw)}: {value.reason}; not stated")
+        elif value or (zero_is_free and price.zero_is_free):
+            if price.to == "per_unit":
+                per_unit.append(UnitPrice(price.unit.per, value, field))
+            else:
+                facts[price.to] = value
+    if not (raw_texts or others or dynamic):
+        return NO_PRICES
+    per_unit.sort(key=lambda unit_price: unit_price.what)
+    return Prices(**facts, per_unit=tuple(per_unit), dynamic=dynamic, others=others, raw=raw_texts, problems=tuple(problems))
+
+
+def canonical(raw: bytes, limit: int = 2000) -> str:
+    """JSON text that does not depend on white space or on the order of keys, at most `limit` characters."""
+    return msgspec.json.encode(msgspec.json.decode(raw), order="deterministic").decode()[:limit]
+
+
+def excerpt(raw: bytes, limit: int = 80) -> str:
+    """Wire bytes as short text for people: at most `limit` characters."""
+    text = raw[: limit * 4].decode("utf-8", "replace").strip('"')
+    return text if len(text) <= limit else text[: limit - 1] + "…"

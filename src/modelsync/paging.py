@@ -1,0 +1,143 @@
+"""How lists are paged, as generators: they yield requests and are sent answers. No I/O here.
+
+Every one of them ends: a repeated token or address, or more than `MAX_PAGES` pages, raises PagingError, and then nothing of the list is
+used, because a list whose end was not reached says nothing about what is absent.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+
+import msgspec
+
+from modelsync.errors import Failure
+from modelsync.provider import Answer, Endpoint, Flow, Request
+
+MAX_PAGES = 1000
+
+
+class PagingError(Exception):
+    """The provider's pages do not end, or cannot be followed."""
+
+
+def with_query(url: str, **parameters: object) -> str:
+    """`url` with query parameters set, replacing those of the same name."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True)) | {name: str(value) for name, value in parameters.items()}
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def single(endpoint: Endpoint, url: str) -> Flow:
+    """One answer holds everything."""
+    yield Request(endpoint, url)
+
+
+def follow(next_url: Callable[[Answer, str], str | None]) -> Callable[[Endpoint, str], Flow]:
+    """Pages whose answer leads to the next: `next_url(answer, url asked)` is the next address, or None at the end."""
+
+    def pages(endpoint: Endpoint, url: str) -> Flow:
+        seen: set[str] = set()
+        following: str | None = url
+        while following:
+            if following in seen or len(seen) >= MAX_PAGES:
+                raise PagingError("the same page was offered twice" if following in seen else f"more than {MAX_PAGES} pages")
+            seen.add(following)
+            answer = yield Request(endpoint, following)
+            if isinstance(answer, Failure):
+                return
+            following = next_url(answer, following)
+
+    return pages
+
+
+def envelope(answer: Answer) -> Mapping[str, Any]:
+    """The answer's top-level object, its values still raw. Raises PagingError when it is no JSON object."""
+    try:
+        return msgspec.json.decode(answer.body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise PagingError("a page is not a JSON object") from error
+
+
+def value_at(answer: Answer, path: str) -> Any:
+    """The value at a dotted path of the answer ("output.total"), None where it is missing."""
+    here: Any = envelope(answer)
+    try:
+        for name in path.split("."):
+            here = msgspec.json.decode(here, type=dict[str, msgspec.Raw]) if isinstance(here, msgspec.Raw) else here
+            if name not in here:
+                return None
+            here = here[name]
+        return msgspec.json.decode(here)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise PagingError(f"{path} cannot be read") from error
+
+
+def next_link(path: str) -> Callable[[Endpoint, str], Flow]:
+    """The answer holds the next address, absolute or relative to the origin, at `path`; null or missing at the end."""
+
+    def following(answer: Answer, url: str) -> str | None:
+        link = value_at(answer, path)
+        if link in (None, ""):
+            return None
+        if not isinstance(link, str):
+            raise PagingError(f"{path} is not an address")
+        return urljoin(url, link)
+
+    return follow(following)
+
+
+def next_token(path: str, parameter: str) -> Callable[[Endpoint, str], Flow]:
+    """The answer holds a token at `path` that the next request sends as `parameter`; empty or missing at the end."""
+
+    def following(answer: Answer, url: str) -> str | None:
+        token = value_at(answer, path)
+        if token in (None, ""):
+            return None
+        if not isinstance(token, str | int) or str(token) == dict(parse_qsl(urlsplit(url).query)).get(parameter):
+            raise PagingError(f"{path} is repeated or unreadable")
+        return with_query(url, **{parameter: token})
+
+    return follow(following)
+
+
+_next_relation = re.compile(r'<([^<>]+)>\s*;[^<]*?\brel="?next"?')
+
+
+def link_header(endpoint: Endpoint, url: str) -> Flow:
+    """The address of the next page is in the `Link` header (RFC 8288), to be followed as it is."""
+
+    def following(answer: Answer, url: str) -> str | None:
+        match = _next_relation.search(answer.headers.get("link", ""))
+        return urljoin(url, match[1]) if match else None
+
+    yield from follow(following)(endpoint, url)
+
+
+def counted(
+    *, rows: str, total: str, parameter: str, size_parameter: str, size: int, first: int = 0, by_page: bool = False
+) -> Callable[[Endpoint, str], Flow]:
+    """Pages by number (`by_page`) or by offset, until `total` rows were seen or a page is empty.
+
+    `rows` and `total` are dotted paths. A page equal to the one before it, or an empty one before the total is reached, is a PagingError.
+    """
+
+    def pages(endpoint: Endpoint, url: str) -> Flow:
+        seen, last_digest = 0, ""
+        for page in range(MAX_PAGES):
+            position = first + (page if by_page else seen)
+            answer = yield Request(endpoint, with_query(url, **{parameter: position, size_parameter: size}))
+            if isinstance(answer, Failure):
+                return
+            count, expected = len(value_at(answer, rows) or ()), value_at(answer, total)
+            seen += count
+            if not isinstance(expected, int) or isinstance(expected, bool):
+                raise PagingError(f"{total} is not stated, so the end of the list cannot be told")
+            if seen >= expected:
+                return
+            if count == 0 or answer.sha256 == last_digest:
+                raise PagingError(f"the pages end after {seen} of {expected} rows")
+            last_digest = answer.sha256
+        raise PagingError(f"more than {MAX_PAGES} pages")
+
+    return pages

@@ -1,0 +1,152 @@
+"""What a provider is made of: facts and pure functions. No HTTP, no settings, no clock, no database here."""
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from modelsync.errors import Failure
+from modelsync.model import Model
+from modelsync.money import Price
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What really came: one HTTP answer with status 200. `body` is decoded from its transfer and content coding, nothing else.
+
+    `headers` has lower-case names; `received_at` is a Unix time in seconds, `sha256` hex over `body`.
+    """
+
+    url: str
+    body: bytes
+    sha256: str
+    headers: Mapping[str, str]
+    received_at: float
+
+
+class KeyUse(Enum):
+    """Whether an endpoint is asked with the provider's key."""
+
+    NEVER = "never"  # public, and a key would change the answer
+    OPTIONAL = "optional"  # public; a key only raises limits, so it is sent when set
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """One list of a provider: where it is, where its rows are, how it is paged.
+
+    `url` is the whole address, or a function of the provider's options. `rows` are alternatives of a dotted path in the answer
+    ("data", "data.models"), "" for a bare array, "." for an answer that is itself the only row. `units` declares every price field.
+    An endpoint that `fills` only adds to what another lists: it may fail without failing the provider.
+    """
+
+    name: str = "models"
+    url: str | Callable[[Any], str]
+    row: type[msgspec.Struct]
+    rows: tuple[str, ...] = ("data",)
+    paging: Callable[["Endpoint", str], "Flow"]
+    key: KeyUse = KeyUse.NEVER
+    fills: bool = False
+    units: Mapping[str, Price] = field(default_factory=dict)
+
+    def at(self, options: msgspec.Struct) -> str:
+        """This endpoint's first address under a user's options."""
+        return self.url if isinstance(self.url, str) else self.url(options)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """Ask `url`, which belongs to `endpoint`. With GET always."""
+
+    endpoint: Endpoint
+    url: str
+
+
+Flow = Generator[Request, Answer | Failure, None]
+"""Yields requests and is sent what came of each. A Failure is sent only for endpoints that `fill`."""
+
+
+class Wire(msgspec.Struct, frozen=True):
+    """One decoded row: `row` in its wire type, and `rest`, the fields that type does not declare."""
+
+    row: Any
+    rest: dict[str, Any]
+
+
+class Bearer(msgspec.Struct, frozen=True):
+    """A key sent as `Authorization: <scheme> <key>`, from the first of `variables` that is set."""
+
+    variables: tuple[str, ...]
+    scheme: str = "Bearer"
+
+
+class GoogleAccount(msgspec.Struct, frozen=True):
+    """OAuth2 for Google Cloud: a service account (JSON in a variable, or a file), or application default credentials."""
+
+    variables: tuple[str, ...] = ("GOOGLE_VERTEX_CREDENTIALS_JSON", "GOOGLE_APPLICATION_CREDENTIALS")
+    scope: str = "https://www.googleapis.com/auth/cloud-platform"
+
+
+Auth = Bearer | GoogleAccount
+
+
+class NoOptions(msgspec.Struct, frozen=True):
+    """A provider where a user has nothing to choose."""
+
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+RowsByEndpoint = Mapping[str, Sequence[Wire]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider(Generic[Row]):
+    """Everything that is particular to one provider.
+
+    `normalize` turns one wire row (or one row that `combine` made of several endpoints' rows) into a model; it raises ValueError for a
+    row that is no model, and returns None for one that is deliberately left out (a private fine-tune, a setting's choice).
+    `combine` joins the rows of several endpoints, by endpoint name, into the rows that `normalize` takes; without it the first endpoint's
+    rows are taken. `requests` is the flow of a provider whose requests depend on one another. `partial` says why a listing that came
+    whole still does not show everything (a limit, a restricted key), so that absence means nothing in it.
+    `price_unit` is the declared unit in words; `verified` says what the reading was checked against.
+    `version` is raised whenever the same bytes would be read differently: it makes the next sync read everything again.
+    """
+
+    slug: str
+    name: str
+    description: str
+    site_url: str
+    docs_url: str
+    price_unit: str
+    verified: str
+    auth: Auth
+    endpoints: tuple[Endpoint, ...]
+    normalize: Callable[[Row], Model | None]
+    combine: Callable[[RowsByEndpoint, Any], Iterable[Wire]] | None = None
+    requests: Callable[["Provider[Any]", Any, bool], Flow] | None = None
+    options: type[msgspec.Struct] = NoOptions
+    partial: Callable[[RowsByEndpoint, Any], str | None] | None = None
+    version: int = 1
+    may_be_empty: bool = False
+    deadline: float = 60.0
+    base_url: str
+    logo_url: str | None = None
+    status_page_url: str | None = None
+    privacy_policy_url: str | None = None
+    terms_of_service_url: str | None = None
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether nothing can be listed without a key."""
+        return any(endpoint.key is KeyUse.REQUIRED and not endpoint.fills for endpoint in self.endpoints)
+
+    def flow(self, options: msgspec.Struct, has_key: bool) -> Flow:
+        """All requests of one sync: `requests` when the provider has its own, else every endpoint's pages in turn."""
+        return self.requests(self, options, has_key) if self.requests else each_endpoint(self, options, has_key)
+
+
+def each_endpoint(provider: Provider[Any], options: msgspec.Struct, has_key: bool) -> Flow:
+    """Every endpoint in turn; those that need a key only when there is one."""
+    for endpoint in provider.endpoints:
+        if has_key or endpoint.key is not KeyUse.REQUIRED:
+            yield from endpoint.paging(endpoint, endpoint.at(options))

@@ -1,0 +1,281 @@
+"""From answers to a listing: bytes in, models out, row by row. A bad row is rejected with its reason, the rest go on."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from modelsync.errors import Failure, Kind
+from modelsync.model import NO_PRICES, Model, price_facts
+from modelsync.money import excerpt
+from modelsync.provider import Answer, Endpoint, Provider, Request, Wire
+
+MAX_TOKENS = 1_000_000_000
+MAX_ID_BYTES, MAX_NAME, MAX_DESCRIPTION, MAX_METADATA = 512, 500, 20_000, 100_000
+"""Longest id in bytes; longest name and description in characters; largest metadata of one row in bytes of JSON."""
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A row that is no model. With a readable id it still counts as seen: it is not absent."""
+
+    position: int
+    id: str | None
+    reason: str
+    excerpt: str
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """What one provider lists. Only in a `complete` listing does absence mean something.
+
+    `duplicates` are the ids that came again; `left_out` counts rows that a setting or the provider's nature keeps out of the catalog.
+    `warnings` are for people: values that were not understood, calls that failed and were not needed.
+    """
+
+    models: dict[str, Model]
+    rejected: tuple[Rejected, ...] = ()
+    duplicates: tuple[str, ...] = ()
+    left_out: int = 0
+    complete: bool = True
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def fetched(self) -> int:
+        """Rows the provider sent, left-out ones aside."""
+        return len(self.models) + len(self.rejected) + len(self.duplicates)
+
+    @property
+    def seen(self) -> set[str]:
+        """Ids that are not absent: those of models, and the readable ones of rejected rows."""
+        return self.models.keys() | {row.id for row in self.rejected if row.id is not None}
+
+
+def read(provider: Provider[Any], options: msgspec.Struct, answers: Sequence[tuple[Request, Answer]]) -> Listing | Failure:
+    """All answers of one sync as a listing, or why they cannot be used at all."""
+    rows: dict[str, list[Wire]] = {endpoint.name: [] for endpoint in provider.endpoints}
+    rejected: list[Rejected] = []
+    warnings: list[str] = []
+    for request, answer in answers:
+        found = rows_of(request.endpoint, answer)
+        if isinstance(found, Failure):
+            if not request.endpoint.fills:
+                return found
+            warnings.append(f"{request.endpoint.name}: {found.message}")
+            continue
+        for wire in decode_rows(request.endpoint, found, warnings):
+            if isinstance(wire, Wire):
+                rows[request.endpoint.name].append(wire)
+            elif request.endpoint.fills:
+                warnings.append(f"{request.endpoint.name} row {wire.position}: {wire.reason}")
+            else:
+                rejected.append(wire)
+    wires = provider.combine(rows, options) if provider.combine else next(iter(rows.values()))
+    partial = provider.partial(rows, options) if provider.partial else None
+    if partial:
+        warnings.append(partial)
+    return collect(provider, wires, rejected, warnings, complete=not partial)
+
+
+def collect(provider: Provider[Any], wires: Iterable[Wire], rejected: list[Rejected], warnings: list[str], *, complete: bool) -> Listing:
+    """Normalize every row; the first of several with one id wins, and each of the others is reported."""
+    models: dict[str, Model] = {}
+    duplicates: list[str] = []
+    left_out = 0
+    for position, wire in enumerate(wires):
+        model = normalize(provider, wire, position, warnings)
+        if model is None:
+            left_out += 1
+        elif isinstance(model, Rejected):
+            rejected.append(model)
+        elif model.id not in models:
+            models[model.id] = model
+        else:
+            duplicates.append(model.id)
+            first = models[model.id]
+            if price_facts(first.prices) != price_facts(model.prices):
+                warnings.append(f"{model.id}: listed twice with different prices; its price is not stated")
+                models[model.id] = msgspec.structs.replace(first, prices=NO_PRICES)
+    return Listing(
+        models=models,
+        rejected=tuple(rejected),
+        duplicates=tuple(duplicates),
+        left_out=left_out,
+        complete=complete,
+        warnings=tuple(warnings),
+    )
+
+
+def normalize(provider: Provider[Any], wire: Wire, position: int, warnings: list[str]) -> Model | Rejected | None:
+    """One row through the provider's `normalize` and the limits that hold for every provider."""
+    try:
+        model = provider.normalize(wire.row)
+        if model is None:
+            return None
+        checked = within_limits(msgspec.structs.replace(model, metadata={**wire.rest, **model.metadata}), warnings)
+    except (ValueError, ArithmeticError, LookupError, TypeError, msgspec.MsgspecError) as error:
+        row_id = wire.rest.get("id") or getattr(wire.row, "id", None)
+        return Rejected(position, row_id if isinstance(row_id, str) else None, f"{error}" or type(error).__name__, "")
+    warnings.extend(f"{checked.id}: {problem}" for problem in checked.prices.problems)
+    return checked
+
+
+# Envelope and rows
+
+
+def rows_of(endpoint: Endpoint, answer: Answer) -> list[msgspec.Raw] | Failure:
+    """The raw rows of one answer, found at the endpoint's path."""
+    body = answer.body.removeprefix(b"\xef\xbb\xbf")
+    for path in endpoint.rows:
+        try:
+            return _descend(body, [""] if path == "." else path.split(".") if path else [])
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            continue
+    return Failure(Kind.UPSTREAM, f"{endpoint.name}: {_what_it_is(body)}", "Nothing was changed; try again later")
+
+
+def _descend(body: bytes | msgspec.Raw, path: list[str]) -> list[msgspec.Raw]:
+    if path == [""]:
+        return [msgspec.Raw(msgspec.json.encode(msgspec.json.decode(body, type=dict[str, msgspec.Raw])))]
+    if not path:
+        return msgspec.json.decode(body, type=list[msgspec.Raw])
+    here = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    if here.get("success") == msgspec.Raw(b"false") or path[0] not in here:
+        raise msgspec.ValidationError(path[0])
+    return _descend(here[path[0]], path[1:])
+
+
+def _what_it_is(body: bytes) -> str:
+    """Why a body has no rows, without showing any of it."""
+    start = body[:200].lstrip().lower()
+    if not start:
+        return "the answer is empty"
+    if start.startswith((b"<", b"\xef\xbb\xbf<")):
+        return "the answer is an HTML page, not JSON"
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return "the answer is not complete JSON"
+    if isinstance(document, dict) and (document.get("error") or document.get("success") is False):
+        return "the provider answered with an error instead of a list"
+    return "the answer is JSON, but not the documented list"
+
+
+def decode_rows(endpoint: Endpoint, raws: Sequence[msgspec.Raw], warnings: list[str]) -> Iterator[Wire | Rejected]:
+    """Each raw row in its wire type, with the fields that type does not declare beside it."""
+    typed = msgspec.json.Decoder(endpoint.row)
+    untyped = msgspec.json.Decoder(dict[str, Any])
+    declared = {field.encode_name for field in msgspec.structs.fields(endpoint.row)}
+    for position, raw in enumerate(raws):
+        try:
+            rest = untyped.decode(raw)
+            row = _typed_row(typed, raw, warnings)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            yield Rejected(position, _readable_id(endpoint, raw), _reason(error), excerpt(bytes(raw[:400])))
+            continue
+        yield Wire(row, {name: value for name, value in rest.items() if name not in declared and value is not None})
+
+
+def _typed_row(typed: msgspec.json.Decoder[Any], raw: msgspec.Raw, warnings: list[str]) -> Any:
+    try:
+        return typed.decode(raw)
+    except msgspec.ValidationError:
+        return _without_unreadable_values(typed, msgspec.json.decode(raw, type=dict[str, Any]), warnings)
+
+
+_path = re.compile(r" - at `\$\.?([^`]+)`$")
+
+
+def _without_unreadable_values(typed: msgspec.json.Decoder[Any], row: dict[str, Any], warnings: list[str]) -> Any:
+    """Decode a row that has values of the wrong type: each such optional value becomes "not stated", with a warning.
+
+    The value is cut at the nearest field: a bad element of a list makes the whole list not stated.
+    """
+    for _ in range(50):
+        try:
+            return typed.decode(msgspec.json.encode(row))
+        except msgspec.ValidationError as error:
+            at = _path.search(str(error))
+            if at is None or not _cut(row, at[1]):
+                raise
+            warnings.append(f"{_name(row)}: unreadable {at[1]}: {str(error)[: at.start()]}; not stated")
+    raise msgspec.ValidationError("too many unreadable values")
+
+
+def _cut(row: dict[str, Any], path: str) -> bool:
+    """Remove the field at a msgspec path like `pricing.tiers[0].cost`; False when there is nothing to remove."""
+    parent: dict[str, Any] | None = None
+    here: Any = row
+    last = ""
+    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+|\.\.\.)\]", path):
+        if name and isinstance(here, dict) and name in here:
+            parent, last, here = here, name, here[name]
+        elif index.isdigit() and isinstance(here, list) and int(index) < len(here):
+            here = here[int(index)]
+        else:
+            break
+    if parent is None:
+        return False
+    del parent[last]
+    return True
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return next((str(row[key])[:120] for key in ("id", "model_name", "model_id", "name") if isinstance(row.get(key), str)), "a row")
+
+
+def _readable_id(endpoint: Endpoint, raw: msgspec.Raw) -> str | None:
+    """The id of a row that cannot be decoded otherwise, so that its model still counts as seen."""
+    name = next((field.encode_name for field in msgspec.structs.fields(endpoint.row) if field.required), "id")
+    try:
+        found = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get(name)
+        return msgspec.json.decode(found, type=str) if found is not None else None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def _reason(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+# Limits that hold for every provider
+
+
+def within_limits(model: Model, warnings: list[str]) -> Model:
+    """The model with every value inside the catalog's limits. Raises ValueError when the id itself cannot be used."""
+    check_id(model.id)
+    changes: dict[str, Any] = {}
+    for name, value in (("context_length", model.context_length), ("max_output_tokens", model.max_output_tokens)):
+        if value is not None and not 0 < value <= MAX_TOKENS:
+            changes[name] = None
+            if value:
+                warnings.append(f"{model.id}: {name} = {value} is outside 1 to {MAX_TOKENS}; not stated")
+    for name, text, limit in (("model_name", model.model_name, MAX_NAME), ("description", model.description, MAX_DESCRIPTION)):
+        if text is not None and (not text.strip() or len(text) > limit or "\0" in text):
+            changes[name] = text.replace("\0", "")[:limit].strip() or None
+            if len(text) > limit:
+                warnings.append(f"{model.id}: {name} of {len(text):,} characters was cut at {limit:,}")
+    metadata = _stored_metadata(model, warnings)
+    if metadata is not model.metadata:
+        changes["metadata"] = metadata
+    return msgspec.structs.replace(model, **changes) if changes else model
+
+
+def check_id(text: str) -> None:
+    """Raise ValueError for an id that cannot be a key: empty, over 512 bytes, or with control characters."""
+    if not text:
+        raise ValueError("the id is empty")
+    if len(text) > MAX_ID_BYTES or len(text.encode()) > MAX_ID_BYTES:
+        raise ValueError(f"the id is longer than {MAX_ID_BYTES} bytes")
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("the id has control characters, or blanks around it")
+
+
+def _stored_metadata(model: Model, warnings: list[str]) -> Mapping[str, object]:
+    encoded = msgspec.json.encode(model.metadata)
+    if b"\\u0000" in encoded:
+        encoded = encoded.replace(b"\\u0000", b"")
+        return msgspec.json.decode(encoded, type=dict[str, object])
+    if len(encoded) <= MAX_METADATA:
+        return model.metadata
+    warnings.append(f"{model.id}: {len(encoded):,} bytes of metadata were left out")
+    return {}

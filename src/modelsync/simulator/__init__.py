@@ -1,0 +1,1 @@
+"""A local server that speaks every provider's wire format, from samples kept beside it."""

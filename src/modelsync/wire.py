@@ -1,0 +1,39 @@
+"""Small pure helpers for reading wire values that many providers share."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+_EARLIEST, _LATEST = datetime(2015, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
+
+
+def unix_time(seconds: float | None) -> datetime | None:
+    """A Unix time in seconds as an aware time; None for nothing, 0, and what lies outside 2015 to 2090."""
+    if not seconds or not _EARLIEST.timestamp() <= seconds < _LATEST.timestamp():
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def iso_time(text: str | None) -> datetime | None:
+    """An ISO 8601 date or time as an aware time (UTC when it names no zone); None when unreadable or outside 2015 to 2090."""
+    if not text:
+        return None
+    try:
+        parsed = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    try:
+        return aware.astimezone(UTC) if _EARLIEST <= aware < _LATEST else None
+    except OverflowError:
+        return None
+
+
+def stated(names: Iterable[str] | None, *wanted: str) -> bool | None:
+    """Whether a list of abilities names one of `wanted`; None when the provider gives no list, or an empty one."""
+    have = {name.strip().lower() for name in names or ()}
+    return any(name in have for name in wanted) if have else None
+
+
+def stated_true(names: Iterable[str] | None, *wanted: str) -> bool | None:
+    """Like `stated`, where a list only switches abilities on and says nothing of those it leaves out."""
+    return stated(names, *wanted) or None
