@@ -93,7 +93,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def stated(self) -> bool:
         """Whether the provider said anything about the price that we understood."""
-        return any(value not in (None, (), False) for value in price_facts(self)[:-1])
+        return any(value is not None and value is not False and value != () for value in price_facts(self)[:-1])
 
 
 PRICE_FIELDS = Prices.__struct_fields__[:-2]

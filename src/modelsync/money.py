@@ -25,6 +25,7 @@ class Unit(msgspec.Struct, frozen=True):
 
 
 USD_PER_TOKEN = Unit("USD per token", "token", Decimal(1))
+USD_PER_1K_TOKENS = Unit("USD per 1,000 tokens", "token", Decimal("1e-3"))
 USD_PER_1M_TOKENS = Unit("USD per 1M tokens", "token", Decimal("1e-6"))
 CENTS_PER_TOKEN = Unit("US cents per token", "token", Decimal("1e-2"))
 TENTHOUSANDTHS_PER_1M_TOKENS = Unit("1/10,000 USD per 1M tokens", "token", Decimal("1e-10"))
@@ -35,7 +36,10 @@ TICKS_PER_IMAGE = Unit("ticks (1e-10 USD) per image", "image", Decimal("1e-10"))
 USD_PER_SEARCH = Unit("USD per search", "search", Decimal(1))
 USD_PER_1K_SEARCHES = Unit("USD per 1,000 searches", "search", Decimal("1e-3"))
 TICKS_PER_SEARCH = Unit("ticks (1e-10 USD) per search", "search", Decimal("1e-10"))
+USD_PER_SECOND = Unit("USD per second", "second", Decimal(1))
 CENTS_PER_SECOND = Unit("US cents per second", "second", Decimal("1e-2"))
+CENTS_PER_CHARACTER = Unit("US cents per character", "character", Decimal("1e-2"))
+CENTS_PER_IMAGE_UNIT = Unit("US cents per image unit", "image unit", Decimal("1e-2"))
 
 LOWEST_PER_TOKEN, HIGHEST_PER_TOKEN = Decimal("1e-11"), Decimal("1e-2")
 """A stated, non-zero price per token outside these bounds is not believed (USD per token)."""
@@ -156,6 +160,27 @@ def read_prices(
         return NO_PRICES
     per_unit.sort(key=lambda unit_price: unit_price.what)
     return Prices(**facts, per_unit=tuple(per_unit), dynamic=dynamic, others=others, raw=raw_texts, problems=tuple(problems))
+
+
+class _Scaled(msgspec.Struct, frozen=True):
+    amount: msgspec.Raw
+    scale: int
+    currency: str
+
+
+def scaled(raw: msgspec.Raw) -> msgspec.Raw:
+    """`{amount, scale, currency}` as the plain number of USD it means, amount / 10^scale.
+
+    Left as it came, and so not readable as a price, when it is no amount in USD or its scale is not positive: a scale of -6 once meant
+    the opposite, and guessing which was meant would be wrong by a factor of a trillion.
+    """
+    try:
+        money = msgspec.json.decode(raw, type=_Scaled)
+    except msgspec.MsgspecError:
+        return raw
+    if money.currency != "USD" or money.scale <= 0:
+        return raw
+    return msgspec.Raw(b"%be-%d" % (bytes(money.amount), money.scale))
 
 
 def canonical(raw: bytes, limit: int = 2000) -> str:

@@ -5,20 +5,16 @@ used, because a list whose end was not reached says nothing about what is absent
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 import msgspec
 
 from modelsync.errors import Failure
-from modelsync.provider import Answer, Endpoint, Flow, Request
+from modelsync.provider import Answer, Endpoint, Flow, PagingError, Request
 
 MAX_PAGES = 1000
-
-
-class PagingError(Exception):
-    """The provider's pages do not end, or cannot be followed."""
 
 
 def with_query(url: str, **parameters: object) -> str:
@@ -49,6 +45,18 @@ def follow(next_url: Callable[[Answer, str], str | None]) -> Callable[[Endpoint,
             following = next_url(answer, following)
 
     return pages
+
+
+def collect(flow: Flow) -> Generator[Request, Answer | Failure, list[Answer | Failure]]:
+    """Run `flow` as it is and return what came of its requests, for a flow that goes on from there."""
+    came: list[Answer | Failure] = []
+    try:
+        request = next(flow)
+        while True:
+            came.append((yield request))
+            request = flow.send(came[-1])
+    except StopIteration:
+        return came
 
 
 def envelope(answer: Answer) -> Mapping[str, Any]:
@@ -114,6 +122,17 @@ def link_header(endpoint: Endpoint, url: str) -> Flow:
     yield from follow(following)(endpoint, url)
 
 
+def at_most(requests: int, flow: Flow) -> Flow:
+    """The first `requests` requests of a flow, for lists that are asked for in part."""
+    came: Answer | Failure | None = None
+    for _ in range(requests):
+        try:
+            request = next(flow) if came is None else flow.send(came)
+        except StopIteration:
+            return
+        came = yield request
+
+
 def counted(
     *, rows: str, total: str, parameter: str, size_parameter: str, size: int, first: int = 0, by_page: bool = False
 ) -> Callable[[Endpoint, str], Flow]:
@@ -123,21 +142,23 @@ def counted(
     """
 
     def pages(endpoint: Endpoint, url: str) -> Flow:
-        seen, last_digest = 0, ""
+        seen, last = 0, None
         for page in range(MAX_PAGES):
             position = first + (page if by_page else seen)
             answer = yield Request(endpoint, with_query(url, **{parameter: position, size_parameter: size}))
             if isinstance(answer, Failure):
                 return
-            count, expected = len(value_at(answer, rows) or ()), value_at(answer, total)
-            seen += count
+            found, expected = value_at(answer, rows) or [], value_at(answer, total)
+            if found and found == last:  # even if a request id makes the two answers differ
+                raise PagingError("the same page was offered twice")
+            seen += len(found)
             if not isinstance(expected, int) or isinstance(expected, bool):
                 raise PagingError(f"{total} is not stated, so the end of the list cannot be told")
             if seen >= expected:
                 return
-            if count == 0 or answer.sha256 == last_digest:
+            if not found:
                 raise PagingError(f"the pages end after {seen} of {expected} rows")
-            last_digest = answer.sha256
+            last = found
         raise PagingError(f"more than {MAX_PAGES} pages")
 
     return pages

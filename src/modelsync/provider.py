@@ -12,6 +12,10 @@ from modelsync.model import Model
 from modelsync.money import Price
 
 
+class PagingError(Exception):
+    """A list's pages do not end, or cannot be followed."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What really came: one HTTP answer with status 200. `body` is decoded from its transfer and content coding, nothing else.
 
@@ -148,5 +152,10 @@ class Provider(Generic[Row]):
 def each_endpoint(provider: Provider[Any], options: msgspec.Struct, has_key: bool) -> Flow:
     """Every endpoint in turn; those that need a key only when there is one."""
     for endpoint in provider.endpoints:
-        if has_key or endpoint.key is not KeyUse.REQUIRED:
+        if endpoint.key is KeyUse.REQUIRED and not has_key:
+            continue
+        try:
             yield from endpoint.paging(endpoint, endpoint.at(options))
+        except PagingError:
+            if not endpoint.fills:
+                raise

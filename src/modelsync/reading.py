@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from modelsync.errors import Failure, Kind
-from modelsync.model import NO_PRICES, Model, price_facts
+from modelsync.model import NO_PRICES, Model, content_hash, price_facts
 from modelsync.money import excerpt
 from modelsync.provider import Answer, Endpoint, Provider, Request, Wire
 
@@ -29,10 +29,11 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """What one provider lists. Only in a `complete` listing does absence mean something.
 
     `duplicates` are the ids that came again; `left_out` counts rows that a setting or the provider's nature keeps out of the catalog.
-    `warnings` are for people: values that were not understood, calls that failed and were not needed.
+    `warnings` are for people: values that were not understood, calls that failed and were not needed. `hashes` are the content hashes.
     """
 
     models: dict[str, Model]
+    hashes: dict[str, str]
     rejected: tuple[Rejected, ...] = ()
     duplicates: tuple[str, ...] = ()
     left_out: int = 0
@@ -97,6 +98,7 @@ def collect(provider: Provider[Any], wires: Iterable[Wire], rejected: list[Rejec
                 models[model.id] = msgspec.structs.replace(first, prices=NO_PRICES)
     return Listing(
         models=models,
+        hashes={row_id: content_hash(model) for row_id, model in models.items()},
         rejected=tuple(rejected),
         duplicates=tuple(duplicates),
         left_out=left_out,
@@ -170,7 +172,7 @@ def decode_rows(endpoint: Endpoint, raws: Sequence[msgspec.Raw], warnings: list[
             rest = untyped.decode(raw)
             row = _typed_row(typed, raw, warnings)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            yield Rejected(position, _readable_id(endpoint, raw), _reason(error), excerpt(bytes(raw[:400])))
+            yield Rejected(position, _readable_id(endpoint, raw), _reason(error), excerpt(bytes(raw)[:400]))
             continue
         yield Wire(row, {name: value for name, value in rest.items() if name not in declared and value is not None})
 

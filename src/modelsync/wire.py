@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from modelsync.model import modalities
+
 _EARLIEST, _LATEST = datetime(2015, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
 
 
@@ -37,3 +39,26 @@ def stated(names: Iterable[str] | None, *wanted: str) -> bool | None:
 def stated_true(names: Iterable[str] | None, *wanted: str) -> bool | None:
     """Like `stated`, where a list only switches abilities on and says nothing of those it leaves out."""
     return stated(names, *wanted) or None
+
+
+def words(value: str | Iterable[str] | None) -> list[str]:
+    """The names in a comma-separated string or a list: lower-case, sorted, without doubles."""
+    names = value.split(",") if isinstance(value, str) else value or ()
+    return sorted({name.strip().lower() for name in names} - {""})
+
+
+def whole(value: float | str | None) -> int | None:
+    """A whole number, also when it is written as text; None for anything else."""
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None
+    return int(value) if value is not None and value == int(value) else None
+
+
+_SAME = {"embedding": "embeddings"}
+
+
+def sides(modality: str | None) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+    """The modalities before and after the arrow of `text+image->text` (blanks do not matter); None for a side that is not stated."""
+    before, _, after = (modality or "").partition("->")
+    found = [modalities(_SAME.get(name.strip().lower(), name) for name in side.split("+")) for side in (before, after)]
+    return found[0], found[1]

@@ -1,0 +1,183 @@
+"""Wires the objects: settings in, a few functions out. The faces call these, and so do Python programs."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from modelsync import logs, registry, sync
+from modelsync import settings as settings_module
+from modelsync.errors import Failure, ModelsyncError, UsageError
+from modelsync.fetch import Fetched, Fetcher, NeedsKey
+from modelsync.provider import Provider
+from modelsync.reading import Listing, read
+from modelsync.report import ProviderResult, Report
+from modelsync.settings import Settings
+from modelsync.store import Catalog, Store
+from modelsync.sync import Job, Watch
+
+
+def unwatched(_slug: str, _event: sync.Step | ProviderResult) -> None:
+    """Watch nothing."""
+
+
+class App:
+    """modelsync with its settings. Every method blocks, and refuses to run inside a running event loop."""
+
+    def __init__(self, settings: Settings, *, verbose: bool = False) -> None:
+        self.settings = settings
+        logs.configure(verbose=verbose, secrets=settings.secrets)
+
+    def open_store(self, *, read_only: bool = False) -> Store:
+        """The catalog's database. Raises DatabaseError."""
+        return Store.open(self.settings.database_url, registry.all_providers(), read_only=read_only)
+
+    def fetcher(self) -> Fetcher:
+        """A client towards providers, with this program's keys, limits and origins."""
+        return Fetcher(self.settings.limits, self.settings.origins, self.settings.credentials)
+
+    def jobs(self, slugs: Iterable[str] | None) -> list[Job]:
+        """One job per named provider, or per provider there is. UsageError for an unknown one."""
+        return [self._job(provider) for provider in registry.select(slugs)]
+
+    def _job(self, provider: Provider[Any]) -> Job:
+        settings = self.settings
+        return Job(provider, settings.options[provider.slug], settings.scope(provider), provider.slug in settings.enabled)
+
+    def sync(
+        self, slugs: Iterable[str] | None = None, *, dry_run: bool = False, watch: Watch = unwatched, trigger: str = "api"
+    ) -> Report:
+        """Sync the named providers, or all, and say what came of it. A dry run writes nothing at all.
+
+        Raises UsageError for an unknown provider and DatabaseError when the catalog cannot be opened; what a provider does never raises.
+        """
+        _refuse_running_loop()
+        jobs = self.jobs(slugs)
+        store = self.open_store(read_only=dry_run)
+        try:
+            return _run(jobs, self.fetcher(), store, dry_run=dry_run, watch=watch, trigger=trigger)
+        finally:
+            store.close()
+
+    def fetch(self, slug: str) -> Listing:
+        """What one provider lists now, without any database. Raises ModelsyncError when it cannot be had."""
+        _refuse_running_loop()
+        (job,) = self.jobs([slug])
+        found = asyncio.run(_fetch(job, self.fetcher()))
+        if isinstance(found, Listing):
+            return found
+        if isinstance(found, NeedsKey):
+            raise ModelsyncError(f"{slug}: API key not configured", f"Set {found.variables[0]}")
+        raise ModelsyncError(f"{slug}: {found.message}", found.hint)
+
+
+def build(settings: Settings | None = None, *, verbose: bool = False) -> App:
+    """The program, from given settings or from those of this process."""
+    return App(settings or settings_module.load(), verbose=verbose)
+
+
+def catalog(store: Store) -> Catalog:
+    """Questions to an open store."""
+    return Catalog(store)
+
+
+def _run(jobs: list[Job], fetcher: Fetcher, store: Store, *, dry_run: bool, watch: Watch, trigger: str) -> Report:
+    started_at, started = datetime.now(UTC), time.monotonic()
+    run_id = None if dry_run else store.begin_run(trigger)
+    results: dict[str, ProviderResult] = {}
+
+    def keep(slug: str, event: sync.Step | ProviderResult) -> None:
+        if isinstance(event, ProviderResult):
+            results[slug] = event
+        watch(slug, event)
+
+    def report() -> Report:
+        return Report(
+            run_id=run_id,
+            dry_run=dry_run,
+            started_at=started_at,
+            finished_at=datetime.now(UTC),
+            seconds=time.monotonic() - started,
+            results=tuple(results[slug] for slug in sorted(results)),
+        )
+
+    try:
+        asyncio.run(_until_signal(jobs, fetcher, store, run_id, keep))
+    except BaseException:
+        if run_id is not None:
+            store.cancel_run(report())
+        raise
+    if run_id is not None:
+        store.finish_run(report())
+    return report()
+
+
+class Stopped(BaseException):
+    """A signal ended the run; `code` is the exit code that says which."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+async def _until_signal(jobs: list[Job], fetcher: Fetcher, store: Store, run_id: int | None, watch: Watch) -> None:
+    """Sync, or stop cleanly at the first SIGINT or SIGTERM: providers already committed stay so, the others are untouched."""
+    code = 0
+    task = asyncio.current_task()
+
+    def stop(number: int) -> None:
+        nonlocal code
+        code = 128 + number
+        if task is not None:
+            task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop, number)
+        except (NotImplementedError, ValueError, RuntimeError):
+            break  # not the main thread, or Windows: the signal then ends the process as usual
+    try:
+        async with fetcher:
+            await sync.sync_all(jobs, fetcher, store, run_id, watch)
+    except asyncio.CancelledError:
+        if code:
+            raise Stopped(code) from None
+        raise
+
+
+async def _fetch(job: Job, fetcher: Fetcher) -> Listing | NeedsKey | Failure:
+    async with fetcher:
+        fetched = await fetcher.fetch(job.provider, job.options)
+    if isinstance(fetched, Fetched):
+        return read(job.provider, job.options, fetched.answers)
+    assert isinstance(fetched, NeedsKey | Failure)  # noqa: S101 - nothing else comes of an unconditional request
+    return fetched
+
+
+def _refuse_running_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UsageError("modelsync's functions block, and this thread runs an event loop", "Call them with asyncio.to_thread(…)")
+
+
+# The Python API, under the names users' documents know
+
+
+def fetch_models(slug: str) -> Listing:
+    """What one provider lists now: models, rejected rows, warnings. Raises ModelsyncError when it cannot be had."""
+    return build().fetch(slug)
+
+
+def sync_provider_models(slug: str, *, dry_run: bool = False) -> Report:
+    """Sync one provider into the catalog of DATABASE_URL."""
+    return build().sync([slug], dry_run=dry_run)
+
+
+def sync_all_providers(slugs: Iterable[str] | None = None, *, dry_run: bool = False) -> Report:
+    """Sync the named providers, or all of them, at once."""
+    return build().sync(slugs, dry_run=dry_run)

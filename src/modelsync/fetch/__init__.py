@@ -1,0 +1,20 @@
+"""The only HTTP client towards providers."""
+
+from modelsync.fetch.client import Fetcher
+from modelsync.fetch.credentials import Credential, GoogleCredential, KeyCredential
+from modelsync.fetch.origins import Origins
+from modelsync.fetch.results import Fetched, FetchResult, Limits, NeedsKey, Unmodified, Validators
+
+__all__ = [
+    "Credential",
+    "FetchResult",
+    "Fetched",
+    "Fetcher",
+    "GoogleCredential",
+    "KeyCredential",
+    "Limits",
+    "NeedsKey",
+    "Origins",
+    "Unmodified",
+    "Validators",
+]

@@ -1,0 +1,53 @@
+"""Response bodies, decompressed within bounds: a few bytes on the wire cannot fill the memory."""
+
+import zlib
+from collections.abc import AsyncIterator
+
+import httpx2
+
+STEP = 65536
+
+
+class TooLarge(Exception):
+    """The decoded body is larger than allowed."""
+
+
+class BadEncoding(Exception):
+    """The body's content coding cannot be undone."""
+
+
+async def read_body(response: httpx2.Response, limit: int) -> bytes:
+    """The decoded body, at most `limit` bytes; only `gzip` (the one coding we ask for) and none are understood."""
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    if coding in ("", "identity"):
+        return await _plain(response.aiter_raw(), limit)
+    if coding in ("gzip", "x-gzip"):
+        return await _gunzip(response.aiter_raw(), limit)
+    raise BadEncoding(f"content coding {coding[:40]!r} was not asked for")
+
+
+async def _plain(chunks: AsyncIterator[bytes], limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > limit:
+            raise TooLarge
+    return bytes(body)
+
+
+async def _gunzip(chunks: AsyncIterator[bytes], limit: int) -> bytes:
+    body = bytearray()
+    unzip = zlib.decompressobj(wbits=31)
+    try:
+        async for chunk in chunks:
+            pending = chunk
+            while pending and not unzip.eof:
+                body += unzip.decompress(pending, STEP)
+                pending = unzip.unconsumed_tail
+                if len(body) > limit:
+                    raise TooLarge
+    except zlib.error as error:
+        raise BadEncoding("the gzip data is damaged") from error
+    if not unzip.eof:
+        raise BadEncoding("the gzip data ends early")
+    return bytes(body)

@@ -1,0 +1,133 @@
+"""Fetching one provider: drives its flow over HTTP, within a deadline, and says what came of it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx2
+import msgspec
+
+from modelsync.errors import Failure, Kind
+from modelsync.fetch.asking import LATER, Asker, NotModified, RequestFailed
+from modelsync.fetch.credentials import Credential, GoogleCredential
+from modelsync.fetch.origins import Origins
+from modelsync.fetch.results import Fetched, FetchResult, Limits, NeedsKey, Unmodified, Validators
+from modelsync.provider import Answer, Flow, KeyUse, PagingError, Provider, Request
+
+
+class Fetcher:
+    """An HTTP client for all providers of one run. Use as an async context manager."""
+
+    def __init__(self, limits: Limits, origins: Origins, credentials: Mapping[str, Credential]) -> None:
+        self._limits = limits
+        self._origins = origins
+        self._credentials = credentials
+        self._http = httpx2.AsyncClient(
+            follow_redirects=False,
+            timeout=httpx2.Timeout(300, connect=limits.connect_timeout),  # the deadline of the whole sync is what ends slow answers
+            limits=httpx2.Limits(max_connections=None),
+            mounts={f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")},  # this machine is never behind a proxy
+            headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "modelsync"},
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    def deadline(self, provider: Provider[Any]) -> float:
+        """Seconds one provider gets in all."""
+        return self._limits.deadline or provider.deadline
+
+    async def fetch(self, provider: Provider[Any], options: msgspec.Struct, validators: Validators | None = None) -> FetchResult:
+        """Everything one provider lists, or why not. Never raises for anything a provider does, never takes longer than its deadline."""
+        credential = self._credentials.get(provider.slug)
+        if provider.needs_key and credential is None:
+            return NeedsKey(provider.auth.variables)
+        deadline = self.deadline(provider)
+        variable = credential.variable if credential else None
+        asker = Asker(self._http, self._limits, self._origins, provider.slug, variable, time.monotonic() + deadline)
+        try:
+            async with asyncio.timeout(deadline):
+                return await self._drive(provider, options, credential, validators, asker)
+        except TimeoutError:
+            message = f"no complete answer from {_host(provider.endpoints[0].at(options))} within {deadline:g} s"
+            return Failure(Kind.TRANSIENT, message, f"{LATER}, or raise MODELSYNC_DEADLINE")
+        except NotModified:
+            return Unmodified()
+        except RequestFailed as failed:
+            return NeedsKey(provider.auth.variables) if failed.status == 401 and credential is None else failed.failure
+        except PagingError as error:
+            return Failure(Kind.UPSTREAM, f"the pages of the list cannot be followed: {error}", LATER)
+
+    async def _drive(
+        self,
+        provider: Provider[Any],
+        options: msgspec.Struct,
+        credential: Credential | None,
+        validators: Validators | None,
+        asker: Asker,
+    ) -> Fetched | Failure:
+        """Run the provider's flow to its end. Anything that fails and does not only `fill` ends it."""
+        authorization = await self._authorization(provider, credential)
+        if isinstance(authorization, Failure):
+            return authorization
+        flow = provider.flow(options, credential is not None)
+        answers: list[tuple[Request, Answer]] = []
+        notes: list[str] = []
+        request = await asyncio.to_thread(_advance, flow, None)
+        while request is not None:
+            came = await self._ask(request, options, authorization, validators, asker)
+            if isinstance(came, Answer):
+                answers.append((request, came))
+            else:
+                notes.append(f"{request.endpoint.name}: {came}")
+            request = await asyncio.to_thread(_advance, flow, came)
+        return Fetched(tuple(answers), tuple(notes))
+
+    async def _ask(
+        self, request: Request, options: msgspec.Struct, authorization: Mapping[str, str], validators: Validators | None, asker: Asker
+    ) -> Answer | Failure:
+        endpoint = request.endpoint
+        if _host(request.url) != _host(endpoint.at(options)):
+            raise PagingError(f"the next page is on another host, {_host(request.url)[:200]}")
+        conditional = validators.headers if validators and validators.url == request.url else {}
+        keyed = {} if endpoint.key is KeyUse.NEVER else authorization
+        try:
+            return await asker.ask(request.url, {**keyed, **conditional}, conditional=bool(conditional))
+        except RequestFailed as failed:
+            if not endpoint.fills:
+                raise
+            return failed.failure
+
+    async def _authorization(self, provider: Provider[Any], credential: Credential | None) -> Mapping[str, str] | Failure:
+        """The headers that carry the provider's key; none without a key."""
+        if credential is None:
+            return {}
+        if isinstance(credential, GoogleCredential):
+            from modelsync.fetch import google  # slow to import, and only one provider needs it
+
+            route = _routing(self._origins, provider.slug)
+            return await asyncio.to_thread(google.authorization, credential, self._limits.connect_timeout, route)
+        return {"Authorization": f"{credential.scheme} {credential.key}"}
+
+
+def _advance(flow: Flow, came: Answer | Failure | None) -> Request | None:
+    """The flow's next request; None at its end. In a thread, because a flow reads whole answers to find the next page."""
+    try:
+        return next(flow) if came is None else flow.send(came)
+    except StopIteration:
+        return None
+
+
+def _routing(origins: Origins, slug: str) -> Callable[[str], str]:
+    return lambda url: origins.route(slug, url)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc

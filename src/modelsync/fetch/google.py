@@ -1,0 +1,102 @@
+"""Bearer tokens for Google Cloud. google-auth does all of the OAuth; requests go through our own HTTP client and rules."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import google.auth.exceptions
+import google.auth.transport
+import httpx2
+from google.auth import compute_engine, identity_pool
+from google.oauth2 import credentials as user_account
+from google.oauth2 import service_account
+
+from modelsync.errors import Failure, Kind
+from modelsync.fetch.credentials import GoogleCredential
+from modelsync.fetch.origins import is_safe_for_keys
+
+Route = Callable[[str], str]
+"""From the address to ask to the address really asked."""
+
+_METADATA_HOSTS = ("metadata.google.internal", "169.254.169.254")
+
+
+class _Response(google.auth.transport.Response):
+    def __init__(self, response: httpx2.Response) -> None:
+        self._response = response
+
+    @property
+    def status(self) -> int:
+        return self._response.status_code
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._response.headers
+
+    @property
+    def data(self) -> bytes:
+        return self._response.content
+
+
+class _Transport(google.auth.transport.Request):
+    """google-auth's way to make requests: TLS only (the metadata server and loopback aside), no redirects, routed like all others."""
+
+    def __init__(self, http: httpx2.Client, route: Route) -> None:
+        self._http = http
+        self._route = route
+
+    def __call__(
+        self,
+        url: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        **_: object,
+    ) -> _Response:
+        target = self._route(url)
+        if not is_safe_for_keys(target) and urlsplit(target).hostname not in _METADATA_HOSTS:
+            raise google.auth.exceptions.TransportError("the token address is not https")
+        try:
+            return _Response(self._http.request(method, target, content=body, headers=dict(headers or {}), timeout=timeout or 20))
+        except httpx2.HTTPError as error:
+            raise google.auth.exceptions.TransportError(type(error).__name__) from error
+
+
+def authorization(credential: GoogleCredential, connect_timeout: float, route: Route) -> dict[str, str] | Failure:
+    """The headers that authorize a call: a fresh bearer token, and a user account's quota project. Blocks: run it in a thread."""
+    headers: dict[str, str] = {}
+    try:
+        account = _load(credential)
+        with httpx2.Client(timeout=httpx2.Timeout(20, connect=connect_timeout)) as http:
+            account.refresh(_Transport(http, route))
+        account.apply(headers)
+    except google.auth.exceptions.RefreshError:
+        hint = f"Check the credentials in {credential.variable}: the account may be deleted, disabled or without access"
+        return Failure(Kind.CONFIG, "Google refused the credentials", hint)
+    except google.auth.exceptions.TransportError as error:
+        return Failure(Kind.TRANSIENT, f"Google's token server cannot be reached ({error})", "Nothing was changed; try again later")
+    except (ValueError, OSError, KeyError, google.auth.exceptions.GoogleAuthError) as error:
+        hint = f"Put a service account's JSON into {credential.variable}, or name its file in GOOGLE_APPLICATION_CREDENTIALS"
+        return Failure(Kind.CONFIG, f"the Google credentials cannot be read ({type(error).__name__})", hint)
+    return headers
+
+
+def _load(credential: GoogleCredential) -> Any:
+    """A google-auth credentials object. ValueError, OSError or KeyError when there is nothing usable."""
+    text = credential.json_text
+    if text is None and credential.path is None:
+        return compute_engine.Credentials(scopes=[credential.scope])
+    if text is None and credential.path is not None:
+        text = credential.path.read_text("utf-8")
+    info = json.loads(text or "")
+    match info["type"]:
+        case "service_account":
+            return service_account.Credentials.from_service_account_info(info, scopes=[credential.scope])
+        case "authorized_user":
+            return user_account.Credentials.from_authorized_user_info(info, scopes=[credential.scope])
+        case "external_account":
+            return identity_pool.Credentials.from_info(info, scopes=[credential.scope])
+        case _:
+            raise ValueError("unknown type of credentials")

@@ -1,0 +1,75 @@
+"""Chutes. Prices: numbers, USD per 1M tokens, in spite of OpenRouter's names for them."""
+
+import msgspec
+
+from modelsync import paging
+from modelsync.model import Model, modalities
+from modelsync.money import USD_PER_1M_TOKENS, Price, read_prices
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.wire import stated
+
+PRICES = {
+    "prompt": Price("prompt", USD_PER_1M_TOKENS),
+    "completion": Price("completion", USD_PER_1M_TOKENS),
+    "input_cache_read": Price("cache_read", USD_PER_1M_TOKENS),
+}
+
+
+class Row(msgspec.Struct, frozen=True):
+    id: str
+    created: msgspec.Raw = msgspec.Raw()  # when the server process last started: changes daily
+    permission: msgspec.Raw = msgspec.Raw()  # new random ids and times in every answer
+    price: msgspec.Raw = msgspec.Raw()  # `pricing` again, and in TAO, which follows an exchange rate
+    context_length: int | None = None
+    max_model_len: int | None = None  # what the served weights could do; can be more than is offered
+    max_output_length: int | None = None
+    input_modalities: tuple[str, ...] | None = None
+    output_modalities: tuple[str, ...] | None = None
+    supported_features: tuple[str, ...] | None = None
+    supported_sampling_parameters: tuple[str, ...] | None = None
+    pricing: dict[str, msgspec.Raw] | None = None
+
+
+def normalize(row: Row) -> Model:
+    inputs = modalities(row.input_modalities)
+    lists = {"supported_features": row.supported_features, "supported_sampling_parameters": row.supported_sampling_parameters}
+    return Model(
+        id=row.id,
+        context_length=row.context_length or row.max_model_len,
+        max_output_tokens=row.max_output_length,
+        input_modalities=inputs,
+        output_modalities=modalities(row.output_modalities),
+        supports_function_calling=stated(row.supported_features, "tools"),
+        supports_vision=None if inputs is None else "image" in inputs,
+        supports_reasoning=stated(row.supported_features, "reasoning"),
+        supports_structured_output=stated(row.supported_features, "structured_outputs"),
+        metadata={"max_model_len": row.max_model_len} | {name: sorted(words) for name, words in lists.items() if words is not None},
+        prices=read_prices(PRICES, row.pricing or {}),
+    )
+
+
+PROVIDER = Provider(
+    slug="chutes",
+    name="Chutes",
+    description="Open models on decentralized, confidential computing",
+    site_url="https://chutes.ai",
+    docs_url="https://chutes.ai/docs",
+    status_page_url="https://status.chutes.ai",
+    privacy_policy_url="https://chutes.ai/privacy",
+    terms_of_service_url="https://chutes.ai/terms",
+    base_url="https://llm.chutes.ai/v1",
+    price_unit="USD per 1M tokens (numbers)",
+    verified="36 daily recordings, 2026-06-11 to 2026-07-16",
+    auth=Bearer(("CHUTES_API_KEY",)),
+    endpoints=(
+        Endpoint(
+            # api.chutes.ai/v1/models is another host and not the list: it answers 401.
+            url="https://llm.chutes.ai/v1/models",
+            row=Row,
+            paging=paging.single,
+            key=KeyUse.OPTIONAL,
+            units=PRICES,
+        ),
+    ),
+    normalize=normalize,
+)

@@ -1,0 +1,69 @@
+"""Featherless. Prices: none; a flat subscription, so every price is not stated."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from modelsync import paging
+from modelsync.model import Model
+from modelsync.provider import Bearer, Endpoint, KeyUse, NoOptions, Provider, RowsByEndpoint, Wire
+from modelsync.wire import unix_time
+
+
+class Features(msgspec.Struct, frozen=True):
+    tool_use: bool | None = None
+
+
+class Row(msgspec.Struct, frozen=True):
+    id: str
+    name: str | None = None
+    created: float | None = None
+    context_length: int | None = None  # the model's; a plan may allow less
+    max_completion_tokens: int | None = None
+    features: Features | None = None
+
+
+def normalize(row: Row) -> Model:
+    return Model(
+        id=row.id,
+        model_name=row.name,
+        context_length=row.context_length,
+        max_output_tokens=row.max_completion_tokens,
+        # The list serves one text completion API and states no modality; pictures work with some models, which is not told here.
+        input_modalities=("text",),
+        output_modalities=("text",),
+        supports_function_calling=row.features.tool_use if row.features else None,
+        released_at=unix_time(row.created),
+    )
+
+
+def oldest_first(rows: RowsByEndpoint, _options: NoOptions) -> Iterable[Wire]:
+    """Some ids come twice and differ only in `created`; the oldest is taken, whatever the order of the answer."""
+    return sorted(rows["models"], key=lambda wire: wire.row.created or float("inf"))
+
+
+PROVIDER = Provider(
+    slug="featherless",
+    name="Featherless",
+    description="Thousands of open models for one flat subscription",
+    site_url="https://featherless.ai",
+    docs_url="https://featherless.ai/docs/api-reference-models",
+    privacy_policy_url="https://featherless.ai/privacy",
+    terms_of_service_url="https://featherless.ai/terms",
+    base_url="https://api.featherless.ai/v1",
+    price_unit="none (flat subscription)",
+    verified="complete recording of 2026-04",
+    auth=Bearer(("FEATHERLESS_API_KEY", "FEATHERLESS_AI_API_KEY", "FEATHERLESSAI_API_KEY")),
+    endpoints=(
+        Endpoint(
+            # Without paging parameters everything comes at once, about 8 MB.
+            url="https://api.featherless.ai/v1/models",
+            row=Row,
+            paging=paging.single,
+            key=KeyUse.OPTIONAL,
+        ),
+    ),
+    normalize=normalize,
+    combine=oldest_first,
+    deadline=120.0,
+)

@@ -1,0 +1,89 @@
+"""Together AI. Prices: numbers, USD per 1M tokens."""
+
+import msgspec
+
+from modelsync import paging
+from modelsync.model import Model, Prices
+from modelsync.money import USD_PER_1M_TOKENS, Price, read_prices
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.wire import unix_time
+
+# `hourly`, `base` and `finetune` are prices of other things than a call; they are kept as received.
+PRICES = {
+    "input": Price("prompt", USD_PER_1M_TOKENS),
+    "output": Price("completion", USD_PER_1M_TOKENS),
+    "cached_input": Price("cache_read", USD_PER_1M_TOKENS, zero_is_free=False),
+}
+
+TEXT = ("text",)
+# By `type` of docs.together.ai/reference/models: the list has no modality fields. "chat" includes models that also see, which is not told.
+MODALITIES = {
+    "chat": (TEXT, TEXT),
+    "language": (TEXT, TEXT),
+    "code": (TEXT, TEXT),
+    "image": (TEXT, ("image",)),
+    "video": (TEXT, ("video",)),
+    "audio": (TEXT, ("audio",)),
+    "transcribe": (("audio",), TEXT),
+    "embedding": (TEXT, ("embeddings",)),
+    "rerank": (TEXT, ("rerank",)),
+    "moderation": (TEXT, ("moderation",)),
+}
+WRITES_TEXT = ("chat", "language", "code")
+
+
+class Row(msgspec.Struct, frozen=True):
+    id: str
+    type: str | None = None
+    created: float | None = None
+    display_name: str | None = None
+    context_length: int | None = None
+    pricing: dict[str, msgspec.Raw] | None = None
+    running: msgspec.Raw = msgspec.Raw()  # whether an instance is up at this moment
+
+
+def normalize(row: Row) -> Model:
+    inputs, outputs = MODALITIES.get(row.type or "", (None, None))
+    return Model(
+        id=row.id,
+        model_name=row.display_name,
+        context_length=row.context_length,
+        input_modalities=inputs,
+        output_modalities=outputs,
+        released_at=unix_time(row.created),
+        metadata={"type": row.type} if row.type else {},
+        prices=prices(row),
+    )
+
+
+def prices(row: Row) -> Prices:
+    """Models given away are called so by their id (`…-Free`); a 0 elsewhere stands for a price that is not in this list."""
+    free = row.type in WRITES_TEXT and row.id.lower().endswith("-free")
+    return read_prices(PRICES, row.pricing or {}, zero_is_free=free)
+
+
+PROVIDER = Provider(
+    slug="together",
+    name="Together AI",
+    description="Open models, serverless and dedicated",
+    site_url="https://www.together.ai",
+    docs_url="https://docs.together.ai/reference/models",
+    status_page_url="https://status.together.ai",
+    privacy_policy_url="https://www.together.ai/privacy",
+    terms_of_service_url="https://www.together.ai/terms-of-service",
+    base_url="https://api.together.xyz/v1",
+    price_unit="USD per 1M tokens (numbers)",
+    verified="vendor documentation; no recording of the endpoint",
+    auth=Bearer(("TOGETHER_API_KEY", "TOGETHERAI_API_KEY")),
+    endpoints=(
+        Endpoint(
+            url="https://api.together.xyz/v1/models",
+            row=Row,
+            rows=("", "data"),
+            paging=paging.single,
+            key=KeyUse.REQUIRED,
+            units=PRICES,
+        ),
+    ),
+    normalize=normalize,
+)

@@ -1,0 +1,285 @@
+"""What came of a sync: outcomes and a report, the same value for terminal, JSON and history."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, assert_never
+
+import msgspec
+
+from modelsync.errors import Failure
+from modelsync.plan import Kind, Plan
+from modelsync.reading import Listing
+
+REPORT_VERSION = 1
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of one provider, or of a whole run.
+
+    skipped = rejected + duplicates; transformed = fetched - skipped = created + updated + unchanged; synced is what the database confirmed
+    of these (0 in a dry run); missing counts catalog models that a complete listing does not have.
+    """
+
+    fetched: int = 0
+    transformed: int = 0
+    skipped: int = 0
+    synced: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    missing: int = 0
+    retired: int = 0
+    held: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
+
+
+class Synced(msgspec.Struct, frozen=True, tag="synced"):
+    """The provider's listing is in the catalog."""
+
+    counts: Counts
+    changes: int
+
+
+class Planned(msgspec.Struct, frozen=True, tag="planned"):
+    """A dry run: this is what a sync would do."""
+
+    counts: Counts
+    plan: Plan
+
+
+class NotModified(msgspec.Struct, frozen=True, tag="not_modified"):
+    """The provider says, or its bytes show, that the last listing still holds."""
+
+    counts: Counts
+
+
+class NoKey(msgspec.Struct, frozen=True, tag="no_key"):
+    """Skipped: the provider lists nothing without a key, and none of `variables` is set."""
+
+    variables: tuple[str, ...]
+
+
+class Disabled(msgspec.Struct, frozen=True, tag="disabled"):
+    """Skipped: switched off by a setting or in the catalog."""
+
+
+class Busy(msgspec.Struct, frozen=True, tag="busy"):
+    """Another sync of this provider was running all the time: its run."""
+
+    run_id: int | None
+
+
+class Superseded(msgspec.Struct, frozen=True, tag="superseded"):
+    """A newer fetch was committed meanwhile; this one was discarded."""
+
+
+class Held(msgspec.Struct, frozen=True, tag="held"):
+    """Nothing applied, because the answer is not believable by itself."""
+
+    reason: str
+    message: str
+    hint: str
+
+
+class Cancelled(msgspec.Struct, frozen=True, tag="cancelled"):
+    """Stopped by a signal before its transaction; nothing of it was written."""
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """Nothing changed, and why."""
+
+    failure: Failure
+
+
+Outcome = Synced | Planned | NotModified | NoKey | Disabled | Busy | Superseded | Held | Cancelled | Failed
+
+
+class ProviderResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider's part of a run. `seconds` is monotonic time from its start to its end."""
+
+    slug: str
+    outcome: Outcome
+    seconds: float
+    provider_id: int | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> Counts:
+        """The outcome's counts; zeros where nothing was read."""
+        return self.outcome.counts if isinstance(self.outcome, Synced | Planned | NotModified) else Counts()
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the catalog is (or in a dry run would be) in step with this provider."""
+        return isinstance(self.outcome, Synced | Planned | NotModified)
+
+    @property
+    def error(self) -> str | None:
+        """Why it did not succeed, with what to do; None when it did."""
+        match self.outcome:
+            case Synced() | Planned() | NotModified():
+                return None
+            case NoKey(variables):
+                return f"API key not configured (set {variables[0]})"
+            case Disabled():
+                return "switched off; see MODELSYNC_PROVIDERS"
+            case Busy(run_id):
+                return f"already being synced by run {run_id}; nothing was changed by this one" if run_id else "already being synced"
+            case Superseded():
+                return "a newer sync was committed meanwhile; this older answer was discarded"
+            case Held(_, message, hint):
+                return f"{message}. {hint}"
+            case Cancelled():
+                return "stopped before anything of it was written"
+            case Failed(failure):
+                return str(failure)
+            case never:
+                assert_never(never)
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """One run over one or more providers. `run_id` is None for a dry run, which leaves no trace."""
+
+    run_id: int | None
+    dry_run: bool
+    started_at: datetime
+    finished_at: datetime
+    seconds: float
+    results: tuple[ProviderResult, ...]
+
+    @property
+    def counts(self) -> Counts:
+        """The sums over all providers."""
+        return sum((result.counts for result in self.results), Counts())
+
+    @property
+    def succeeded(self) -> tuple[ProviderResult, ...]:
+        """Providers in step."""
+        return tuple(result for result in self.results if result.succeeded)
+
+    @property
+    def failed(self) -> tuple[ProviderResult, ...]:
+        """Providers that should have been synced and were not; a missing key or a switch is no failure."""
+        return tuple(result for result in self.results if isinstance(result.outcome, Failed | Busy | Cancelled))
+
+    @property
+    def held(self) -> tuple[ProviderResult, ...]:
+        """Providers where a person has to look."""
+        return tuple(result for result in self.results if isinstance(result.outcome, Held))
+
+    @property
+    def status(self) -> str:
+        """succeeded, partial or failed, as `run_status` says."""
+        return run_status(self.results)
+
+    @property
+    def message(self) -> str:
+        """One sentence, with the wording users' scripts know."""
+        prefix = "[DRY RUN] " if self.dry_run else ""
+        count = len(self.results)
+        errors = sum(result.error is not None for result in self.results)
+        total = f"Success: {count - errors}, Errors: {errors}. Total synced: {self.counts.synced} models"
+        return f"{prefix}Processed {count} provider{'s' * (count != 1)}. {total}"
+
+
+def run_status(results: Sequence[ProviderResult]) -> str:
+    """succeeded: none failed; partial: some did; failed: none succeeded. Skipped providers count as neither."""
+    if any(isinstance(result.outcome, Cancelled) for result in results):
+        return "cancelled"
+    failed = [result for result in results if isinstance(result.outcome, Failed | Busy | Held | Superseded)]
+    if not any(result.succeeded for result in results):
+        return "failed" if failed or not results else "succeeded"
+    return "partial" if any(isinstance(result.outcome, Failed | Busy) for result in failed) else "succeeded"
+
+
+def exit_code(report: Report, *, named: bool) -> int:
+    """The exit code of a sync: 1 nothing succeeded, or a provider asked for by name failed or lacks its key; 3 some failed; 4 held; 0."""
+    lacking = [result for result in report.results if isinstance(result.outcome, NoKey | Disabled)]
+    if named and (report.failed or lacking):
+        return 1
+    if not report.succeeded and not report.held:
+        return 1
+    if report.failed:
+        return 3
+    return 4 if report.held else 0
+
+
+def counts_of(listing: Listing, plan: Plan, *, applied: bool) -> Counts:
+    """The counts of a plan; `applied` says whether the database confirmed it."""
+    created, changed = plan.count(Kind.ADDED), plan.count(Kind.UPDATED, Kind.REVIVED)
+    updated = changed - sum(change.kind is Kind.REVIVED and change.id not in listing.models for change in plan.changes)
+    skipped = len(listing.rejected) + len(listing.duplicates)
+    return Counts(
+        fetched=listing.fetched,
+        transformed=listing.fetched - skipped,
+        skipped=skipped,
+        synced=created + updated + plan.unchanged if applied else 0,
+        created=created,
+        updated=updated,
+        unchanged=plan.unchanged,
+        missing=plan.absent,
+    )
+
+
+def details(report: Report, result: ProviderResult) -> dict[str, Any]:
+    """One provider's result under the field names of the REST contract."""
+    counts = result.counts
+    return {
+        "provider": result.slug,
+        "provider_id": result.provider_id,
+        "status": msgspec.to_builtins(result.outcome)["type"],
+        "dry_run": report.dry_run,
+        "run_id": report.run_id,
+        "models_fetched": counts.fetched,
+        "models_transformed": counts.transformed,
+        "models_skipped": counts.skipped,
+        "models_synced": counts.synced,
+        "models_created": counts.created,
+        "models_updated": counts.updated,
+        "models_unchanged": counts.unchanged,
+        "models_missing": counts.missing,
+        "models_retired": counts.retired,
+        "models_held": counts.held,
+        "duration_seconds": round(result.seconds, 3),
+        "errors": [result.error] if result.error else [],
+        "warnings": list(result.warnings),
+        **({"changes": [plan_line(change) for change in result.outcome.plan.changes]} if isinstance(result.outcome, Planned) else {}),
+    }
+
+
+def plan_line(change: Any) -> dict[str, Any]:
+    """One planned change for machines."""
+    fields = {field.field: {"old": plain(field.old), "new": plain(field.new)} for field in change.fields}
+    return {"kind": change.kind.value, "provider_model_id": change.id, "fields": fields}
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The whole report as one JSON document."""
+    counts = report.counts
+    errors = [{"provider": result.slug, "error": result.error} for result in report.results if result.error]
+    return {
+        "version": REPORT_VERSION,
+        "success": bool(report.succeeded),
+        "message": report.message,
+        "details": {
+            "run_id": report.run_id,
+            "status": report.status,
+            "dry_run": report.dry_run,
+            "synced_at": report.finished_at.isoformat().replace("+00:00", "Z"),
+            "duration_seconds": round(report.seconds, 3),
+            "providers_processed": len(report.results),
+            "total_models_fetched": counts.fetched,
+            "total_models_transformed": counts.transformed,
+            "total_models_skipped": counts.skipped,
+            "total_models_synced": counts.synced,
+            "errors": errors,
+            "results": [details(report, result) for result in report.results],
+        },
+    }
+
+
+def plain(value: object) -> Any:
+    """A fact as JSON has it: decimals as plain digits in a string, times in ISO 8601, tuples as lists."""
+    return msgspec.to_builtins(value, enc_hook=str) if value is not None else None

@@ -1,0 +1,259 @@
+"""Settings, read once at the edge: environment, then `.env`, then a TOML file, then defaults."""
+
+import difflib
+import hashlib
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dotenv
+import msgspec
+
+from modelsync.errors import SettingsError
+from modelsync.fetch import Credential, GoogleCredential, KeyCredential, Limits, Origins
+from modelsync.provider import GoogleAccount, Provider
+from modelsync.registry import all_providers
+
+DEFAULT_DATABASE = "sqlite:///modelsync.db"
+
+GENERAL = {
+    "DATABASE_URL": f"where the catalog is; default {DEFAULT_DATABASE} in the working directory",
+    "MODELSYNC_PROVIDERS": "which providers are on, separated by commas or blanks; default all",
+    "MODELSYNC_ORIGIN": "send every provider's requests to <origin>/<slug><path> instead",
+    "MODELSYNC_DEADLINE": "seconds one provider's sync may fetch; default 60 (featherless 120)",
+    "MODELSYNC_CONNECT_TIMEOUT": "seconds to wait for a connection; default 10",
+    "MODELSYNC_MAX_BYTES": "most decoded bytes of one provider's answers; default 67108864",
+    "MODELSYNC_ATTEMPTS": "tries per request; default 3",
+    "MODELSYNC_CONFIG": "a TOML file with these same names; default modelsync.toml",
+}
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting as `modelsync settings` shows it: its value (masked when secret) and where it came from."""
+
+    name: str
+    value: str
+    source: str
+    help: str
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a user may choose, checked. `secrets` are the values that no output may ever hold."""
+
+    database_url: str
+    limits: Limits
+    origins: Origins
+    enabled: frozenset[str]
+    credentials: Mapping[str, Credential]
+    options: Mapping[str, msgspec.Struct]
+    shown: tuple[Setting, ...]
+    secrets: tuple[str, ...]
+
+    def scope(self, provider: Provider[Any]) -> str:
+        """What a provider's listing depends on, as 16 hex digits: its options, its key, and where it is asked."""
+        credential = self.credentials.get(provider.slug)
+        parts = [
+            provider.slug,
+            msgspec.json.encode(self.options[provider.slug], order="deterministic").decode(),
+            msgspec.json.encode(credential, enc_hook=str).decode() if credential else "",
+            self.origins.route(provider.slug, provider.base_url),
+        ]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+class _Source:
+    """Named values from all places, the strongest first."""
+
+    def __init__(self, places: Iterable[tuple[str, Mapping[str, str]]]) -> None:
+        self._places = list(places)
+
+    def get(self, name: str) -> tuple[str, str] | None:
+        """The value and its place; None when it is unset, blank or only quotes."""
+        for place, values in self._places:
+            value = values.get(name, "").strip().strip("'\"").strip()
+            if value:
+                return value, place
+        return None
+
+    def names(self) -> set[str]:
+        return {name for _, values in self._places for name in values}
+
+
+def load(environment: Mapping[str, str] | None = None, folder: Path | None = None, **overrides: str) -> Settings:
+    """Settings from `environment` (the process's own), a `.env` and a TOML file in `folder` (the working directory).
+
+    `overrides` (from the command line) win over all. Raises SettingsError naming the variable that cannot be used.
+    """
+    env = dict(os.environ if environment is None else environment)
+    base = folder or Path.cwd()
+    dotenv_file = base / ".env"
+    dotenv_values = {name: value or "" for name, value in dotenv.dotenv_values(dotenv_file).items()} if dotenv_file.is_file() else {}
+    first = _Source([("command line", overrides), ("environment", env), (".env", dotenv_values)])
+    config = first.get("MODELSYNC_CONFIG")
+    toml_file = Path(config[0]) if config else base / "modelsync.toml"
+    source = _Source([*first._places, (toml_file.name, _toml(toml_file, required=config is not None))])
+    return _settings(source)
+
+
+def _toml(path: Path, *, required: bool) -> dict[str, str]:
+    if not path.is_file():
+        if required:
+            raise SettingsError(f"MODELSYNC_CONFIG names {path}, which is not there", "Correct the path, or unset it")
+        return {}
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML ({error})", "Correct it; names are those of `modelsync settings`") from error
+    return {name: ",".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in document.items()}
+
+
+def _settings(source: _Source) -> Settings:
+    known = all_providers()
+    credentials = {slug: found for slug, provider in known.items() if (found := _credential(provider, source))}
+    secrets = {found.key for found in credentials.values() if isinstance(found, KeyCredential)}
+    secrets |= {found.json_text for found in credentials.values() if isinstance(found, GoogleCredential) and found.json_text}
+    database = source.get("DATABASE_URL")
+    password = re.search(r"://[^:@/]*:(.+)@", database[0]) if database else None
+    if password:
+        secrets.add(password[1])
+    return Settings(
+        database_url=database[0] if database else DEFAULT_DATABASE,
+        limits=Limits(
+            deadline=_number(source, "MODELSYNC_DEADLINE", float, 1, 3600),
+            connect_timeout=_number(source, "MODELSYNC_CONNECT_TIMEOUT", float, 0.1, 300) or Limits().connect_timeout,
+            max_bytes=_number(source, "MODELSYNC_MAX_BYTES", int, 1024, 2**40) or Limits().max_bytes,
+            attempts=_number(source, "MODELSYNC_ATTEMPTS", int, 1, 10) or Limits().attempts,
+        ),
+        origins=Origins(
+            everywhere=_origin(source, "MODELSYNC_ORIGIN"),
+            by_slug={slug: origin for slug in known if (origin := _origin(source, f"MODELSYNC_ORIGIN_{_upper(slug)}"))},
+        ),
+        enabled=_enabled(source, known),
+        credentials=credentials,
+        options={slug: _options(provider, source) for slug, provider in known.items()},
+        shown=tuple(_shown(source, known)),
+        secrets=tuple(sorted(secrets, key=len, reverse=True)),
+    )
+
+
+def _upper(slug: str) -> str:
+    return slug.replace("-", "_").upper()
+
+
+def option_variable(provider: Provider[Any], option: str) -> str:
+    """The variable of a provider's option: `ALIBABA_REGION`."""
+    return f"{_upper(provider.slug)}_{option.upper()}"
+
+
+def _number(source: _Source, name: str, kind: type[Any], low: float, high: float) -> Any:
+    found = source.get(name)
+    if found is None:
+        return None
+    try:
+        value = kind(found[0])
+    except ValueError as error:
+        raise SettingsError(f"{name} is not a number", f"Give one from {low:g} to {high:g}") from error
+    if not low <= value <= high:
+        raise SettingsError(f"{name} is out of range", f"Give one from {low:g} to {high:g}")
+    return value
+
+
+def _origin(source: _Source, name: str) -> str | None:
+    found = source.get(name)
+    if found is None:
+        return None
+    parts = urlsplit(found[0])
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(f"{name} is not an http or https address", "Use for example http://127.0.0.1:8900")
+    return found[0].rstrip("/")
+
+
+def _enabled(source: _Source, known: Mapping[str, Provider[Any]]) -> frozenset[str]:
+    found = source.get("MODELSYNC_PROVIDERS")
+    if found is None:
+        return frozenset(known)
+    names = frozenset(re.split(r"[,\s]+", found[0].strip()))
+    for name in sorted(names - known.keys()):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Known providers: {', '.join(known)}"
+        raise SettingsError(f"MODELSYNC_PROVIDERS names the unknown provider {name}", hint)
+    return names
+
+
+def _options(provider: Provider[Any], source: _Source) -> msgspec.Struct:
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(provider.options):
+        found = source.get(option_variable(provider, field.name))
+        if found:
+            values[field.name] = re.split(r"[,\s]+", found[0]) if isinstance(field.default, tuple) else found[0]
+    try:
+        return msgspec.convert(values, provider.options, strict=False)
+    except msgspec.ValidationError as error:
+        name = str(error).rpartition("$.")[2].rstrip("`").split("[")[0]
+        reason = str(error).partition(" - at")[0]
+        raise SettingsError(f"{option_variable(provider, name)} cannot be used: {reason}", "See `modelsync settings`") from error
+
+
+def _credential(provider: Provider[Any], source: _Source) -> Credential | None:
+    auth = provider.auth
+    if isinstance(auth, GoogleAccount):
+        return _google(auth, source)
+    for name in auth.variables:
+        found = source.get(name)
+        if found:
+            return KeyCredential(found[0], name, auth.scheme)
+    return None
+
+
+def _google(auth: GoogleAccount, source: _Source) -> GoogleCredential | None:
+    """JSON in a variable, a named file, gcloud's own file, or, on Google's machines only, the metadata server."""
+    json_variable, path_variable = auth.variables
+    if text := source.get(json_variable):
+        return GoogleCredential(json_variable, auth.scope, json_text=text[0])
+    if path := source.get(path_variable):
+        return GoogleCredential(path_variable, auth.scope, path=Path(path[0]).expanduser())
+    home = source.get("HOME") or source.get("APPDATA")
+    folder = source.get("CLOUDSDK_CONFIG") or ((f"{home[0]}/.config/gcloud", "") if home else None)
+    if folder and (file := Path(folder[0]) / "application_default_credentials.json").is_file():
+        return GoogleCredential("gcloud's application default credentials", auth.scope, path=file)
+    if source.get("K_SERVICE") or source.get("GCE_METADATA_HOST") or _on_google():
+        return GoogleCredential("the metadata server", auth.scope)
+    return None
+
+
+def _on_google() -> bool:
+    try:
+        return "Google" in Path("/sys/class/dmi/id/product_name").read_text("utf-8")
+    except OSError:
+        return False
+
+
+def _shown(source: _Source, known: Mapping[str, Provider[Any]]) -> Iterable[Setting]:
+    for name, text in GENERAL.items():
+        yield _setting(source, name, text, secret=False)
+    for slug, provider in known.items():
+        for variable in provider.auth.variables:
+            yield _setting(source, variable, f"key of {provider.name}", secret=not variable.endswith("_CREDENTIALS"))
+        for field in msgspec.structs.fields(provider.options):
+            default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+            yield _setting(source, option_variable(provider, field.name), f"option of {provider.name}; default {default}", secret=False)
+        if source.get(f"MODELSYNC_ORIGIN_{_upper(slug)}"):
+            yield _setting(source, f"MODELSYNC_ORIGIN_{_upper(slug)}", f"replaces {provider.name}'s scheme, host and port", secret=False)
+    origins = {f"MODELSYNC_ORIGIN_{_upper(slug)}" for slug in known}
+    for name in sorted(name for name in source.names() if name.startswith("MODELSYNC_")):
+        if name not in GENERAL and name not in origins:
+            yield _setting(source, name, "unknown: no such setting", secret=False)
+
+
+def _setting(source: _Source, name: str, text: str, *, secret: bool) -> Setting:
+    found = source.get(name)
+    if found is None:
+        return Setting(name, "", "not set", text)
+    value, place = found
+    if name == "DATABASE_URL":
+        value = re.sub(r"(://[^:@/]*):.+@", r"\1:***@", value)
+    return Setting(name, "***" if secret else value, place, text)

@@ -1,0 +1,152 @@
+"""Reading the catalog: models, providers, runs, counts."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from modelsync.store import migrate
+from modelsync.store.schema import models, provider_state, providers, sync_results, sync_runs
+from modelsync.store.store import Store
+
+
+class ModelFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which models: all conditions hold together. `query` words are looked for in ids and names; prices are USD per million tokens."""
+
+    providers: tuple[str, ...] = ()
+    query: str = ""
+    modality: str | None = None
+    status: str | None = None
+    active: bool | None = None
+    min_context: int | None = None
+    max_price: float | None = None
+    free: bool = False
+    vision: bool = False
+    tools: bool = False
+    reasoning: bool = False
+    limit: int | None = None
+
+
+class Catalog:
+    """Questions to an open store. Every answer is made of plain rows; an empty database answers with nothing."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def models(self, wanted: ModelFilter) -> Iterator[sa.RowMapping]:
+        """Matching models in the order of provider and id, streamed."""
+        query = (
+            sa.select(models, providers.c.slug.label("provider"))
+            .join(providers, providers.c.id == models.c.provider_id)
+            .where(*self._conditions(wanted))
+            .order_by(providers.c.slug, models.c.provider_model_id)
+            .limit(wanted.limit)
+        )
+        with self._reading() as connection:
+            if migrate.current(connection):
+                yield from connection.execution_options(yield_per=500).execute(query).mappings()
+
+    def count(self, wanted: ModelFilter) -> int:
+        """How many models match, whatever the limit."""
+        query = (
+            sa.select(sa.func.count())
+            .select_from(models.join(providers, providers.c.id == models.c.provider_id))
+            .where(*self._conditions(wanted))
+        )
+        with self._reading() as connection:
+            return int(connection.execute(query).scalar_one()) if migrate.current(connection) else 0
+
+    def _conditions(self, wanted: ModelFilter) -> list[sa.ColumnElement[bool]]:
+        column, price = models.c, self._prompt_price()
+        chosen: list[tuple[object, Callable[[], sa.ColumnElement[bool]]]] = [
+            (wanted.providers or None, lambda: providers.c.slug.in_(wanted.providers)),
+            (wanted.modality, lambda: column.modality == wanted.modality),
+            (wanted.status, lambda: column.status == wanted.status),
+            (wanted.active, lambda: column.is_active == wanted.active),
+            (wanted.min_context, lambda: column.context_length >= wanted.min_context),
+            (wanted.max_price, lambda: price <= (wanted.max_price or 0) / 1_000_000),
+            (wanted.free or None, lambda: sa.and_(price == 0, column.pricing_completion == Decimal(0))),
+            (wanted.vision or None, lambda: column.supports_vision.is_(sa.true())),
+            (wanted.tools or None, lambda: column.supports_function_calling.is_(sa.true())),
+            (wanted.reasoning or None, lambda: column.supports_reasoning.is_(sa.true())),
+        ]
+        names = (column.provider_model_id, column.model_name)
+        words = [sa.or_(*(name.icontains(word, autoescape=True) for name in names)) for word in wanted.query.split()]
+        return [*words, *(condition() for value, condition in chosen if value is not None)]
+
+    def _prompt_price(self) -> sa.ColumnElement[Any]:
+        """The prompt price as a number that compares."""
+        if self._store.dialect == "sqlite":
+            return sa.literal_column("models.pricing_prompt_real", sa.Float)
+        return sa.cast(models.c.pricing_prompt, sa.Float)
+
+    def providers(self) -> dict[str, dict[str, Any]]:
+        """By slug: id, activity, number of models, and the times of the sync record."""
+        counts = sa.select(models.c.provider_id, sa.func.count().label("models")).group_by(models.c.provider_id).subquery()
+        known = (
+            sa.select(providers.c.slug, providers.c.id, providers.c.is_active, sa.func.coalesce(counts.c.models, 0).label("models"))
+            .select_from(providers.outerjoin(counts, counts.c.provider_id == providers.c.id))
+            .order_by(providers.c.slug)
+        )
+        with self._reading() as connection:
+            if not migrate.current(connection):
+                return {}
+            found: dict[str, dict[str, Any]] = {row["slug"]: dict(row) for row in connection.execute(known).mappings()}
+            for state in connection.execute(sa.select(provider_state)).mappings():
+                times = {name: state[name] for name in ("last_attempt_at", "last_success_at", "last_complete_at", "failures_in_a_row")}
+                found.setdefault(state["provider"], {"slug": state["provider"], "id": None, "is_active": True, "models": 0}).update(times)
+            for slug, error in self._last_errors(connection):
+                found[slug]["last_error"] = error
+            return found
+
+    def _last_errors(self, connection: sa.Connection) -> list[tuple[str, str | None]]:
+        last = sa.select(sa.func.max(sync_results.c.id)).group_by(sync_results.c.provider)
+        query = sa.select(sync_results.c.provider, sync_results.c.error).where(sync_results.c.id.in_(last))
+        return [(row.provider, row.error) for row in connection.execute(query)]
+
+    def model_counts(self) -> dict[str, Any]:
+        """total, active, inactive, missing and `by_modality` of all models."""
+        column = models.c
+        numbers = sa.select(
+            sa.func.count().label("total"),
+            sa.func.count().filter(column.is_active.is_(sa.true())).label("active"),
+            sa.func.count().filter(column.status == "missing").label("missing"),
+            sa.func.count().filter(column.pricing_prompt.is_not(None)).label("priced"),
+        )
+        by_modality = sa.select(sa.func.coalesce(column.modality, "unknown"), sa.func.count()).group_by(column.modality)
+        with self._reading() as connection:
+            if not migrate.current(connection):
+                return {"total": 0, "active": 0, "inactive": 0, "missing": 0, "priced": 0, "by_modality": {}}
+            found = dict(connection.execute(numbers).mappings().one())
+            pairs = connection.execute(by_modality).tuples().all()
+        return {**found, "inactive": found["total"] - found["active"], "by_modality": dict(sorted(pairs, key=lambda pair: -pair[1]))}
+
+    def runs(self, limit: int) -> list[dict[str, Any]]:
+        """The latest runs, newest first."""
+        with self._reading() as connection:
+            if not migrate.current(connection):
+                return []
+            query = sa.select(sync_runs).order_by(sync_runs.c.id.desc()).limit(limit)
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def run(self, run_id: int) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+        """One run and each provider's result in it."""
+        with self._reading() as connection:
+            if not migrate.current(connection):
+                return None
+            row = connection.execute(sa.select(sync_runs).where(sync_runs.c.id == run_id)).mappings().one_or_none()
+            query = sa.select(sync_results).where(sync_results.c.run_id == run_id).order_by(sync_results.c.provider)
+            results = [dict(result) for result in connection.execute(query).mappings()]
+        return None if row is None else (dict(row), results)
+
+    def now(self) -> datetime:
+        """The database's clock."""
+        with self._reading() as connection:
+            return self._store.now(connection)
+
+    def _reading(self) -> AbstractContextManager[sa.Connection]:
+        return self._store.reading()

@@ -1,0 +1,68 @@
+"""Bringing a database to this program's schema, and refusing what must not be touched."""
+
+import sqlalchemy as sa
+
+from modelsync.errors import DatabaseError
+
+HEAD = "0001"
+"""The newest migration."""
+
+
+def version(connection: sa.Connection) -> str | None:
+    """The schema version of a database; None when it has no catalog."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def current(connection: sa.Connection) -> bool:
+    """Whether the catalog is there."""
+    return version(connection) is not None
+
+
+def prepare(engine: sa.Engine, *, read_only: bool) -> None:
+    """Make an empty database a catalog; leave one that is up to date alone. Raises DatabaseError for an older or newer one."""
+    with engine.connect() as connection, connection.begin():
+        found = version(connection)
+        foreign = found is None and sa.inspect(connection).has_table("models")
+    if found == HEAD or (found is None and read_only):
+        return
+    if found is None and not foreign:
+        upgrade(engine)
+        return
+    if foreign:
+        raise DatabaseError("The database has a table `models` of another program", "Use a database, or a Postgres schema, of its own")
+    if str(found) > HEAD:
+        raise DatabaseError(f"The catalog (schema {found}) is newer than this modelsync ({HEAD})", "Nothing was touched; update modelsync")
+    raise DatabaseError(f"The catalog has schema {found}, this modelsync needs {HEAD}", "Back it up, then run: modelsync db upgrade")
+
+
+def upgrade(engine: sa.Engine) -> None:
+    """Apply all migrations, in one transaction; a second program doing the same waits and then finds nothing to do."""
+    import alembic.command
+    import alembic.config
+
+    config = alembic.config.Config()
+    config.set_main_option("script_location", "modelsync:store/migrations")
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7290511)")
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "head")
+
+
+def pending_sql(engine: sa.Engine) -> str:
+    """The SQL that `upgrade` would run, without running it."""
+    import io
+
+    import alembic.command
+    import alembic.config
+
+    out = io.StringIO()
+    config = alembic.config.Config(output_buffer=out)
+    config.set_main_option("script_location", "modelsync:store/migrations")
+    with engine.connect() as connection, connection.begin():
+        config.attributes["dialect"] = connection.dialect.name
+        found = version(connection)
+    alembic.command.upgrade(config, f"{found}:head" if found else "head", sql=True)
+    return out.getvalue()

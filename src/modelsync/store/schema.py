@@ -1,0 +1,227 @@
+"""The tables of the catalog, for both databases. Migrations create them; a test proves that both agree."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+
+class UtcTime(sa.TypeDecorator[datetime]):
+    """An aware UTC time: `timestamptz` in Postgres, sortable ISO text (2026-11-22T20:10:00.000000Z) in SQLite."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """The column type of a dialect."""
+        return dialect.type_descriptor(sa.DateTime(timezone=True) if dialect.name == "postgresql" else sa.Text())
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
+        """To the database."""
+        return value if value is None or dialect.name == "postgresql" else time_text(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        """From the database."""
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+class Money(sa.TypeDecorator[Decimal]):
+    """An exact decimal: NUMERIC without scale in Postgres, canonical text in SQLite."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """The column type of a dialect."""
+        return dialect.type_descriptor(sa.Numeric() if dialect.name == "postgresql" else sa.Text())
+
+    def process_bind_param(self, value: Decimal | None, dialect: sa.Dialect) -> Any:
+        """To the database."""
+        return value if value is None or dialect.name == "postgresql" else f"{value:f}"
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Decimal | None:
+        """From the database, without trailing zeros."""
+        return None if value is None else Decimal(value)
+
+
+class Document(sa.TypeDecorator[Any]):
+    """A JSON document: `jsonb` in Postgres, text in SQLite."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """The column type of a dialect."""
+        return dialect.type_descriptor(postgresql.JSONB(none_as_null=True) if dialect.name == "postgresql" else sa.Text())
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
+        """To the database."""
+        return value if value is None or dialect.name == "postgresql" else msgspec.json.encode(value).decode()
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
+        """From the database."""
+        return msgspec.json.decode(value) if isinstance(value, str) else value
+
+
+def time_text(value: datetime) -> str:
+    """The text form of a time in SQLite."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _id() -> sa.Column[int]:
+    return sa.Column("id", Key, sa.Identity(), primary_key=True)
+
+
+def _flags(*names: str) -> list[sa.Column[bool]]:
+    return [sa.Column(name, sa.Boolean) for name in names]
+
+
+def _texts(*names: str) -> list[sa.Column[str]]:
+    return [sa.Column(name, sa.Text) for name in names]
+
+
+def _counts(*names: str) -> list[sa.Column[int]]:
+    return [sa.Column(name, sa.Integer, nullable=False, server_default="0") for name in names]
+
+
+COUNT_COLUMNS = ("fetched", "transformed", "skipped", "synced", "created", "updated", "unchanged", "missing", "retired", "held")
+
+providers = sa.Table(
+    "providers",
+    metadata,
+    _id(),
+    sa.Column("slug", sa.Text, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    *_texts("description", "base_url", "api_key_env_var", "site_url", "logo_url", "status_page_url"),
+    *_texts("privacy_policy_url", "terms_of_service_url"),
+    sa.Column("is_active", sa.Boolean, nullable=False, server_default=sa.true()),
+    *_flags("supports_streaming", "supports_function_calling", "supports_vision", "supports_image_generation"),
+    sa.Column("health_status", sa.Text, nullable=False, server_default="unknown"),
+    sa.Column("metadata", Document, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+)
+
+models = sa.Table(
+    "models",
+    metadata,
+    _id(),
+    sa.Column("provider_id", Key, sa.ForeignKey("providers.id"), nullable=False),
+    sa.Column("provider_model_id", sa.Text, nullable=False),
+    sa.Column("model_id", sa.Text, nullable=False),
+    *_texts("model_name", "description"),
+    sa.Column("context_length", sa.BigInteger),
+    sa.Column("max_output_tokens", sa.BigInteger),
+    sa.Column("modality", sa.Text),
+    sa.Column("input_modalities", Document),
+    sa.Column("output_modalities", Document),
+    sa.Column("pricing_prompt", Money),
+    sa.Column("pricing_completion", Money),
+    sa.Column("pricing_image", Money),
+    sa.Column("pricing_request", Money),
+    sa.Column("pricing", Document, nullable=False),
+    *_flags("supports_streaming", "supports_function_calling", "supports_vision", "supports_reasoning", "supports_structured_output"),
+    sa.Column("is_active", sa.Boolean, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("missing_since", UtcTime),
+    sa.Column("missing_since_seq", Key),
+    sa.Column("released_at", UtcTime),
+    sa.Column("expires_at", UtcTime),
+    sa.Column("hugging_face_id", sa.Text),
+    sa.Column("content_hash", sa.Text, nullable=False),
+    sa.Column("metadata", Document, nullable=False),
+    sa.Column("first_seen_at", UtcTime, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("provider_id", "provider_model_id"),
+    # Reading all hashes of one provider never touches the rows themselves.
+    sa.Index("ix_models_hashes", "provider_id", "provider_model_id", "content_hash"),
+    sa.Index("ix_models_pricing_prompt", "pricing_prompt").ddl_if(dialect="postgresql"),
+    sa.Index("ix_models_pricing_completion", "pricing_completion").ddl_if(dialect="postgresql"),
+    sa.Index(
+        "ix_models_missing", "provider_id", sqlite_where=sa.text("status <> 'active'"), postgresql_where=sa.text("status <> 'active'")
+    ),
+)
+
+sync_runs = sa.Table(
+    "sync_runs",
+    metadata,
+    _id(),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("trigger", sa.Text, nullable=False),
+    sa.Column("started_at", UtcTime, nullable=False),
+    sa.Column("finished_at", UtcTime),
+    sa.Column("duration_seconds", sa.Double),
+    *_counts("providers_processed"),
+    *_counts(*COUNT_COLUMNS),
+)
+
+sync_results = sa.Table(
+    "sync_results",
+    metadata,
+    _id(),
+    sa.Column("run_id", Key, sa.ForeignKey("sync_runs.id"), nullable=False),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("error_kind", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("warnings", Document, nullable=False),
+    sa.Column("duration_seconds", sa.Double, nullable=False),
+    sa.Column("finished_at", UtcTime, nullable=False),
+    *_counts(*COUNT_COLUMNS),
+    sa.UniqueConstraint("run_id", "provider"),
+    sa.Index("ix_sync_results_provider", "provider", "run_id"),
+)
+
+model_changes = sa.Table(
+    "model_changes",
+    metadata,
+    _id(),
+    sa.Column("run_id", Key, sa.ForeignKey("sync_runs.id"), nullable=False),
+    sa.Column("provider_id", Key, sa.ForeignKey("providers.id"), nullable=False),
+    sa.Column("provider_model_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("fields", Document, nullable=False),
+    sa.Column("changed_at", UtcTime, nullable=False),
+    sa.Index("ix_model_changes_model", "provider_id", "provider_model_id", "id"),
+    sa.Index("ix_model_changes_run", "run_id"),
+)
+
+provider_state = sa.Table(
+    "provider_state",
+    metadata,
+    sa.Column("provider", sa.Text, primary_key=True),
+    # The ticket of the sync that is running: nobody else commits while it is valid, and it commits only while it is.
+    sa.Column("ticket_seq", Key, nullable=False, server_default="0"),
+    sa.Column("ticket_token", sa.Text),
+    sa.Column("ticket_run_id", Key),
+    sa.Column("ticket_until", UtcTime),
+    sa.Column("committed_seq", Key, nullable=False, server_default="0"),
+    # What may be taken as unchanged: valid for this scope (options, key, origin) and this version of the normalizer.
+    sa.Column("scope", sa.Text),
+    sa.Column("normalizer_version", sa.Integer),
+    sa.Column("digest", sa.Text),
+    sa.Column("validators", Document),
+    sa.Column("listed", Document),
+    # Complete listings: how many, and when the last one.
+    sa.Column("complete_seq", Key, nullable=False, server_default="0"),
+    sa.Column("last_complete_at", UtcTime),
+    sa.Column("last_success_at", UtcTime),
+    sa.Column("last_attempt_at", UtcTime),
+    sa.Column("failures_in_a_row", sa.Integer, nullable=False, server_default="0"),
+)

@@ -1,0 +1,38 @@
+"""Bulk writing in SQLite: one prepared statement, many rows, the driver's own executemany."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from modelsync.store.rows import COLUMNS, KEPT, sqlite_values
+
+_UPSERT = (
+    f"INSERT INTO models ({', '.join(COLUMNS)}) VALUES ({', '.join('?' for _ in COLUMNS)}) "  # noqa: S608 - names of our own columns
+    "ON CONFLICT (provider_id, provider_model_id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in KEPT)
+)
+_CHANGES = "INSERT INTO model_changes (run_id, provider_id, provider_model_id, kind, fields, changed_at) VALUES (?, ?, ?, ?, ?, ?)"
+
+
+def upsert_models(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Insert or update rows given in the order of COLUMNS; the number of rows written."""
+    if not rows:
+        return 0
+    return connection.exec_driver_sql(_UPSERT, sqlite_values(rows)).rowcount
+
+
+def insert_changes(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Append rows of model_changes."""
+    if rows:
+        connection.exec_driver_sql(_CHANGES, sqlite_values(rows))
+
+
+def now(connection: sa.Connection) -> str:
+    """The database's time as text."""
+    return str(connection.exec_driver_sql("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')").scalar_one())
+
+
+def is_damaged(error: BaseException) -> bool:
+    """Whether a driver error means that the file is no database, or a broken one."""
+    return any(text in str(error) for text in ("file is not a database", "malformed", "disk image"))

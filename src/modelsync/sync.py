@@ -1,0 +1,194 @@
+"""The story of a sync, top to bottom: ticket, fetch, read, commit; every provider for itself, all at once."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+import structlog
+
+from modelsync.errors import DatabaseError, Failure, Kind
+from modelsync.fetch import Fetched, Fetcher, NeedsKey, Unmodified, Validators
+from modelsync.policy import believable
+from modelsync.provider import Provider
+from modelsync.reading import Listing, read
+from modelsync.report import (
+    Busy,
+    Cancelled,
+    Counts,
+    Disabled,
+    Failed,
+    NoKey,
+    NotModified,
+    Outcome,
+    Planned,
+    ProviderResult,
+    counts_of,
+)
+from modelsync.store import Commit, Seen, Store, Ticket
+
+log = structlog.get_logger("modelsync.sync")
+
+TICKET_GRACE = 60.0
+"""Seconds a ticket outlives its provider's deadline: time to read and to write."""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One provider to sync, as the settings want it. `scope` names everything its listing depends on: options, key, origin."""
+
+    provider: Provider[Any]
+    options: msgspec.Struct
+    scope: str
+    enabled: bool = True
+
+    @property
+    def slug(self) -> str:
+        """The provider's slug."""
+        return self.provider.slug
+
+
+class Step(StrEnum):
+    """Where a provider's sync stands."""
+
+    WAITING = "waiting for another sync"
+    FETCHING = "fetching"
+    READING = "reading"
+    WRITING = "writing"
+
+
+Watch = Callable[[str, Step | ProviderResult], None]
+"""Told every step of every provider, and each result as soon as it is there."""
+
+
+async def sync_all(jobs: Sequence[Job], fetcher: Fetcher, store: Store, run_id: int | None, watch: Watch) -> tuple[ProviderResult, ...]:
+    """Sync every job at once; with no run, only plan. One provider's failure never reaches another."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_one(job, fetcher, store, run_id, watch)) for job in jobs]
+    return tuple(task.result() for task in tasks)
+
+
+async def _one(job: Job, fetcher: Fetcher, store: Store, run_id: int | None, watch: Watch) -> ProviderResult:
+    """One job to its result, whatever happens to it."""
+    started = time.monotonic()
+    try:
+        result = await (_plan(job, fetcher, store, watch) if run_id is None else _sync(job, fetcher, store, run_id, watch))
+    except Exception as error:  # noqa: BLE001 - one provider's accident is that provider's own
+        result = _result(job, _unexpected(job, error))
+    result = msgspec.structs.replace(result, seconds=time.monotonic() - started)
+    watch(job.slug, result)
+    return result
+
+
+async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch) -> ProviderResult:
+    """What a sync would do: no ticket, no trace."""
+    if not job.enabled:
+        return _result(job, Disabled())
+    seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
+    obtained = await _obtain(job, fetcher, seen, watch)
+    if not isinstance(obtained, Commit):
+        return _result(job, obtained)
+    provider_id, plan = await asyncio.to_thread(store.plan, job.provider, obtained.listing)
+    planned = Planned(counts_of(obtained.listing, plan, applied=False), plan)
+    return _result(job, planned, warnings=obtained.listing.warnings, provider_id=provider_id)
+
+
+async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Watch) -> ProviderResult:
+    """Ticket, fetch, read, commit. What does not end in a commit is recorded with its reason, and the ticket given back."""
+    ticket = await _ticket(job, fetcher.deadline(job.provider), store, run_id, watch) if job.enabled else Disabled()
+    if not isinstance(ticket, Ticket):
+        result = _result(job, ticket)
+        await asyncio.to_thread(store.give_up, job.slug, run_id, result, None)
+        return result
+    began = time.monotonic()
+    try:
+        seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
+        obtained = await _obtain(job, fetcher, seen, watch)
+        watch(job.slug, Step.WRITING)
+        if isinstance(obtained, Commit):
+            return await asyncio.to_thread(store.commit, ticket, obtained, time.monotonic() - began)
+        if isinstance(obtained, NotModified) and seen is not None:
+            return await asyncio.to_thread(store.confirm, ticket, seen, _result(job, obtained, seconds=time.monotonic() - began))
+        result = _result(job, obtained, seconds=time.monotonic() - began)
+    except asyncio.CancelledError:
+        store.give_up(job.slug, run_id, _result(job, Cancelled()), ticket)
+        raise
+    except Exception as error:  # noqa: BLE001 - recorded with the run, and the ticket given back
+        result = _result(job, _unexpected(job, error), seconds=time.monotonic() - began)
+    await asyncio.to_thread(store.give_up, job.slug, run_id, result, ticket)
+    return result
+
+
+async def _ticket(job: Job, patience: float, store: Store, run_id: int, watch: Watch) -> Ticket | Busy:
+    """A ticket, after waiting for another sync of the same provider for at most `patience` seconds."""
+    give_up_at = time.monotonic() + patience
+    while True:
+        ticket = await asyncio.to_thread(store.take_ticket, job.slug, run_id, patience + TICKET_GRACE)
+        if isinstance(ticket, Ticket) or time.monotonic() >= give_up_at:
+            return ticket
+        watch(job.slug, Step.WAITING)
+        await asyncio.sleep(0.5)
+
+
+async def _obtain(job: Job, fetcher: Fetcher, seen: Seen | None, watch: Watch) -> Commit | Outcome:
+    """Everything up to the database: what to commit, or why there is nothing to."""
+    watch(job.slug, Step.FETCHING)
+    validators = msgspec.convert(seen.validators, Validators) if seen and seen.validators else None
+    fetched = await fetcher.fetch(job.provider, job.options, validators)
+    match fetched:
+        case NeedsKey(variables):
+            return NoKey(variables)
+        case Failure():
+            return Failed(fetched)
+        case Unmodified():
+            return NotModified(_sighted(seen))
+        case Fetched() if seen and seen.digest == fetched.digest:
+            return NotModified(_sighted(seen))
+    watch(job.slug, Step.READING)
+    listing = await asyncio.to_thread(_read, job, fetched)
+    if isinstance(listing, Failure):
+        return Failed(listing)
+    return believable(job.provider, listing) or Commit(job.provider, listing, _seen(job, fetched, listing))
+
+
+def _read(job: Job, fetched: Fetched) -> Listing | Failure:
+    listing = read(job.provider, job.options, fetched.answers)
+    if isinstance(listing, Failure):
+        return listing
+    for row in listing.rejected:
+        log.debug(f"Skipping {row.id or f'row {row.position}'}: {row.reason}", provider=job.slug)
+    for row_id in listing.duplicates:
+        log.debug(f"Skipping {row_id}: listed twice, the first one counts", provider=job.slug)
+    return msgspec.structs.replace(listing, warnings=(*listing.warnings, *fetched.notes))
+
+
+def _seen(job: Job, fetched: Fetched, listing: Listing) -> Seen | None:
+    """What lets the next sync skip an unchanged answer: only a complete listing, with every call answered."""
+    if not listing.complete or fetched.notes:
+        return None
+    validators = msgspec.structs.asdict(fetched.validators) if fetched.validators else None
+    skipped = len(listing.rejected) + len(listing.duplicates)
+    listed = Counts(fetched=listing.fetched, transformed=listing.fetched - skipped, skipped=skipped)
+    return Seen(scope=job.scope, version=job.provider.version, digest=fetched.digest, validators=validators, listed=listed)
+
+
+def _sighted(seen: Seen | None) -> Counts:
+    """The counts of a listing that did not change: everything in it was seen again."""
+    listed = seen.listed if seen else Counts()
+    return msgspec.structs.replace(listed, unchanged=listed.transformed, synced=listed.transformed)
+
+
+def _unexpected(job: Job, error: Exception) -> Failed:
+    """An exception of ours as this provider's failure."""
+    if isinstance(error, DatabaseError):
+        return Failed(Failure(Kind.INTERNAL, error.message, error.hint))
+    log.debug("a bug in modelsync", provider=job.slug, exc_info=error)
+    hint = "Nothing of this provider was changed; run it again with --verbose and report what that shows"
+    return Failed(Failure(Kind.INTERNAL, f"a bug in modelsync ({type(error).__name__})", hint))
+
+
+def _result(
+    job: Job, outcome: Outcome, *, seconds: float = 0.0, warnings: tuple[str, ...] = (), provider_id: int | None = None
+) -> ProviderResult:
+    return ProviderResult(slug=job.slug, outcome=outcome, seconds=seconds, warnings=warnings, provider_id=provider_id)

