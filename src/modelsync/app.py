@@ -15,7 +15,7 @@ from modelsync.provider import Provider
 from modelsync.reading import Listing, read
 from modelsync.report import ProviderResult, Report
 from modelsync.settings import Settings
-from modelsync.store import Catalog, Store
+from modelsync.store import Catalog, Store, shown_address
 from modelsync.sync import Job, Watch
 
 
@@ -34,6 +34,10 @@ class App:
         """The catalog's database. Raises DatabaseError."""
         return Store.open(self.settings.database_url, registry.all_providers(), read_only=read_only)
 
+    def database_shown(self) -> str:
+        """The catalog's address for people: an absolute path, or an address without its password."""
+        return shown_address(self.settings.database_url)
+
     def fetcher(self) -> Fetcher:
         """A client towards providers, with this program's keys, limits and origins."""
         return Fetcher(self.settings.limits, self.settings.origins, self.settings.credentials)
@@ -46,9 +50,7 @@ class App:
         settings = self.settings
         return Job(provider, settings.options[provider.slug], settings.scope(provider), provider.slug in settings.enabled)
 
-    def sync(
-        self, slugs: Iterable[str] | None = None, *, dry_run: bool = False, watch: Watch = unwatched, trigger: str = "api"
-    ) -> Report:
+    def sync(self, slugs: Iterable[str] | None = None, *, dry_run: bool = False, watch: Watch = unwatched, trigger: str = "api") -> Report:
         """Sync the named providers, or all, and say what came of it. A dry run writes nothing at all.
 
         Raises UsageError for an unknown provider and DatabaseError when the catalog cannot be opened; what a provider does never raises.

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -157,6 +158,13 @@ def content_hash(model: Model) -> str:
 
 def modalities(names: Iterable[str] | None) -> tuple[str, ...] | None:
     """Modality names in canonical order, without doubles; None when none is stated."""
-    known = {name.strip().lower() for name in names or ()} - {""}
-    order = {name: position for position, name in enumerate(MODALITIES)}
-    return tuple(sorted(known, key=lambda name: (order.get(name, len(order)), name))) or None
+    return _in_order(tuple(names)) if names else None
+
+
+_ORDER = {name: position for position, name in enumerate(MODALITIES)}
+
+
+@lru_cache(maxsize=1024)  # a list has few different rows of modalities
+def _in_order(names: tuple[str, ...]) -> tuple[str, ...] | None:
+    known = {name.strip().lower() for name in names} - {""}
+    return tuple(sorted(known, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))) or None

@@ -95,11 +95,16 @@ def number(raw: bytes) -> Amount:
     return _twelve_digits.create_decimal(match[2].decode("ascii")).normalize(_twelve_digits)
 
 
-@lru_cache(maxsize=65536)
 def usd(raw: bytes, unit: Unit) -> Amount:
     """A wire price in USD per `unit.per`, inside the bounds; None when nothing is stated."""
     value = number(raw)
     return bounded(value * unit.usd, unit.per) if isinstance(value, Decimal) else value
+
+
+@lru_cache(maxsize=65536)  # prices repeat: the same few hundred in every list, and in every sync of a process
+def _stated(raw: bytes, unit: Unit) -> tuple[Amount, str]:
+    """A wire price in USD per `unit.per`, and how it was written."""
+    return usd(raw, unit), f"{excerpt(raw)} {unit.name}"
 
 
 def bounded(value: Decimal, per: str) -> Amount:
@@ -138,17 +143,17 @@ def read_prices(
         raw = bytes(raw_value)
         price = table.get(field)
         if price is None:
-            if field not in ignore and number(raw) not in (None, Decimal(0)):
+            if field not in ignore and number(raw):  # neither nothing nor zero
                 others[field] = canonical(raw)
             continue
         mark = sentinels.get(raw.strip(b'"'))
         if mark:
             dynamic = dynamic or mark == "dynamic"
             continue
-        value = usd(raw, price.unit)
+        value, written = _stated(raw, price.unit)
         if value is None:
             continue
-        raw_texts[field] = f"{excerpt(raw)} {price.unit.name}"
+        raw_texts[field] = written
         if isinstance(value, Unreadable):
             problems.append(f"price {field} = {excerpt(raw)}: {value.reason}; not stated")
         elif value or (zero_is_free and price.zero_is_free):
@@ -184,8 +189,25 @@ def scaled(raw: msgspec.Raw) -> msgspec.Raw:
 
 
 def canonical(raw: bytes, limit: int = 2000) -> str:
-    """JSON text that does not depend on white space or on the order of keys, at most `limit` characters."""
-    return msgspec.json.encode(msgspec.json.decode(raw), order="deterministic").decode()[:limit]
+    """JSON text that does not depend on white space or on the order of keys, at most `limit` characters.
+
+    Text that is JSON but no value this program can hold (1e400) stays as it came.
+    """
+    try:
+        return msgspec.json.encode(msgspec.json.decode(raw), order="deterministic").decode()[:limit]
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return excerpt(raw, limit)
+
+
+def plain_decimals(value: Any) -> Any:
+    """The same JSON value with every Decimal as a string of plain digits: 0.0000001, not 1E-7."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, dict):
+        return {name: plain_decimals(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_decimals(part) for part in value]
+    return value
 
 
 def excerpt(raw: bytes, limit: int = 80) -> str:

@@ -81,6 +81,14 @@ def value_at(answer: Answer, path: str) -> Any:
         raise PagingError(f"{path} cannot be read") from error
 
 
+def joined(url: str, link: str) -> str:
+    """The address a link on the page `url` leads to. Raises PagingError when it is no address."""
+    try:
+        return urljoin(url, link)
+    except ValueError as error:
+        raise PagingError("the link to the next page is not an address") from error
+
+
 def next_link(path: str) -> Callable[[Endpoint, str], Flow]:
     """The answer holds the next address, absolute or relative to the origin, at `path`; null or missing at the end."""
 
@@ -90,7 +98,7 @@ def next_link(path: str) -> Callable[[Endpoint, str], Flow]:
             return None
         if not isinstance(link, str):
             raise PagingError(f"{path} is not an address")
-        return urljoin(url, link)
+        return joined(url, link)
 
     return follow(following)
 
@@ -117,7 +125,7 @@ def link_header(endpoint: Endpoint, url: str) -> Flow:
 
     def following(answer: Answer, url: str) -> str | None:
         match = _next_relation.search(answer.headers.get("link", ""))
-        return urljoin(url, match[1]) if match else None
+        return joined(url, match[1]) if match else None
 
     yield from follow(following)(endpoint, url)
 
@@ -149,6 +157,8 @@ def counted(
             if isinstance(answer, Failure):
                 return
             found, expected = value_at(answer, rows) or [], value_at(answer, total)
+            if not isinstance(found, list):
+                raise PagingError(f"{rows} is not a list")
             if found and found == last:  # even if a request id makes the two answers differ
                 raise PagingError("the same page was offered twice")
             seen += len(found)

@@ -43,7 +43,8 @@ class Endpoint:
 
     `url` is the whole address, or a function of the provider's options. `rows` are alternatives of a dotted path in the answer
     ("data", "data.models"), "" for a bare array, "." for an answer that is itself the only row. `units` declares every price field.
-    An endpoint that `fills` only adds to what another lists: it may fail without failing the provider.
+    An endpoint that `fills` only adds to what another lists: it may fail without failing the provider. One that `may_be_absent` may
+    answer 404. In both cases the flow is sent the Failure. `leaves_out_empty`: proto3 JSON, where an empty list is no field at all.
     """
 
     name: str = "models"
@@ -53,6 +54,8 @@ class Endpoint:
     paging: Callable[["Endpoint", str], "Flow"]
     key: KeyUse = KeyUse.NEVER
     fills: bool = False
+    may_be_absent: bool = False
+    leaves_out_empty: bool = False
     units: Mapping[str, Price] = field(default_factory=dict)
 
     def at(self, options: msgspec.Struct) -> str:
@@ -68,7 +71,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 Flow = Generator[Request, Answer | Failure, None]
-"""Yields requests and is sent what came of each. A Failure is sent only for endpoints that `fill`."""
+"""Yields requests and is sent what came of each. A Failure is sent only for endpoints that fill or may be absent."""
 
 
 class Wire(msgspec.Struct, frozen=True):

@@ -113,9 +113,10 @@ def normalize(provider: Provider[Any], wire: Wire, position: int, warnings: list
         model = provider.normalize(wire.row)
         if model is None:
             return None
-        checked = within_limits(msgspec.structs.replace(model, metadata={**wire.rest, **model.metadata}), warnings)
+        rest = {name: value for name, value in model.metadata.items() if value is not None}
+        checked = within_limits(msgspec.structs.replace(model, metadata={**wire.rest, **rest}), warnings)
     except (ValueError, ArithmeticError, LookupError, TypeError, msgspec.MsgspecError) as error:
-        row_id = wire.rest.get("id") or getattr(wire.row, "id", None)
+        row_id = getattr(wire.row, id_field(type(wire.row)), None)
         return Rejected(position, row_id if isinstance(row_id, str) else None, f"{error}" or type(error).__name__, "")
     warnings.extend(f"{checked.id}: {problem}" for problem in checked.prices.problems)
     return checked
@@ -129,21 +130,26 @@ def rows_of(endpoint: Endpoint, answer: Answer) -> list[msgspec.Raw] | Failure:
     body = answer.body.removeprefix(b"\xef\xbb\xbf")
     for path in endpoint.rows:
         try:
-            return _descend(body, [""] if path == "." else path.split(".") if path else [])
+            return _rows_at(body, path)
+        except KeyError:
+            if endpoint.leaves_out_empty and b'"error"' not in body:
+                return []
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             continue
     return Failure(Kind.UPSTREAM, f"{endpoint.name}: {_what_it_is(body)}", "Nothing was changed; try again later")
 
 
-def _descend(body: bytes | msgspec.Raw, path: list[str]) -> list[msgspec.Raw]:
-    if path == [""]:
+def _rows_at(body: bytes, path: str) -> list[msgspec.Raw]:
+    """The rows at a path as Endpoint.rows gives it. KeyError when the path ends at nothing, a DecodeError when it ends at no list."""
+    if path == ".":
         return [msgspec.Raw(msgspec.json.encode(msgspec.json.decode(body, type=dict[str, msgspec.Raw])))]
-    if not path:
-        return msgspec.json.decode(body, type=list[msgspec.Raw])
-    here = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    if here.get("success") == msgspec.Raw(b"false") or path[0] not in here:
-        raise msgspec.ValidationError(path[0])
-    return _descend(here[path[0]], path[1:])
+    here: bytes | msgspec.Raw = body
+    for name in path.split(".") if path else ():
+        fields = msgspec.json.decode(here, type=dict[str, msgspec.Raw])
+        if fields.get("success") == msgspec.Raw(b"false"):
+            raise msgspec.ValidationError("the provider says that it failed")
+        here = fields[name]
+    return msgspec.json.decode(here, type=list[msgspec.Raw])
 
 
 def _what_it_is(body: bytes) -> str:
@@ -165,23 +171,45 @@ def _what_it_is(body: bytes) -> str:
 def decode_rows(endpoint: Endpoint, raws: Sequence[msgspec.Raw], warnings: list[str]) -> Iterator[Wire | Rejected]:
     """Each raw row in its wire type, with the fields that type does not declare beside it."""
     typed = msgspec.json.Decoder(endpoint.row)
-    untyped = msgspec.json.Decoder(dict[str, Any])
     declared = {field.encode_name for field in msgspec.structs.fields(endpoint.row)}
     for position, raw in enumerate(raws):
         try:
-            rest = untyped.decode(raw)
+            rest, unreadable = _values(raw)
             row = _typed_row(typed, raw, warnings)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             yield Rejected(position, _readable_id(endpoint, raw), _reason(error), excerpt(bytes(raw)[:400]))
             continue
+        warnings.extend(f"{_name(rest)}: unreadable {name}: {reason}; not stated" for name, reason in unreadable if name not in declared)
         yield Wire(row, {name: value for name, value in rest.items() if name not in declared and value is not None})
+
+
+def _values(raw: msgspec.Raw) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The fields of a row, and those that hold a number out of any range (1e400, 5,000 digits) with the reason."""
+    try:
+        return _any_object.decode(raw), []
+    except msgspec.ValidationError:
+        values: dict[str, Any] = {}
+        unreadable: list[tuple[str, str]] = []
+        for name, value in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).items():
+            try:
+                values[name] = msgspec.json.decode(value)
+            except msgspec.ValidationError as error:
+                unreadable.append((name, str(error).partition(" - at")[0]))
+        return values, unreadable
 
 
 def _typed_row(typed: msgspec.json.Decoder[Any], raw: msgspec.Raw, warnings: list[str]) -> Any:
     try:
         return typed.decode(raw)
     except msgspec.ValidationError:
-        return _without_unreadable_values(typed, msgspec.json.decode(raw, type=dict[str, Any]), warnings)
+        values, unreadable = _values(raw)
+        row = _without_unreadable_values(typed, values, warnings)
+        declared = {field.encode_name for field in msgspec.structs.fields(type(row))}
+        warnings.extend(f"{_name(values)}: unreadable {name}: {reason}; not stated" for name, reason in unreadable if name in declared)
+        return row
+
+
+_any_object = msgspec.json.Decoder(dict[str, Any])
 
 
 _path = re.compile(r" - at `\$\.?([^`]+)`$")
@@ -227,12 +255,18 @@ def _name(row: Mapping[str, Any]) -> str:
 
 def _readable_id(endpoint: Endpoint, raw: msgspec.Raw) -> str | None:
     """The id of a row that cannot be decoded otherwise, so that its model still counts as seen."""
-    name = next((field.encode_name for field in msgspec.structs.fields(endpoint.row) if field.required), "id")
+    wire_name = {field.name: field.encode_name for field in msgspec.structs.fields(endpoint.row)}
+    name = id_field(endpoint.row)
     try:
-        found = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get(name)
+        found = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get(wire_name.get(name, name))
         return msgspec.json.decode(found, type=str) if found is not None else None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
+
+
+def id_field(row: type[msgspec.Struct]) -> str:
+    """The attribute that holds a wire row's id: its first required field."""
+    return next((field.name for field in msgspec.structs.fields(row) if field.required), "id")
 
 
 def _reason(error: Exception) -> str:
@@ -274,10 +308,13 @@ def check_id(text: str) -> None:
 
 def _stored_metadata(model: Model, warnings: list[str]) -> Mapping[str, object]:
     encoded = msgspec.json.encode(model.metadata)
-    if b"\\u0000" in encoded:
-        encoded = encoded.replace(b"\\u0000", b"")
-        return msgspec.json.decode(encoded, type=dict[str, object])
-    if len(encoded) <= MAX_METADATA:
+    if len(encoded) > MAX_METADATA:
+        warnings.append(f"{model.id}: {len(encoded):,} bytes of metadata were left out")
+        return {}
+    if b"\\u0000" not in encoded:
         return model.metadata
-    warnings.append(f"{model.id}: {len(encoded):,} bytes of metadata were left out")
-    return {}
+    without_nul = _nul.sub(rb"\1", encoded)
+    return model.metadata if without_nul == encoded else msgspec.json.decode(without_nul, type=dict[str, object])
+
+
+_nul = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")  # as JSON writes it; a backslash before it makes it the text \u0000

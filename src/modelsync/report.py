@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, assert_never
 
 import msgspec
 
 from modelsync.errors import Failure
+from modelsync.money import plain_decimals
 from modelsync.plan import Kind, Plan
 from modelsync.reading import Listing
 
@@ -199,7 +201,7 @@ def exit_code(report: Report, *, named: bool) -> int:
     lacking = [result for result in report.results if isinstance(result.outcome, NoKey | Disabled)]
     if named and (report.failed or lacking):
         return 1
-    if not report.succeeded and not report.held:
+    if not report.succeeded and (report.failed or not report.held):
         return 1
     if report.failed:
         return 3
@@ -282,4 +284,4 @@ def document(report: Report) -> dict[str, Any]:
 
 def plain(value: object) -> Any:
     """A fact as JSON has it: decimals as plain digits in a string, times in ISO 8601, tuples as lists."""
-    return msgspec.to_builtins(value, enc_hook=str) if value is not None else None
+    return plain_decimals(msgspec.to_builtins(value, builtin_types=(Decimal,), enc_hook=str))

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import dotenv
 import msgspec
@@ -117,9 +117,7 @@ def _settings(source: _Source) -> Settings:
     secrets = {found.key for found in credentials.values() if isinstance(found, KeyCredential)}
     secrets |= {found.json_text for found in credentials.values() if isinstance(found, GoogleCredential) and found.json_text}
     database = source.get("DATABASE_URL")
-    password = re.search(r"://[^:@/]*:(.+)@", database[0]) if database else None
-    if password:
-        secrets.add(password[1])
+    secrets |= _passwords(database[0]) if database else set()
     return Settings(
         database_url=database[0] if database else DEFAULT_DATABASE,
         limits=Limits(
@@ -166,17 +164,25 @@ def _origin(source: _Source, name: str) -> str | None:
     found = source.get(name)
     if found is None:
         return None
-    parts = urlsplit(found[0])
+    try:
+        parts = urlsplit(found[0])
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingsError(f"{name} is not an http or https address", "Use for example http://127.0.0.1:8900")
     return found[0].rstrip("/")
+
+
+def _listed(text: str) -> list[str]:
+    """The names in a list separated by commas or blanks, a trailing comma included."""
+    return [name for name in re.split(r"[,\s]+", text) if name]
 
 
 def _enabled(source: _Source, known: Mapping[str, Provider[Any]]) -> frozenset[str]:
     found = source.get("MODELSYNC_PROVIDERS")
     if found is None:
         return frozenset(known)
-    names = frozenset(re.split(r"[,\s]+", found[0].strip()))
+    names = frozenset(_listed(found[0]))
     for name in sorted(names - known.keys()):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Known providers: {', '.join(known)}"
@@ -189,7 +195,7 @@ def _options(provider: Provider[Any], source: _Source) -> msgspec.Struct:
     for field in msgspec.structs.fields(provider.options):
         found = source.get(option_variable(provider, field.name))
         if found:
-            values[field.name] = re.split(r"[,\s]+", found[0]) if isinstance(field.default, tuple) else found[0]
+            values[field.name] = _listed(found[0]) if isinstance(field.default, tuple) else found[0]
     try:
         return msgspec.convert(values, provider.options, strict=False)
     except msgspec.ValidationError as error:
@@ -246,7 +252,7 @@ def _shown(source: _Source, known: Mapping[str, Provider[Any]]) -> Iterable[Sett
     origins = {f"MODELSYNC_ORIGIN_{_upper(slug)}" for slug in known}
     for name in sorted(name for name in source.names() if name.startswith("MODELSYNC_")):
         if name not in GENERAL and name not in origins:
-            yield _setting(source, name, "unknown: no such setting", secret=False)
+            yield _setting(source, name, "unknown: no such setting", secret=True)
 
 
 def _setting(source: _Source, name: str, text: str, *, secret: bool) -> Setting:
@@ -254,6 +260,19 @@ def _setting(source: _Source, name: str, text: str, *, secret: bool) -> Setting:
     if found is None:
         return Setting(name, "", "not set", text)
     value, place = found
-    if name == "DATABASE_URL":
-        value = re.sub(r"(://[^:@/]*):.+@", r"\1:***@", value)
-    return Setting(name, "***" if secret else value, place, text)
+    return Setting(name, "***" if secret else _masked(value), place, text)
+
+
+_before_host = re.compile(r"((?:^(?!.*://)|://)[^:@/]*:)(.+)@")  # a password may hold any character, @ and / included
+_among_parameters = re.compile(r"([?&](?:ssl)?password=)([^&]*)")
+
+
+def _passwords(address: str) -> set[str]:
+    """The passwords in an address, as written and decoded."""
+    written = {match[2] for pattern in (_before_host, _among_parameters) for match in pattern.finditer(address)}
+    return (written | {unquote(password) for password in written}) - {""}
+
+
+def _masked(text: str) -> str:
+    """An address without its passwords; other text as it is."""
+    return _among_parameters.sub(r"\1***", _before_host.sub(r"\1***@", text))

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from modelsync.model import modalities
 
 _EARLIEST, _LATEST = datetime(2015, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
+_FIRST_SECOND, _END_SECOND = _EARLIEST.timestamp(), _LATEST.timestamp()
 
 
 def unix_time(seconds: float | None) -> datetime | None:
     """A Unix time in seconds as an aware time; None for nothing, 0, and what lies outside 2015 to 2090."""
-    if not seconds or not _EARLIEST.timestamp() <= seconds < _LATEST.timestamp():
+    if not seconds or not _FIRST_SECOND <= seconds < _END_SECOND:
         return None
     return datetime.fromtimestamp(seconds, UTC)
 
@@ -32,7 +34,12 @@ def iso_time(text: str | None) -> datetime | None:
 
 def stated(names: Iterable[str] | None, *wanted: str) -> bool | None:
     """Whether a list of abilities names one of `wanted`; None when the provider gives no list, or an empty one."""
-    have = {name.strip().lower() for name in names or ()}
+    return _stated(tuple(names), wanted) if names else None
+
+
+@lru_cache(maxsize=1024)  # a list has few different rows of abilities
+def _stated(names: tuple[str, ...], wanted: tuple[str, ...]) -> bool | None:
+    have = {name.strip().lower() for name in names}
     return any(name in have for name in wanted) if have else None
 
 

@@ -44,8 +44,13 @@ class Fetcher:
         """Seconds one provider gets in all."""
         return self._limits.deadline or provider.deadline
 
-    async def fetch(self, provider: Provider[Any], options: msgspec.Struct, validators: Validators | None = None) -> FetchResult:
-        """Everything one provider lists, or why not. Never raises for anything a provider does, never takes longer than its deadline."""
+    async def fetch(
+        self, provider: Provider[Any], options: msgspec.Struct, validators: Validators | None = None, *, first_only: bool = False
+    ) -> FetchResult:
+        """Everything one provider lists, or why not; with `first_only` just the first answer, to see whether it comes.
+
+        Never raises for anything a provider does, never takes longer than its deadline.
+        """
         credential = self._credentials.get(provider.slug)
         if provider.needs_key and credential is None:
             return NeedsKey(provider.auth.variables)
@@ -54,7 +59,7 @@ class Fetcher:
         asker = Asker(self._http, self._limits, self._origins, provider.slug, variable, time.monotonic() + deadline)
         try:
             async with asyncio.timeout(deadline):
-                return await self._drive(provider, options, credential, validators, asker)
+                return await self._drive(provider, options, credential, validators, asker, first_only=first_only)
         except TimeoutError:
             message = f"no complete answer from {_host(provider.endpoints[0].at(options))} within {deadline:g} s"
             return Failure(Kind.TRANSIENT, message, f"{LATER}, or raise MODELSYNC_DEADLINE")
@@ -72,8 +77,10 @@ class Fetcher:
         credential: Credential | None,
         validators: Validators | None,
         asker: Asker,
+        *,
+        first_only: bool,
     ) -> Fetched | Failure:
-        """Run the provider's flow to its end. Anything that fails and does not only `fill` ends it."""
+        """Run the provider's flow to its end, or to the first failure that the flow cannot do without."""
         authorization = await self._authorization(provider, credential)
         if isinstance(authorization, Failure):
             return authorization
@@ -87,7 +94,7 @@ class Fetcher:
                 answers.append((request, came))
             else:
                 notes.append(f"{request.endpoint.name}: {came}")
-            request = await asyncio.to_thread(_advance, flow, came)
+            request = None if first_only else await asyncio.to_thread(_advance, flow, came)
         return Fetched(tuple(answers), tuple(notes))
 
     async def _ask(
@@ -101,9 +108,9 @@ class Fetcher:
         try:
             return await asker.ask(request.url, {**keyed, **conditional}, conditional=bool(conditional))
         except RequestFailed as failed:
-            if not endpoint.fills:
-                raise
-            return failed.failure
+            if endpoint.fills or (endpoint.may_be_absent and failed.status == 404):
+                return failed.failure
+            raise
 
     async def _authorization(self, provider: Provider[Any], credential: Credential | None) -> Mapping[str, str] | Failure:
         """The headers that carry the provider's key; none without a key."""

@@ -161,6 +161,7 @@ PROVIDER = Provider(
             row=Row,
             rows=("models",),
             paging=paging.next_token("nextPageToken", "pageToken"),
+            leaves_out_empty=True,
             key=KeyUse.REQUIRED,
             units=PRICES,
         ),

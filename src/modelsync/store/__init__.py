@@ -1,6 +1,14 @@
 """The only SQL: schema, migrations, reads and the one transaction of each sync."""
 
+from modelsync.store import engine
 from modelsync.store.catalog import Catalog, ModelFilter
+from modelsync.store.migrate import Schema
 from modelsync.store.store import Commit, Seen, Store, Ticket
 
-__all__ = ["Catalog", "Commit", "ModelFilter", "Seen", "Store", "Ticket"]
+
+def shown_address(address: str) -> str:
+    """A database address for people: an absolute path, or a Postgres address without its password. DatabaseError when malformed."""
+    return engine.shown(engine.parse_url(address))
+
+
+__all__ = ["Catalog", "Commit", "ModelFilter", "Schema", "Seen", "Store", "Ticket", "shown_address"]

@@ -16,7 +16,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1", "")
 
 _postgres = re.compile(
     r"(?:(?P<user>[^:@/]*)(?::(?P<password>.*))?@)?"  # the password may hold any character, @ and / included
-    r"(?P<host>\[[^\]]+\]|[^:/?@]*)(?::(?P<port>\d+))?(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?"
+    r"(?P<host>\[[^\]]+\]|[^:/?@]*)(?::(?P<port>[0-9]{1,5}))?(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?"
 )
 # Said by poolers' and ORMs' connection strings to their own clients; the server would refuse them.
 _FOREIGN_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout", "schema", "supa", "workaround"}
@@ -30,6 +30,8 @@ def parse_url(text: str) -> URL:
     text = text.strip().strip("'\"")
     scheme, separator, rest = text.partition("://")
     if not separator:
+        if not text.removeprefix("sqlite:"):
+            raise _malformed()
         if ":" in text.removeprefix("sqlite:") and not Path(text).is_absolute():
             raise _malformed()
         return URL.create("sqlite+pysqlite", database=text.removeprefix("sqlite:"))
@@ -43,7 +45,7 @@ def parse_url(text: str) -> URL:
 def _sqlite(text: str) -> URL:
     try:
         url = make_url(text.partition("?")[0])
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise _malformed() from error
     if not url.database or url.database == ":memory:":
         raise DatabaseError("The catalog needs a database file, not memory", "Use sqlite:///modelsync.db, or a path of your own")

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 
 from modelsync.errors import DatabaseError
+from modelsync.store import engine as engine_module
+from modelsync.store.explaining import explaining
 
 HEAD = "0001"
 """The newest migration."""
@@ -33,8 +35,12 @@ def prepare(engine: sa.Engine, *, read_only: bool) -> None:
     if foreign:
         raise DatabaseError("The database has a table `models` of another program", "Use a database, or a Postgres schema, of its own")
     if str(found) > HEAD:
-        raise DatabaseError(f"The catalog (schema {found}) is newer than this modelsync ({HEAD})", "Nothing was touched; update modelsync")
+        raise _newer(str(found))
     raise DatabaseError(f"The catalog has schema {found}, this modelsync needs {HEAD}", "Back it up, then run: modelsync db upgrade")
+
+
+def _newer(found: str) -> DatabaseError:
+    return DatabaseError(f"The catalog (schema {found}) is newer than this modelsync ({HEAD})", "Nothing was touched; update modelsync")
 
 
 def upgrade(engine: sa.Engine) -> None:
@@ -66,3 +72,34 @@ def pending_sql(engine: sa.Engine) -> str:
         found = version(connection)
     alembic.command.upgrade(config, f"{found}:head" if found else "head", sql=True)
     return out.getvalue()
+
+
+class Schema:
+    """The schema of the database at an address, for `modelsync db`. Opens it without requiring that it is up to date."""
+
+    head = HEAD
+
+    def __init__(self, address: str) -> None:
+        url = engine_module.parse_url(address)
+        self.shown = engine_module.shown(url)
+        self._url = url
+
+    def version(self) -> str | None:
+        """The version found, None for an empty or missing database."""
+        with explaining(self.shown), engine_module.create(self._url, read_only=True).connect() as connection, connection.begin():
+            return version(connection)
+
+    def upgrade(self) -> tuple[str | None, str]:
+        """Apply what is missing; the version before and after. DatabaseError for a database newer than this program."""
+        before = self.version()
+        if before is not None and before > HEAD:
+            raise _newer(before)
+        if before != HEAD:
+            with explaining(self.shown):
+                upgrade(engine_module.create(self._url, read_only=False))
+        return before, HEAD
+
+    def pending_sql(self) -> str:
+        """The SQL that `upgrade` would run."""
+        with explaining(self.shown):
+            return pending_sql(engine_module.create(self._url, read_only=True))

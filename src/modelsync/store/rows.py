@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from modelsync.model import Model, Prices
+from modelsync.money import plain_decimals
 from modelsync.plan import Change, Kind, StoredModel
 from modelsync.store.schema import models, time_text
 
@@ -57,17 +58,6 @@ def price_document(prices: Prices, stated_at: datetime) -> dict[str, Any]:
     document: dict[str, Any] = plain_decimals(msgspec.to_builtins(prices, builtin_types=(Decimal,)))
     document.pop("problems", None)
     return {**document, "source": "provider", "stated_at": time_text(stated_at)} if document else {}
-
-
-def plain_decimals(value: Any) -> Any:
-    """The same JSON value with every Decimal as a string of plain digits: 0.0000001, not 1E-7."""
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, dict):
-        return {name: plain_decimals(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_decimals(part) for part in value]
-    return value
 
 
 def stored_model(row: sa.RowMapping) -> StoredModel:

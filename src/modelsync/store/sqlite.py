@@ -31,8 +31,3 @@ def insert_changes(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -
 def now(connection: sa.Connection) -> str:
     """The database's time as text."""
     return str(connection.exec_driver_sql("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')").scalar_one())
-
-
-def is_damaged(error: BaseException) -> bool:
-    """Whether a driver error means that the file is no database, or a broken one."""
-    return any(text in str(error) for text in ("file is not a database", "malformed", "disk image"))

@@ -1,7 +1,6 @@
 """The catalog database: tickets before a fetch, one transaction per provider after it."""
 
 import secrets
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,6 @@ from typing import Any, Self
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
 from modelsync.errors import DatabaseError, Failure
 from modelsync.model import Model, content_hash
@@ -19,6 +17,7 @@ from modelsync.provider import Provider
 from modelsync.reading import Listing
 from modelsync.report import Busy, Counts, Failed, Held, NoKey, NotModified, Outcome, ProviderResult, Report, Superseded, Synced, counts_of
 from modelsync.store import engine, migrate, postgres, rows, sqlite
+from modelsync.store.explaining import explaining
 from modelsync.store.schema import COUNT_COLUMNS, models, provider_state, providers, sync_results, sync_runs
 
 
@@ -72,7 +71,7 @@ class Store:
         """
         url = engine.parse_url(address)
         store = cls(engine.create(url, read_only=read_only), engine.shown(url), providers, read_only=read_only)
-        with store.errors():
+        with explaining(store.shown):
             migrate.prepare(store.engine, read_only=read_only)
         return store
 
@@ -81,23 +80,20 @@ class Store:
         self.engine.dispose()
 
     @contextmanager
-    def errors(self) -> Iterator[None]:
-        """Turn the driver's errors into one that ends in an instruction."""
-        try:
-            yield
-        except (DBAPIError, sqlite3.Error, OSError) as error:
-            raise explained(error, self.shown) from error
-
-    @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A transaction that only reads, and sees one state of the catalog throughout."""
-        with self.errors(), self.engine.connect() as connection, connection.begin():
+        with explaining(self.shown), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """A transaction that writes: everything in it, or nothing."""
-        with self.errors(), self._one_writer, self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+        with (
+            explaining(self.shown),
+            self._one_writer,
+            self.engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
             if self.dialect == "postgresql":
                 connection.exec_driver_sql("SET LOCAL lock_timeout = '30s'")
             yield connection
@@ -370,28 +366,3 @@ def _result_values(run_id: int, result: ProviderResult, now: datetime) -> dict[s
         "finished_at": now,
         **_count_values(result.counts),
     }
-
-
-def explained(error: BaseException, shown: str) -> DatabaseError:
-    """A driver's error as what happened and what to do; the driver's own text only where it can hold no secret."""
-    text = str(getattr(error, "orig", None) or error)
-    if sqlite.is_damaged(error):
-        return DatabaseError(f"{shown} is not a usable SQLite database", "Nothing was written; restore a backup, or name another file")
-    if "readonly database" in text or "read-only" in text:
-        return DatabaseError(f"{shown} is read-only", "Nothing was written; check the owner and mode of the file and of its folder")
-    if "unable to open" in text:
-        return DatabaseError(
-            f"{shown} cannot be opened", "Check that its folder exists and can be written, or name another with --database"
-        )
-    if "database or disk is full" in text or "No space left" in text:
-        return DatabaseError(f"no space left for {shown}", "Nothing of this provider was written; make room and sync again")
-    if "database is locked" in text:
-        return DatabaseError(
-            f"{shown} is locked by another program", "Nothing was written; end the other program's transaction, then retry"
-        )
-    if "authentication failed" in text or "no password supplied" in text:
-        return DatabaseError(f"{shown} refused the user or password", "Check DATABASE_URL")
-    if "SSL" in text and "support" in text:
-        return DatabaseError(f"{shown} does not speak TLS", "Add ?sslmode=disable to DATABASE_URL if the network between is trusted")
-    first_line = text.strip().splitlines()[0][:200] if text.strip() else type(error).__name__
-    return DatabaseError(f"{shown}: {first_line}", "Nothing was written; check DATABASE_URL, and that the server is running")

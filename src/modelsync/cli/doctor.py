@@ -1,0 +1,115 @@
+"""`modelsync doctor`: what stands in the way of a good sync."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.text import Text
+
+from modelsync import app
+from modelsync.cli import output
+from modelsync.cli.sync import Database, Flag, load
+from modelsync.errors import Failure, ModelsyncError
+from modelsync.fetch import Fetched, NeedsKey
+from modelsync.store import Catalog
+
+CLOCK_TOLERANCE = 120.0
+
+Check = tuple[str, str, str]
+"""What was checked, "ok", "warning", "failed" or "skipped", and what was found."""
+
+
+def doctor(
+    *,
+    providers: Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())] = None,
+    offline: Annotated[bool, Flag] = False,
+    json: Annotated[bool, Flag] = False,
+    database: Database = None,
+) -> int:
+    """Check keys, endpoints (one light request each), database, clock and schema. Writes nothing. Exit code 1 when something is broken.
+
+    Example: modelsync doctor --providers xai groq
+
+    Parameters
+    ----------
+    providers:
+        Only these providers' keys and endpoints.
+    offline:
+        Make no requests.
+    json:
+        Print one JSON document.
+    """
+    chosen = load(database)
+    program = app.build(chosen)
+    checks = [*_settings_checks(chosen), *_database_checks(program)]
+    checks += _key_checks(program, providers) if offline else asyncio.run(_endpoint_checks(program, providers))
+    if json:
+        output.print_json({"version": 1, "checks": [dict(zip(("check", "state", "found"), check, strict=True)) for check in checks]})
+    else:
+        marks = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("○", "dim")}
+        made = output.table("", "check", "found")
+        for name, state, found in checks:
+            sign, style = marks[state]
+            made.add_row(Text(sign, style=style), name, output.safe(found))
+        output.stdout().print(made)
+    return 1 if any(state == "failed" for _, state, _ in checks) else 0
+
+
+def _settings_checks(chosen: Any) -> Iterable[Check]:
+    for setting in chosen.shown:
+        if setting.help.startswith("unknown"):
+            yield (setting.name, "warning", "no such setting; see `modelsync settings`")
+    if chosen.origins.everywhere or chosen.origins.by_slug:
+        yield ("MODELSYNC_ORIGIN", "warning", "requests do not go to the providers themselves")
+
+
+def _database_checks(program: app.App) -> Iterable[Check]:
+    try:
+        store = program.open_store(read_only=True)
+        catalog = Catalog(store)
+        now, known = catalog.now(), catalog.providers()
+    except ModelsyncError as error:
+        yield ("database", "failed", str(error))
+        return
+    state = f"{sum(row['models'] for row in known.values()):,} models" if known else "empty; the first sync fills it"
+    yield ("database", "ok", f"{store.shown}: schema up to date, {state}")
+    skew = abs((datetime.now(UTC) - now).total_seconds())
+    yield ("clock", "ok" if skew < CLOCK_TOLERANCE else "failed", f"this machine and the database differ by {skew:.0f} s")
+    store.close()
+
+
+def _key_checks(program: app.App, slugs: list[str] | None) -> list[Check]:
+    return [_key_check(program, job) for job in program.jobs(slugs)]
+
+
+def _key_check(program: app.App, job: Any) -> Check:
+    credential = program.settings.credentials.get(job.slug)
+    if credential:
+        return (job.slug, "ok", f"key set in {credential.variable}")
+    if job.provider.needs_key:
+        return (job.slug, "skipped", f"needs a key: set {job.provider.auth.variables[0]}")
+    return (job.slug, "ok", "needs no key")
+
+
+async def _endpoint_checks(program: app.App, slugs: list[str] | None) -> list[Check]:
+    async with program.fetcher() as fetcher:
+        return list(await asyncio.gather(*(_endpoint_check(program, fetcher, job) for job in program.jobs(slugs))))
+
+
+async def _endpoint_check(program: app.App, fetcher: Any, job: Any) -> Check:
+    """One light request: the first page only."""
+    began = time.monotonic()
+    came = await fetcher.fetch(job.provider, job.options, first_only=True)
+    match came:
+        case NeedsKey():
+            return _key_check(program, job)
+        case Failure():
+            return (job.slug, "failed", str(came))
+        case Fetched():
+            size = len(came.answers[0][1].body)
+            return (job.slug, "ok", f"answers within {time.monotonic() - began:.1f} s ({size:,} bytes); {_key_check(program, job)[2]}")
+        case _:
+            return (job.slug, "ok", "answers")

@@ -1,0 +1,102 @@
+"""How values look: consoles, prices, times, counts. Unknown is a dash, free is a word, 0 is never shown for either."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from modelsync.logs import printable
+
+UNKNOWN = "—"
+WIDE = 120
+
+
+def _width(is_terminal: bool) -> int | None:
+    return None if is_terminal or "COLUMNS" in os.environ else WIDE
+
+
+def stdout() -> Console:
+    """Results. Wide when nobody's window limits it; colours only on a terminal."""
+    return Console(width=_width(sys.stdout.isatty()), highlight=False, emoji=False, markup=False)
+
+
+def stderr() -> Console:
+    """People's progress."""
+    return Console(stderr=True, width=_width(sys.stderr.isatty()), highlight=False, emoji=False, markup=False)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def safe(text: object) -> str:
+    """A provider's text, fit for a terminal."""
+    return printable(str(text))
+
+
+def table(*columns: str, right: Iterable[str] = (), title: str | None = None) -> Table:
+    """A plain table; the columns in `right` hold numbers."""
+    made = Table(box=None, pad_edge=False, title=title, title_justify="left", header_style="bold", title_style="bold")
+    numbers = set(right)
+    for name in columns:
+        made.add_column(name, justify="right" if name in numbers else "left", overflow="fold", no_wrap=name in numbers)
+    return made
+
+
+def number(value: int | None) -> str:
+    """A count with separators; a dash for nothing."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def per_million(price: Decimal | None) -> str:
+    """USD per token shown as USD per million tokens, exactly: 0.00000125 is 1.25."""
+    if price is None:
+        return UNKNOWN
+    if price == 0:
+        return "free"
+    text = f"{(price * 1_000_000).normalize():f}"
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals:0<2}"
+
+
+def tokens(count: int | None) -> str:
+    """A length in tokens: 131072 is 131k, 1048576 is 1.0M."""
+    if count is None:
+        return UNKNOWN
+    if count >= 1_000_000:
+        return f"{count / 1_000_000:.1f}M"
+    return f"{count // 1000}k" if count >= 10_000 else f"{count:,}"
+
+
+def seconds(value: float) -> str:
+    """A duration."""
+    return f"{value:.1f} s" if value < 100 else f"{value / 60:.0f} min"
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """How long ago, in one unit."""
+    if moment is None:
+        return "never"
+    elapsed = (now - moment).total_seconds()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if elapsed >= size:
+            return f"{elapsed / size:.0f} {unit} ago"
+    return "just now"
+
+
+def utc(moment: datetime | None) -> str:
+    """A time for tables, in UTC."""
+    return UNKNOWN if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def mark(text: str, style: str) -> Text:
+    """A word with a colour that only repeats what the word says."""
+    return Text(text, style=style)

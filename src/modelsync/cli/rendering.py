@@ -1,0 +1,232 @@
+"""A sync on the screen: progress while it runs, a table at its end, a plan for a dry run."""
+
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from modelsync.cli import output
+from modelsync.model import Model, Tier, UnitPrice
+from modelsync.plan import Change, FieldChange, Kind
+from modelsync.report import Disabled, Held, NoKey, NotModified, Planned, ProviderResult, Report, Synced
+from modelsync.sync import Step
+
+MARKS = {"good": ("✓", "green"), "skipped": ("○", "dim"), "held": ("◐", "yellow"), "failed": ("✗", "red")}
+
+
+def kind_of(result: ProviderResult) -> str:
+    """good, skipped, held or failed."""
+    match result.outcome:
+        case Synced() | Planned() | NotModified():
+            return "good"
+        case NoKey() | Disabled():
+            return "skipped"
+        case Held():
+            return "held"
+        case _:
+            return "failed"
+
+
+class Progress:
+    """What happens, on stderr: a live list on a terminal, one line per finished provider elsewhere or with `plain`."""
+
+    def __init__(self, slugs: Sequence[str], *, plain: bool, quiet: bool = False) -> None:
+        self._console = output.stderr()
+        self._steps: dict[str, Step | ProviderResult | None] = dict.fromkeys(slugs)
+        self._began: dict[str, float] = {}
+        self._quiet = quiet
+        self._live = (
+            None
+            if plain or quiet or not self._console.is_terminal
+            else Live(console=self._console, get_renderable=self._picture, transient=True)
+        )
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live:
+            self._live.stop()
+
+    def watch(self, slug: str, event: Step | ProviderResult) -> None:
+        """Take note of one provider's step or result."""
+        self._steps[slug] = event
+        self._began.setdefault(slug, time.monotonic())
+        if not self._live and not self._quiet and isinstance(event, ProviderResult):
+            self._console.print(line(event), soft_wrap=True)
+
+    def _picture(self) -> Table:
+        done = sum(isinstance(step, ProviderResult) for step in self._steps.values())
+        picture = Table.grid(padding=(0, 2))
+        picture.add_row(Text(f"{done}/{len(self._steps)} providers", style="bold"))
+        for slug, step in self._steps.items():
+            if isinstance(step, ProviderResult):
+                sign, style = MARKS[kind_of(step)]
+                picture.add_row(Text(f"{sign} {slug}", style=style), Text(summary(step), style="dim"))
+            elif step is not None:
+                elapsed = time.monotonic() - self._began[slug]
+                picture.add_row(Text(f"· {slug}"), Text(f"{step.value}, {elapsed:.0f} s", style="cyan"))
+        return picture
+
+
+def line(result: ProviderResult) -> str:
+    """One provider's result in one line."""
+    return f"{MARKS[kind_of(result)][0]} {result.slug}: {summary(result)}"
+
+
+def summary(result: ProviderResult) -> str:
+    """What came of one provider, in a few words."""
+    counts = result.counts
+    match result.outcome:
+        case NotModified():
+            return f"{counts.fetched:,} models, unchanged since the last sync"
+        case Synced() | Planned():
+            parts = [f"{counts.fetched:,} fetched"]
+            named = {"new": counts.created, "updated": counts.updated, "missing": counts.missing, "skipped": counts.skipped}
+            parts += [f"{value:,} {name}" for name, value in named.items() if value]
+            return ", ".join(parts if len(parts) > 1 else [*parts, "nothing changed"])
+        case NoKey(variables):
+            return f"skipped: API key not configured (set {variables[0]})"
+        case _:
+            return output.safe(result.error or "")
+
+
+def show_report(console: Console, report: Report, database: str) -> None:
+    """The end of a sync: plan if it was dry, a row per provider, what needs attention, the sum."""
+    if report.dry_run:
+        show_plans(console, report)
+    console.print(_result_table(report))
+    troubled = [result for result in report.results if kind_of(result) in ("failed", "held")]
+    for result in troubled:
+        sign, style = MARKS[kind_of(result)]
+        console.print()
+        console.print(Text(f"{sign} {result.slug}: ", style=style).append(output.safe(result.error), style="default"))
+    skipped = [result for result in report.results if kind_of(result) == "skipped"]
+    if skipped:
+        console.print()
+        console.print(Text("Skipped: ", style="bold").append(", ".join(f"{result.slug} ({_why(result)})" for result in skipped)))
+    warned = [(result.slug, warning) for result in report.results for warning in result.warnings]
+    if warned:
+        console.print()
+        console.print(f"{len(warned):,} warnings; the first: {warned[0][0]}: {output.safe(warned[0][1])} (all of them with --json)")
+    console.print()
+    console.print(_sum(report, database))
+
+
+def _why(result: ProviderResult) -> str:
+    return f"set {result.outcome.variables[0]}" if isinstance(result.outcome, NoKey) else "switched off"
+
+
+def _result_table(report: Report) -> Table:
+    numbers = ("fetched", "skipped", "created", "updated", "unchanged", "missing", "time")
+    made = output.table("provider", *numbers, right=numbers)
+    for result in report.results:
+        sign, style = MARKS[kind_of(result)]
+        name = Text(f"{sign} {result.slug}", style=style)
+        if not result.succeeded:
+            made.add_row(name, *[output.UNKNOWN] * (len(numbers) - 1), output.seconds(result.seconds))
+            continue
+        counts = result.counts
+        figures = (counts.fetched, counts.skipped, counts.created, counts.updated, counts.unchanged, counts.missing)
+        made.add_row(
+            name, *(Text(output.number(figure), style="" if figure else "dim") for figure in figures), output.seconds(result.seconds)
+        )
+    return made
+
+
+def _sum(report: Report, database: str) -> str:
+    counts = report.counts
+    attention = {"failed": len(report.failed), "held": len(report.held)}
+    kinds = [f"{len(report.succeeded)} of {len(report.results)} providers in step"]
+    kinds += [f"{value} {name}" for name, value in attention.items() if value]
+    changes = f"{counts.created:,} new, {counts.updated:,} updated, {counts.unchanged:,} unchanged, {counts.missing:,} missing"
+    if report.dry_run:
+        return f"Plan: {changes} ({', '.join(kinds)}). Nothing was written to {database}"
+    return f"Run {report.run_id}: {', '.join(kinds)}; {changes}; {output.seconds(report.seconds)}. Catalog: {database}"
+
+
+def show_plans(console: Console, report: Report, limit: int = 40) -> None:
+    """What a dry run found: `+` new, `~` old → new, `-` missing; at most `limit` lines per provider (all with --json)."""
+    for result in report.results:
+        if not isinstance(result.outcome, Planned) or not result.outcome.plan.changes:
+            continue
+        console.print(Text(result.slug, style="bold"))
+        changes = result.outcome.plan.changes
+        for change in changes[:limit]:
+            console.print(change_text(change), soft_wrap=True)
+        if len(changes) > limit:
+            console.print(f"  … and {len(changes) - limit:,} more (all of them with --json)")
+        console.print()
+
+
+def change_text(change: Change) -> Text:
+    """One planned change in one line."""
+    name = output.safe(change.id)
+    match change.kind:
+        case Kind.ADDED:
+            return Text("  + ", style="green").append(f"{name}  {facts(change.model)}", style="default")
+        case Kind.MISSING:
+            return Text("  - ", style="red").append(f"{name}  missing from the list; stays active", style="default")
+        case _:
+            told = ", ".join(field_text(field) for field in change.fields) or "metadata only"
+            again = "back again; " if change.kind is Kind.REVIVED else ""
+            return Text("  ~ ", style="yellow").append(f"{name}  {again}{told}", style="default")
+
+
+def facts(model: Model) -> str:
+    """A model's price and length."""
+    if model.prices.dynamic:
+        price = "price varies by request"
+    elif model.prices.prompt is None and model.prices.completion is None:
+        price = "no token price"
+    else:
+        price = f"in {output.per_million(model.prices.prompt)} out {output.per_million(model.prices.completion)} $/1M"
+    return f"{price}  ctx {output.tokens(model.context_length)}"
+
+
+def field_text(change: FieldChange) -> str:
+    """One field's old → new; token prices in USD per million, with the difference in percent."""
+    old, new = change.old, change.new
+    if change.field.startswith("pricing") and (isinstance(old, Decimal) or isinstance(new, Decimal)):
+        name = change.field.removeprefix("pricing_").removeprefix("pricing.")
+        per = "" if name in ("image", "request", "web_search") else " $/1M"
+        shown = [_price(value, million=bool(per)) for value in (old, new)]
+        percent = f" ({(new - old) / old:+.0%})" if isinstance(old, Decimal) and isinstance(new, Decimal) and old else ""
+        return f"{name} {shown[0]} → {shown[1]}{per}{percent}"
+    return f"{change.field} {_short(old)} → {_short(new)}"
+
+
+def _price(value: object, *, million: bool) -> str:
+    if not isinstance(value, Decimal):
+        return output.UNKNOWN
+    return output.per_million(value) if million else f"${value:f}"
+
+
+def _part(part: object) -> str:
+    if isinstance(part, UnitPrice):
+        return f"${part.usd:f}/{part.per}"
+    if isinstance(part, Tier):
+        when = f"above {output.tokens(part.above)}" if part.above is not None else f"{part.utc_start}-{part.utc_end} UTC"
+        return f"{when}: in {output.per_million(part.prompt)} out {output.per_million(part.completion)} $/1M"
+    return str(part)
+
+
+def _short(value: object) -> str:
+    if value is None:
+        return output.UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        text = "+".join(_part(part) for part in value) or output.UNKNOWN
+    else:
+        text = f"{value:,}" if isinstance(value, int) else str(value)
+    text = output.safe(text)
+    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -1,0 +1,321 @@
+"""Commands that only read: providers, models, status, runs, settings."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from modelsync import app
+from modelsync import settings as settings_module
+from modelsync.cli import output
+from modelsync.cli.sync import Database, Flag, load
+from modelsync.errors import UsageError
+from modelsync.registry import all_providers, select
+from modelsync.store import Catalog, ModelFilter
+
+STALE_HOURS = 48
+
+
+def _catalog(database: str | None) -> tuple[settings_module.Settings, Catalog]:
+    chosen = load(database)
+    return chosen, Catalog(app.build(chosen).open_store(read_only=True))
+
+
+def providers(*, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
+    """List providers: whether a key is needed and set, the declared price unit, the last sync.
+
+    Example: modelsync providers --json
+
+    Parameters
+    ----------
+    json:
+        Print one JSON document.
+    """
+    chosen, catalog = _catalog(database)
+    now, known = catalog.now(), catalog.providers()
+    found = [_provider(chosen, slug, known.get(slug, {})) for slug in all_providers()]
+    if json:
+        output.print_json({"version": 1, "providers": found})
+        return 0
+    made = output.table("provider", "key", "price unit", "models", "last success", "checked against", right=("models",))
+    for row in found:
+        key = (
+            f"set ({row['key_variable']})" if row["key_set"] else f"needs {row['key_variables'][0]}" if row["key_needed"] else "not needed"
+        )
+        name = row["slug"] if row["enabled"] else f"{row['slug']} (off)"
+        made.add_row(name, key, row["price_unit"], output.number(row["models"]), output.ago(row["last_success_at"], now), row["verified"])
+    output.stdout().print(made)
+    return 0
+
+
+def _provider(chosen: settings_module.Settings, slug: str, known: dict[str, Any]) -> dict[str, Any]:
+    provider, credential = all_providers()[slug], chosen.credentials.get(slug)
+    return {
+        "slug": slug,
+        "name": provider.name,
+        "enabled": slug in chosen.enabled,
+        "key_needed": provider.needs_key,
+        "key_set": credential is not None,
+        "key_variable": credential.variable if credential else None,
+        "key_variables": list(provider.auth.variables),
+        "price_unit": provider.price_unit,
+        "verified": provider.verified,
+        "site_url": provider.site_url,
+        "docs_url": provider.docs_url,
+        "id": known.get("id"),
+        "models": known.get("models", 0),
+        "last_success_at": known.get("last_success_at"),
+        "last_attempt_at": known.get("last_attempt_at"),
+        "failures_in_a_row": known.get("failures_in_a_row", 0),
+        "last_error": known.get("last_error"),
+    }
+
+
+def models(
+    *query: str,
+    provider: Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())] = None,
+    modality: str | None = None,
+    status: str | None = None,
+    min_context: int | None = None,
+    max_price: float | None = None,
+    free: Annotated[bool, Flag] = False,
+    vision: Annotated[bool, Flag] = False,
+    tools: Annotated[bool, Flag] = False,
+    reasoning: Annotated[bool, Flag] = False,
+    inactive: Annotated[bool, Flag] = False,
+    limit: int = 50,
+    json: Annotated[bool, Flag] = False,
+    csv: Annotated[bool, Flag] = False,
+    database: Database = None,
+) -> int:
+    """Search the catalog. All words and all filters must match; prices are USD per million tokens.
+
+    Examples: modelsync models claude sonnet
+              modelsync models --provider openrouter groq --tools --max-price 0.5
+              modelsync models --min-context 1000000 --json
+
+    Parameters
+    ----------
+    query:
+        Words looked for in ids and names.
+    provider:
+        Only these providers.
+    modality:
+        Exactly this modality, such as "text+image->text".
+    status:
+        active or missing.
+    min_context:
+        At least this context length, in tokens.
+    max_price:
+        At most this price of a million prompt tokens, in USD; models without a known price are left out.
+    free:
+        Only models stated to be free.
+    vision:
+        Only models stated to take images.
+    tools:
+        Only models stated to call functions.
+    reasoning:
+        Only models stated to reason.
+    inactive:
+        Also models that their provider lists but does not serve.
+    limit:
+        At most this many (0: all; JSON and CSV give all unless it is set lower).
+    json:
+        Print one JSON document with every field.
+    csv:
+        Print CSV; prices in USD per token.
+    """
+    if status not in (None, "active", "missing"):
+        raise UsageError(f"Unknown status {status}", "Use active or missing")
+    select(provider)
+    _, catalog = _catalog(database)
+    machine = json or csv
+    wanted = ModelFilter(
+        providers=tuple(provider or ()),
+        query=" ".join(query),
+        modality=modality,
+        status=status,
+        active=None if inactive else True,
+        min_context=min_context,
+        max_price=max_price,
+        free=free,
+        vision=vision,
+        tools=tools,
+        reasoning=reasoning,
+        limit=None if limit == 0 or (machine and limit == 50) else limit,
+    )
+    rows = catalog.models(wanted)
+    if json:
+        output.print_json({"version": 1, "units": "USD per token", "models": [_plain(row) for row in rows]})
+    elif csv:
+        _print_csv(rows)
+    else:
+        _print_models(catalog, wanted, rows)
+    return 0
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    prices = ("pricing_prompt", "pricing_completion", "pricing_image", "pricing_request")
+    values = dict(row)
+    return {**values, **{name: f"{values[name]:f}" if values[name] is not None else None for name in prices}}
+
+
+CSV_COLUMNS = (
+    *("provider", "provider_model_id", "model_name", "modality", "context_length", "max_output_tokens"),
+    *("pricing_prompt", "pricing_completion", "pricing_image", "pricing_request", "dynamic_price"),
+    *("supports_streaming", "supports_function_calling", "supports_vision", "supports_reasoning", "supports_structured_output"),
+    *("is_active", "status", "released_at", "expires_at", "updated_at"),
+)
+
+
+def _print_csv(rows: Iterator[Any]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for row in rows:
+        values = _plain(row) | {"dynamic_price": bool(row["pricing"].get("dynamic"))}
+        writer.writerow([_cell(values[name]) for name in CSV_COLUMNS])
+
+
+def _cell(value: object) -> str:
+    """A CSV cell; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _print_models(catalog: Catalog, wanted: ModelFilter, rows: Iterator[Any]) -> None:
+    console = output.stdout()
+    numbers = ("in $/1M", "out $/1M", "context", "max out")
+    made = output.table("model", "provider", *numbers, "modality", "status", right=numbers)
+    shown = 0
+    for row in rows:
+        shown += 1
+        dynamic = row["pricing"].get("dynamic")
+        prices = ["varies", "varies"] if dynamic else [output.per_million(row[f"pricing_{side}"]) for side in ("prompt", "completion")]
+        lengths = [output.tokens(row["context_length"]), output.tokens(row["max_output_tokens"])]
+        state = row["status"] if row["is_active"] else "not served"
+        made.add_row(output.safe(row["provider_model_id"]), row["provider"], *prices, *lengths, row["modality"] or output.UNKNOWN, state)
+    total = catalog.count(wanted)
+    if total:
+        console.print(made)
+        console.print(f"\n{shown:,} of {total:,} models" + (f"; --limit {total} shows all" if shown < total else ""))
+    else:
+        console.print("No model matches. `modelsync status` shows what the catalog holds.")
+
+
+def status(*, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
+    """Show how fresh the catalog is and what it holds. Exit code 3 when a provider that should be fresh is not.
+
+    Parameters
+    ----------
+    json:
+        Print one JSON document.
+    """
+    chosen, catalog = _catalog(database)
+    now, counts, known = catalog.now(), catalog.model_counts(), catalog.providers()
+    rows = [_freshness(slug, known[slug], now) for slug in known]
+    if json:
+        output.print_json({"version": 1, "models": {"stats": counts}, "freshness": rows})
+    else:
+        console = output.stdout()
+        console.print(f"Catalog: {app.build(chosen).database_shown()}")
+        parts = (("active", "active"), ("inactive", "not served"), ("missing", "missing"), ("priced", "with a token price"))
+        console.print(f"{counts['total']:,} models: " + ", ".join(f"{counts[name]:,} {words}" for name, words in parts))
+        modalities = list(counts["by_modality"].items())
+        console.print("By modality: " + (", ".join(f"{output.safe(name)} {count:,}" for name, count in modalities[:6]) or output.UNKNOWN))
+        made = output.table("provider", "state", "models", "last success", "last error", right=("models",))
+        for row in rows:
+            made.add_row(
+                row["provider"], row["state"], output.number(row["models"]), output.ago(row["last_success_at"], now), row["error"] or ""
+            )
+        console.print()
+        console.print(made if rows else "Nothing was synced yet. Run: modelsync sync")
+    return 3 if any(row["state"] in ("stale", "failing") for row in rows) else 0
+
+
+def _freshness(slug: str, known: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """A provider's state: fresh, stale (no success for two days), failing (the last tries failed) or never."""
+    success = known.get("last_success_at")
+    age = (now - success).total_seconds() if success else None
+    failing = known.get("failures_in_a_row", 0) > 0
+    state = "failing" if failing else "never" if age is None else "stale" if age > STALE_HOURS * 3600 else "fresh"
+    error = output.safe(known.get("last_error") or "") or None
+    return {"provider": slug, "last_success_at": success, "age_seconds": age, "state": state, "models": known["models"], "error": error}
+
+
+def runs(run: int | None = None, /, *, limit: int = 20, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
+    """List past runs, or show one with each provider's result.
+
+    Examples: modelsync runs
+              modelsync runs 12
+
+    Parameters
+    ----------
+    run:
+        The number of a run.
+    limit:
+        At most this many runs.
+    json:
+        Print one JSON document.
+    """
+    _, catalog = _catalog(database)
+    if run is not None:
+        return _one_run(catalog, run, json=json)
+    found = catalog.runs(limit)
+    if json:
+        output.print_json({"version": 1, "runs": found})
+        return 0
+    numbers = ("run", "providers", "fetched", "created", "updated", "missing", "time")
+    made = output.table("run", "started", "status", "by", *numbers[1:], right=numbers)
+    for row in found:
+        counts = [output.number(row[name]) for name in ("providers_processed", "fetched", "created", "updated", "missing")]
+        took = output.seconds(row["duration_seconds"]) if row["duration_seconds"] is not None else output.UNKNOWN
+        made.add_row(str(row["id"]), output.utc(row["started_at"]), row["status"], row["trigger"], *counts, took)
+    output.stdout().print(made if found else "No runs yet. Run: modelsync sync")
+    return 0
+
+
+def _one_run(catalog: Catalog, run: int, *, json: bool) -> int:
+    found = catalog.run(run)
+    if found is None:
+        raise UsageError(f"There is no run {run}", "`modelsync runs` lists them")
+    row, results = found
+    if json:
+        output.print_json({"version": 1, "run": row, "results": results})
+        return 0
+    console = output.stdout()
+    console.print(f"Run {row['id']}: {row['status']}, started {output.utc(row['started_at'])} by {row['trigger']}")
+    numbers = ("fetched", "skipped", "created", "updated", "unchanged", "missing", "time")
+    made = output.table("provider", "outcome", *numbers, "error", right=numbers)
+    for result in results:
+        counts = [output.number(result[name]) for name in numbers[:-1]]
+        words = result["outcome"].replace("_", " ")
+        made.add_row(result["provider"], words, *counts, output.seconds(result["duration_seconds"]), output.safe(result["error"] or ""))
+    console.print(made)
+    return 0
+
+
+def settings(*, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
+    """List every setting, its value (secrets masked) and where it came from.
+
+    Parameters
+    ----------
+    json:
+        Print one JSON document.
+    """
+    chosen = load(database)
+    if json:
+        rows = [{"name": row.name, "value": row.value or None, "source": row.source, "help": row.help} for row in chosen.shown]
+        output.print_json({"version": 1, "settings": rows})
+        return 0
+    made = output.table("name", "value", "from", "what it is")
+    for row in chosen.shown:
+        made.add_row(row.name, output.safe(row.value) or output.UNKNOWN, row.source, row.help)
+    output.stdout().print(made)
+    return 0

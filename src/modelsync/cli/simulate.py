@@ -1,0 +1,66 @@
+"""`modelsync simulate` and `modelsync demo`: the whole pipeline without any network."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from modelsync import app, settings
+from modelsync.cli import output, rendering
+from modelsync.registry import all_providers
+from modelsync.simulator.server import Simulator, serve
+
+
+def simulate(*, host: str = "127.0.0.1", port: int = 8900, day: int = 0) -> int:
+    """Serve all providers' wire formats locally, for tests and for trying things out.
+
+    Example: modelsync simulate --port 8900 &
+             MODELSYNC_ORIGIN=http://127.0.0.1:8900 OPENROUTER_API_KEY=demo-openrouter modelsync sync --providers openrouter
+
+    Parameters
+    ----------
+    host:
+        Address to listen on.
+    port:
+        Port to listen on.
+    day:
+        Start on this day: catalogs change from day to day (POST /_simulator/day).
+    """
+    output.stderr().print(
+        f"Simulating {len(all_providers())} providers: MODELSYNC_ORIGIN=http://{host}:{port} (Ctrl-C ends it)", soft_wrap=True
+    )
+    serve(host, port, day=day)
+    return 0
+
+
+def demo(*, keep: Annotated[Path | None, Parameter(help="Keep the demo's catalog in this file (it must not exist yet).")] = None) -> int:
+    """Show the whole job offline: sync 21 simulated providers over real HTTP, move on a day, sync again."""
+    console = output.stdout()
+    with tempfile.TemporaryDirectory(prefix="modelsync-demo-") as folder, Simulator() as simulator:
+        program = app.build(demo_settings(simulator, keep or Path(folder) / "demo.db"))
+        failed = 0
+        for day, title in enumerate(("Day 1: an empty catalog", "Day 2: what changed since yesterday")):
+            simulator.set_day(day)
+            console.rule(title, align="left")
+            if day:
+                report = program.sync(dry_run=True)
+                rendering.show_plans(console, report)
+            with rendering.Progress([job.slug for job in program.jobs(None)], plain=False, quiet=True) as progress:
+                report = program.sync(watch=progress.watch, trigger="demo")
+            rendering.show_report(console, report, program.database_shown())
+            console.print()
+            failed += len(report.results) - len(report.succeeded)
+    console.print("That was the whole pipeline over HTTP, against simulated providers. The real thing: modelsync sync")
+    return 1 if failed else 0
+
+
+def demo_settings(simulator: Simulator, database: Path) -> settings.Settings:
+    """Settings for a simulator: its keys, its origin, and nothing of this machine's."""
+    keys = {
+        provider.auth.variables[0]: simulator.service_account() if slug == "google-vertex" else simulator.key(slug)
+        for slug, provider in all_providers().items()
+    }
+    environment = {**keys, "DATABASE_URL": f"sqlite:///{database}", "MODELSYNC_ORIGIN": simulator.origin, "HUGGINGFACE_HUB_LIMIT": "0"}
+    return settings.load(environment, Path(os.devnull).parent)

@@ -1,0 +1,91 @@
+"""AiHubMix. Prices: JSON numbers, USD per 1M tokens, although its documentation says per 1K."""
+
+import msgspec
+
+from modelsync import paging
+from modelsync.model import Model, modalities
+from modelsync.money import USD_PER_1M_TOKENS, Price, read_prices
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.wire import stated_true, whole, words
+
+# gpt-5 is listed as 1.25 / 10 / 0.125, which is OpenAI's price per 1M tokens.
+PRICES = {
+    "input": Price("prompt", USD_PER_1M_TOKENS),
+    "output": Price("completion", USD_PER_1M_TOKENS),
+    "cache_read": Price("cache_read", USD_PER_1M_TOKENS, zero_is_free=False),
+    "cache_write": Price("cache_write", USD_PER_1M_TOKENS, zero_is_free=False),
+}
+
+# The list has no output modalities. These are the documented values of `types` and their older names (docs.aihubmix.com, Models API).
+OUTPUT_OF_TYPE = {
+    "llm": "text",
+    "t2t": "text",
+    "stt": "text",
+    "image_generation": "image",
+    "t2i": "image",
+    "video": "video",
+    "t2v": "video",
+    "tts": "audio",
+    "embedding": "embeddings",
+    "rerank": "rerank",
+    "reranking": "rerank",
+}
+
+
+class Row(msgspec.Struct, frozen=True):
+    model_id: str
+    model_name: str | None = None
+    desc: str | None = None
+    types: str | tuple[str, ...] | None = None  # lists are comma-separated strings here, and some clients have met arrays
+    features: str | tuple[str, ...] | None = None
+    input_modalities: str | tuple[str, ...] | None = None
+    max_output: int | str | None = None
+    context_length: int | str | None = None
+    pricing: dict[str, msgspec.Raw] | None = None
+
+
+def normalize(row: Row) -> Model:
+    kinds, features = words(row.types), words(row.features)
+    inputs = modalities("file" if name == "pdf" else name for name in words(row.input_modalities))
+    outputs = modalities(OUTPUT_OF_TYPE[kind] for kind in kinds if kind in OUTPUT_OF_TYPE)
+    return Model(
+        id=row.model_id,
+        model_name=row.model_name,
+        description=row.desc,
+        context_length=whole(row.context_length),
+        max_output_tokens=whole(row.max_output),
+        input_modalities=inputs,
+        output_modalities=outputs,
+        supports_function_calling=stated_true(features, "tools", "function_calling"),
+        supports_vision=None if inputs is None else "image" in inputs,
+        supports_reasoning=stated_true(features, "thinking"),
+        supports_structured_output=stated_true(features, "structured_outputs"),
+        metadata={"types": kinds, "features": features},
+        # Free models of words are listed at 0; what makes pictures, sound or video is billed in other units.
+        prices=read_prices(PRICES, row.pricing or {}, zero_is_free=not {"image", "audio", "video"} & set(outputs or ())),
+    )
+
+
+PROVIDER = Provider(
+    slug="aihubmix",
+    name="AiHubMix",
+    description="One API for the models of many providers",
+    site_url="https://aihubmix.com",
+    docs_url="https://docs.aihubmix.com/en/api/Models-API",
+    terms_of_service_url="https://docs.aihubmix.com/cn/terms-of-use",
+    base_url="https://aihubmix.com/v1",
+    price_unit="USD per 1M tokens (numbers)",
+    verified="the vendor's documented answer of 5 models; no recording is known",
+    auth=Bearer(("AIHUBMIX_API_KEY",)),
+    endpoints=(
+        Endpoint(
+            # The other list, /v1/models, has no prices and shows what the key may call.
+            url="https://aihubmix.com/api/v1/models",
+            row=Row,
+            paging=paging.single,
+            key=KeyUse.NEVER,
+            units=PRICES,
+        ),
+    ),
+    normalize=normalize,
+)

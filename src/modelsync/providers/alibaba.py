@@ -1,0 +1,290 @@
+"""Alibaba Cloud Model Studio. Prices: decimal strings in the unit each price names, USD in Singapore and the US, else not stated."""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from modelsync import paging
+from modelsync.errors import Failure
+from modelsync.model import NO_PRICES, Model, Prices, Tier, modalities, tier_of
+from modelsync.money import USD_PER_1M_TOKENS, USD_PER_IMAGE, Price, Unit, read_prices
+from modelsync.provider import Bearer, Endpoint, Flow, KeyUse, Provider, RowsByEndpoint, Wire
+from modelsync.wire import iso_time, stated_true
+
+USD_PER_SECOND = Unit("USD per second", "second", Decimal(1))
+TOKEN_UNITS = frozenset({"per 1m tokens", "per million tokens"})
+
+
+def per_token(to: str) -> Price:
+    return Price(to, USD_PER_1M_TOKENS, zero_is_free=False)
+
+
+# By price type; where two give the same price, the later one counts. 0 marks what is not sold that way.
+PRICES = {
+    "thinking_input_token": per_token("prompt"),  # of models that always think; others have input_token
+    "embedding_token": per_token("prompt"),
+    "text_input_token": per_token("prompt"),
+    "input_token": per_token("prompt"),
+    "text_output_token": per_token("completion"),
+    "output_token": per_token("completion"),
+    "thinking_output_token": per_token("reasoning"),
+    # Implicit caching has no price to write; a model with a price to write has an explicit cache, whose price to read is another.
+    "text_input_token_cache": per_token("cache_read"),
+    "input_token_cache": per_token("cache_read"),
+    "input_token_cache_read": per_token("cache_read"),
+    "input_token_cache_creation_5m": per_token("cache_write"),
+    "input_token_cache_creation_1h": per_token("cache_write_1h"),
+    "vision_input_token": per_token("image_input"),
+    "audio_input_token": per_token("audio_input"),
+    "audio_output_token": per_token("audio_output"),
+    "audio_input_token_cache": per_token("audio_cache_read"),
+    "image_number": Price("image", USD_PER_IMAGE, zero_is_free=False),
+    "content_duration": Price("per_unit", USD_PER_SECOND, zero_is_free=False),
+}
+WORDS = {"token": TOKEN_UNITS, "image": {"per image"}, "second": {"per second"}}  # the unit words that each unit goes by
+
+# K is 1,024: "128K<Token<=252K" is the last range of a model that takes 258,048 tokens.
+SIZES = {"": 1, "k": 1024, "m": 1_000_000}
+ABOVE = re.compile(r"(?:(\d+)([km]?)<=?)?(?:input|token)(?:<=?\d+[km]?)?|(?:input|token)>(\d+)([km]?)")
+
+
+class Region(msgspec.Struct, frozen=True):
+    """Where a region answers: its own host, and the name it has in the hosts of workspaces."""
+
+    host: str | None
+    workspaces: str | None
+    usd: bool = False
+
+
+REGIONS = {
+    "singapore": Region("dashscope-intl.aliyuncs.com", "ap-southeast-1", usd=True),
+    "us": Region("dashscope-us.aliyuncs.com", "us-east-1", usd=True),
+    "beijing": Region("dashscope.aliyuncs.com", "cn-beijing"),
+    "hong-kong": Region("cn-hongkong.dashscope.aliyuncs.com", None),
+    "frankfurt": Region(None, "eu-central-1"),
+    "tokyo": Region(None, "ap-northeast-1"),
+}
+
+
+class Options(msgspec.Struct, frozen=True):
+    """The region that the key belongs to, and the id of its workspace: a workspace's key works on the workspace's host only."""
+
+    region: Literal["singapore", "us", "beijing", "hong-kong", "frankfurt", "tokyo"] = "singapore"
+    workspace: str = ""
+
+    def __post_init__(self) -> None:
+        region = REGIONS[self.region]
+        if self.workspace and not re.fullmatch(r"[A-Za-z0-9-]{1,63}", self.workspace):
+            raise ValueError("workspace must be the id of a workspace: letters, digits and hyphens")
+        if self.workspace and not region.workspaces:
+            raise ValueError(f"{self.region} has no hosts for workspaces")
+        if not self.workspace and not region.host:
+            raise ValueError(f"{self.region} needs a workspace")
+
+    @property
+    def origin(self) -> str:
+        region = REGIONS[self.region]
+        return f"https://{self.workspace}.{region.workspaces}.maas.aliyuncs.com" if self.workspace else f"https://{region.host}"
+
+
+class WirePrice(msgspec.Struct, frozen=True):
+    type: str = ""
+    price: msgspec.Raw = msgspec.Raw()
+    price_unit: str | None = None
+    time_band: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The type, when it is a flat price in the type's unit; else all that sets this price apart, which no table knows."""
+        unit = " ".join((self.price_unit or "").lower().split())
+        known = PRICES.get(self.type)
+        if known and unit in WORDS[known.unit.per] and self.time_band in (None, "", "standard"):
+            return self.type
+        return " ".join(word for word in (self.type, self.time_band, unit) if word)
+
+
+class Range(msgspec.Struct, frozen=True):
+    range_name: str | None = None
+    prices: tuple[WirePrice, ...] = ()
+
+
+class Info(msgspec.Struct, frozen=True):
+    context_window: int | None = None
+    max_input_tokens: int | None = None
+    max_output_tokens: int | None = None
+    max_reasoning_tokens: int | None = None
+    reasoning_max_input_tokens: int | None = None
+    reasoning_max_output_tokens: int | None = None
+
+
+ELSEWHERE = {"context_window", "max_output_tokens"}  # become fields of the model; the other limits its metadata
+
+
+class Modality(msgspec.Struct, frozen=True):
+    request_modality: tuple[str, ...] | None = None
+    response_modality: tuple[str, ...] | None = None
+
+
+class Row(msgspec.Struct, frozen=True):
+    model: str
+    name: str | None = None
+    description: str | None = None
+    features: tuple[str, ...] | None = None
+    capabilities: tuple[str, ...] | None = None
+    published_time: str | None = None
+    inference_metadata: Modality | None = None
+    model_info: Info | None = None
+    prices: tuple[Range, ...] | None = None
+
+
+class PlainRow(msgspec.Struct, frozen=True):
+    """A row of the OpenAI-compatible list, where `created` varies from answer to answer and is not kept."""
+
+    id: str
+    created: float | None = None
+
+
+class Offer(msgspec.Struct, frozen=True):
+    id: str
+    row: Row
+    usd: bool
+
+
+def normalize(offer: Offer) -> Model:
+    row, info, modality = offer.row, offer.row.model_info or Info(), offer.row.inference_metadata or Modality()
+    inputs = modalities(modality.request_modality)
+    limits = {name: value for name, value in msgspec.structs.asdict(info).items() if name not in ELSEWHERE}
+    lists = {"features": sorted(row.features or ()), "capabilities": sorted(row.capabilities or ())}
+    return Model(
+        id=offer.id,
+        model_name=row.name,
+        description=row.description,
+        context_length=info.context_window,
+        max_output_tokens=info.max_output_tokens or info.reasoning_max_output_tokens,
+        input_modalities=inputs,
+        output_modalities=modalities(modality.response_modality),
+        supports_function_calling=stated_true(row.features, "function-calling"),
+        supports_vision=stated_true(row.capabilities, "vu") if inputs is None else "image" in inputs,
+        supports_reasoning=stated_true(row.capabilities, "reasoning"),
+        supports_structured_output=stated_true(row.features, "structured-outputs"),
+        released_at=iso_time(row.published_time),
+        metadata={name: value for name, value in (limits | lists).items() if value},
+        prices=prices(row.prices or ()) if offer.usd else NO_PRICES,
+    )
+
+
+def prices(ranges: Iterable[Range]) -> Prices:
+    """The prices of the range that begins at 0 are the flat ones; ranges that are no prompt lengths stay raw."""
+    flat: dict[str, msgspec.Raw] = {}
+    tiers: list[Tier] = []
+    for group in ranges:
+        wire = {price.key: price.price for price in reversed(group.prices)}
+        above = beginning(group.range_name or "")
+        if above is None:
+            flat |= {f"{group.range_name} {key}": price for key, price in wire.items()}
+        elif above == 0:
+            flat = wire | flat
+        else:
+            tiers.append(tier_of(read(wire), above=above))
+            flat |= {f"{group.range_name} {key}": price for key, price in wire.items() if key not in PRICES}
+    return msgspec.structs.replace(read(flat), tiers=tuple(sorted(tiers, key=lambda tier: tier.above or 0)))
+
+
+def beginning(name: str) -> int | None:
+    """The prompt length above which a range begins: 0 for "Default" and "0<Token<=32k", 32768 for "32k<Input<=256k"."""
+    text = "".join(name.lower().replace("≤", "<=").split())
+    match = ABOVE.fullmatch(text)
+    if match is None:
+        return 0 if text in ("", "default") else None
+    return int(match[1] or match[3] or 0) * SIZES[match[2] or match[4] or ""]
+
+
+def read(wire: dict[str, msgspec.Raw]) -> Prices:
+    order = {name: position for position, name in enumerate(PRICES)}
+    found = read_prices(PRICES, dict(sorted(wire.items(), key=lambda item: order.get(item[0], len(order)))))
+    always_thinks = found.completion is None and "output_token" not in wire
+    return msgspec.structs.replace(found, completion=found.reasoning) if always_thinks else found
+
+
+def combine(rows: RowsByEndpoint, options: Options) -> Iterable[Wire]:
+    """The native list, and what only the compatible one has."""
+    usd = REGIONS[options.region].usd
+    for wire in rows["models"]:
+        yield Wire(Offer(wire.row.model, wire.row, usd), wire.rest)
+    listed = {wire.row.model for wire in rows["models"]}
+    for wire in rows["compatible"]:
+        if wire.row.id not in listed:
+            yield Wire(Offer(wire.row.id, Row(wire.row.id), usd), wire.rest)
+
+
+def partial(rows: RowsByEndpoint, _options: Options) -> str | None:
+    """The compatible list is not the native one with less in each row: what it lacks may be there all the same."""
+    return "only the OpenAI-compatible list of ids could be read, so absent models are left as they are" if rows["compatible"] else None
+
+
+def requests(provider: Provider[Any], options: Options, _has_key: bool) -> Flow:
+    """The native list; the OpenAI-compatible one only where the native one is not there (404)."""
+    native, compatible = provider.endpoints
+    came = yield from paging.collect(native.paging(native, native.at(options)))
+    if any(isinstance(answer, Failure) for answer in came):
+        yield from compatible.paging(compatible, compatible.at(options))
+
+
+PROVIDER = Provider(
+    slug="alibaba",
+    name="Alibaba Cloud Model Studio",
+    description="Qwen and other models on Alibaba Cloud (DashScope)",
+    site_url="https://www.alibabacloud.com/product/modelstudio",
+    docs_url="https://www.alibabacloud.com/help/en/model-studio/list-models",
+    status_page_url="https://status.alibabacloud.com",
+    privacy_policy_url="https://www.alibabacloud.com/help/en/legal/latest/alibaba-cloud-international-website-privacy-policy",
+    terms_of_service_url="https://www.alibabacloud.com/help/en/legal/latest/alibaba-cloud-international-website-terms-of-use",
+    base_url="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+    price_unit="USD per 1M tokens (decimal strings; other units as each price names them)",
+    verified="vendor docs and quoted rows; no recording",
+    auth=Bearer(
+        (
+            "DASHSCOPE_API_KEY",
+            "ALIBABA_CLOUD_API_KEY",
+            "ALIBABA_API_KEY",
+            "ALIYUN_API_KEY",
+            "MODELSTUDIO_API_KEY",
+            "ALIBABA_CLOUD_API_KEY_INTERNATIONAL",
+            "ALIBABA_CLOUD_API_KEY_CHINA",
+        )
+    ),
+    endpoints=(
+        Endpoint(
+            url=lambda options: f"{options.origin}/api/v1/models?language=en-US",
+            row=Row,
+            rows=("output.models",),
+            paging=paging.counted(
+                rows="output.models",
+                total="output.total",
+                parameter="page_no",
+                size_parameter="page_size",
+                size=100,
+                first=1,
+                by_page=True,
+            ),
+            key=KeyUse.REQUIRED,
+            may_be_absent=True,
+            units=PRICES,
+        ),
+        Endpoint(
+            name="compatible",
+            url=lambda options: f"{options.origin}/compatible-mode/v1/models",
+            row=PlainRow,
+            paging=paging.single,
+            key=KeyUse.REQUIRED,
+        ),
+    ),
+    normalize=normalize,
+    combine=combine,
+    partial=partial,
+    requests=requests,
+    options=Options,
+)

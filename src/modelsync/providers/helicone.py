@@ -1,0 +1,170 @@
+"""Helicone AI Gateway. Prices: JSON numbers with float noise, USD per 1M tokens; per search, as USD, in the raw registry entry."""
+
+from decimal import Decimal
+
+import msgspec
+
+from modelsync import paging
+from modelsync.model import NO_PRICES, Model, Prices, modalities, tier_of
+from modelsync.money import USD_PER_1M_TOKENS, USD_PER_SEARCH, Price, number, read_prices
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.wire import iso_time, stated, stated_true
+
+PRICES = {
+    "prompt": Price("prompt", USD_PER_1M_TOKENS),
+    "completion": Price("completion", USD_PER_1M_TOKENS),
+    "cacheRead": Price("cache_read", USD_PER_1M_TOKENS),
+    "cacheWrite": Price("cache_write", USD_PER_1M_TOKENS),
+    "thinking": Price("reasoning", USD_PER_1M_TOKENS),
+    "internal_reasoning": Price("reasoning", USD_PER_1M_TOKENS),
+    "web_search": Price("web_search", USD_PER_SEARCH, zero_is_free=False),  # only from the registry entry, see below
+}
+# The server multiplies all but the threshold by a million too, so these mean nothing: 10000 was 0.01 USD per search.
+NOT_PER_TOKEN = ("web_search", "image", "audio", "video", "threshold")
+
+
+class Entry(msgspec.Struct, frozen=True, rename="camel"):
+    """The registry's own entry of one deployment; its prices are USD per token."""
+
+    provider_model_id: str | None = None
+    context_length: int | None = None
+    max_completion_tokens: int | None = None
+    pricing: tuple[dict[str, msgspec.Raw], ...] | None = None
+
+
+class Upstream(msgspec.Struct, frozen=True, rename="camel"):
+    """One deployment of a model, in one region of one provider."""
+
+    provider: str | None = None
+    provider_slug: str | None = None
+    supports_ptb: bool | None = None  # can be paid with Helicone's credits
+    pricing: dict[str, msgspec.Raw] | None = None
+    pricing_tiers: tuple[dict[str, msgspec.Raw], ...] | None = None
+    endpoint: Entry | None = None
+
+
+class Row(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    name: str | None = None
+    author: str | None = None
+    description: str | None = None
+    context_length: int | None = None
+    max_output: int | None = None
+    training_date: str | None = None  # named wrongly: the registry's date of creation
+    input_modalities: tuple[str, ...] | None = None
+    output_modalities: tuple[str, ...] | None = None
+    supported_parameters: tuple[str, ...] | None = None
+    endpoints: tuple[Upstream, ...] | None = None
+
+
+def normalize(row: Row) -> Model:
+    inputs, outputs = modalities(row.input_modalities), modalities(row.output_modalities)
+    return Model(
+        id=row.id,
+        model_name=row.name,
+        description=row.description,
+        context_length=row.context_length,
+        max_output_tokens=row.max_output,
+        input_modalities=inputs,
+        output_modalities=outputs,
+        supports_function_calling=stated(row.supported_parameters, "tools", "tool_choice"),
+        supports_vision=None if inputs is None else "image" in inputs,
+        supports_reasoning=stated(row.supported_parameters, "reasoning", "include_reasoning"),
+        supports_structured_output=stated_true(row.supported_parameters, "structured_outputs"),
+        released_at=iso_time(row.training_date),
+        metadata={
+            "author": row.author,
+            "supportedParameters": sorted(row.supported_parameters or ()),
+            "endpoints": sorted((told(upstream) for upstream in row.endpoints or ()), key=text),
+        },
+        prices=prices(row, zero_is_free=outputs in (None, ("text",))),
+    )
+
+
+def prices(row: Row, *, zero_is_free: bool) -> Prices:
+    """The price at the model's author, else the lowest that credits can pay, else the lowest.
+
+    `zero_is_free` is False where no text is written: `prompt` and `completion` are always sent, and a 0 then says nothing.
+    """
+    found = [(upstream, flat(upstream, zero_is_free=zero_is_free)) for upstream in row.endpoints or ()]
+    if not found:
+        return NO_PRICES
+    upstream, chosen = min(found, key=lambda pair: rank(row.author, *pair))
+    read = [
+        (start, read_prices(PRICES, per_token(wire), zero_is_free=zero_is_free))
+        for wire in upstream.pricing_tiers or ()
+        if (start := threshold(wire))
+    ]
+    tiers = tuple(tier_of(tier, above=start - 1) for start, tier in sorted(read, key=lambda pair: pair[0]))
+    problems = [problem for _, tier in read for problem in tier.problems]
+    return msgspec.structs.replace(chosen, tiers=tiers, problems=(*chosen.problems, *problems))
+
+
+def flat(upstream: Upstream, *, zero_is_free: bool) -> Prices:
+    registry = upstream.endpoint.pricing if upstream.endpoint else None
+    search = {"web_search": registry[0].get("web_search", msgspec.Raw())} if registry else {}
+    return read_prices(PRICES, per_token(upstream.pricing or {}) | search, zero_is_free=zero_is_free)
+
+
+def per_token(wire: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    return {name: raw for name, raw in wire.items() if name not in NOT_PER_TOKEN}
+
+
+def threshold(wire: dict[str, msgspec.Raw]) -> int:
+    """The number of tokens, inclusive, from which a tier holds; 0 for the flat one."""
+    value = number(bytes(wire.get("threshold", b"")))
+    return int(value) if isinstance(value, Decimal) and value > 0 else 0
+
+
+def rank(author: str | None, upstream: Upstream, found: Prices) -> tuple[bool, int, Decimal, bytes]:
+    """Smallest for the endpoint whose price is taken, whatever the order they came in. Those with an unbelievable price come last."""
+    unpriced = found.prompt is None or bool(found.problems)
+    order = 0 if author and upstream.provider == author else 1 if upstream.supports_ptb else 2
+    return unpriced, order, (found.prompt or Decimal(0)) + (found.completion or Decimal(0)), text(told(upstream))
+
+
+def told(upstream: Upstream) -> dict[str, object]:
+    """One endpoint in short, as metadata: prices in USD per 1M tokens, without float noise."""
+    entry = upstream.endpoint or Entry()
+    amounts = {name: number(bytes(raw)) for name, raw in per_token(upstream.pricing or {}).items()}
+    values = {
+        "provider": upstream.provider_slug or upstream.provider,
+        "providerModelId": entry.provider_model_id,
+        "supportsPtb": upstream.supports_ptb,
+        "contextLength": entry.context_length,
+        "maxCompletionTokens": entry.max_completion_tokens,
+        "usdPer1M": {name: f"{amount:f}" for name, amount in sorted(amounts.items()) if isinstance(amount, Decimal)},
+    }
+    return {name: value for name, value in values.items() if value not in (None, {})}
+
+
+def text(value: object) -> bytes:
+    return msgspec.json.encode(value, order="deterministic")
+
+
+PROVIDER = Provider(
+    slug="helicone",
+    name="Helicone AI Gateway",
+    description="One API for the models of many providers, with logs",
+    site_url="https://www.helicone.ai",
+    docs_url="https://docs.helicone.ai/rest/models/get-v1public-model-registry-models",
+    status_page_url="https://status.helicone.ai",
+    privacy_policy_url="https://www.helicone.ai/privacy",
+    terms_of_service_url="https://www.helicone.ai/terms",
+    base_url="https://ai-gateway.helicone.ai/v1",
+    price_unit="USD per 1M tokens (numbers)",
+    verified="the server's published source; no recording is known",
+    auth=Bearer(("HELICONE_API_KEY",)),
+    endpoints=(
+        Endpoint(
+            # The gateway's own /v1/models has neither prices nor lengths.
+            url="https://api.helicone.ai/v1/public/model-registry/models",
+            row=Row,
+            rows=("data.models",),
+            paging=paging.single,
+            key=KeyUse.NEVER,
+            units=PRICES,
+        ),
+    ),
+    normalize=normalize,
+)

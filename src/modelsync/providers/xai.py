@@ -1,0 +1,204 @@
+"""xAI. Prices: integers, ticks of 1e-10 USD per token (per image for image_price, per search for search_price)."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from modelsync import paging
+from modelsync.model import Model, Prices, UnitPrice, modalities, tier_of
+from modelsync.money import TICKS_PER_IMAGE, TICKS_PER_SEARCH, TICKS_PER_TOKEN, Price, number, read_prices
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, RowsByEndpoint, Wire
+from modelsync.wire import unix_time
+
+PRICES = {
+    "prompt_text_token_price": Price("prompt", TICKS_PER_TOKEN),
+    "completion_text_token_price": Price("completion", TICKS_PER_TOKEN),
+    # 0 is written where there is no such price, in /models too.
+    "cached_prompt_text_token_price": Price("cache_read", TICKS_PER_TOKEN, zero_is_free=False),
+    "prompt_image_token_price": Price("image_input", TICKS_PER_TOKEN, zero_is_free=False),
+    "generated_image_token_price": Price("image_output", TICKS_PER_TOKEN, zero_is_free=False),
+    # Documented as "USD cents", but the documentation's own 200000000 for a picture of $0.02 is in ticks.
+    "image_price": Price("image", TICKS_PER_IMAGE, zero_is_free=False),
+    "search_price": Price("web_search", TICKS_PER_SEARCH, zero_is_free=False),
+}
+LONG_CONTEXT = {
+    "prompt_text_token_price_long_context": Price("prompt", TICKS_PER_TOKEN, zero_is_free=False),
+    "completion_text_token_price_long_context": Price("completion", TICKS_PER_TOKEN, zero_is_free=False),
+    "cached_prompt_text_token_price_long_context": Price("cache_read", TICKS_PER_TOKEN, zero_is_free=False),
+}
+OUTPUTS = {"language": None, "image": ("image",), "video": ("video",)}  # what being in a list says where the row does not
+EVERY_MODEL = "api-key:model:*"
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    reasoning_effort: tuple[str, ...] | None = None
+    default_reasoning_effort: str | None = None
+
+
+class ImagePrice(msgspec.Struct, frozen=True):
+    price_per_image: msgspec.Raw = msgspec.Raw()
+    quality: str = ""
+    resolution: str = ""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A row of any of the four lists."""
+
+    id: str
+    created: float | None = None
+    context_length: int | None = None
+    aliases: tuple[str, ...] | None = None
+    input_modalities: tuple[str, ...] | None = None
+    output_modalities: tuple[str, ...] | None = None
+    capabilities: Capabilities | None = None
+    fingerprint: str | None = None  # of the servers' configuration: changes without the model, so it is not kept
+    prompt_text_token_price: msgspec.Raw = msgspec.Raw()
+    completion_text_token_price: msgspec.Raw = msgspec.Raw()
+    cached_prompt_text_token_price: msgspec.Raw = msgspec.Raw()
+    prompt_image_token_price: msgspec.Raw = msgspec.Raw()
+    generated_image_token_price: msgspec.Raw = msgspec.Raw()
+    image_price: msgspec.Raw = msgspec.Raw()
+    search_price: msgspec.Raw = msgspec.Raw()
+    prompt_text_token_price_long_context: msgspec.Raw = msgspec.Raw()
+    completion_text_token_price_long_context: msgspec.Raw = msgspec.Raw()
+    cached_prompt_text_token_price_long_context: msgspec.Raw = msgspec.Raw()
+    long_context_threshold: int | None = None  # where the long-context price begins, not the context window
+    pricing: tuple[ImagePrice, ...] | None = None
+
+
+class Account(msgspec.Struct, frozen=True):
+    acls: tuple[str, ...] | None = None
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """What the lists say of one model: `main` is its row in /models, `special` those in the lists by kind."""
+
+    id: str
+    main: Row
+    special: tuple[Row, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return (self.main, *self.special)
+
+
+def normalize(offer: Offer) -> Model:
+    inputs = modalities(next((row.input_modalities for row in offer.rows if row.input_modalities), None))
+    outputs = modalities(next((row.output_modalities for row in offer.rows if row.output_modalities), None))
+    able = next((row.capabilities for row in offer.rows if row.capabilities), Capabilities())
+    kept = {
+        "aliases": sorted({alias for row in offer.rows for alias in row.aliases or ()}),
+        "reasoning_effort": sorted(able.reasoning_effort or ()),
+        "default_reasoning_effort": able.default_reasoning_effort,
+    }
+    return Model(
+        id=offer.id,
+        context_length=next((row.context_length for row in offer.rows if row.context_length), None),
+        input_modalities=inputs,
+        output_modalities=outputs,
+        supports_vision=None if inputs is None else "image" in inputs,
+        supports_reasoning=True if able.reasoning_effort else None,
+        released_at=unix_time(next((row.created for row in offer.rows if row.created), None)),
+        metadata={name: value for name, value in kept.items() if value},
+        prices=prices(offer, text=outputs in (None, ("text",))),
+    )
+
+
+def prices(offer: Offer, *, text: bool) -> Prices:
+    wire = {name: stated(offer, name) for name in PRICES}
+    flat = read_prices(PRICES, wire, zero_is_free=text and not is_amount(wire["image_price"]))
+    long = read_prices(LONG_CONTEXT, {name: stated(offer, name) for name in LONG_CONTEXT})
+    threshold = next((row.long_context_threshold for row in offer.rows if row.long_context_threshold), 0)
+    return msgspec.structs.replace(
+        flat,
+        per_unit=next((by_quality(row.pricing) for row in offer.rows if row.pricing), ()),
+        tiers=(tier_of(long, above=threshold),) if threshold and long.stated else (),
+        raw={**flat.raw, **long.raw},
+        problems=flat.problems + long.problems,
+    )
+
+
+def stated(offer: Offer, name: str) -> msgspec.Raw:
+    """A price as the first list states it. 0 in a list by kind is "no such price"; /models has null for that."""
+    values: list[msgspec.Raw] = [getattr(row, name) for row in offer.rows]
+    return next((value for value in values if is_amount(value)), values[0])
+
+
+def is_amount(value: msgspec.Raw) -> bool:
+    return number(bytes(value)) not in (None, Decimal(0))
+
+
+def by_quality(pricing: Iterable[ImagePrice]) -> tuple[UnitPrice, ...]:
+    wire = {f"{price.quality} {price.resolution}".strip(): price.price_per_image for price in pricing}
+    table: Mapping[str, Price] = dict.fromkeys(wire, Price("per_unit", TICKS_PER_IMAGE, zero_is_free=False))
+    return read_prices(table, wire).per_unit
+
+
+def combine(rows: RowsByEndpoint, _options: object) -> Iterable[Wire]:
+    """All of /models, and what only a list by kind has."""
+    special: dict[str, list[Wire]] = {}
+    for name, outputs in OUTPUTS.items():
+        for wire in rows[name]:
+            row = wire.row if wire.row.output_modalities else msgspec.structs.replace(wire.row, output_modalities=outputs)
+            special.setdefault(row.id, []).append(Wire(row, wire.rest))
+    main = list(rows["models"])
+    listed = {wire.row.id for wire in main}
+    for wire in (*main, *(Wire(Row(name), {}) for name in special if name not in listed)):
+        others = special.get(wire.row.id, [])
+        rest = {name: value for other in (*reversed(others), wire) for name, value in other.rest.items()}
+        yield Wire(Offer(wire.row.id, wire.row, tuple(other.row for other in others)), rest)
+
+
+def partial(rows: RowsByEndpoint, _options: object) -> str | None:
+    """A key with restricted rights is shown shorter lists, without a word."""
+    rights = [wire.row.acls for wire in rows["account"] if wire.row.acls is not None]
+    if all(EVERY_MODEL in acls for acls in rights):
+        return None
+    return f"this key may not see every model (its rights lack {EVERY_MODEL}), so absent models are left as they are"
+
+
+def kind(name: str, path: str) -> Endpoint:
+    return Endpoint(
+        name=name,
+        url=f"https://api.x.ai/v1/{path}",
+        row=Row,
+        rows=("data",) if name == "models" else ("models",),
+        paging=paging.single,
+        key=KeyUse.REQUIRED,
+        units=PRICES | LONG_CONTEXT,
+    )
+
+
+PROVIDER = Provider(
+    slug="xai",
+    name="xAI",
+    description="Grok models",
+    site_url="https://x.ai",
+    docs_url="https://docs.x.ai/developers/rest-api-reference/inference/models",
+    status_page_url="https://status.x.ai",
+    privacy_policy_url="https://x.ai/legal/privacy-policy",
+    terms_of_service_url="https://x.ai/legal/terms-of-service-enterprise",
+    base_url="https://api.x.ai/v1",
+    price_unit="ticks of 1e-10 USD per token, image or search",
+    verified="vendor documentation samples of 2025 and 2026; no recording",
+    auth=Bearer(("XAI_API_KEY",)),
+    endpoints=(
+        kind("models", "models"),
+        kind("language", "language-models"),
+        kind("image", "image-generation-models"),
+        kind("video", "video-generation-models"),
+        Endpoint(
+            name="account",
+            url="https://api.x.ai/v1/api-key",
+            row=Account,
+            rows=(".",),
+            paging=paging.single,
+            key=KeyUse.REQUIRED,
+            fills=True,
+        ),
+    ),
+    normalize=normalize,
+    combine=combine,
+    partial=partial,
+)

@@ -1,0 +1,43 @@
+"""Database drivers' errors, as what happened and what to do."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError
+
+from modelsync.errors import DatabaseError
+
+
+@contextmanager
+def explaining(shown: str) -> Iterator[None]:
+    """Turn a driver's error into a DatabaseError that names the database as `shown` and ends in an instruction."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error, OSError) as error:
+        raise explained(error, shown) from error
+
+
+def explained(error: BaseException, shown: str) -> DatabaseError:
+    """A driver's error as what happened and what to do; the driver's own text only where it can hold no secret."""
+    text = str(getattr(error, "orig", None) or error)
+    if any(words in text for words in ("file is not a database", "malformed", "disk image")):
+        return DatabaseError(f"{shown} is not a usable SQLite database", "Nothing was written; restore a backup, or name another file")
+    if "readonly database" in text or "read-only" in text:
+        return DatabaseError(f"{shown} is read-only", "Nothing was written; check the owner and mode of the file and of its folder")
+    if "unable to open" in text:
+        return DatabaseError(
+            f"{shown} cannot be opened", "Check that its folder exists and can be written, or name another with --database"
+        )
+    if "database or disk is full" in text or "No space left" in text:
+        return DatabaseError(f"no space left for {shown}", "Nothing of this provider was written; make room and sync again")
+    if "database is locked" in text:
+        return DatabaseError(
+            f"{shown} is locked by another program", "Nothing was written; end the other program's transaction, then retry"
+        )
+    if "authentication failed" in text or "no password supplied" in text:
+        return DatabaseError(f"{shown} refused the user or password", "Check DATABASE_URL")
+    if "SSL" in text and "support" in text:
+        return DatabaseError(f"{shown} does not speak TLS", "Add ?sslmode=disable to DATABASE_URL if the network between is trusted")
+    first_line = text.strip().splitlines()[0][:200] if text.strip() else type(error).__name__
+    return DatabaseError(f"{shown}: {first_line}", "Nothing was written; check DATABASE_URL, and that the server is running")
