@@ -61,7 +61,7 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     image_output: Decimal | None = None
 
 
-class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a model costs. None is "not stated", 0 is "stated to be free", `dynamic` is "varies by request".
 
     Everything up to `image_output` is USD per token; `request` USD per request, `image` USD per image, `web_search` USD per search.
@@ -113,7 +113,7 @@ def tier_of(prices: Prices, *, above: int | None = None, utc_start: int | None =
     return Tier(above=above, utc_start=utc_start, utc_end=utc_end, **{name: getattr(prices, name) for name in PER_TOKEN})
 
 
-class Model(msgspec.Struct, frozen=True, kw_only=True):
+class Model(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One model as one provider offers it. None always means that the provider does not say.
 
     `id` is the wire id, byte-exact. Lengths are in tokens. `available` is False where the provider lists a model and says that it

@@ -74,7 +74,7 @@ Flow = Generator[Request, Answer | Failure, None]
 """Yields requests and is sent what came of each. A Failure is sent only for endpoints that fill or may be absent."""
 
 
-class Wire(msgspec.Struct, frozen=True):
+class Wire(msgspec.Struct, frozen=True, gc=False):
     """One decoded row: `row` in its wire type, and `rest`, the fields that type does not declare."""
 
     row: Any

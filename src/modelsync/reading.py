@@ -53,7 +53,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(provider: Provider[Any], options: msgspec.Struct, answers: Sequence[tuple[Request, Answer]]) -> Listing | Failure:
     """All answers of one sync as a listing, or why they cannot be used at all."""
-    rows: dict[str, list[Wire]] = {endpoint.name: [] for endpoint in provider.endpoints}
+    lists: list[tuple[Endpoint, list[msgspec.Raw]]] = []
     rejected: list[Rejected] = []
     warnings: list[str] = []
     for request, answer in answers:
@@ -62,19 +62,30 @@ def read(provider: Provider[Any], options: msgspec.Struct, answers: Sequence[tup
             if not request.endpoint.fills:
                 return found
             warnings.append(f"{request.endpoint.name}: {found.message}")
-            continue
-        for wire in decode_rows(request.endpoint, found, warnings):
-            if isinstance(wire, Wire):
-                rows[request.endpoint.name].append(wire)
-            elif request.endpoint.fills:
-                warnings.append(f"{request.endpoint.name} row {wire.position}: {wire.reason}")
-            else:
-                rejected.append(wire)
+        else:
+            lists.append((request.endpoint, found))
+    decoded = ((endpoint, wire) for endpoint, raws in lists for wire in readable(endpoint, raws, rejected, warnings))
+    if not provider.combine and not provider.partial:  # one row after the other, so that few are in memory at once
+        return collect(provider, (wire for _, wire in decoded), rejected, warnings, complete=True)
+    rows: dict[str, list[Wire]] = {endpoint.name: [] for endpoint in provider.endpoints}
+    for endpoint, wire in decoded:
+        rows[endpoint.name].append(wire)
     wires = provider.combine(rows, options) if provider.combine else next(iter(rows.values()))
     partial = provider.partial(rows, options) if provider.partial else None
     if partial:
         warnings.append(partial)
     return collect(provider, wires, rejected, warnings, complete=not partial)
+
+
+def readable(endpoint: Endpoint, raws: Sequence[msgspec.Raw], rejected: list[Rejected], warnings: list[str]) -> Iterator[Wire]:
+    """The rows that can be decoded; the others become rejected, or warnings where an endpoint only fills."""
+    for wire in decode_rows(endpoint, raws, warnings):
+        if isinstance(wire, Wire):
+            yield wire
+        elif endpoint.fills:
+            warnings.append(f"{endpoint.name} row {wire.position}: {wire.reason}")
+        else:
+            rejected.append(wire)
 
 
 def collect(provider: Provider[Any], wires: Iterable[Wire], rejected: list[Rejected], warnings: list[str], *, complete: bool) -> Listing:

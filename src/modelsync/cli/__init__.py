@@ -8,35 +8,48 @@ from cyclopts import App, CycloptsError
 from modelsync import __version__
 from modelsync.errors import ModelsyncError, UsageError
 
-EPILOGUE = """Examples:
-  modelsync sync                                     all providers, into modelsync.db
-  modelsync sync --providers openrouter groq --dry-run
-  modelsync models claude --tools --max-price 5      search the catalog
-  modelsync demo                                     the whole job, offline
-Exit codes: 0 good, 1 failed, 3 some providers failed, 4 something waits for a person, 64 wrong usage."""
+EXIT_CODES = "Exit codes: 0 good, 1 failed, 3 some providers failed,\n4 something waits for a person, 64 wrong usage."
+
+COMMANDS = {
+    "sync": (
+        "sync:sync",
+        "Bring the catalog in step with the providers.",
+        "modelsync sync\nmodelsync sync --providers openrouter groq --dry-run\nmodelsync sync --json --database postgresql://user@host/db",
+    ),
+    "providers": ("show:providers", "List providers: key, price unit, last sync.", "modelsync providers --json"),
+    "models": (
+        "show:models",
+        "Search the catalog.",
+        "modelsync models claude sonnet\nmodelsync models --provider groq --max-price 0.5\nmodelsync models --min-context 1000000 --csv",
+    ),
+    "status": ("show:status", "Show how fresh the catalog is and what it holds.", "modelsync status --json"),
+    "runs": ("show:runs", "List past runs, or show one.", "modelsync runs\nmodelsync runs 12"),
+    "settings": ("show:settings", "List every setting, its value and where it came from.", "modelsync settings"),
+    "doctor": ("doctor:doctor", "Check keys, endpoints, database, clock and schema.", "modelsync doctor --providers xai groq"),
+    "db": ("database:app", "Create, upgrade and inspect the catalog's database.", ""),
+    "simulate": (
+        "simulate:simulate",
+        "Serve all providers' wire formats locally.",
+        "modelsync simulate --port 8900 &\nMODELSYNC_ORIGIN=http://127.0.0.1:8900 modelsync sync --providers openrouter",
+    ),
+    "demo": ("simulate:demo", "Show two days of syncing, offline.", "modelsync demo --keep demo.db"),
+}
+
+
+def _examples(text: str) -> str:
+    return "Examples:\n" + "\n".join(f"  {line}" for line in text.splitlines())
+
 
 app = App(
     name="modelsync",
     help="Keep a database catalog of AI models in step with what providers' own APIs say.",
     version=__version__,
     help_format="plaintext",
-    help_epilogue=EPILOGUE,
+    help_epilogue=_examples("modelsync demo\nmodelsync sync\nmodelsync models claude --tools --max-price 5") + f"\n{EXIT_CODES}",
 )
-
-COMMANDS = {
-    "sync": ("sync:sync", "Bring the catalog in step with the providers."),
-    "providers": ("show:providers", "List providers: key, price unit, last sync."),
-    "models": ("show:models", "Search the catalog."),
-    "status": ("show:status", "Show how fresh the catalog is and what it holds."),
-    "runs": ("show:runs", "List past runs, or show one."),
-    "settings": ("show:settings", "List every setting, its value and where it came from."),
-    "doctor": ("doctor:doctor", "Check keys, endpoints, database, clock and schema."),
-    "db": ("database:app", "Create, upgrade and inspect the catalog's database."),
-    "simulate": ("simulate:simulate", "Serve all providers' wire formats locally."),
-    "demo": ("simulate:demo", "Show two days of syncing, offline."),
-}
-for _name, (_place, _help) in COMMANDS.items():
-    app.command(f"modelsync.cli.{_place}", name=_name, help=_help)
+for _name, (_place, _help, _usage) in COMMANDS.items():
+    _epilogue = {"help_epilogue": _examples(_usage) + (f"\n{EXIT_CODES}" if _name == "sync" else "")} if _usage else {}
+    app.command(f"modelsync.cli.{_place}", name=_name, help=_help, **_epilogue)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,7 +8,9 @@ from modelsync.cli import output
 from modelsync.cli.sync import Database, Flag, load
 from modelsync.store import Schema
 
-app = App(name="db", help="Create, upgrade and inspect the catalog's database.", help_format="plaintext")
+EPILOGUE = "Examples:\n  modelsync db current\n  modelsync db upgrade --sql"
+
+app = App(name="db", help="Create, upgrade and inspect the catalog's database.", help_format="plaintext", help_epilogue=EPILOGUE)
 
 
 def _schema(database: str | None) -> Schema:

@@ -31,8 +31,6 @@ def doctor(
 ) -> int:
     """Check keys, endpoints (one light request each), database, clock and schema. Writes nothing. Exit code 1 when something is broken.
 
-    Example: modelsync doctor --providers xai groq
-
     Parameters
     ----------
     providers:

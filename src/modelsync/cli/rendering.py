@@ -105,9 +105,10 @@ def show_report(console: Console, report: Report, database: str) -> None:
         show_plans(console, report)
     console.print(_result_table(report))
     troubled = [result for result in report.results if kind_of(result) in ("failed", "held")]
+    if troubled:
+        console.print()
     for result in troubled:
         sign, style = MARKS[kind_of(result)]
-        console.print()
         console.print(Text(f"{sign} {result.slug}: ", style=style).append(output.safe(result.error), style="default"))
     skipped = [result for result in report.results if kind_of(result) == "skipped"]
     if skipped:

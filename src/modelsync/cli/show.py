@@ -27,8 +27,6 @@ def _catalog(database: str | None) -> tuple[settings_module.Settings, Catalog]:
 def providers(*, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
     """List providers: whether a key is needed and set, the declared price unit, the last sync.
 
-    Example: modelsync providers --json
-
     Parameters
     ----------
     json:
@@ -40,13 +38,13 @@ def providers(*, json: Annotated[bool, Flag] = False, database: Database = None)
     if json:
         output.print_json({"version": 1, "providers": found})
         return 0
-    made = output.table("provider", "key", "price unit", "models", "last success", "checked against", right=("models",))
+    made = output.table("provider", "key", "price unit", "models", "last success", right=("models",))
     for row in found:
         key = (
             f"set ({row['key_variable']})" if row["key_set"] else f"needs {row['key_variables'][0]}" if row["key_needed"] else "not needed"
         )
         name = row["slug"] if row["enabled"] else f"{row['slug']} (off)"
-        made.add_row(name, key, row["price_unit"], output.number(row["models"]), output.ago(row["last_success_at"], now), row["verified"])
+        made.add_row(name, key, row["price_unit"], output.number(row["models"]), output.ago(row["last_success_at"], now))
     output.stdout().print(made)
     return 0
 
@@ -92,10 +90,6 @@ def models(
     database: Database = None,
 ) -> int:
     """Search the catalog. All words and all filters must match; prices are USD per million tokens.
-
-    Examples: modelsync models claude sonnet
-              modelsync models --provider openrouter groq --tools --max-price 0.5
-              modelsync models --min-context 1000000 --json
 
     Parameters
     ----------
@@ -251,9 +245,6 @@ def _freshness(slug: str, known: dict[str, Any], now: datetime) -> dict[str, Any
 
 def runs(run: int | None = None, /, *, limit: int = 20, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
     """List past runs, or show one with each provider's result.
-
-    Examples: modelsync runs
-              modelsync runs 12
 
     Parameters
     ----------

@@ -16,9 +16,6 @@ from modelsync.simulator.server import Simulator, serve
 def simulate(*, host: str = "127.0.0.1", port: int = 8900, day: int = 0) -> int:
     """Serve all providers' wire formats locally, for tests and for trying things out.
 
-    Example: modelsync simulate --port 8900 &
-             MODELSYNC_ORIGIN=http://127.0.0.1:8900 OPENROUTER_API_KEY=demo-openrouter modelsync sync --providers openrouter
-
     Parameters
     ----------
     host:

@@ -8,7 +8,7 @@ from modelsync import app, settings
 from modelsync.cli import output, rendering
 from modelsync.report import document, exit_code
 
-Flag = Parameter(negative=())
+Flag = Parameter(negative=(), show_default=False)
 Database = Annotated[str | None, Parameter(name="--database", help="Address of the catalog; otherwise DATABASE_URL, or modelsync.db here.")]
 
 
@@ -21,15 +21,11 @@ def sync(
     *,
     providers: Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())] = None,
     dry_run: Annotated[bool, Flag] = False,
-    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative=())] = False,
+    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative=(), show_default=False)] = False,
     json: Annotated[bool, Flag] = False,
     database: Database = None,
 ) -> int:
     """Bring the catalog in step with the providers.
-
-    Examples: modelsync sync
-              modelsync sync --providers openrouter deepinfra --dry-run --verbose
-              modelsync sync --json --database postgresql://user@host/db
 
     Parameters
     ----------
