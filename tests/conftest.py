@@ -8,6 +8,8 @@ from pathlib import Path
 import postgres
 import pytest
 
+from modelsync.simulator.server import Simulator
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
@@ -30,3 +32,16 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server, name = request.getfixturevalue("postgres_server"), f"t{uuid.uuid4().hex[:12]}"
     yield postgres.new_database(server, name)
     postgres.drop_database(server, name)
+
+
+@pytest.fixture(scope="session")
+def running_simulator() -> Iterator[Simulator]:
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(running_simulator: Simulator) -> Simulator:
+    """A simulator of all providers, as if just started."""
+    running_simulator.reset()
+    return running_simulator

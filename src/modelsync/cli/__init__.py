@@ -1,5 +1,6 @@
 """The command line. Commands are loaded when they are called, so that `--help` is there at once."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -61,12 +62,14 @@ def run(arguments: list[str]) -> int:
     """Run one command; its exit code. A user's mistake ends in one line and an instruction, never in a traceback."""
     try:
         code = app(arguments, result_action="return_value", exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except CycloptsError as error:
         return _mistake(UsageError(str(error).rstrip("."), "See `modelsync --help`"))
     except ModelsyncError as error:
         return _mistake(error)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader (head, less) has seen enough
+        # The reader (head, less) has seen enough; nothing may be written to it again, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         return 130

@@ -28,11 +28,11 @@ def upgrade(*, sql: Annotated[bool, Flag] = False, database: Database = None) ->
     """
     schema = _schema(database)
     if sql:
-        output.stdout().print(schema.pending_sql(), soft_wrap=True)
+        output.say(output.stdout(), schema.pending_sql())
         return 0
     before, after = schema.upgrade()
     words = "already up to date" if before == after else f"upgraded from {before or 'empty'}"
-    output.stdout().print(f"{schema.shown}: schema {after}, {words}")
+    output.say(output.stdout(), f"{schema.shown}: schema {after}, {words}")
     return 0
 
 
@@ -41,5 +41,5 @@ def current(*, database: Database = None) -> int:
     """Show the schema version of the database and that of this program. Exit code 1 when they differ."""
     schema = _schema(database)
     found = schema.version()
-    output.stdout().print(f"{schema.shown}: schema {found or 'none (empty)'}; this program needs {schema.head}")
+    output.say(output.stdout(), f"{schema.shown}: schema {found or 'none (empty)'}; this program needs {schema.head}")
     return 0 if found == schema.head else 1

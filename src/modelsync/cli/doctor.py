@@ -14,6 +14,7 @@ from modelsync.cli import output
 from modelsync.cli.sync import Database, Flag, load
 from modelsync.errors import Failure, ModelsyncError
 from modelsync.fetch import Fetched, NeedsKey
+from modelsync.reading import rows_of
 from modelsync.store import Catalog
 
 CLOCK_TOLERANCE = 120.0
@@ -107,7 +108,11 @@ async def _endpoint_check(program: app.App, fetcher: Any, job: Any) -> Check:
         case Failure():
             return (job.slug, "failed", str(came))
         case Fetched():
-            size = len(came.answers[0][1].body)
+            request, answer = came.answers[0]
+            rows = rows_of(request.endpoint, answer)
+            if isinstance(rows, Failure):
+                return (job.slug, "failed", str(rows))
+            size = len(answer.body)
             return (job.slug, "ok", f"answers within {time.monotonic() - began:.1f} s ({size:,} bytes); {_key_check(program, job)[2]}")
         case _:
             return (job.slug, "ok", "answers")

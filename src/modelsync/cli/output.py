@@ -32,6 +32,11 @@ def stderr() -> Console:
     return Console(stderr=True, width=_width(sys.stderr.isatty()), highlight=False, emoji=False, markup=False)
 
 
+def say(console: Console, text: str | Text) -> None:
+    """A sentence: wrapped to a terminal, left whole for files and pipes."""
+    console.print(text, soft_wrap=not console.is_terminal)
+
+
 def print_json(document: Any) -> None:
     """One JSON document on stdout."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=_json_value) + "\n")

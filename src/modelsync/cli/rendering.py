@@ -109,17 +109,17 @@ def show_report(console: Console, report: Report, database: str) -> None:
         console.print()
     for result in troubled:
         sign, style = MARKS[kind_of(result)]
-        console.print(Text(f"{sign} {result.slug}: ", style=style).append(output.safe(result.error), style="default"))
+        output.say(console, Text(f"{sign} {result.slug}: ", style=style).append(output.safe(result.error), style="default"))
     skipped = [result for result in report.results if kind_of(result) == "skipped"]
     if skipped:
         console.print()
-        console.print(Text("Skipped: ", style="bold").append(", ".join(f"{result.slug} ({_why(result)})" for result in skipped)))
+        output.say(console, Text("Skipped: ", style="bold").append(", ".join(f"{result.slug} ({_why(result)})" for result in skipped)))
     warned = [(result.slug, warning) for result in report.results for warning in result.warnings]
     if warned:
         console.print()
-        console.print(f"{len(warned):,} warnings; the first: {warned[0][0]}: {output.safe(warned[0][1])} (all of them with --json)")
+        output.say(console, f"{len(warned):,} warnings; the first: {warned[0][0]}: {output.safe(warned[0][1])} (all of them with --json)")
     console.print()
-    console.print(_sum(report, database))
+    output.say(console, _sum(report, database))
 
 
 def _why(result: ProviderResult) -> str:
@@ -162,7 +162,7 @@ def show_plans(console: Console, report: Report, limit: int = 40) -> None:
         console.print(Text(result.slug, style="bold"))
         changes = result.outcome.plan.changes
         for change in changes[:limit]:
-            console.print(change_text(change), soft_wrap=True)
+            output.say(console, change_text(change))
         if len(changes) > limit:
             console.print(f"  … and {len(changes) - limit:,} more (all of them with --json)")
         console.print()

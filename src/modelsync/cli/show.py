@@ -3,6 +3,7 @@
 import csv
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -19,9 +20,14 @@ from modelsync.store import Catalog, ModelFilter
 STALE_HOURS = 48
 
 
-def _catalog(database: str | None) -> tuple[settings_module.Settings, Catalog]:
+@contextmanager
+def _catalog(database: str | None) -> Iterator[tuple[settings_module.Settings, Catalog]]:
     chosen = load(database)
-    return chosen, Catalog(app.build(chosen).open_store(read_only=True))
+    store = app.build(chosen).open_store(read_only=True)
+    try:
+        yield chosen, Catalog(store)
+    finally:
+        store.close()
 
 
 def providers(*, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
@@ -32,8 +38,8 @@ def providers(*, json: Annotated[bool, Flag] = False, database: Database = None)
     json:
         Print one JSON document.
     """
-    chosen, catalog = _catalog(database)
-    now, known = catalog.now(), catalog.providers()
+    with _catalog(database) as (chosen, catalog):
+        now, known = catalog.now(), catalog.providers()
     found = [_provider(chosen, slug, known.get(slug, {})) for slug in all_providers()]
     if json:
         output.print_json({"version": 1, "providers": found})
@@ -125,7 +131,6 @@ def models(
     if status not in (None, "active", "missing"):
         raise UsageError(f"Unknown status {status}", "Use active or missing")
     select(provider)
-    _, catalog = _catalog(database)
     machine = json or csv
     wanted = ModelFilter(
         providers=tuple(provider or ()),
@@ -141,13 +146,14 @@ def models(
         reasoning=reasoning,
         limit=None if limit == 0 or (machine and limit == 50) else limit,
     )
-    rows = catalog.models(wanted)
-    if json:
-        output.print_json({"version": 1, "units": "USD per token", "models": [_plain(row) for row in rows]})
-    elif csv:
-        _print_csv(rows)
-    else:
-        _print_models(catalog, wanted, rows)
+    with _catalog(database) as (_, catalog):
+        rows = catalog.models(wanted)
+        if json:
+            output.print_json({"version": 1, "units": "USD per token", "models": [_plain(row) for row in rows]})
+        elif csv:
+            _print_csv(rows)
+        else:
+            _print_models(catalog, wanted, rows)
     return 0
 
 
@@ -211,14 +217,14 @@ def status(*, json: Annotated[bool, Flag] = False, database: Database = None) ->
     json:
         Print one JSON document.
     """
-    chosen, catalog = _catalog(database)
-    now, counts, known = catalog.now(), catalog.model_counts(), catalog.providers()
+    with _catalog(database) as (chosen, catalog):
+        now, counts, known = catalog.now(), catalog.model_counts(), catalog.providers()
     rows = [_freshness(slug, known[slug], now) for slug in known]
     if json:
         output.print_json({"version": 1, "models": {"stats": counts}, "freshness": rows})
     else:
         console = output.stdout()
-        console.print(f"Catalog: {app.build(chosen).database_shown()}")
+        output.say(console, f"Catalog: {app.build(chosen).database_shown()}")
         parts = (("active", "active"), ("inactive", "not served"), ("missing", "missing"), ("priced", "with a token price"))
         console.print(f"{counts['total']:,} models: " + ", ".join(f"{counts[name]:,} {words}" for name, words in parts))
         modalities = list(counts["by_modality"].items())
@@ -255,10 +261,10 @@ def runs(run: int | None = None, /, *, limit: int = 20, json: Annotated[bool, Fl
     json:
         Print one JSON document.
     """
-    _, catalog = _catalog(database)
-    if run is not None:
-        return _one_run(catalog, run, json=json)
-    found = catalog.runs(limit)
+    with _catalog(database) as (_, catalog):
+        if run is not None:
+            return _one_run(catalog, run, json=json)
+        found = catalog.runs(limit)
     if json:
         output.print_json({"version": 1, "runs": found})
         return 0

@@ -122,7 +122,7 @@ class Catalog:
             if not migrate.current(connection):
                 return {"total": 0, "active": 0, "inactive": 0, "missing": 0, "priced": 0, "by_modality": {}}
             found = dict(connection.execute(numbers).mappings().one())
-            pairs = connection.execute(by_modality).tuples().all()
+            pairs = [(name, count) for name, count in connection.execute(by_modality)]
         return {**found, "inactive": found["total"] - found["active"], "by_modality": dict(sorted(pairs, key=lambda pair: -pair[1]))}
 
     def runs(self, limit: int) -> list[dict[str, Any]]:

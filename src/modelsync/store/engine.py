@@ -1,5 +1,6 @@
 """Opening a database: its address as people paste it, and the driver settings that both databases need."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ def _create_sqlite(url: URL, *, read_only: bool) -> sa.Engine:
     path = Path(url.database or "").absolute()
     if read_only and not path.exists():  # an empty catalog, which reading must not make a file of
         return sa.create_engine("sqlite+pysqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
-    query = {"uri": "true"} | ({"mode": "ro"} if read_only else {})
+    query = {"uri": "true"} | ({"mode": "ro"} if read_only and not _leaves_no_trace(path) else {})
     engine = sa.create_engine(
         URL.create("sqlite+pysqlite", database=path.as_uri(), query=query),
         poolclass=sa.QueuePool,
@@ -114,8 +115,7 @@ def _create_sqlite(url: URL, *, read_only: bool) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: Any, _: object) -> None:
         connection.isolation_level = None  # our own BEGIN below, not the driver's
-        if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA query_only = ON" if read_only else "PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")
 
     @sa.event.listens_for(engine, "begin")
@@ -124,3 +124,12 @@ def _create_sqlite(url: URL, *, read_only: bool) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
     return engine
+
+
+def _leaves_no_trace(path: Path) -> bool:
+    """Whether reading through an ordinary connection changes nothing.
+
+    It removes its -wal and -shm files at its end, which a read-only one cannot; but it would also fold a log that a killed program left
+    into the file, and it needs to write beside it.
+    """
+    return not path.with_name(f"{path.name}-wal").exists() and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)

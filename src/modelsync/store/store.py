@@ -256,7 +256,7 @@ class Store:
         column = models.c
         of_provider = column.provider_id == provider_id
         pairs = sa.select(column.provider_model_id, column.content_hash).where(of_provider)
-        hashes: dict[str, str] = dict(connection.execute(pairs).tuples().all())
+        hashes: dict[str, str] = {row.provider_model_id: row.content_hash for row in connection.execute(pairs)}
         gone = sa.select(column.provider_model_id).where(of_provider, sa.text("status <> 'active'"))
         missing = frozenset(connection.execute(gone).scalars())
         wanted = needed(listing, hashes, missing)

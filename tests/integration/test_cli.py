@@ -1,0 +1,254 @@
+"""The command line, run as real processes against the simulator, with its output looked at."""
+
+import csv
+import hashlib
+import io
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from modelsync.registry import all_providers
+from modelsync.simulator.server import Simulator
+from support_cli import environment, run, run_json
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Simulator]:
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(shared: Simulator) -> Simulator:
+    shared.reset()
+    return shared
+
+
+def test_a_sync_ends_in_a_table_with_a_row_per_provider(simulator: Simulator, tmp_path: Path):
+    done = run(tmp_path, "sync", env=environment(tmp_path, simulator))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("✓")] == list(all_providers())
+    heads = done.stdout.splitlines()[0].split()
+    assert heads == ["provider", "fetched", "skipped", "created", "updated", "unchanged", "missing", "time"]
+    row = next(line.split() for line in done.stdout.splitlines() if line.startswith("✓ openrouter"))
+    assert row[2:8] == ["5", "0", "5", "0", "0", "0"]
+    assert str(tmp_path / "modelsync.db") in done.stdout
+    assert len(done.stderr.splitlines()) == 21  # progress: a line per finished provider
+
+
+def test_json_is_one_document_on_stdout_and_nothing_else(simulator: Simulator, tmp_path: Path):
+    done = run(tmp_path, "sync", "--json", "--providers", "openrouter", "groq", env=environment(tmp_path, simulator))
+    report = json.loads(done.stdout)
+    assert (report["version"], report["success"], done.stderr) == (1, True, "")
+    assert report["message"] == "Processed 2 providers. Success: 2, Errors: 0. Total synced: 11 models"
+    assert [result["provider"] for result in report["details"]["results"]] == ["groq", "openrouter"]
+
+
+def test_the_script_takes_the_same_options_and_a_dry_run_leaves_the_file_as_it_was(simulator: Simulator, tmp_path: Path):
+    env = environment(tmp_path, simulator)
+    assert run(tmp_path, "--providers", "openrouter", "deepinfra", env=env, script=True).returncode == 0
+    file = tmp_path / "modelsync.db"
+    before = hashlib.sha256(file.read_bytes()).hexdigest()
+    simulator.set_day(1)
+    done = run(tmp_path, "--providers", "openrouter", "deepinfra", "--dry-run", "--verbose", env=env, script=True)
+    assert done.returncode == 0, done.stderr
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["modelsync.db"]
+    plan = [line.strip() for line in done.stdout.splitlines()]
+    assert "~ acme/scribe-2  prompt 1.25 → 1.00 $/1M (-20%), completion 10.00 → 8.00 $/1M (-20%)" in plan
+    assert "+ acme/scribe-3  in 2.00 out 12.00 $/1M  ctx 1.0M" in plan
+    assert "- orchard/pip-7b  missing from the list; stays active" in plan
+    assert re.search(r"\[openrouter\] answered url=\S+/openrouter/api/v1/models\?output_modalities=all status=200", done.stderr)
+
+
+def test_a_dry_run_without_a_catalog_makes_none(simulator: Simulator, tmp_path: Path):
+    done = run(tmp_path, "sync", "--dry-run", env=environment(tmp_path, simulator))
+    assert done.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_verbose_names_every_skipped_row(simulator: Simulator, tmp_path: Path):
+    rows = [{"id": "good/one", "pricing": {"prompt": "0.000001"}}, {"id": "", "pricing": {}}, {"id": "good/one", "pricing": {}}]
+    simulator.set_list("openrouter", "models", [row | {"architecture": {"output_modalities": ["text"]}} for row in rows])
+    done = run(tmp_path, "sync", "--providers", "openrouter", "--verbose", env=environment(tmp_path, simulator))
+    assert "Skipping row 1: the id is empty" in done.stderr
+    assert "Skipping good/one: listed twice, the first one counts" in done.stderr
+
+
+def test_no_key_is_ever_shown(simulator: Simulator, tmp_path: Path):
+    env = environment(tmp_path, simulator, GROQ_API_KEY="sk-canary-secret-value", XAI_API_KEY="sk-canary-secret-other")
+    done = run(tmp_path, "sync", "--verbose", env=env)
+    everything = done.stdout + done.stderr + (tmp_path / "modelsync.db").read_bytes().decode("latin-1")
+    assert "canary" not in everything
+    assert "groq rejected" in everything or "rejected the key (401). Check the key in GROQ_API_KEY" in everything
+    assert done.returncode == 3
+
+
+def test_a_missing_key_skips_its_provider_by_name(simulator: Simulator, tmp_path: Path):
+    env = {name: value for name, value in environment(tmp_path, simulator).items() if name != "GROQ_API_KEY"}
+    done = run(tmp_path, "sync", env=env)
+    assert done.returncode == 0
+    assert "Skipped: groq (set GROQ_API_KEY)" in done.stdout
+    assert run(tmp_path, "sync", "--providers", "groq", env=env).returncode == 1  # asked for by name
+
+
+def test_without_network_public_providers_fail_and_keyed_ones_are_skipped(tmp_path: Path):
+    report = run_json(tmp_path, "sync", env=environment(tmp_path, MODELSYNC_ORIGIN="http://127.0.0.1:9", MODELSYNC_ATTEMPTS="1"))
+    errors = {error["provider"]: error["error"] for error in report["details"]["errors"]}
+    assert set(errors) == set(all_providers())
+    for slug, provider in all_providers().items():
+        wanted = "API key not configured (set " if provider.needs_key else "cannot connect to 127.0.0.1:9"
+        assert errors[slug].startswith(wanted), errors[slug]
+    assert (report["success"], report["details"]["status"]) == (False, "failed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["sync", "--providers", "opnrouter"], 64, "Unknown provider: opnrouter. Did you mean openrouter?"),
+        (["sync", "--nonsense"], 64, "Unknown option: --nonsense"),
+        (["sync", "--providers"], 64, "requires at least 1 element"),
+        (["sync", "--database", "nosuch/folder/x.db"], 1, "cannot be opened. Check that its folder exists"),
+        (["sync", "--database", "mysql://a:secretpw@h/d"], 1, "DATABASE_URL cannot be read as a database address"),
+        (["sync", "--database", "postgresql://u:secretpw@127.0.0.1:9/d"], 1, "postgresql://u:***@127.0.0.1:9/d"),
+        (["runs", "7"], 64, "There is no run 7"),
+        (["models", "--status", "gone"], 64, "Use active or missing"),
+    ],
+)
+def test_a_mistake_ends_in_one_line_and_an_instruction(tmp_path: Path, arguments: list[str], code: int, told: str):
+    done = run(tmp_path, *arguments, env=environment(tmp_path))
+    assert done.returncode == code
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "secretpw" not in done.stdout + done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path):
+    file = tmp_path / "notes.db"
+    file.write_bytes(b"these are my notes, not a database\n" * 100)
+    done = run(tmp_path, "sync", "--database", str(file), env=environment(tmp_path))
+    assert done.returncode == 1
+    assert "is not a usable SQLite database. Nothing was written" in done.stderr
+    assert file.read_bytes() == b"these are my notes, not a database\n" * 100
+
+
+def test_models_are_searched_filtered_and_exported(simulator: Simulator, tmp_path: Path):
+    env = environment(tmp_path, simulator)
+    run(tmp_path, "sync", "--providers", "openrouter", env=env)
+    found = run_json(tmp_path, "models", "scribe", "--max-price", "1", env=env)["models"]
+    assert [model["provider_model_id"] for model in found] == ["acme/scribe-2:free"]
+    assert run_json(tmp_path, "models", "--vision", env=env)["models"][0]["pricing_prompt"] == "0.00000125"
+    rows = list(csv.DictReader(io.StringIO(run(tmp_path, "models", "--csv", env=env).stdout)))
+    prices = {row["provider_model_id"]: (row["pricing_prompt"], row["dynamic_price"]) for row in rows}
+    assert prices["openrouter/auto"] == ("", "true")
+    assert prices["lyra/chorus-1"] == ("", "false")
+    assert prices["acme/scribe-2:free"] == ("0", "false")
+    shown = run(tmp_path, "models", env=env).stdout
+    assert re.search(r"acme/scribe-2 +openrouter +1\.25 +10\.00 +400k +128k", shown)
+    assert re.search(r"acme/scribe-2:free +openrouter +free +free", shown)
+    assert re.search(r"openrouter/auto +openrouter +varies +varies", shown)
+    assert re.search(r"lyra/chorus-1 +openrouter +— +—", shown)
+
+
+def test_a_formula_in_a_name_is_defused_in_csv_and_control_bytes_on_the_screen(simulator: Simulator, tmp_path: Path):
+    text = ["text"]
+    row = {"id": "=cmd|evil", "name": "\x1b]0;owned\x07 name", "architecture": {"input_modalities": text, "output_modalities": text}}
+    simulator.set_list("openrouter", "models", [row])
+    env = environment(tmp_path, simulator)
+    run(tmp_path, "sync", "--providers", "openrouter", env=env)
+    assert "openrouter,'=cmd|evil," in run(tmp_path, "models", "--csv", env=env).stdout
+    assert "\x1b" not in run(tmp_path, "models", env=env).stdout
+
+
+def test_status_runs_providers_settings_and_db_tell_the_same_story(simulator: Simulator, tmp_path: Path):
+    env = environment(tmp_path, simulator)
+    assert run(tmp_path, "status", env=env).returncode == 0
+    run(tmp_path, "sync", env=env)
+    simulator.add_fault("near", "status", status=500)
+    assert run(tmp_path, "sync", "--providers", "near", "openrouter", env=env | {"MODELSYNC_ATTEMPTS": "1"}).returncode == 1
+    status = run_json(tmp_path, "status", env=env)
+    states = {row["provider"]: row["state"] for row in status["freshness"]}
+    assert (states["near"], states["openrouter"]) == ("failing", "fresh")
+    assert run(tmp_path, "status", env=env).returncode == 3
+    runs = run_json(tmp_path, "runs", env=env)["runs"]
+    assert [(row["id"], row["status"]) for row in runs] == [(2, "partial"), (1, "succeeded")]
+    assert "near  " in run(tmp_path, "runs", "2", env=env).stdout
+    provider = next(row for row in run_json(tmp_path, "providers", env=env)["providers"] if row["slug"] == "groq")
+    assert (provider["key_set"], provider["key_variable"], provider["models"]) == (True, "GROQ_API_KEY", 6)
+    assert "demo-groq" not in run(tmp_path, "settings", env=env).stdout
+    assert "schema 0001; this program needs 0001" in run(tmp_path, "db", "current", env=env).stdout
+    assert "CREATE TABLE models" in run(tmp_path, "db", "upgrade", "--sql", "--database", "other.db", env=env).stdout
+
+
+def test_doctor_names_what_is_broken(simulator: Simulator, tmp_path: Path):
+    simulator.add_fault("chutes", "html")
+    env = environment(tmp_path, simulator, GROQ_API_KEY="wrong")
+    checks = {check["check"]: check for check in run_json(tmp_path, "doctor", env=env)["checks"]}
+    assert checks["groq"]["state"] == "failed"
+    assert "GROQ_API_KEY" in checks["groq"]["found"]
+    assert checks["openrouter"]["state"] == "ok"
+    assert checks["database"]["state"] == "ok"
+    assert checks["chutes"]["state"] == "failed"
+    assert "HTML" in checks["chutes"]["found"]
+    assert len(simulator.requests("fal")) == 1  # one light request each
+
+
+def test_the_demo_shows_two_syncs_of_21_providers(tmp_path: Path):
+    done = run(tmp_path, "demo", "--keep", "demo.db", env=environment(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("21 of 21 providers in step") == 2
+    with sqlite3.connect(tmp_path / "demo.db") as catalog:
+        first, second = catalog.execute("SELECT created, updated FROM sync_runs ORDER BY id").fetchall()
+    catalog.close()
+    assert first[0] > 100
+    assert second[0] < 30
+
+
+def on_a_terminal(folder: Path, simulator: Simulator, *arguments: str, columns: int = 80) -> str:
+    """The raw bytes of a command on a pseudo-terminal, as text."""
+    env = environment(folder, simulator, TERM="xterm-256color")
+    child = pexpect.spawn(sys.executable, ["-m", "modelsync", *arguments], cwd=str(folder), env=env, dimensions=(50, columns), timeout=60)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0, child.before
+    return str(child.before.decode())
+
+
+def test_on_a_terminal_progress_is_live_and_the_table_fits(simulator: Simulator, tmp_path: Path):
+    simulator.add_fault("openrouter", "delay", seconds=1.0)
+    raw = on_a_terminal(tmp_path, simulator, "sync")
+    assert "\x1b[" in raw  # colours and a live display
+    assert "fetching" in raw
+    assert re.search(r"\d+/21 providers", raw)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw)
+    table = plain[plain.rindex("provider  ") :].splitlines()
+    assert all(len(line) <= 80 for line in table)
+    assert len([line for line in table if line.startswith("✓")]) == 21
+
+
+def test_verbose_turns_the_live_display_off(simulator: Simulator, tmp_path: Path):
+    raw = on_a_terminal(tmp_path, simulator, "sync", "--providers", "groq", "--verbose")
+    assert "fetching" not in raw  # no live display between log lines
+    assert "[groq] answered" in raw
+
+
+def test_pipes_get_no_colours(simulator: Simulator, tmp_path: Path):
+    done = run(tmp_path, "sync", env=environment(tmp_path, simulator))
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(simulator: Simulator, tmp_path: Path):
+    env = environment(tmp_path, simulator)
+    run(tmp_path, "sync", env=env)
+    pipe = f"{sys.executable} -m modelsync models --csv | head -n 1"
+    done = subprocess.run(["sh", "-c", pipe], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.startswith("provider,provider_model_id,")
+    assert done.stderr == ""
