@@ -127,8 +127,7 @@ def normalize(provider: Provider[Any], wire: Wire, position: int, warnings: list
         rest = {name: value for name, value in model.metadata.items() if value is not None}
         checked = within_limits(msgspec.structs.replace(model, metadata={**wire.rest, **rest}), warnings)
     except (ValueError, ArithmeticError, LookupError, TypeError, msgspec.MsgspecError) as error:
-        row_id = getattr(wire.row, id_field(type(wire.row)), None)
-        return Rejected(position, row_id if isinstance(row_id, str) else None, f"{error}" or type(error).__name__, "")
+        return Rejected(position, _wire_id(wire.row), f"{error}" or type(error).__name__, "")
     warnings.extend(f"{checked.id}: {problem}" for problem in checked.prices.problems)
     return checked
 
@@ -278,6 +277,12 @@ def _readable_id(endpoint: Endpoint, raw: msgspec.Raw) -> str | None:
 def id_field(row: type[msgspec.Struct]) -> str:
     """The attribute that holds a wire row's id: its first required field."""
     return next((field.name for field in msgspec.structs.fields(row) if field.required), "id")
+
+
+def _wire_id(row: msgspec.Struct) -> str | None:
+    """The id of a decoded row, also of one that `combine` wrapped around others."""
+    value = getattr(row, id_field(type(row)), None)
+    return _wire_id(value) if isinstance(value, msgspec.Struct) else value if isinstance(value, str) else None
 
 
 def _reason(error: Exception) -> str:

@@ -96,32 +96,34 @@ class Asker:
 
     def _check_status(self, response: httpx2.Response, target: str, *, conditional: bool) -> None:
         """Raise for every status but 200."""
-        status, host = response.status_code, urlsplit(target).netloc
+        status, host = response.status_code, _host(target)
         if status == 200:
             return
         if status == 304 and conditional:
             raise NotModified
         if status in (401, 403):
-            raise RequestFailed(self._rejected(status, host), status=status)
+            raise RequestFailed(self._rejected(status, host, keyed="Authorization" in response.request.headers), status=status)
         if status in RETRIED_STATUSES:
             wait = retry_after(response.headers.get("retry-after"), time.time())
             asked = f" and asked to wait {wait:.0f} s" if wait else ""
             raise RequestFailed(Failure(Kind.TRANSIENT, f"{host} answered {status}{asked}", LATER), retry=True, status=status, wait=wait)
         if 300 <= status < 400 and status != 304:
-            place = urlsplit(urljoin(target, response.headers.get("location", ""))).netloc or "another place"
-            hint = f"Redirects are not followed. Nothing was changed; check whether the provider moved its API to {place[:200]}"
-            raise RequestFailed(Failure(Kind.UPSTREAM, f"{host} redirects to {place[:200]}", hint), status=status)
+            place = _place(target, response.headers.get("location", ""))
+            hint = f"Redirects are not followed. Nothing was changed; check whether the provider moved its API to {place}"
+            raise RequestFailed(Failure(Kind.UPSTREAM, f"{host} redirects to {place}", hint), status=status)
         raise RequestFailed(Failure(Kind.UPSTREAM, f"{host} answered {status} instead of a list", LATER), status=status)
 
-    def _rejected(self, status: int, host: str) -> Failure:
-        if self._key_variable is None:
-            return Failure(Kind.CONFIG, f"{host} answered {status} to a request without a key", "Set the provider's key variable")
+    def _rejected(self, status: int, host: str, *, keyed: bool) -> Failure:
+        if not keyed:
+            hint = "Nothing was changed; a proxy or the provider may keep this machine out"
+            more = f", or a key is needed by now: set {self._key_variable}" if self._key_variable else ""
+            return Failure(Kind.CONFIG, f"{host} answered {status} to a request without a key", hint + more)
         hint = f"Check the key in {self._key_variable}: it may be revoked, expired, of another region, or without the right to list models"
         return Failure(Kind.CONFIG, f"{host} rejected the key ({status})", hint)
 
     def _unreachable(self, error: Exception, target: str) -> RequestFailed:
         """What an error of the transport means."""
-        host = urlsplit(target).netloc.rpartition("@")[2]
+        host = _host(target)
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, ssl.SSLError):
             cause = cause.__cause__ or cause.__context__
@@ -150,6 +152,18 @@ class Asker:
             case _:
                 text = f"the connection to {host} broke off ({type(error).__name__})"
                 return RequestFailed(Failure(Kind.TRANSIENT, text, LATER), retry=True)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _place(url: str, location: str) -> str:
+    """The host that a redirect leads to, for people."""
+    try:
+        return _host(urljoin(url, location))[:200] or "another place"
+    except ValueError:
+        return "another place"
 
 
 def retry_after(value: str | None, now: float) -> float | None:

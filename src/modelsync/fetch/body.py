@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import httpx2
 
 STEP = 65536
+MAGIC = b"\x1f\x8b"
 
 
 class TooLarge(Exception):
@@ -36,14 +37,20 @@ async def _plain(chunks: AsyncIterator[bytes], limit: int) -> bytes:
 
 
 async def _gunzip(chunks: AsyncIterator[bytes], limit: int) -> bytes:
+    """One gzip member after another (RFC 1952); what follows the last and is none is left alone, as gzip does."""
     body = bytearray()
     unzip = zlib.decompressobj(wbits=31)
+    pending = b""
     try:
         async for chunk in chunks:
-            pending = chunk
-            while pending and not unzip.eof:
+            pending += chunk
+            while pending and not (unzip.eof and len(pending) < len(MAGIC)):
+                if unzip.eof:
+                    if not pending.startswith(MAGIC):
+                        return bytes(body)
+                    unzip = zlib.decompressobj(wbits=31)
                 body += unzip.decompress(pending, STEP)
-                pending = unzip.unconsumed_tail
+                pending = unzip.unused_data if unzip.eof else unzip.unconsumed_tail
                 if len(body) > limit:
                     raise TooLarge
     except zlib.error as error:

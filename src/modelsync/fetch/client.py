@@ -55,7 +55,8 @@ class Fetcher:
         if provider.needs_key and credential is None:
             return NeedsKey(provider.auth.variables)
         deadline = self.deadline(provider)
-        variable = credential.variable if credential else None
+        takes_key = any(endpoint.key is not KeyUse.NEVER for endpoint in provider.endpoints)
+        variable = (credential.variable if credential else provider.auth.variables[0]) if takes_key else None
         asker = Asker(self._http, self._limits, self._origins, provider.slug, variable, time.monotonic() + deadline)
         try:
             async with asyncio.timeout(deadline):
@@ -66,7 +67,8 @@ class Fetcher:
         except NotModified:
             return Unmodified()
         except RequestFailed as failed:
-            return NeedsKey(provider.auth.variables) if failed.status == 401 and credential is None else failed.failure
+            lacking = failed.status == 401 and credential is None and takes_key
+            return NeedsKey(provider.auth.variables) if lacking else failed.failure
         except PagingError as error:
             return Failure(Kind.UPSTREAM, f"the pages of the list cannot be followed: {error}", LATER)
 
@@ -101,8 +103,8 @@ class Fetcher:
         self, request: Request, options: msgspec.Struct, authorization: Mapping[str, str], validators: Validators | None, asker: Asker
     ) -> Answer | Failure:
         endpoint = request.endpoint
-        if _host(request.url) != _host(endpoint.at(options)):
-            raise PagingError(f"the next page is on another host, {_host(request.url)[:200]}")
+        if urlsplit(request.url)[:2] != urlsplit(endpoint.at(options))[:2]:
+            raise PagingError(f"the next page is at another place, {'://'.join(urlsplit(request.url)[:2])[:200]}")
         conditional = validators.headers if validators and validators.url == request.url else {}
         keyed = {} if endpoint.key is KeyUse.NEVER else authorization
         try:

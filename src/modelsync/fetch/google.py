@@ -1,6 +1,7 @@
 """Bearer tokens for Google Cloud. google-auth does all of the OAuth; requests go through our own HTTP client and rules."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,15 +17,20 @@ from modelsync.errors import Failure, Kind
 from modelsync.fetch.credentials import GoogleCredential
 from modelsync.fetch.origins import is_safe_for_keys
 
+LATER = "Nothing was changed; try again later"
 Route = Callable[[str], str]
 """From the address to ask to the address really asked."""
+
+LARGEST, SLOWEST = 1024 * 1024, 20.0
+"""Most bytes of a token answer, and the seconds it may take."""
 
 _METADATA_HOSTS = ("metadata.google.internal", "169.254.169.254")
 
 
 class _Response(google.auth.transport.Response):
-    def __init__(self, response: httpx2.Response) -> None:
+    def __init__(self, response: httpx2.Response, body: bytes) -> None:
         self._response = response
+        self._body = body
 
     @property
     def status(self) -> int:
@@ -36,7 +42,19 @@ class _Response(google.auth.transport.Response):
 
     @property
     def data(self) -> bytes:
-        return self._response.content
+        return self._body
+
+
+def _bounded(response: httpx2.Response) -> bytes:
+    """The body of a token answer: small, plain, and there in time."""
+    body, ends_at = bytearray(), time.monotonic() + SLOWEST
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise google.auth.exceptions.TransportError("an encoding that was not asked for")
+    for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > LARGEST or time.monotonic() > ends_at:
+            raise google.auth.exceptions.TransportError("an answer that does not end")
+    return bytes(body)
 
 
 class _Transport(google.auth.transport.Request):
@@ -58,8 +76,10 @@ class _Transport(google.auth.transport.Request):
         target = self._route(url)
         if not is_safe_for_keys(target) and urlsplit(target).hostname not in _METADATA_HOSTS:
             raise google.auth.exceptions.TransportError("the token address is not https")
+        plain = {**(headers or {}), "Accept-Encoding": "identity"}
         try:
-            return _Response(self._http.request(method, target, content=body, headers=dict(headers or {}), timeout=timeout or 20))
+            with self._http.stream(method, target, content=body, headers=plain, timeout=timeout or 20) as response:
+                return _Response(response, _bounded(response))
         except httpx2.HTTPError as error:
             raise google.auth.exceptions.TransportError(type(error).__name__) from error
 
@@ -72,12 +92,14 @@ def authorization(credential: GoogleCredential, connect_timeout: float, route: R
         with httpx2.Client(timeout=httpx2.Timeout(20, connect=connect_timeout)) as http:
             account.refresh(_Transport(http, route))
         account.apply(headers)
-    except google.auth.exceptions.RefreshError:
+    except google.auth.exceptions.RefreshError as error:
+        if error.retryable:
+            return Failure(Kind.TRANSIENT, "Google's token server failed", LATER)
         hint = f"Check the credentials in {credential.variable}: the account may be deleted, disabled or without access"
         return Failure(Kind.CONFIG, "Google refused the credentials", hint)
     except google.auth.exceptions.TransportError as error:
-        return Failure(Kind.TRANSIENT, f"Google's token server cannot be reached ({error})", "Nothing was changed; try again later")
-    except (ValueError, OSError, KeyError, google.auth.exceptions.GoogleAuthError) as error:
+        return Failure(Kind.TRANSIENT, f"Google's token server cannot be reached ({error})", LATER)
+    except (ValueError, TypeError, AttributeError, OSError, KeyError, google.auth.exceptions.GoogleAuthError) as error:
         hint = f"Put a service account's JSON into {credential.variable}, or name its file in GOOGLE_APPLICATION_CREDENTIALS"
         return Failure(Kind.CONFIG, f"the Google credentials cannot be read ({type(error).__name__})", hint)
     return headers

@@ -3,8 +3,8 @@
 import msgspec
 
 from modelsync import paging
-from modelsync.model import Model, Prices, Tier, modalities, tier_of
-from modelsync.money import USD_PER_REQUEST, USD_PER_SEARCH, USD_PER_TOKEN, Price, read_prices
+from modelsync.model import Model, Prices, modalities, tier_of
+from modelsync.money import USD_PER_REQUEST, USD_PER_SEARCH, USD_PER_TOKEN, Price, canonical, read_prices
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
 from modelsync.wire import iso_time, stated, unix_time
 
@@ -33,8 +33,8 @@ class Architecture(msgspec.Struct, frozen=True):
     tokenizer: str | None = None
 
 
-class Condition(msgspec.Struct, frozen=True):
-    min_prompt_tokens: int | None = None
+class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    min_prompt_tokens: int | None = None  # strictly more than
     utc_start: int | None = None
     utc_end: int | None = None
 
@@ -85,23 +85,23 @@ def normalize(row: Row) -> Model:
 def prices(row: Row, *, billed_elsewhere: bool) -> Prices:
     """`billed_elsewhere`: models that make sound or pictures list "0" per token and cost money per song or picture."""
     flat = read_prices(PRICES, row.pricing, sentinels=DYNAMIC, zero_is_free=not billed_elsewhere, ignore=frozenset({"overrides"}))
-    overrides = row.pricing.get("overrides")
-    return msgspec.structs.replace(flat, tiers=tiers(overrides)) if overrides else flat
+    overrides = row.pricing.get("overrides", msgspec.Raw(b"null"))
+    try:
+        read = [(condition(wire), read_prices(PRICES, wire, ignore=frozenset(wire))) for wire in overrides_in(overrides)]
+    except msgspec.MsgspecError as error:
+        kept = {**flat.others, "overrides": canonical(bytes(overrides))}
+        return msgspec.structs.replace(flat, others=kept, problems=(*flat.problems, f"price overrides: {error}; kept as received"))
+    tiers = tuple(tier_of(tier, above=when.min_prompt_tokens, utc_start=when.utc_start, utc_end=when.utc_end) for when, tier in read)
+    return msgspec.structs.replace(flat, tiers=tiers, problems=flat.problems + tuple(text for _, tier in read for text in tier.problems))
 
 
-def tiers(overrides: msgspec.Raw) -> tuple[Tier, ...]:
-    """Long-context and time-of-day prices; `min_prompt_tokens` means strictly more than."""
-    return tuple(tier(wire) for wire in msgspec.json.decode(overrides, type=list[dict[str, msgspec.Raw]] | None) or [])
+def overrides_in(raw: msgspec.Raw) -> list[dict[str, msgspec.Raw]]:
+    return msgspec.json.decode(raw, type=list[dict[str, msgspec.Raw]] | None) or []
 
 
-def tier(wire: dict[str, msgspec.Raw]) -> Tier:
-    condition = msgspec.json.decode(msgspec.json.encode({k: v for k, v in wire.items() if k not in PRICES}), type=Condition)
-    return tier_of(
-        read_prices(PRICES, wire, ignore=frozenset(wire)),
-        above=condition.min_prompt_tokens,
-        utc_start=condition.utc_start,
-        utc_end=condition.utc_end,
-    )
+def condition(wire: dict[str, msgspec.Raw]) -> Condition:
+    """When an override holds. A condition of a new kind is an error: without it the override would seem to hold always."""
+    return msgspec.json.decode(msgspec.json.encode({name: raw for name, raw in wire.items() if name not in PRICES}), type=Condition)
 
 
 PROVIDER = Provider(

@@ -84,8 +84,9 @@ def test_order_and_speed_of_offers_change_nothing():
     ("offers", "chosen"),
     [
         ([priced("a", 2, context_length=8), priced("b", 1, context_length=4)], "b"),  # cheapest
-        ([priced("a", 2, context_length=8), priced("b", 1)], "a"),  # a price without a context is the second choice
+        ([priced("a", 2, context_length=8), priced("b", 1)], "b"),  # cheapest, even when it states no context
         ([offer("a", context_length=8), priced("b", 1)], "b"),  # a price matters more than a context
+        ([priced("a", 1), priced("b", 1, context_length=4)], "b"),  # the same price: the one that states a context
         ([priced("b", 1, context_length=8), priced("a", 1, context_length=8)], "a"),  # the same: by name
         ([priced("a", 1, context_length=8), priced("b", 1, context_length=16)], "b"),  # the same price: the longer one
         ([priced("a", 1, status="error"), priced("b", 2)], "b"),  # only live ones

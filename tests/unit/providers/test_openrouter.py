@@ -68,6 +68,21 @@ def test_new_price_fields_are_kept_and_zero_ones_are_not():
     assert model.prices.others == {"brand_new": '"0.5"'}
 
 
+def test_overrides_by_time_and_by_length_become_tiers():
+    overrides = [{"utc_start": 1600, "utc_end": 100, "prompt": "0.0000005"}, {"min_prompt_tokens": 32000, "completion": "0.000004"}]
+    model = one(PROVIDER, {"models": {"data": [ROW | {"pricing": ROW["pricing"] | {"overrides": overrides}}]}})
+    assert model.prices.tiers == (Tier(utc_start=1600, utc_end=100, prompt=D("0.0000005")), Tier(above=32000, completion=D("0.000004")))
+
+
+def test_an_override_with_a_condition_of_a_new_kind_is_kept_as_received():
+    overrides = [{"weekday": "sunday", "prompt": "0.0000001"}]
+    listing = good(PROVIDER, {"models": {"data": [ROW | {"pricing": ROW["pricing"] | {"overrides": overrides}}]}})
+    prices = listing.models["x/y"].prices
+    assert (prices.prompt, prices.tiers) == (D("0.000001"), ())
+    assert prices.others == {"overrides": '[{"prompt":"0.0000001","weekday":"sunday"}]'}
+    assert any("weekday" in warning for warning in listing.warnings)
+
+
 def test_pages_are_followed_by_their_relative_link():
     pages = {
         "https://openrouter.ai/api/v1/models?output_modalities=all": {"data": [ROW], "links": {"next": "/api/v1/models?offset=1"}},
