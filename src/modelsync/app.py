@@ -109,7 +109,7 @@ def _run(jobs: list[Job], fetcher: Fetcher, store: Store, *, dry_run: bool, watc
         asyncio.run(_until_signal(jobs, fetcher, store, run_id, keep))
     except BaseException:
         if run_id is not None:
-            store.cancel_run(report())
+            store.finish_run(report(), cancelled=True)
         raise
     if run_id is not None:
         store.finish_run(report())

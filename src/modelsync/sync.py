@@ -99,7 +99,7 @@ async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Wa
     ticket = await _ticket(job, fetcher.deadline(job.provider), store, run_id, watch) if job.enabled else Disabled()
     if not isinstance(ticket, Ticket):
         result = _result(job, ticket)
-        await asyncio.to_thread(store.give_up, job.slug, run_id, result, None)
+        await asyncio.to_thread(store.give_up, run_id, result, None)
         return result
     began = time.monotonic()
     try:
@@ -112,11 +112,11 @@ async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Wa
             return await asyncio.to_thread(store.confirm, ticket, seen, _result(job, obtained, seconds=time.monotonic() - began))
         result = _result(job, obtained, seconds=time.monotonic() - began)
     except asyncio.CancelledError:
-        store.give_up(job.slug, run_id, _result(job, Cancelled()), ticket)
+        store.give_up(run_id, _result(job, Cancelled()), ticket)
         raise
     except Exception as error:  # noqa: BLE001 - recorded with the run, and the ticket given back
         result = _result(job, _unexpected(job, error), seconds=time.monotonic() - began)
-    await asyncio.to_thread(store.give_up, job.slug, run_id, result, ticket)
+    await asyncio.to_thread(store.give_up, run_id, result, ticket)
     return result
 
 
@@ -124,7 +124,14 @@ async def _ticket(job: Job, patience: float, store: Store, run_id: int, watch: W
     """A ticket, after waiting for another sync of the same provider for at most `patience` seconds."""
     give_up_at = time.monotonic() + patience
     while True:
-        ticket = await asyncio.to_thread(store.take_ticket, job.slug, run_id, patience + TICKET_GRACE)
+        taking = asyncio.create_task(asyncio.to_thread(store.take_ticket, job.slug, run_id, patience + TICKET_GRACE))
+        try:
+            ticket = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            ticket = await taking  # the thread takes it all the same
+            if isinstance(ticket, Ticket):
+                store.give_up(job.slug, run_id, _result(job, Cancelled()), ticket)
+            raise
         if isinstance(ticket, Ticket) or time.monotonic() >= give_up_at:
             return ticket
         watch(job.slug, Step.WAITING)

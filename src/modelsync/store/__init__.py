@@ -3,7 +3,9 @@
 from modelsync.store import engine
 from modelsync.store.catalog import Catalog, ModelFilter
 from modelsync.store.migrate import Schema
-from modelsync.store.store import Commit, Seen, Store, Ticket
+from modelsync.store.records import Seen
+from modelsync.store.store import Commit, Store
+from modelsync.store.tickets import Ticket
 
 
 def shown_address(address: str) -> str:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from modelsync.errors import DatabaseError
@@ -14,7 +15,7 @@ def explaining(shown: str) -> Iterator[None]:
     """Turn a driver's error into a DatabaseError that names the database as `shown` and ends in an instruction."""
     try:
         yield
-    except (DBAPIError, sqlite3.Error, OSError) as error:
+    except (DBAPIError, sqlite3.Error, psycopg.Error, OSError) as error:
         raise explained(error, shown) from error
 
 

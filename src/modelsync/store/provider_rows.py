@@ -1,0 +1,60 @@
+"""The rows of `providers`: made from a provider's facts, kept in step with what its models and its syncs show."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from modelsync.provider import Provider
+from modelsync.store.schema import models, providers
+
+DOWN_AFTER = 3
+"""Failures in a row after which a provider counts as down; before that it is degraded."""
+
+
+def id_of(connection: sa.Connection, slug: str) -> int | None:
+    """The id of a provider's row, None before its first sync."""
+    return connection.execute(sa.select(providers.c.id).where(providers.c.slug == slug)).scalar_one_or_none()
+
+
+def ensure(connection: sa.Connection, provider: Provider[Any], now: datetime) -> int:
+    """The provider's id; its row is made on first sight, and its facts never touched again, because operators may edit them."""
+    found = id_of(connection, provider.slug)
+    if found is not None:
+        return found
+    values = {
+        "slug": provider.slug,
+        "name": provider.name,
+        "description": provider.description,
+        "base_url": provider.base_url,
+        "api_key_env_var": provider.auth.variables[0],
+        "site_url": provider.site_url,
+        "logo_url": provider.logo_url,
+        "status_page_url": provider.status_page_url,
+        "privacy_policy_url": provider.privacy_policy_url,
+        "terms_of_service_url": provider.terms_of_service_url,
+        "metadata": {"docs_url": provider.docs_url, "price_unit": provider.price_unit, "verified": provider.verified},
+        "created_at": now,
+        "updated_at": now,
+    }
+    return int(connection.execute(sa.insert(providers).values(values).returning(providers.c.id)).scalar_one())
+
+
+def set_health(connection: sa.Connection, slug: str, failures_in_a_row: int) -> None:
+    """healthy after a success, degraded after a failure, down after three in a row; written only when it changes."""
+    health = "healthy" if failures_in_a_row == 0 else "degraded" if failures_in_a_row < DOWN_AFTER else "down"
+    mine = (providers.c.slug == slug, providers.c.health_status != health)
+    connection.execute(sa.update(providers).where(*mine).values(health_status=health))
+
+
+def derive_abilities(connection: sa.Connection, provider_id: int) -> None:
+    """What a provider supports is what at least one of its active models is stated to support."""
+
+    def some(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[Any]:
+        found = sa.exists().where(models.c.provider_id == provider_id, models.c.is_active, condition)
+        return sa.case((found, sa.true()), else_=sa.null())
+
+    flags = ("supports_streaming", "supports_function_calling", "supports_vision")
+    values = {name: some(models.c[name].is_(sa.true())) for name in flags}
+    values["supports_image_generation"] = some(models.c.modality.like("%->%image%"))
+    connection.execute(sa.update(providers).where(providers.c.id == provider_id).values(values))

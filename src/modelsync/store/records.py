@@ -1,0 +1,101 @@
+"""What is remembered of syncs: runs, each provider's result, and what the next sync may take as unchanged."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from modelsync.report import Counts, Failed, Held, NoKey, ProviderResult, Report
+from modelsync.store import provider_rows, tickets
+from modelsync.store.schema import COUNT_COLUMNS, provider_state, sync_results, sync_runs
+from modelsync.store.tickets import Ticket
+
+MOST_WARNINGS = 100
+"""Warnings kept of one provider's result; the rest are only counted."""
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last complete, committed listing of a provider was: how its bytes looked, and how many rows it had.
+
+    Trusted only in the same `scope` (options, key, origin) and by the same `version` of the normalizer.
+    """
+
+    scope: str
+    version: int
+    digest: str
+    validators: dict[str, str | None] | None
+    listed: Counts
+
+
+def seen(connection: sa.Connection, slug: str, scope: str, version: int) -> Seen | None:
+    """The last complete listing of a provider, if it was read in this scope by this version of its normalizer."""
+    row = connection.execute(sa.select(provider_state).where(provider_state.c.provider == slug)).mappings().one_or_none()
+    if row is None or row["digest"] is None or (row["scope"], row["normalizer_version"]) != (scope, version):
+        return None
+    listed = msgspec.convert(row["listed"], Counts)
+    return Seen(scope=scope, version=version, digest=row["digest"], validators=row["validators"], listed=listed)
+
+
+def begin_run(connection: sa.Connection, trigger: str, now: datetime) -> int:
+    """A new row for a run; its id."""
+    values = {"status": "running", "trigger": trigger, "started_at": now}
+    return int(connection.execute(sa.insert(sync_runs).values(values).returning(sync_runs.c.id)).scalar_one())
+
+
+def finish_run(connection: sa.Connection, report: Report, status: str, now: datetime) -> None:
+    """How a run ended."""
+    values = {"status": status, "finished_at": now, "duration_seconds": report.seconds, "providers_processed": len(report.results)}
+    mine = sync_runs.c.id == report.run_id
+    connection.execute(sa.update(sync_runs).where(mine).values({**values, **_counts(report.counts)}))
+
+
+def succeeded(
+    connection: sa.Connection, ticket: Ticket, listing: Seen | None, result: ProviderResult, now: datetime, *, complete: bool
+) -> None:
+    """A committed result: freshness, what may be taken as unchanged next time, and the ticket given back."""
+    values: dict[str, Any] = {"committed_seq": ticket.seq, "last_success_at": now, "failures_in_a_row": 0}
+    if complete:
+        values |= {"complete_seq": provider_state.c.complete_seq + 1, "last_complete_at": now}
+    values |= {
+        "scope": listing.scope if listing else None,
+        "normalizer_version": listing.version if listing else None,
+        "digest": listing.digest if listing else None,
+        "validators": listing.validators if listing else None,
+        "listed": msgspec.to_builtins(listing.listed) if listing else None,
+    }
+    tickets.release(connection, ticket, values)
+    provider_rows.set_health(connection, ticket.slug, 0)
+    _insert_result(connection, ticket.run_id, result, now)
+
+
+def gave_up(connection: sa.Connection, run_id: int, result: ProviderResult, ticket: Ticket | None, now: datetime) -> None:
+    """A result that changed nothing; the ticket, if there is one, given back."""
+    tickets.ensure_state(connection, result.slug)
+    if isinstance(result.outcome, Failed | Held):
+        mine = provider_state.c.provider == result.slug
+        more = sa.update(provider_state).where(mine).values(failures_in_a_row=provider_state.c.failures_in_a_row + 1)
+        failures = connection.execute(more.returning(provider_state.c.failures_in_a_row)).scalar_one()
+        provider_rows.set_health(connection, result.slug, failures)
+    if ticket is not None:
+        tickets.release(connection, ticket, {})
+    _insert_result(connection, run_id, result, now)
+
+
+def _insert_result(connection: sa.Connection, run_id: int, result: ProviderResult, now: datetime) -> None:
+    failure = result.outcome.failure if isinstance(result.outcome, Failed) else None
+    values = {
+        "run_id": run_id,
+        "provider": result.slug,
+        "outcome": type(result.outcome).__struct_config__.tag,
+        "error_kind": failure.kind.value if failure else "config" if isinstance(result.outcome, NoKey) else None,
+        "error": result.error,
+        "warnings": list(result.warnings[:MOST_WARNINGS]),
+        "duration_seconds": result.seconds,
+        "finished_at": now,
+    }
+    connection.execute(sa.insert(sync_results).values({**values, **_counts(result.counts)}))
+
+
+def _counts(counts: Counts) -> dict[str, int]:
+    return {name: getattr(counts, name) for name in COUNT_COLUMNS}

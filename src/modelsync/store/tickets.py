@@ -1,0 +1,63 @@
+"""The right to commit: one ticket per provider at a time, ordered, and worthless once somebody else took over."""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from modelsync.report import Busy
+from modelsync.store.schema import provider_state
+
+state = provider_state.c
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """The right to commit one provider's sync: `seq` orders fetches, `token` proves that nobody took over."""
+
+    slug: str
+    run_id: int
+    seq: int
+    token: str
+
+
+def take(connection: sa.Connection, slug: str, run_id: int, now: datetime, seconds: float) -> Ticket | Busy:
+    """The ticket for one provider, valid for `seconds`; or Busy while another run holds a valid one."""
+    ensure_state(connection, slug)
+    row = _locked(connection, slug)
+    if row["ticket_token"] is not None and row["ticket_until"] > now:
+        return Busy(row["ticket_run_id"])
+    ticket = Ticket(slug, run_id, row["ticket_seq"] + 1, secrets.token_hex(8))
+    values = {
+        "ticket_seq": ticket.seq,
+        "ticket_token": ticket.token,
+        "ticket_run_id": run_id,
+        "ticket_until": now + timedelta(seconds=seconds),
+        "last_attempt_at": now,
+    }
+    connection.execute(sa.update(provider_state).where(state.provider == slug).values(values))
+    return ticket
+
+
+def holds(connection: sa.Connection, ticket: Ticket) -> bool:
+    """Whether a ticket still is the valid one: a process that was paused for too long may not commit."""
+    row = _locked(connection, ticket.slug)
+    return bool(row["ticket_token"] == ticket.token and row["committed_seq"] < ticket.seq)
+
+
+def release(connection: sa.Connection, ticket: Ticket, values: dict[str, Any]) -> None:
+    """Give a ticket back, and note `values` in the provider's state."""
+    free = {"ticket_token": None, "ticket_until": None, "ticket_run_id": None}
+    mine = (state.provider == ticket.slug, state.ticket_token == ticket.token)
+    connection.execute(sa.update(provider_state).where(*mine).values({**free, **values}))
+
+
+def ensure_state(connection: sa.Connection, slug: str) -> None:
+    """Make the provider's row of state, when it is not there yet."""
+    statement = "INSERT INTO provider_state (provider) VALUES (:slug) ON CONFLICT (provider) DO NOTHING"
+    connection.execute(sa.text(statement), {"slug": slug})
+
+
+def _locked(connection: sa.Connection, slug: str) -> sa.RowMapping:
+    return connection.execute(sa.select(provider_state).where(state.provider == slug).with_for_update()).mappings().one()
