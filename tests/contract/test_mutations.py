@@ -63,7 +63,7 @@ def mutated(document: Any, chance: random.Random) -> bytes:
 
 def _break(container: Any, key: Any, chance: random.Random) -> None:
     wrong: list[Callable[[], Any]] = [
-        *(lambda pool=pool: chance.choice(pool) for pool in (NUMBERS, TEXTS, TIMES, SHAPES)),
+        *(lambda pool=pool: copy.deepcopy(chance.choice(pool)) for pool in (NUMBERS, TEXTS, TIMES, SHAPES)),
         lambda: [container[key]],
         lambda: {"value": container[key]},
         lambda: str(container[key]),
