@@ -5,9 +5,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import postgres
 import pytest
 
+import postgres
 from modelsync.simulator.server import Simulator
 
 

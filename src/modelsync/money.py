@@ -90,7 +90,7 @@ def number(raw: bytes) -> Amount:
     if raw in (b"", b"null", b'""'):
         return None
     match = _number.fullmatch(raw) if len(raw) <= 42 else None
-    if match is None:
+    if match is None or len(match[2]) > 40:
         return Unreadable("not a plain decimal number")
     return _twelve_digits.create_decimal(match[2].decode("ascii")).normalize(_twelve_digits)
 

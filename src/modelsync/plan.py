@@ -80,9 +80,10 @@ NOTHING_STORED = Stored({})
 
 def needed(listing: Listing, hashes: Mapping[str, str], missing: Iterable[str]) -> list[str]:
     """Ids whose full stored rows `make_plan` will look at: those that differ, came back, or are newly absent."""
-    came = {row_id for row_id, digest in listing.hashes.items() if row_id in hashes and hashes[row_id] != digest}
-    came |= listing.seen & set(missing)
-    gone = (hashes.keys() - listing.seen - set(missing)) if listing.complete else set()
+    seen, missing = listing.seen, set(missing)
+    came = {row_id for row_id, digest in listing.hashes.items() if hashes.get(row_id, digest) != digest}
+    came |= seen & missing
+    gone = {row_id for row_id in hashes if row_id not in seen and row_id not in missing} if listing.complete else set()
     return sorted(came | gone)
 
 
@@ -94,17 +95,18 @@ def make_plan(listing: Listing, stored: Stored) -> Plan:
     """
     changes: list[Change] = []
     unchanged = 0
-    for row_id, model in listing.models.items():
-        digest = listing.hashes[row_id]
-        if row_id not in stored.hashes:
-            changes.append(Change(Kind.ADDED, row_id, model, digest))
-        elif stored.hashes[row_id] == digest and row_id not in stored.missing:
+    known, seen = stored.hashes, listing.seen
+    for row_id, digest in listing.hashes.items():
+        before = known.get(row_id)
+        if before == digest and row_id not in stored.missing:
             unchanged += 1
+        elif before is None:
+            changes.append(Change(Kind.ADDED, row_id, listing.models[row_id], digest))
         else:
-            changes.append(_changed(stored.models[row_id], model, digest))
-    absent = sorted(stored.hashes.keys() - listing.seen) if listing.complete and listing.seen else []
+            changes.append(_changed(stored.models[row_id], listing.models[row_id], digest))
+    absent = sorted(row_id for row_id in known if row_id not in seen) if listing.complete and seen else []
     changes += [_as_it_was(stored, row_id, Kind.MISSING) for row_id in absent if row_id not in stored.missing]
-    rejected = (listing.seen - listing.models.keys()) & stored.missing
+    rejected = {row_id for row_id in stored.missing if row_id in seen and row_id not in listing.models}
     changes += [_as_it_was(stored, row_id, Kind.REVIVED) for row_id in sorted(rejected)]
     return Plan(tuple(sorted(changes, key=lambda change: change.id)), unchanged, len(absent))
 

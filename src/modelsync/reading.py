@@ -66,7 +66,8 @@ def read(provider: Provider[Any], options: msgspec.Struct, answers: Sequence[tup
             lists.append((request.endpoint, found))
     decoded = ((endpoint, wire) for endpoint, raws in lists for wire in readable(endpoint, raws, rejected, warnings))
     if not provider.combine and not provider.partial:  # one row after the other, so that few are in memory at once
-        return collect(provider, (wire for _, wire in decoded), rejected, warnings, complete=True)
+        first = (wire for endpoint, wire in decoded if endpoint.name == provider.endpoints[0].name)
+        return collect(provider, first, rejected, warnings, complete=True)
     rows: dict[str, list[Wire]] = {endpoint.name: [] for endpoint in provider.endpoints}
     for endpoint, wire in decoded:
         rows[endpoint.name].append(wire)
@@ -182,15 +183,23 @@ def decode_rows(endpoint: Endpoint, raws: Sequence[msgspec.Raw], warnings: list[
     """Each raw row in its wire type, with the fields that type does not declare beside it."""
     typed = msgspec.json.Decoder(endpoint.row)
     declared = {field.encode_name for field in msgspec.structs.fields(endpoint.row)}
-    for position, raw in enumerate(raws):
+    for position, wire in enumerate(raws):
         try:
+            raw = _without_nul(endpoint, wire) if b"\\u0000" in bytes(wire) else wire
             rest, unreadable = _values(raw)
             row = _typed_row(typed, raw, warnings)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            yield Rejected(position, _readable_id(endpoint, raw), _reason(error), excerpt(bytes(raw)[:400]))
+            yield Rejected(position, _readable_id(endpoint, wire), _reason(error), excerpt(bytes(wire)[:400]))
             continue
         warnings.extend(f"{_name(rest)}: unreadable {name}: {reason}; not stated" for name, reason in unreadable if name not in declared)
         yield Wire(row, {name: value for name, value in rest.items() if name not in declared and value is not None})
+
+
+def _without_nul(endpoint: Endpoint, raw: msgspec.Raw) -> msgspec.Raw:
+    """A row without NUL characters, which Postgres holds in no text. An id is never altered: with one in it the row is rejected."""
+    if "\0" in (_readable_id(endpoint, raw) or ""):
+        raise msgspec.ValidationError("the id has control characters, or blanks around it")
+    return msgspec.Raw(_nul.sub(rb"\1", bytes(raw)))
 
 
 def _values(raw: msgspec.Raw) -> tuple[dict[str, Any], list[tuple[str, str]]]:

@@ -126,7 +126,7 @@ class ProviderResult(msgspec.Struct, frozen=True, kw_only=True):
             case NoKey(variables):
                 return f"API key not configured (set {variables[0]})"
             case Disabled():
-                return "switched off; see MODELSYNC_PROVIDERS"
+                return "switched off by MODELSYNC_PROVIDERS, or in the catalog"
             case Busy(run_id):
                 return f"already being synced by run {run_id}; nothing was changed by this one" if run_id else "already being synced"
             case Superseded():
@@ -187,13 +187,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_status(results: Sequence[ProviderResult]) -> str:
-    """succeeded: none failed; partial: some did; failed: none succeeded. Skipped providers count as neither."""
+    """succeeded: some did and none failed; partial: some failed; failed: none succeeded. Skipped and held providers count as neither."""
     if any(isinstance(result.outcome, Cancelled) for result in results):
         return "cancelled"
-    failed = [result for result in results if isinstance(result.outcome, Failed | Busy | Held | Superseded)]
     if not any(result.succeeded for result in results):
-        return "failed" if failed or not results else "succeeded"
-    return "partial" if any(isinstance(result.outcome, Failed | Busy) for result in failed) else "succeeded"
+        return "failed"
+    return "partial" if any(isinstance(result.outcome, Failed | Busy) for result in results) else "succeeded"
 
 
 def exit_code(report: Report, *, named: bool) -> int:

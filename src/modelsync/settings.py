@@ -24,7 +24,7 @@ GENERAL = {
     "DATABASE_URL": f"where the catalog is; default {DEFAULT_DATABASE} in the working directory",
     "MODELSYNC_PROVIDERS": "which providers are on, separated by commas or blanks; default all",
     "MODELSYNC_ORIGIN": "send every provider's requests to <origin>/<slug><path> instead",
-    "MODELSYNC_DEADLINE": "seconds one provider's sync may fetch; default 60 (featherless 120)",
+    "MODELSYNC_DEADLINE": "seconds one provider's sync may fetch; default 60, more for those with many or large answers",
     "MODELSYNC_CONNECT_TIMEOUT": "seconds to wait for a connection; default 10",
     "MODELSYNC_MAX_BYTES": "most decoded bytes of one provider's answers; default 67108864",
     "MODELSYNC_ATTEMPTS": "tries per request; default 3",
@@ -90,13 +90,18 @@ def load(environment: Mapping[str, str] | None = None, folder: Path | None = Non
     """
     env = dict(os.environ if environment is None else environment)
     base = folder or Path.cwd()
-    dotenv_file = base / ".env"
-    dotenv_values = {name: value or "" for name, value in dotenv.dotenv_values(dotenv_file).items()} if dotenv_file.is_file() else {}
-    first = _Source([("command line", overrides), ("environment", env), (".env", dotenv_values)])
+    first = _Source([("command line", overrides), ("environment", env), (".env", _dotenv(base / ".env"))])
     config = first.get("MODELSYNC_CONFIG")
     toml_file = Path(config[0]) if config else base / "modelsync.toml"
     source = _Source([*first._places, (toml_file.name, _toml(toml_file, required=config is not None))])
     return _settings(source)
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    try:
+        return {name: value or "" for name, value in dotenv.dotenv_values(path).items()} if path.is_file() else {}
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not text in UTF-8", "Correct it, or remove it") from error
 
 
 def _toml(path: Path, *, required: bool) -> dict[str, str]:
@@ -182,7 +187,7 @@ def _enabled(source: _Source, known: Mapping[str, Provider[Any]]) -> frozenset[s
     found = source.get("MODELSYNC_PROVIDERS")
     if found is None:
         return frozenset(known)
-    names = frozenset(_listed(found[0]))
+    names = frozenset(_listed(found[0])) or frozenset(known)
     for name in sorted(names - known.keys()):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Known providers: {', '.join(known)}"
@@ -199,9 +204,9 @@ def _options(provider: Provider[Any], source: _Source) -> msgspec.Struct:
     try:
         return msgspec.convert(values, provider.options, strict=False)
     except msgspec.ValidationError as error:
-        name = str(error).rpartition("$.")[2].rstrip("`").split("[")[0]
-        reason = str(error).partition(" - at")[0]
-        raise SettingsError(f"{option_variable(provider, name)} cannot be used: {reason}", "See `modelsync settings`") from error
+        reason, at, name = str(error).partition(" - at `$.")
+        what = option_variable(provider, name.rstrip("`").split("[")[0]) if at else f"the options of {provider.name}"
+        raise SettingsError(f"{what} cannot be used: {reason}", "See `modelsync settings`") from error
 
 
 def _credential(provider: Provider[Any], source: _Source) -> Credential | None:

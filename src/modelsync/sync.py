@@ -83,7 +83,7 @@ async def _one(job: Job, fetcher: Fetcher, store: Store, run_id: int | None, wat
 
 async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch) -> ProviderResult:
     """What a sync would do: no ticket, no trace."""
-    if not job.enabled:
+    if await _disabled(job, store):
         return _result(job, Disabled())
     seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
     obtained = await _obtain(job, fetcher, seen, watch)
@@ -96,7 +96,8 @@ async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch) -> Provi
 
 async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Watch) -> ProviderResult:
     """Ticket, fetch, read, commit. What does not end in a commit is recorded with its reason, and the ticket given back."""
-    ticket = await _ticket(job, fetcher.deadline(job.provider), store, run_id, watch) if job.enabled else Disabled()
+    off = await _disabled(job, store)
+    ticket = Disabled() if off else await _ticket(job, fetcher.deadline(job.provider), store, run_id, watch)
     if not isinstance(ticket, Ticket):
         result = _result(job, ticket)
         await asyncio.to_thread(store.give_up, run_id, result, None)
@@ -120,6 +121,10 @@ async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Wa
     return result
 
 
+async def _disabled(job: Job, store: Store) -> bool:
+    return not job.enabled or await asyncio.to_thread(store.switched_off, job.slug)
+
+
 async def _ticket(job: Job, patience: float, store: Store, run_id: int, watch: Watch) -> Ticket | Busy:
     """A ticket, after waiting for another sync of the same provider for at most `patience` seconds."""
     give_up_at = time.monotonic() + patience
@@ -130,7 +135,7 @@ async def _ticket(job: Job, patience: float, store: Store, run_id: int, watch: W
         except asyncio.CancelledError:
             ticket = await taking  # the thread takes it all the same
             if isinstance(ticket, Ticket):
-                store.give_up(job.slug, run_id, _result(job, Cancelled()), ticket)
+                store.give_up(run_id, _result(job, Cancelled()), ticket)
             raise
         if isinstance(ticket, Ticket) or time.monotonic() >= give_up_at:
             return ticket

@@ -46,10 +46,10 @@ app = App(
     help="Keep a database catalog of AI models in step with what providers' own APIs say.",
     version=__version__,
     help_format="plaintext",
-    help_epilogue=_examples("modelsync demo\nmodelsync sync\nmodelsync models claude --tools --max-price 5") + f"\n{EXIT_CODES}",
+    help_epilogue=_examples("modelsync demo\nmodelsync sync\nmodelsync models claude --tools --max-price 5") + f"\n\n{EXIT_CODES}",
 )
 for _name, (_place, _help, _usage) in COMMANDS.items():
-    _epilogue = {"help_epilogue": _examples(_usage) + (f"\n{EXIT_CODES}" if _name == "sync" else "")} if _usage else {}
+    _epilogue = {"help_epilogue": _examples(_usage) + (f"\n\n{EXIT_CODES}" if _name == "sync" else "")} if _usage else {}
     app.command(f"modelsync.cli.{_place}", name=_name, help=_help, **_epilogue)
 
 

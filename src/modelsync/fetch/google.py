@@ -86,23 +86,30 @@ class _Transport(google.auth.transport.Request):
 
 def authorization(credential: GoogleCredential, connect_timeout: float, route: Route) -> dict[str, str] | Failure:
     """The headers that authorize a call: a fresh bearer token, and a user account's quota project. Blocks: run it in a thread."""
-    headers: dict[str, str] = {}
     try:
         account = _load(credential)
-        with httpx2.Client(timeout=httpx2.Timeout(20, connect=connect_timeout)) as http:
-            account.refresh(_Transport(http, route))
-        account.apply(headers)
-    except google.auth.exceptions.RefreshError as error:
-        if error.retryable:
-            return Failure(Kind.TRANSIENT, "Google's token server failed", LATER)
-        hint = f"Check the credentials in {credential.variable}: the account may be deleted, disabled or without access"
-        return Failure(Kind.CONFIG, "Google refused the credentials", hint)
-    except google.auth.exceptions.TransportError as error:
-        return Failure(Kind.TRANSIENT, f"Google's token server cannot be reached ({error})", LATER)
     except (ValueError, TypeError, AttributeError, OSError, KeyError, google.auth.exceptions.GoogleAuthError) as error:
         hint = f"Put a service account's JSON into {credential.variable}, or name its file in GOOGLE_APPLICATION_CREDENTIALS"
         return Failure(Kind.CONFIG, f"the Google credentials cannot be read ({type(error).__name__})", hint)
+    try:
+        with httpx2.Client(timeout=httpx2.Timeout(20, connect=connect_timeout)) as http:
+            account.refresh(_Transport(http, route))
+    except google.auth.exceptions.TransportError as error:
+        return Failure(Kind.TRANSIENT, f"Google's token server cannot be reached ({error})", LATER)
+    except (ValueError, TypeError, AttributeError, KeyError, google.auth.exceptions.GoogleAuthError) as error:
+        if _refused(error):
+            hint = f"Check the credentials in {credential.variable}: the account may be deleted, disabled or without access"
+            return Failure(Kind.CONFIG, "Google refused the credentials", hint)
+        return Failure(Kind.TRANSIENT, "Google's token server answered without a token", LATER)
+    headers: dict[str, str] = {}
+    account.apply(headers)
     return headers
+
+
+def _refused(error: Exception) -> bool:
+    """Whether the token server said no in OAuth's words, as opposed to failing or answering with something else."""
+    said = (argument.get("error") for argument in error.args if isinstance(argument, dict))
+    return not getattr(error, "retryable", False) and any(isinstance(word, str) for word in said)
 
 
 def _load(credential: GoogleCredential) -> Any:

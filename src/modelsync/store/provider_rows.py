@@ -40,6 +40,11 @@ def ensure(connection: sa.Connection, provider: Provider[Any], now: datetime) ->
     return int(connection.execute(sa.insert(providers).values(values).returning(providers.c.id)).scalar_one())
 
 
+def switched_off(connection: sa.Connection, slug: str) -> bool:
+    """Whether a provider's row says that it is not active."""
+    return connection.execute(sa.select(providers.c.is_active).where(providers.c.slug == slug)).scalar_one_or_none() is False
+
+
 def set_health(connection: sa.Connection, slug: str, failures_in_a_row: int) -> None:
     """healthy after a success, degraded after a failure, down after three in a row; written only when it changes."""
     health = "healthy" if failures_in_a_row == 0 else "degraded" if failures_in_a_row < DOWN_AFTER else "down"

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from modelsync.report import Counts, Failed, Held, NoKey, ProviderResult, Report
+from modelsync.report import Counts, Failed, NoKey, ProviderResult, Report
 from modelsync.store import provider_rows, tickets
 from modelsync.store.schema import COUNT_COLUMNS, provider_state, sync_results, sync_runs
 from modelsync.store.tickets import Ticket
@@ -72,7 +72,7 @@ def succeeded(
 def gave_up(connection: sa.Connection, run_id: int, result: ProviderResult, ticket: Ticket | None, now: datetime) -> None:
     """A result that changed nothing; the ticket, if there is one, given back."""
     tickets.ensure_state(connection, result.slug)
-    if isinstance(result.outcome, Failed | Held):
+    if isinstance(result.outcome, Failed):
         mine = provider_state.c.provider == result.slug
         more = sa.update(provider_state).where(mine).values(failures_in_a_row=provider_state.c.failures_in_a_row + 1)
         failures = connection.execute(more.returning(provider_state.c.failures_in_a_row)).scalar_one()

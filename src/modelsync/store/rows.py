@@ -1,8 +1,9 @@
 """Between a model and its row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -27,10 +28,13 @@ MODEL_COLUMNS = (
 """Columns that are fields of `Model` under the same name."""
 
 
+_facts, _in_order = attrgetter(*MODEL_COLUMNS), itemgetter(*COLUMNS)
+
+
 def incoming(change: Change, provider_id: int, seq: int, now: datetime) -> tuple[Any, ...]:
     """The row that a change leaves behind, in the order of COLUMNS, still with Python values."""
     model, gone = change.model, change.kind is Kind.MISSING
-    values: dict[str, Any] = {name: getattr(model, name) for name in MODEL_COLUMNS}
+    values: dict[str, Any] = dict(zip(MODEL_COLUMNS, _facts(model), strict=True))
     values |= {
         "provider_id": provider_id,
         "provider_model_id": model.id,
@@ -50,7 +54,8 @@ def incoming(change: Change, provider_id: int, seq: int, now: datetime) -> tuple
         "created_at": now,
         "updated_at": change.updated_at or now,
     }
-    return tuple(values[name] for name in COLUMNS)
+    row: tuple[Any, ...] = _in_order(values)
+    return row
 
 
 def price_document(prices: Prices, stated_at: datetime) -> dict[str, Any]:
@@ -89,23 +94,27 @@ def json_value(value: object) -> Any:
     return plain_decimals(msgspec.to_builtins(value, builtin_types=(Decimal,)))
 
 
-def sqlite_values(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rows as SQLite's driver takes them: times, decimals and documents as text."""
-    return [tuple(_sqlite_value(value) for value in row) for row in rows]
+_Texts = Mapping[type, Callable[[Any], str]]
 
 
-def _sqlite_value(value: Any) -> Any:
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, datetime):
-        return time_text(value)
-    if isinstance(value, Decimal):
-        return f"{value:f}"
+def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def postgres_values(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+_POSTGRES: _Texts = {dict: _json, list: _json, tuple: _json}
+_SQLITE: _Texts = {**_POSTGRES, datetime: time_text, Decimal: "{:f}".format}
+
+
+def sqlite_values(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Rows as SQLite's driver takes them: times, decimals and documents as text."""
+    return _with_texts(rows, _SQLITE)
+
+
+def postgres_values(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
     """Rows as COPY takes them: documents as JSON text, the rest by the driver's own types."""
-    return [
-        tuple(msgspec.json.encode(value).decode() if isinstance(value, dict | list | tuple) else value for value in row) for row in rows
-    ]
+    return _with_texts(rows, _POSTGRES)
+
+
+def _with_texts(rows: Iterable[tuple[Any, ...]], texts: _Texts) -> Iterator[tuple[Any, ...]]:
+    for row in rows:
+        yield tuple([texts[type(value)](value) if type(value) in texts else value for value in row])

@@ -68,7 +68,7 @@ class Document(sa.TypeDecorator[Any]):
 
 def time_text(value: datetime) -> str:
     """The text form of a time in SQLite."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 metadata = sa.MetaData(

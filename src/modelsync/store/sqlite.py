@@ -1,5 +1,6 @@
 """Bulk writing in SQLite: one prepared statement, many rows, the driver's own executemany."""
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,13 +20,20 @@ def upsert_models(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) ->
     """Insert or update rows given in the order of COLUMNS; the number of rows written."""
     if not rows:
         return 0
-    return connection.exec_driver_sql(_UPSERT, sqlite_values(rows)).rowcount
+    return _driver(connection).executemany(_UPSERT, sqlite_values(rows)).rowcount
 
 
 def insert_changes(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Append rows of model_changes."""
     if rows:
-        connection.exec_driver_sql(_CHANGES, sqlite_values(rows))
+        _driver(connection).executemany(_CHANGES, sqlite_values(rows))
+
+
+def _driver(connection: sa.Connection) -> sqlite3.Connection:
+    """The driver's own connection, which takes rows one by one, so that their text is never all in memory."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - tells the type checker which driver this is
+    return driver
 
 
 def now(connection: sa.Connection) -> str:

@@ -100,6 +100,11 @@ class Store:
         with self.writing() as connection:
             return tickets.take(connection, slug, run_id, self.now(connection), seconds)
 
+    def switched_off(self, slug: str) -> bool:
+        """Whether an operator switched a provider off in the catalog (`providers.is_active`)."""
+        with self.reading() as connection:
+            return migrate.current(connection) and provider_rows.switched_off(connection, slug)
+
     def seen(self, slug: str, scope: str, version: int) -> Seen | None:
         """The last complete listing of a provider, if it was read in this scope by this version of its normalizer."""
         with self.reading() as connection:
@@ -116,12 +121,14 @@ class Store:
     def commit(self, ticket: Ticket, wanted: Commit, seconds: float) -> ProviderResult:
         """Bring the catalog in step with a listing: models, history, freshness and result together, or nothing at all."""
         with self.writing() as connection:
-            if not tickets.holds(connection, ticket):
+            state = tickets.holds(connection, ticket)
+            if state is None:
                 return ProviderResult(slug=ticket.slug, outcome=Superseded(), seconds=seconds)
             now = self.now(connection)
             provider_id = provider_rows.ensure(connection, wanted.provider, now)
             plan = make_plan(wanted.listing, self._stored(connection, provider_id, wanted.listing))
-            self._write(connection, ticket, provider_id, plan, now)
+            incoming = [rows.incoming(change, provider_id, state["complete_seq"] + 1, now) for change in plan.changes]
+            self._write(connection, ticket, provider_id, plan, incoming, now)
             result = ProviderResult(
                 slug=ticket.slug,
                 provider_id=provider_id,
@@ -135,7 +142,7 @@ class Store:
     def confirm(self, ticket: Ticket, seen: Seen, result: ProviderResult) -> ProviderResult:
         """Record that the last complete listing still holds: everything in it was sighted, no model row is touched."""
         with self.writing() as connection:
-            if not tickets.holds(connection, ticket):
+            if tickets.holds(connection, ticket) is None:
                 return ProviderResult(slug=ticket.slug, outcome=Superseded(), seconds=result.seconds)
             provider_id = provider_rows.id_of(connection, ticket.slug)
             gone = sa.select(sa.func.count()).where(models.c.provider_id == provider_id, models.c.status == "missing")
@@ -188,8 +195,15 @@ class Store:
             full |= {row["provider_model_id"]: rows.stored_model(row) for row in connection.execute(query).mappings()}
         return Stored(hashes, missing, full)
 
-    def _write(self, connection: sa.Connection, ticket: Ticket, provider_id: int, plan: Plan, now: datetime) -> None:
-        incoming = [rows.incoming(change, provider_id, ticket.seq, now) for change in plan.changes]
+    def _write(
+        self,
+        connection: sa.Connection,
+        ticket: Ticket,
+        provider_id: int,
+        plan: Plan,
+        incoming: Sequence[tuple[Any, ...]],
+        now: datetime,
+    ) -> None:
         written = self._bulk.upsert_models(connection, incoming)
         if written != len(incoming):
             raise DatabaseError(f"{ticket.slug}: {len(incoming)} rows to write, {written} written", "Nothing was changed; report this")

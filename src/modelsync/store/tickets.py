@@ -40,10 +40,10 @@ def take(connection: sa.Connection, slug: str, run_id: int, now: datetime, secon
     return ticket
 
 
-def holds(connection: sa.Connection, ticket: Ticket) -> bool:
-    """Whether a ticket still is the valid one: a process that was paused for too long may not commit."""
+def holds(connection: sa.Connection, ticket: Ticket) -> sa.RowMapping | None:
+    """The provider's state, locked, while a ticket is the valid one; None when somebody took over from a process paused for too long."""
     row = _locked(connection, ticket.slug)
-    return bool(row["ticket_token"] == ticket.token and row["committed_seq"] < ticket.seq)
+    return row if row["ticket_token"] == ticket.token and row["committed_seq"] < ticket.seq else None
 
 
 def release(connection: sa.Connection, ticket: Ticket, values: dict[str, Any]) -> None:

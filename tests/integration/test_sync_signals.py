@@ -1,0 +1,164 @@
+"""`python -m modelsync sync` as a real process: stopped by signals at the worst moments, and run twice at once."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import modelsync
+import postgres
+from modelsync.simulator.server import Simulator
+from support_sync import changes_of, environment, models_of, program, query, sqlite_path, table
+
+SOURCE = str(Path(modelsync.__file__).parents[1])
+STOPPED = "Stopped. Providers already done are in the catalog; the others are untouched. Run it again to finish."
+
+
+@contextlib.contextmanager
+def syncing(values: Mapping[str, str], database_url: str, folder: Path, *slugs: str) -> Iterator["subprocess.Popen[str]"]:
+    """A running `modelsync sync`, which does not outlive the block."""
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    command = [sys.executable, "-m", "modelsync", "sync", "--database", database_url, "--providers", *slugs]
+    with subprocess.Popen(
+        command,
+        env={**kept, **values, "PYTHONPATH": SOURCE, "HOME": str(folder)},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def until(condition: Callable[[], object], seconds: float = 15.0) -> None:
+    """Wait for something that another process does."""
+    ends_at = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends_at, "it did not happen"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_during_a_slow_answer(simulator: Simulator, database_url: str, tmp_path: Path, number: int, code: int) -> None:
+    values = environment(simulator)
+    program(values, database_url, tmp_path).sync(["openrouter", "near"])
+    before = models_of(database_url, "openrouter")
+    simulator.set_day(1)
+    simulator.clear_requests()
+    simulator.add_fault("openrouter", "delay", seconds=10)
+    with syncing(values, database_url, tmp_path, "openrouter", "near") as process:
+        until(lambda: simulator.requests("openrouter"))
+        until(lambda: len(changes_of(database_url, "near")) == 8)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=5)
+
+    assert (process.returncode, out) == (code, "")
+    assert STOPPED in err
+    assert "Traceback" not in err
+    assert models_of(database_url, "openrouter") == before
+    assert [change["kind"] for change in changes_of(database_url, "openrouter")] == ["added"] * 5
+    _, run = table(database_url, "sync_runs")
+    assert (run["status"], run["finished_at"] is not None, run["created"]) == ("cancelled", True, 1)
+    results = query(database_url, f"SELECT provider, outcome, error FROM sync_results WHERE run_id = {run['id']} ORDER BY provider")
+    assert [(row["provider"], row["outcome"]) for row in results] == [("near", "synced"), ("openrouter", "cancelled")]
+    assert [state["ticket_token"] for state in table(database_url, "provider_state")] == [None, None]
+
+    simulator.clear_faults()
+    began = time.monotonic()
+    again = program(values, database_url, tmp_path).sync(["openrouter", "near"])
+    assert (again.status, again.counts.created, again.counts.missing) == ("succeeded", 1, 2)
+    assert time.monotonic() - began < 5  # nobody waits for the ticket of the dead
+
+
+@contextlib.contextmanager
+def locked(database_url: str) -> Iterator[None]:
+    """Somebody else's transaction, which no commit of ours gets past."""
+    if database_url.startswith("sqlite"):
+        connection = sqlite3.connect(sqlite_path(database_url), isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+            connection.execute("ROLLBACK")
+        finally:
+            connection.close()
+        return
+    with psycopg.connect(database_url) as other:
+        other.execute("LOCK TABLE models IN ACCESS EXCLUSIVE MODE")
+        yield
+        other.rollback()
+
+
+def test_a_signal_during_the_commit(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+    """A transaction that has begun is finished, or leaves nothing; never half of it, never a ticket."""
+    values = environment(simulator)
+    program(values, database_url, tmp_path).sync(["openrouter"])
+    simulator.set_day(1)
+    simulator.clear_requests()
+    simulator.add_fault("openrouter", "delay", seconds=0.7)
+    with syncing(values, database_url, tmp_path, "openrouter") as process:
+        until(lambda: simulator.requests("openrouter"))
+        with locked(database_url):
+            time.sleep(1.3)  # the answer is there, and the commit waits for the lock
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+        _, err = process.communicate(timeout=10)
+
+    assert process.returncode == 143, err
+    assert STOPPED in err
+    _, run = table(database_url, "sync_runs")
+    assert run["status"] == "cancelled"
+    (result,) = query(database_url, f"SELECT outcome FROM sync_results WHERE run_id = {run['id']}")
+    written = changes_of(database_url, "openrouter", run_id=run["id"])
+    assert (result["outcome"], len(written)) in (("synced", 3), ("cancelled", 0))
+    assert len(models_of(database_url, "openrouter")) == (6 if written else 5)
+    (state,) = table(database_url, "provider_state")
+    assert state["ticket_token"] is None
+
+
+def test_a_signal_while_the_ticket_is_taken(simulator: Simulator, postgres_server: str, tmp_path: Path) -> None:
+    """A ticket that was asked for before the signal and is given after it goes back at once."""
+    values, database_url = environment(simulator), postgres.new_database(postgres_server, "signalled")
+    program(values, database_url, tmp_path).sync(["openrouter"])
+    with syncing(values, database_url, tmp_path, "openrouter") as process:
+        with psycopg.connect(database_url) as other:
+            other.execute("LOCK TABLE provider_state IN ACCESS EXCLUSIVE MODE")
+            until(lambda: len(table(database_url, "sync_runs")) == 2)
+            time.sleep(0.5)  # long enough to ask for the ticket
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            other.rollback()
+        _, err = process.communicate(timeout=10)
+
+    assert process.returncode == 143, err
+    (state,) = table(database_url, "provider_state")
+    assert state["ticket_token"] is None
+    assert [run["status"] for run in table(database_url, "sync_runs")] == ["succeeded", "cancelled"]
+    postgres.drop_database(postgres_server, "signalled")
+
+
+def test_two_processes_into_an_empty_database(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+    """Both make the tables, one gets the ticket first, and the other finds the work done."""
+    values = environment(simulator)
+    simulator.add_fault("openrouter", "delay", seconds=0.5)
+    with (
+        syncing(values, database_url, tmp_path, "openrouter") as first,
+        syncing(values, database_url, tmp_path, "openrouter") as second,
+    ):
+        ends = [process.communicate(timeout=40) for process in (first, second)]
+
+    assert [first.returncode, second.returncode] == [0, 0], ends
+    results = query(database_url, "SELECT outcome FROM sync_results ORDER BY id")
+    assert [row["outcome"] for row in results] == ["synced", "not_modified"]
+    assert len(models_of(database_url, "openrouter")) == len(changes_of(database_url, "openrouter")) == 5
+    assert [run["status"] for run in table(database_url, "sync_runs")] == ["succeeded"] * 2

@@ -1,0 +1,87 @@
+"""An open store and commits into it, without any provider having been asked."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from support_sync import execute, query
+
+from modelsync.model import Model, Prices, content_hash
+from modelsync.reading import Listing
+from modelsync.registry import all_providers
+from modelsync.report import Counts, ProviderResult
+from modelsync.store import Commit, Seen, Store, Ticket
+
+PROVIDER = all_providers()["openrouter"]
+SLUG = PROVIDER.slug
+
+
+@contextlib.contextmanager
+def opened(database_url: str, *, read_only: bool = False) -> Iterator[Store]:
+    store = Store.open(database_url, all_providers(), read_only=read_only)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def model(row_id: str, prompt: Any = None, **values: Any) -> Model:
+    return Model(id=row_id, prices=Prices(prompt=prompt) if prompt is not None else Prices(), **values)
+
+
+def listing(*models: Model, complete: bool = True) -> Listing:
+    return Listing(models={each.id: each for each in models}, hashes={each.id: content_hash(each) for each in models}, complete=complete)
+
+
+def ticket_for(store: Store, seconds: float = 60.0) -> Ticket:
+    ticket = store.take_ticket(SLUG, store.begin_run("test"), seconds)
+    assert isinstance(ticket, Ticket), ticket
+    return ticket
+
+
+def commit(store: Store, *models: Model, complete: bool = True, seen: Seen | None = None) -> ProviderResult:
+    return store.commit(ticket_for(store), Commit(PROVIDER, listing(*models, complete=complete), seen), 0.0)
+
+
+def seen(digest: str, listed: Counts | None = None) -> Seen:
+    return Seen(scope="a", version=1, digest=digest, validators={"url": "u", "etag": '"e"', "last_modified": None}, listed=listed or Counts())
+
+
+def raise_on(database_url: str, table: str, event: str) -> None:
+    """Let every insert into, or update of, a table fail."""
+    if database_url.startswith("sqlite"):
+        execute(database_url, f"CREATE TRIGGER breaks BEFORE {event} ON {table} BEGIN SELECT RAISE(ABORT, 'on purpose'); END")
+        return
+    body = "BEGIN RAISE EXCEPTION 'on purpose'; END"
+    execute(
+        database_url,
+        f"CREATE FUNCTION breaks() RETURNS trigger LANGUAGE plpgsql AS $${body}$$",
+        f"CREATE TRIGGER breaks BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION breaks()",
+    )
+
+
+def raise_no_more(database_url: str, table: str) -> None:
+    execute(database_url, "DROP TRIGGER breaks" if database_url.startswith("sqlite") else f"DROP TRIGGER breaks ON {table}")
+
+
+def watch_rows(database_url: str) -> None:
+    """Note every row of `models` that is written from now on, even with the values it had."""
+    execute(database_url, "CREATE TABLE touched (name TEXT)")
+    for event in ("INSERT", "UPDATE", "DELETE"):
+        row = "OLD" if event == "DELETE" else "NEW"
+        note = f"INSERT INTO touched VALUES ({row}.provider_model_id);"
+        if database_url.startswith("sqlite"):
+            execute(database_url, f"CREATE TRIGGER note_{event} AFTER {event} ON models BEGIN {note} END")
+        else:
+            execute(
+                database_url,
+                f"CREATE FUNCTION note_{event}() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {note} RETURN NULL; END$$",
+                f"CREATE TRIGGER note_{event} AFTER {event} ON models FOR EACH ROW EXECUTE FUNCTION note_{event}()",
+            )
+
+
+def touched(database_url: str) -> list[str]:
+    """The models written since the last look."""
+    found = [row["name"] for row in query(database_url, "SELECT name FROM touched ORDER BY name")]
+    execute(database_url, "DELETE FROM touched")
+    return found

@@ -1,0 +1,240 @@
+"""The documents say what the program does: generated parts are fresh, nothing is left out, links lead somewhere, examples parse."""
+
+import importlib.util
+import itertools
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modelsync import cli, settings
+from modelsync.registry import all_providers
+from modelsync.report import exit_code
+from modelsync.store import schema
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+DATABASE = (ROOT / "docs" / "database.md").read_text("utf-8")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+OF_RUN_ITSELF = {"test", "check", "bench", "soak", "lock"}
+NAMES_OF_DOCUMENTS = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+
+
+def generator():
+    spec = importlib.util.spec_from_file_location("generate_docs", ROOT / "scripts" / "generate_docs.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def section(text, title):
+    """The part of a Markdown text under a heading, to the next heading of its level."""
+    found = re.search(rf"^(#+) {re.escape(title)}\n(.*?)(?=^\1 |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, f"no heading {title}"
+    return found[2]
+
+
+def blocks(name):
+    return re.search(rf"<!-- generated: {name} -->\n(.*?)<!-- /generated -->", README, re.DOTALL)[1]
+
+
+# Generated parts
+
+
+def test_generated_parts_of_the_readme_are_fresh():
+    program = generator()
+    assert set(program.BLOCKS) == {found["name"] for found in program.BLOCK.finditer(README)}
+    done = subprocess.run([sys.executable, ROOT / "scripts" / "generate_docs.py", "--check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_stale_part_is_noticed_and_durations_are_not():
+    program = generator()
+    stale = README.replace("| `groq` | **needed** |", "| `groq` | optional |")
+    assert program.without_moments(stale) != program.without_moments(README)
+    slower = re.sub(r"( +)0\.\d s$", r"\g<1>9.9 s", README, flags=re.MULTILINE)
+    assert slower != README
+    assert program.without_moments(slower) == program.without_moments(README)
+
+
+def test_lines_are_left_out_of_the_capture_only_where_it_says_so():
+    capture = blocks("capture").splitlines()
+    printed = generator().modelsync("demo").splitlines()
+    moments = generator().without_moments
+    have = {moments(line) for line in printed}
+    assert [line for line in capture[1:-1] if line != "…" and moments(line) not in have] == []
+    assert "…" in capture
+
+
+# Nothing is left out
+
+
+def test_every_provider_and_every_key_variable_is_in_the_table():
+    rows = {line.split("|")[1].strip(): line for line in blocks("providers").splitlines()[2:]}
+    assert list(rows) == [f"`{slug}`" for slug in all_providers()]
+    for slug, provider in all_providers().items():
+        row = rows[f"`{slug}`"]
+        assert all(f"`{name}`" in row for name in provider.auth.variables)
+        assert provider.verified in row
+
+
+def test_every_setting_is_in_the_readme(tmp_path):
+    shown = settings.load({}, tmp_path).shown
+    assert len(shown) > 40
+    assert [row.name for row in shown if f"`{row.name}`" not in README] == []
+
+
+def test_every_command_is_in_the_table_of_commands():
+    commands = re.findall(r"^\| `(\w+)` \|", section(README, "First steps"), re.MULTILINE)
+    assert sorted(commands) == sorted(cli.COMMANDS)
+
+
+def test_every_exit_code_of_the_help_and_of_the_code_is_in_the_table():
+    text = cli.EXIT_CODES + (exit_code.__doc__ or "")
+    named = {int(number) for number in re.findall(r"(?<![\w.])\d{1,2}(?![\w.])", text)}
+    table = {
+        int(number) for line in re.findall(r"^\| ([\d, ]+) \|", section(README, "Exit codes"), re.MULTILINE) for number in line.split(",")
+    }
+    assert named == {0, 1, 3, 4, 64}
+    assert table == named | {130, 143}
+
+
+def test_every_table_and_column_is_described():
+    for table in schema.metadata.tables.values():
+        described = set(re.findall(r"`(\w+)`", section(DATABASE, table.name)))
+        assert {column.name for column in table.columns} - described == set(), table.name
+    assert set(re.findall(r"^## (\w+)$", DATABASE, re.MULTILINE)) == set(schema.metadata.tables)
+
+
+def test_row_level_security_covers_every_table():
+    named = re.findall(r"ALTER TABLE (\w+) ENABLE", README)
+    assert sorted(named) == sorted([*schema.metadata.tables, "alembic_version"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("API key not configured", "rejected the key", "cannot connect to", "the list is empty", "is locked by another", "is read-only"),
+        *("cannot be opened", "no space left", "refused the user or password", "modelsync db upgrade", "already being synced by run"),
+        *("Unknown provider: ", "Did you mean ", "of\nanother program", "Skipping "),
+    ],
+)
+def test_messages_quoted_under_troubleshooting_are_those_of_the_program(words):
+    assert words in section(README, "Troubleshooting")
+    assert any(words.replace("\n", " ") in path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
+
+
+# Links
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES_OF_DOCUMENTS)
+def test_links_to_files_and_headings_lead_somewhere(path):
+    text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    dead = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        place, _, heading = link.partition("#")
+        if "://" in place:
+            continue
+        target = path.parent / place if place else path
+        if not target.exists() or (heading and heading not in anchors(target)):
+            dead.append(link)
+    assert dead == []
+
+
+def anchors(path):
+    titles = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_files_named_in_the_text_exist(name):
+    text = (ROOT / name).read_text("utf-8")
+    named = set(re.findall(r"(?:src|scripts|docs|deploy|tests)/[\w./-]+\.(?:py|md|yml|json|service|timer)\b", text))
+    invented = {path for path in named if "acme" in path}
+    assert [path for path in sorted(named - invented) if not (ROOT / path).exists()] == []
+    assert all((ROOT / path.replace("acme", "groq")).exists() for path in invented)
+
+
+# Examples
+
+
+def code_lines(text):
+    """Lines of code blocks, fenced (but not what a program printed) or indented."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    rest = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    indented = re.findall(r"^    (\S.*)$", rest, re.MULTILINE)
+    return [*itertools.chain.from_iterable(code.splitlines() for kind, code in fenced if kind != "text"), *indented]
+
+
+def examples(text):
+    """Command lines of ours, in code blocks and in backticks, as the arguments of `modelsync`."""
+    quoted = [code for code in re.findall(r"`([^`\n]+)`", text) if code.startswith(("./run ", "modelsync "))]
+    for line in [*code_lines(text), *quoted]:
+        for call, rest in OURS.findall(line):
+            arguments = shlex.split(rest, comments=True)
+            yield (line, ["sync", *arguments] if call.endswith("sync_models.py") else arguments)
+
+
+OURS = re.compile(r"(\./run|/opt/modelsync/run|^modelsync|(?<= )modelsync|scripts/sync_models\.py)(?= |$)([^;&|>]*)")
+
+EXAMPLES = [
+    (name, line, arguments)
+    for name, path in zip(NAMES_OF_DOCUMENTS, DOCUMENTS, strict=True)
+    for line, arguments in examples(path.read_text("utf-8"))
+    if "COMMAND" not in arguments and "acme" not in arguments
+]
+
+
+def test_there_are_examples():
+    assert len([name for name, *_ in EXAMPLES if name == "README.md"]) > 15
+
+
+@pytest.mark.parametrize(("name", "line", "arguments"), EXAMPLES)
+def test_example_commands_parse(name, line, arguments):
+    if arguments[:1] and arguments[0] in OF_RUN_ITSELF:
+        return
+    command, *_ = parsed(arguments)
+    assert callable(command), line
+
+
+def parsed(arguments):
+    """What the command line would call; raises for a wrong option."""
+    return cli.app.parse_args(arguments, exit_on_error=False, print_error=False)
+
+
+@pytest.mark.parametrize("arguments", [["sync", "--provider", "xai"], ["sync", "xai"], ["syncc"], ["models", "--max-price", "low"]])
+def test_a_wrong_example_would_be_noticed(arguments):
+    with pytest.raises(cli.CycloptsError):
+        parsed(arguments)
+
+
+# Decisions and changelog
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "decisions").glob("*.md")), ids=lambda path: path.name)
+def test_decisions_are_short_and_say_why(path):
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 40
+    assert re.match(rf"# {int(path.name[:4])}\. ", text)
+    for part in ("**Context.**", "**Decision.**", "**Consequences.**", "**Alternatives.**"):
+        assert part in text
+
+
+def test_every_dependency_has_its_line():
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    named = re.findall(r'^    "([a-z0-9-]+)', section_of_toml(project, "dependencies"), re.MULTILINE)
+    text = (ROOT / "docs" / "decisions" / "0001-dependencies.md").read_text("utf-8").lower()
+    assert len(named) > 10
+    assert [name for name in named if name not in text] == []
+
+
+def section_of_toml(text, name):
+    return re.search(rf"^{name} = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)[1]
+
+
+def test_the_changelog_begins_with_what_is_not_released():
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE)[0] == "[Unreleased]"

@@ -1,0 +1,393 @@
+"""Settings: where each value comes from, what is refused, and what no output may hold."""
+
+import json
+
+import msgspec
+import pytest
+
+from modelsync import settings
+from modelsync.errors import SettingsError
+from modelsync.fetch import GoogleCredential, Limits
+from modelsync.provider import Bearer
+from modelsync.registry import all_providers
+from modelsync.settings import DEFAULT_DATABASE, GENERAL, Settings
+
+KEY = "sk-canary-4711"
+GROQ, ALIBABA, FIREWORKS = (all_providers()[slug] for slug in ("groq", "alibaba", "fireworks"))
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Settings of an environment, a `.env` and a TOML file, all in a folder of their own."""
+
+    def load(environment=None, *, env_file=None, toml=None, **overrides) -> Settings:
+        for name, text in ((".env", env_file), ("modelsync.toml", toml)):
+            if text is not None:
+                (tmp_path / name).write_bytes(text.encode() if isinstance(text, str) else text)
+        return settings.load(environment or {}, tmp_path, **overrides)
+
+    return load
+
+
+def row(loaded, name):
+    (found,) = (setting for setting in loaded.shown if setting.name == name)
+    return found.value, found.source
+
+
+def key(loaded, slug="groq"):
+    credential = loaded.credentials.get(slug)
+    return credential and (credential.key, credential.variable, credential.scheme)
+
+
+# Where values come from
+
+
+def test_without_anything_there_are_defaults(load):
+    loaded = load()
+    assert loaded.database_url == DEFAULT_DATABASE == "sqlite:///modelsync.db"
+    assert (loaded.limits, loaded.origins.everywhere, loaded.origins.by_slug) == (Limits(), None, {})
+    assert loaded.enabled == all_providers().keys() == loaded.options.keys()
+    assert {slug for slug in loaded.credentials if slug != "google-vertex"} == set()  # a machine of Google's has an account of its own
+    assert {setting.source for setting in loaded.shown} == {"not set"}
+    assert loaded.secrets == ()
+
+
+def test_the_environment_beats_the_env_file_beats_toml_beats_the_default(load):
+    files = {"env_file": "MODELSYNC_ATTEMPTS=5\nMODELSYNC_DEADLINE=50\n", "toml": "MODELSYNC_ATTEMPTS = 6\nMODELSYNC_DEADLINE = 60\n"}
+    loaded = load({"MODELSYNC_ATTEMPTS": "4"}, **files, MODELSYNC_ORIGIN="http://127.0.0.1:1")
+    assert (loaded.limits.attempts, loaded.limits.deadline, loaded.limits.max_bytes) == (4, 50, Limits().max_bytes)
+    assert row(loaded, "MODELSYNC_ATTEMPTS") == ("4", "environment")
+    assert row(loaded, "MODELSYNC_DEADLINE") == ("50", ".env")
+    assert row(loaded, "MODELSYNC_ORIGIN") == ("http://127.0.0.1:1", "command line")
+    assert row(loaded, "MODELSYNC_MAX_BYTES") == ("", "not set")
+    assert load(toml="MODELSYNC_ATTEMPTS = 6", env_file="").limits.attempts == 6
+
+
+def test_the_command_line_beats_the_environment(load):
+    assert load({"DATABASE_URL": "sqlite:///a.db"}, DATABASE_URL="sqlite:///b.db").database_url == "sqlite:///b.db"
+    assert load({"DATABASE_URL": "sqlite:///a.db"}, DATABASE_URL="").database_url == "sqlite:///a.db"
+
+
+def test_a_blank_value_falls_through_to_the_next_place(load):
+    loaded = load({"GROQ_API_KEY": "  "}, env_file=f"GROQ_API_KEY={KEY}\n")
+    assert key(loaded) == (KEY, "GROQ_API_KEY", "Bearer")
+    assert row(loaded, "GROQ_API_KEY") == ("***", ".env")
+
+
+def test_another_toml_file_can_be_named(load, tmp_path):
+    other = tmp_path / "other.toml"
+    other.write_text("MODELSYNC_ATTEMPTS = 7")
+    loaded = load({"MODELSYNC_CONFIG": str(other)}, toml="MODELSYNC_ATTEMPTS = 6")
+    assert row(loaded, "MODELSYNC_ATTEMPTS") == ("7", "other.toml")
+    with pytest.raises(SettingsError, match="which is not there"):
+        load({"MODELSYNC_CONFIG": str(tmp_path / "none.toml")})
+
+
+@pytest.mark.parametrize("toml", ["x = [", "x = 1\nx = 2", b"\xff\xfe"])
+def test_a_toml_file_that_is_none_is_named(load, toml):
+    with pytest.raises(SettingsError, match=r"modelsync\.toml is not valid TOML"):
+        load(toml=toml)
+
+
+def test_an_env_file_that_is_no_text_is_named(load):
+    with pytest.raises(SettingsError, match=r"\.env is not text"):
+        load(env_file=b"\xff\xfeA=1")
+
+
+def test_an_env_file_as_people_write_it(load):
+    text = (
+        "# keys\n\n"
+        f"export GROQ_API_KEY='{KEY}' # mine\n"
+        'XAI_API_KEY = "x y"\n'
+        "OPENROUTER_API_KEY=\n"
+        "NAME_ALONE\n"
+        "DATABASE_URL=postgresql://u:a#b@h/d\n"
+    )
+    loaded = load(env_file=text)
+    assert (key(loaded), key(loaded, "xai"), key(loaded, "openrouter")) == (
+        (KEY, "GROQ_API_KEY", "Bearer"),
+        ("x y", "XAI_API_KEY", "Bearer"),
+        None,
+    )
+    assert loaded.database_url == "postgresql://u:a#b@h/d"
+
+
+# Keys
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\n", '""', "''", '" "', "'  '", '"', "\"''\""])
+def test_i08_a_blank_key_is_no_key(load, blank):
+    assert key(load({"GROQ_API_KEY": blank})) is None
+
+
+@pytest.mark.parametrize("written", [KEY, f" {KEY}\n", f'"{KEY}"', f"'{KEY}'", f"' {KEY} '"])
+def test_blanks_and_quotes_around_a_key_are_dropped(load, written):
+    assert key(load({"GROQ_API_KEY": written})) == (KEY, "GROQ_API_KEY", "Bearer")
+
+
+BEARERS = [(slug, name) for slug, each in all_providers().items() if isinstance(each.auth, Bearer) for name in each.auth.variables]
+
+
+@pytest.mark.parametrize(("slug", "variable"), BEARERS)
+def test_every_name_of_every_key_is_read(load, slug, variable):
+    loaded = load({variable: KEY})
+    assert key(loaded, slug) == (KEY, variable, all_providers()[slug].auth.scheme)
+    assert [each for each in loaded.credentials if each not in (slug, "google-vertex")] == []
+    assert loaded.secrets == (KEY,)
+    assert row(loaded, variable) == ("***", "environment")
+
+
+def test_no_two_providers_share_a_key_variable():
+    names = [name for _, name in BEARERS]
+    assert len(names) == len(set(names))
+    assert {"TOGETHER_API_KEY", "FAL_KEY", "HF_TOKEN", "AI_GATEWAY_API_KEY", "NEARAI_API_KEY"} <= set(names)
+
+
+def test_of_two_names_the_first_counts_unless_it_is_blank(load):
+    first, second = all_providers()["fal"].auth.variables
+    assert key(load({first: "one", second: "two"}), "fal") == ("one", first, "Key")
+    assert key(load({first: '""', second: "two"}), "fal") == ("two", second, "Key")
+
+
+def test_googles_credentials(load, tmp_path):
+    text = json.dumps({"type": "service_account", "private_key": KEY})
+    loaded = load({"GOOGLE_VERTEX_CREDENTIALS_JSON": text, "GOOGLE_APPLICATION_CREDENTIALS": "/x.json"})
+    assert loaded.credentials["google-vertex"].json_text == text
+    assert loaded.secrets == (text,)
+    assert row(loaded, "GOOGLE_VERTEX_CREDENTIALS_JSON") == ("***", "environment")
+    loaded = load({"GOOGLE_APPLICATION_CREDENTIALS": "/x.json"})
+    assert str(loaded.credentials["google-vertex"].path) == "/x.json"
+    assert row(loaded, "GOOGLE_APPLICATION_CREDENTIALS") == ("/x.json", "environment")
+    own = tmp_path / ".config" / "gcloud" / "application_default_credentials.json"
+    own.parent.mkdir(parents=True)
+    own.write_text(text)
+    assert load({"HOME": str(tmp_path)}).credentials["google-vertex"].path == own
+    assert load({"CLOUDSDK_CONFIG": str(own.parent)}).credentials["google-vertex"].path == own
+    on_google = load({"K_SERVICE": "x"}).credentials["google-vertex"]
+    assert isinstance(on_google, GoogleCredential)
+    assert (on_google.json_text, on_google.path) == (None, None)
+
+
+# Numbers, origins, providers
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("MODELSYNC_DEADLINE", "abc", "is not a number"),
+        ("MODELSYNC_DEADLINE", "nan", "is out of range"),
+        ("MODELSYNC_DEADLINE", "inf", "is out of range"),
+        ("MODELSYNC_DEADLINE", "0", "is out of range"),
+        ("MODELSYNC_DEADLINE", "-5", "is out of range"),
+        ("MODELSYNC_DEADLINE", "3601", "is out of range"),
+        ("MODELSYNC_DEADLINE", "1m", "is not a number"),
+        ("MODELSYNC_CONNECT_TIMEOUT", "0.05", "is out of range"),
+        ("MODELSYNC_ATTEMPTS", "2.5", "is not a number"),
+        ("MODELSYNC_ATTEMPTS", "0", "is out of range"),
+        ("MODELSYNC_ATTEMPTS", "11", "is out of range"),
+        ("MODELSYNC_MAX_BYTES", "64MB", "is not a number"),
+        ("MODELSYNC_MAX_BYTES", "1", "is out of range"),
+        ("MODELSYNC_MAX_BYTES", "9" * 5000, "is not a number"),
+    ],
+)
+def test_a_wrong_number_names_its_variable_and_the_range(load, name, value, said):
+    with pytest.raises(SettingsError) as caught:
+        load({name: value})
+    assert caught.value.message == f"{name} {said}"
+    assert caught.value.hint.startswith("Give one from ")
+    assert caught.value.exit_code == 64
+
+
+def test_numbers(load):
+    given = {"MODELSYNC_DEADLINE": "1.5", "MODELSYNC_CONNECT_TIMEOUT": "3", "MODELSYNC_ATTEMPTS": "1", "MODELSYNC_MAX_BYTES": "1024"}
+    assert load(given).limits == Limits(deadline=1.5, connect_timeout=3, attempts=1, max_bytes=1024)
+
+
+@pytest.mark.parametrize("value", ["localhost:8900", "ftp://h", "http://", "http:///path", "http://[x", "/path", "127.0.0.1"])
+@pytest.mark.parametrize("name", ["MODELSYNC_ORIGIN", "MODELSYNC_ORIGIN_GROQ"])
+def test_an_origin_that_is_no_address_is_refused(load, name, value):
+    with pytest.raises(SettingsError, match=f"^{name} is not an http or https address"):
+        load({name: value})
+
+
+def test_origins_and_where_they_lead(load):
+    loaded = load({"MODELSYNC_ORIGIN": "http://127.0.0.1:8900/", "MODELSYNC_ORIGIN_GOOGLE_VERTEX": "https://proxy.test.invalid:8443"})
+    assert loaded.origins.route("groq", "https://api.groq.com/openai/v1/models?a=1") == "http://127.0.0.1:8900/groq/openai/v1/models?a=1"
+    assert (
+        loaded.origins.route("google-vertex", "https://x.googleapis.com/v1beta1/p?q=1") == "https://proxy.test.invalid:8443/v1beta1/p?q=1"
+    )
+    assert row(loaded, "MODELSYNC_ORIGIN_GOOGLE_VERTEX") == ("https://proxy.test.invalid:8443", "environment")
+
+
+@pytest.mark.parametrize("value", ["groq,fal", "groq fal", " groq , fal ", "groq,\nfal", "groq,,fal,", "fal, groq, groq"])
+def test_which_providers_are_on(load, value):
+    assert load({"MODELSYNC_PROVIDERS": value}).enabled == {"groq", "fal"}
+
+
+@pytest.mark.parametrize("value", ["", " ", '""', ",", " , "])
+def test_an_empty_choice_of_providers_is_no_choice(load, value):
+    assert load({"MODELSYNC_PROVIDERS": value}).enabled == all_providers().keys()
+
+
+def test_providers_from_toml(load):
+    assert load(toml='MODELSYNC_PROVIDERS = ["groq", "fal"]').enabled == {"groq", "fal"}
+    assert load(toml="MODELSYNC_PROVIDERS = []").enabled == all_providers().keys()
+
+
+@pytest.mark.parametrize(
+    ("value", "unknown", "hint"),
+    [
+        ("groq,opnrouter", "opnrouter", "Did you mean openrouter?"),
+        ("google_vertex", "google_vertex", "Did you mean google-vertex?"),
+        ("Groq", "Groq", "Did you mean groq?"),
+        ("zzzzqqqq", "zzzzqqqq", "Known providers: aihubmix, "),
+    ],
+)
+def test_an_unknown_provider_is_named_with_a_near_one(load, value, unknown, hint):
+    with pytest.raises(SettingsError) as caught:
+        load({"MODELSYNC_PROVIDERS": value})
+    assert caught.value.message == f"MODELSYNC_PROVIDERS names the unknown provider {unknown}"
+    assert caught.value.hint.startswith(hint)
+
+
+# Options
+
+
+@pytest.mark.parametrize("value", ["google,meta", "google meta", " google, meta ,"])
+def test_a_list_option_is_split(load, value):
+    assert load({"GOOGLE_VERTEX_PUBLISHERS": value}).options["google-vertex"].publishers == ("google", "meta")
+
+
+def test_options_have_their_types(load):
+    loaded = load({"FIREWORKS_INCLUDE_DEPLOYABLE": "true", "HUGGINGFACE_HUB_LIMIT": "50", "ALIBABA_REGION": "us"})
+    assert loaded.options["fireworks"].include_deployable is True
+    assert loaded.options["huggingface"].hub_limit == 50
+    assert loaded.options["alibaba"].region == "us"
+    loaded = load(toml='FIREWORKS_INCLUDE_DEPLOYABLE = true\nGOOGLE_VERTEX_PUBLISHERS = ["a", "b"]')
+    assert loaded.options["fireworks"].include_deployable is True
+    assert loaded.options["google-vertex"].publishers == ("a", "b")
+
+
+def test_options_not_given_are_the_providers_own(load):
+    loaded = load()
+    assert all(loaded.options[slug] == provider.options() for slug, provider in all_providers().items())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("ALIBABA_REGION", "mars", "ALIBABA_REGION cannot be used: Invalid enum value 'mars'"),
+        ("ALIBABA_REGION", "frankfurt", "the options of Alibaba Cloud Model Studio cannot be used: frankfurt needs a workspace"),
+        ("FIREWORKS_INCLUDE_DEPLOYABLE", "maybe", "FIREWORKS_INCLUDE_DEPLOYABLE cannot be used: Expected `bool`, got `str`"),
+        ("HUGGINGFACE_HUB_LIMIT", "many", "HUGGINGFACE_HUB_LIMIT cannot be used: Expected `int`, got `str`"),
+        ("HUGGINGFACE_HUB_LIMIT", "-1", "HUGGINGFACE_HUB_LIMIT cannot be used: Expected `int` >= 0"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_named(load, name, value, message):
+    with pytest.raises(SettingsError) as caught:
+        load({name: value})
+    assert caught.value.message.replace(ALIBABA.name, "Alibaba Cloud Model Studio") == message
+
+
+# What is shown
+
+
+def test_every_setting_is_listed_once_with_a_help(load):
+    shown = load({"MODELSYNC_ORIGIN_GROQ": "http://127.0.0.1:1"}).shown
+    names = [setting.name for setting in shown]
+    assert len(names) == len(set(names))
+    assert GENERAL.keys() | {name for _, name in BEARERS} | {"ALIBABA_REGION", "MODELSYNC_ORIGIN_GROQ"} <= set(names)
+    assert all(setting.help for setting in shown)
+
+
+def test_a_setting_that_does_not_exist_is_pointed_out_without_its_value(load):
+    loaded = load({"MODELSYNC_ADMIN_KEY": KEY, "MODELSYNC_ORIGIN_GROK": "http://h"})
+    assert row(loaded, "MODELSYNC_ADMIN_KEY") == ("***", "environment")
+    unknown = [setting.name for setting in loaded.shown if "no such setting" in setting.help]
+    assert unknown == ["MODELSYNC_ADMIN_KEY", "MODELSYNC_ORIGIN_GROK"]
+
+
+PASSWORD = "pa55-canary"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (f"postgresql://me:{PASSWORD}@h:5432/d", "postgresql://me:***@h:5432/d"),
+        (f"postgres://me:{PASSWORD}@/x:y@z@h/d?pgbouncer=true", "postgres://me:***@h/d?pgbouncer=true"),
+        (f"postgresql://h/d?user=me&password={PASSWORD}&sslmode=require", "postgresql://h/d?user=me&password=***&sslmode=require"),
+        (f"me:{PASSWORD}@h/d", "me:***@h/d"),  # without a scheme it will be refused, and still must not be shown
+        (f"postgres://:{PASSWORD}@h/d", "postgres://:***@h/d"),
+        ("postgresql://me@h/d", "postgresql://me@h/d"),
+        ("sqlite:///a@b.db", "sqlite:///a@b.db"),
+    ],
+)
+def test_i31_a_database_password_is_never_shown_and_is_a_secret(load, written, shown):
+    loaded = load({"DATABASE_URL": written})
+    assert loaded.database_url == written
+    assert row(loaded, "DATABASE_URL") == (shown, "environment")
+    assert any(PASSWORD in secret for secret in loaded.secrets) is (PASSWORD in written)
+    assert PASSWORD not in repr(loaded.shown)
+
+
+def test_i31_a_password_is_a_secret_as_written_and_decoded(load):
+    assert set(load({"DATABASE_URL": "postgres://u:a%40b@h/d"}).secrets) == {"a%40b", "a@b"}
+
+
+def test_i31_a_password_in_an_origin_is_not_shown(load):
+    assert row(load({"MODELSYNC_ORIGIN": f"http://me:{PASSWORD}@127.0.0.1:1"}), "MODELSYNC_ORIGIN")[0] == "http://me:***@127.0.0.1:1"
+
+
+def test_i31_no_key_is_in_anything_meant_for_people(load):
+    loaded = load({name: f"{KEY}-{number}" for number, (_, name) in enumerate(BEARERS)})
+    assert KEY not in repr(loaded.shown)
+    assert KEY not in repr(loaded.credentials)
+    assert len(loaded.secrets) == len({slug for slug, _ in BEARERS})
+    assert list(loaded.secrets) == sorted(loaded.secrets, key=len, reverse=True)  # so that no secret is cut by a shorter one
+
+
+# Scope
+
+
+def test_i13_a_scope_is_the_same_as_long_as_nothing_it_depends_on_changes(load):
+    one, two = load({"GROQ_API_KEY": KEY}), load({"GROQ_API_KEY": f" {KEY} ", "XAI_API_KEY": "other", "MODELSYNC_ATTEMPTS": "9"})
+    assert one.scope(GROQ) == two.scope(GROQ)
+    assert len(one.scope(GROQ)) == 16
+    assert set(one.scope(GROQ)) <= set("0123456789abcdef")
+
+
+def test_a_scope_changes_with_key_options_and_origin(load):
+    scopes = [
+        load(given).scope(ALIBABA)
+        for given in (
+            {},
+            {"DASHSCOPE_API_KEY": "one"},
+            {"DASHSCOPE_API_KEY": "two"},
+            {"DASHSCOPE_API_KEY": "one", "ALIBABA_REGION": "us"},
+            {"DASHSCOPE_API_KEY": "one", "MODELSYNC_ORIGIN": "http://127.0.0.1:1"},
+            {"DASHSCOPE_API_KEY": "one", "MODELSYNC_ORIGIN": "http://127.0.0.1:2"},
+            {"DASHSCOPE_API_KEY": "one", "MODELSYNC_ORIGIN_ALIBABA": "http://127.0.0.1:1"},
+        )
+    ]
+    assert len(set(scopes)) == len(scopes)
+
+
+def test_a_scope_is_of_one_provider(load):
+    loaded = load()
+    assert len({loaded.scope(provider) for provider in all_providers().values()}) == len(all_providers())
+    before = loaded.scope(FIREWORKS)
+    assert load({"FIREWORKS_INCLUDE_DEPLOYABLE": "true"}).scope(FIREWORKS) != before
+    assert load({"ALIBABA_REGION": "us"}).scope(FIREWORKS) == before
+
+
+def test_a_scope_never_holds_the_key(load):
+    short = load({"GROQ_API_KEY": "a"})
+    assert short.scope(GROQ) != load({"GROQ_API_KEY": "b"}).scope(GROQ)
+    assert KEY not in load({"GROQ_API_KEY": KEY}).scope(GROQ)
+
+
+def test_settings_can_be_replaced_and_not_changed(load):
+    loaded = load()
+    assert msgspec.structs.replace(loaded, database_url="x").database_url == "x"
+    with pytest.raises(AttributeError):
+        loaded.database_url = "x"
