@@ -201,6 +201,8 @@ def canonical(raw: bytes, limit: int = 2000) -> str:
 
 def plain_decimals(value: Any) -> Any:
     """The same JSON value with every Decimal as a string of plain digits: 0.0000001, not 1E-7."""
+    if isinstance(value, str):  # by far the most
+        return value
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, dict):

@@ -176,6 +176,10 @@ def test_bounds_of_other_units(amount, believed):
     assert isinstance(bounded(D(amount), "second"), Decimal) is believed
 
 
+def test_equal_amounts_have_equal_digits():
+    assert {str(bounded(D(text), "token")) for text in ("0.00001", "0.0000100", "1e-5", "10E-6")} == {"0.00001"}
+
+
 def test_the_reason_names_the_amount_and_the_bounds_in_plain_digits():
     assert bounded(D("0.75"), "token") == Unreadable("0.75 USD per token is outside 0.00000000001 to 0.01")
     assert bounded(D("-2"), "token") == Unreadable("negative")

@@ -35,7 +35,7 @@ def test_named_ones_come_once_and_in_order():
     ("asked", "near"),
     [
         ("opnrouter", "Did you mean openrouter?"),
-        ("OpenRouter", "Did you mean openrouter?"),
+        ("OPENROUTER", "Did you mean openrouter?"),
         ("google_vertex", "Did you mean google-vertex?"),
         ("vercel_ai_gateway", "Did you mean vercel-ai-gateway?"),
         ("hugging-face", "Did you mean huggingface?"),

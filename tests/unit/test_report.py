@@ -87,6 +87,9 @@ def report(*outcomes, dry_run=False):
         ("ok old", "succeeded"),
         ("fail fail", "failed"),
         ("fail held", "failed"),
+        ("nokey", "failed"),  # nothing succeeded
+        ("off", "failed"),
+        ("held nokey", "failed"),
         ("ok nokey", "succeeded"),  # a missing key counts as neither
         ("ok off", "succeeded"),
         ("ok fail nokey off", "partial"),

@@ -87,7 +87,7 @@ class Asker:
                 log.debug("answered", provider=self._slug, url=shown(target), status=response.status_code, attempt=number)
                 self._check_status(response, target, conditional=conditional)
                 body = await read_body(response, self._bytes_left)
-        except (httpx2.HTTPError, httpx2.InvalidURL, BadEncoding, TooLarge, ssl.SSLError, OSError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeEncodeError, BadEncoding, TooLarge, ssl.SSLError, OSError) as error:
             raise self._unreachable(error, target) from error
         self._bytes_left -= len(body)
         log.debug("received", provider=self._slug, url=shown(target), bytes=len(body), seconds=round(time.monotonic() - started, 3))
@@ -146,7 +146,7 @@ class Asker:
                 return RequestFailed(
                     Failure(Kind.TRANSIENT, text[:300], "Nothing was changed; check the network and try again"), retry=True
                 )
-            case httpx2.LocalProtocolError() | httpx2.UnsupportedProtocol() | httpx2.InvalidURL():
+            case httpx2.LocalProtocolError() | httpx2.UnsupportedProtocol() | httpx2.InvalidURL() | UnicodeEncodeError():
                 hint = f"Check the value of {self._key_variable or 'MODELSYNC_ORIGIN'}: it has characters that cannot be sent"
                 return RequestFailed(Failure(Kind.CONFIG, f"the request to {host} cannot be sent", hint))
             case _:

@@ -90,7 +90,7 @@ def create(url: URL, *, read_only: bool) -> sa.Engine:
     """An engine whose transactions begin as they must: writing ones take SQLite's write lock at once."""
     if url.get_backend_name() == "sqlite":
         return _create_sqlite(url, read_only=read_only)
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         pool_size=4,
         max_overflow=4,
@@ -99,6 +99,13 @@ def create(url: URL, *, read_only: bool) -> sa.Engine:
         connect_args={"prepare_threshold": None, "connect_timeout": 10, "application_name": "modelsync"},
         execution_options={"postgresql_readonly": True} if read_only else {},
     )
+
+    @sa.event.listens_for(engine, "begin")
+    def _begun(connection: sa.Connection) -> None:
+        # A server, database or role may prefer another zone, or dates that are no ISO; a pooler forgets what is set for a session.
+        connection.exec_driver_sql("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'")
+
+    return engine
 
 
 def _create_sqlite(url: URL, *, read_only: bool) -> sa.Engine:

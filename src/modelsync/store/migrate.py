@@ -1,5 +1,8 @@
 """Bringing a database to this program's schema, and refusing what must not be touched."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import sqlalchemy as sa
 
 from modelsync.errors import DatabaseError
@@ -86,7 +89,7 @@ class Schema:
 
     def version(self) -> str | None:
         """The version found, None for an empty or missing database."""
-        with explaining(self.shown), engine_module.create(self._url, read_only=True).connect() as connection, connection.begin():
+        with self._engine(read_only=True) as engine, engine.connect() as connection, connection.begin():
             return version(connection)
 
     def upgrade(self) -> tuple[str | None, str]:
@@ -95,11 +98,20 @@ class Schema:
         if before is not None and before > HEAD:
             raise _newer(before)
         if before != HEAD:
-            with explaining(self.shown):
-                upgrade(engine_module.create(self._url, read_only=False))
+            with self._engine(read_only=False) as engine:
+                upgrade(engine)
         return before, HEAD
 
     def pending_sql(self) -> str:
         """The SQL that `upgrade` would run."""
-        with explaining(self.shown):
-            return pending_sql(engine_module.create(self._url, read_only=True))
+        with self._engine(read_only=True) as engine:
+            return pending_sql(engine)
+
+    @contextmanager
+    def _engine(self, *, read_only: bool) -> Iterator[sa.Engine]:
+        engine = engine_module.create(self._url, read_only=read_only)
+        try:
+            with explaining(self.shown):
+                yield engine
+        finally:
+            engine.dispose()

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -66,6 +67,7 @@ class Document(sa.TypeDecorator[Any]):
         return msgspec.json.decode(value) if isinstance(value, str) else value
 
 
+@lru_cache(maxsize=256)  # all rows of one sync share its time
 def time_text(value: datetime) -> str:
     """The text form of a time in SQLite."""
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -9,12 +9,13 @@ from typing import Any, Self
 import msgspec
 import sqlalchemy as sa
 
-from modelsync.errors import DatabaseError
+from modelsync.errors import DatabaseError, Failure
+from modelsync.errors import Kind as FailureKind
 from modelsync.model import Model, content_hash
 from modelsync.plan import NOTHING_STORED, Change, Kind, Plan, Stored, StoredModel, make_plan, needed
 from modelsync.provider import Provider
 from modelsync.reading import Listing
-from modelsync.report import Busy, Counts, NotModified, ProviderResult, Report, Superseded, Synced, counts_of
+from modelsync.report import Busy, Counts, Failed, NotModified, ProviderResult, Report, Superseded, Synced, counts_of
 from modelsync.store import engine, migrate, postgres, provider_rows, records, rows, sqlite, tickets
 from modelsync.store.explaining import explaining
 from modelsync.store.records import Seen
@@ -50,8 +51,12 @@ class Store:
         """
         url = engine.parse_url(address)
         store = cls(engine.create(url, read_only=read_only), engine.shown(url), providers, read_only=read_only)
-        with explaining(store.shown):
-            migrate.prepare(store.engine, read_only=read_only)
+        try:
+            with explaining(store.shown):
+                migrate.prepare(store.engine, read_only=read_only)
+        except DatabaseError:
+            store.close()
+            raise
         return store
 
     def close(self) -> None:
@@ -172,11 +177,21 @@ class Store:
         run_id = self.begin_run(trigger)
         ticket = self.take_ticket(slug, run_id, seconds=60.0)
         if isinstance(ticket, Busy):
+            self._end_run(run_id, ProviderResult(slug=slug, outcome=ticket, seconds=0.0))
             raise DatabaseError(f"{slug} is being synced by run {ticket.run_id}", "Nothing was written; try again when it is done")
-        result = self.commit(ticket, Commit(self.providers[slug], listing, None), 0.0)
+        try:
+            result = self.commit(ticket, Commit(self.providers[slug], listing, None), 0.0)
+        except DatabaseError as error:
+            failed = ProviderResult(slug=slug, outcome=Failed(Failure(FailureKind.INTERNAL, error.message, error.hint)), seconds=0.0)
+            self.give_up(run_id, failed, ticket)
+            self._end_run(run_id, failed)
+            raise
+        self._end_run(run_id, result)
+        return result.counts
+
+    def _end_run(self, run_id: int, result: ProviderResult) -> None:
         now = datetime.now(UTC)
         self.finish_run(Report(run_id=run_id, dry_run=False, started_at=now, finished_at=now, seconds=0.0, results=(result,)))
-        return result.counts
 
     def _stored(self, connection: sa.Connection, provider_id: int | None, listing: Listing) -> Stored:
         """What a plan for `listing` has to know: every hash, and the full rows of what differs."""
