@@ -4,13 +4,12 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from support_sync import execute, query
-
 from modelsync.model import Model, Prices, content_hash
 from modelsync.reading import Listing
 from modelsync.registry import all_providers
 from modelsync.report import Counts, ProviderResult
 from modelsync.store import Commit, Seen, Store, Ticket
+from support_sync import execute, query
 
 PROVIDER = all_providers()["openrouter"]
 SLUG = PROVIDER.slug
@@ -44,7 +43,9 @@ def commit(store: Store, *models: Model, complete: bool = True, seen: Seen | Non
 
 
 def seen(digest: str, listed: Counts | None = None) -> Seen:
-    return Seen(scope="a", version=1, digest=digest, validators={"url": "u", "etag": '"e"', "last_modified": None}, listed=listed or Counts())
+    return Seen(
+        scope="a", version=1, digest=digest, validators={"url": "u", "etag": '"e"', "last_modified": None}, listed=listed or Counts()
+    )
 
 
 def raise_on(database_url: str, table: str, event: str) -> None:

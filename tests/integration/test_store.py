@@ -8,6 +8,12 @@ from decimal import Decimal
 import msgspec
 import pytest
 import sqlalchemy as sa
+
+from modelsync.errors import DatabaseError
+from modelsync.model import Model, Prices, Tier, UnitPrice
+from modelsync.plan import Kind
+from modelsync.report import Busy, Counts, NotModified, ProviderResult, Superseded, Synced
+from modelsync.store import Catalog, Commit, ModelFilter, Ticket
 from support_store import (
     PROVIDER,
     SLUG,
@@ -23,12 +29,6 @@ from support_store import (
     watch_rows,
 )
 from support_sync import changes_of, everything, execute, models_of, query, table
-
-from modelsync.errors import DatabaseError
-from modelsync.model import Model, Prices, Tier, UnitPrice
-from modelsync.plan import Kind
-from modelsync.report import Busy, Counts, NotModified, ProviderResult, Superseded, Synced
-from modelsync.store import Catalog, Commit, ModelFilter, Ticket
 
 D = Decimal
 
@@ -64,7 +64,8 @@ def test_a_commit_writes_everything_together(database_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "event"), [("models", "INSERT"), ("models", "UPDATE"), ("model_changes", "INSERT"), ("sync_results", "INSERT"), ("provider_state", "UPDATE")]
+    ("name", "event"),
+    [("models", "INSERT"), ("models", "UPDATE"), ("model_changes", "INSERT"), ("sync_results", "INSERT"), ("provider_state", "UPDATE")],
 )
 def test_a_failure_anywhere_leaves_nothing(database_url: str, name: str, event: str) -> None:
     with opened(database_url) as store:
@@ -177,7 +178,7 @@ def test_sqlite_sorts_prices_as_numbers(database_url: str) -> None:
 
 
 FULL = Model(
-    id="acme/it's \"all\" \U0001f680\u202e%_\\",
+    id='acme/it\'s "all" \U0001f680\u202e%_\\',
     model_name="N\u00e4me",
     description="two\nlines\t; DROP TABLE models --",
     context_length=1_000_000_000,
@@ -209,7 +210,7 @@ def test_every_fact_comes_back(database_url: str) -> None:
     with opened(database_url) as store:
         commit(store, FULL)
         with store.reading() as connection:
-            stored = store._stored(connection, 1, listing(model(FULL.id)))  # noqa: SLF001 - what the next plan will be made from
+            stored = store._stored(connection, 1, listing(model(FULL.id)))
     assert stored.models[FULL.id].model == FULL
     (row,) = models_of(database_url, SLUG).values()
     assert (row["modality"], row["is_active"], row["supports_vision"]) == ("text+image->text", False, None)
@@ -222,8 +223,8 @@ def test_every_fact_comes_back(database_url: str) -> None:
 def test_times_are_aware_and_utc_whatever_the_server_prefers(database_url: str) -> None:
     if not database_url.startswith("sqlite"):
         name = database_url.rpartition("/")[2]
-        execute(database_url, f'ALTER DATABASE "{name}" SET timezone TO \'Asia/Kolkata\'')
-        execute(database_url, f'ALTER DATABASE "{name}" SET datestyle TO \'German\'')
+        execute(database_url, f"ALTER DATABASE \"{name}\" SET timezone TO 'Asia/Kolkata'")
+        execute(database_url, f"ALTER DATABASE \"{name}\" SET datestyle TO 'German'")
     began = datetime.now(UTC)
     with opened(database_url) as store:
         commit(store, FULL)
