@@ -25,6 +25,13 @@ COMMANDS = {
     ),
     "status": ("show:status", "Show how fresh the catalog is and what it holds.", "modelsync status --json"),
     "runs": ("show:runs", "List past runs, or show one.", "modelsync runs\nmodelsync runs 12"),
+    "changes": (
+        "history:changes",
+        "List what changed, newest first.",
+        "modelsync changes --since 24h\nmodelsync changes --provider openrouter --field pricing_prompt --json",
+    ),
+    "history": ("history:history", "Show everything that happened to one model.", "modelsync history openrouter openai/gpt-5"),
+    "diff": ("history:diff", "Compare the catalog at two times.", "modelsync diff 7d now\nmodelsync diff 2026-11-01 2026-11-22 --json"),
     "settings": ("show:settings", "List every setting, its value and where it came from.", "modelsync settings"),
     "doctor": ("doctor:doctor", "Check keys, endpoints, database, clock and schema.", "modelsync doctor --providers xai groq"),
     "db": ("database:app", "Create, upgrade and inspect the catalog's database.", ""),

@@ -2,6 +2,7 @@
 
 from modelsync.store import engine
 from modelsync.store.catalog import Catalog, ModelFilter
+from modelsync.store.history import ChangeFilter, History
 from modelsync.store.migrate import Schema
 from modelsync.store.records import Seen
 from modelsync.store.store import Commit, Store
@@ -13,4 +14,15 @@ def shown_address(address: str) -> str:
     return engine.shown(engine.parse_url(address))
 
 
-__all__ = ["Catalog", "Commit", "ModelFilter", "Schema", "Seen", "Store", "Ticket", "shown_address"]
+__all__ = [
+    "Catalog",
+    "ChangeFilter",
+    "Commit",
+    "History",
+    "ModelFilter",
+    "Schema",
+    "Seen",
+    "Store",
+    "Ticket",
+    "shown_address",
+]

@@ -1,0 +1,202 @@
+"""Commands about the past: changes, history, diff."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+from rich.text import Text
+
+from modelsync import app
+from modelsync.cli import output, rendering
+from modelsync.cli.sync import Database, Flag, load
+from modelsync.errors import UsageError
+from modelsync.model import Tier, UnitPrice
+from modelsync.past import differing
+from modelsync.plan import FieldChange
+from modelsync.registry import select
+from modelsync.store import ChangeFilter, History
+
+SIGNS = {"added": ("+", "green"), "missing": ("-", "red"), "revived": ("~", "yellow"), "updated": ("~", "yellow")}
+WORDS = {"added": "new", "missing": "missing from the list", "revived": "back again"}
+LISTS: Mapping[str, Any] = {"pricing.per_unit": tuple[UnitPrice, ...], "pricing.tiers": tuple[Tier, ...]}
+UNITS = {"min": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+@contextmanager
+def opened(database: str | None) -> Iterator[History]:
+    """The past of the catalog that the settings name."""
+    store = app.build(load(database)).open_store(read_only=True)
+    try:
+        yield History(store)
+    finally:
+        store.close()
+
+
+def moment(text: str) -> datetime:
+    """A time as people write it: 2026-11-22, 2026-11-22T10:00 (UTC unless it names a zone), or how long ago: 90min, 24h, 7d, 2w."""
+    ago = re.fullmatch(r"(\d{1,5})(min|h|d|w)", text.strip())
+    if ago:
+        return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * UNITS[ago[2]])
+    try:
+        parsed = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(f"{text} is not a time", "Use 2026-11-22, 2026-11-22T10:00, or 24h, 7d for how long ago") from None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def changes(
+    *,
+    since: str = "7d",
+    provider: Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())] = None,
+    model: str | None = None,
+    field: str | None = None,
+    kind: str | None = None,
+    limit: int = 100,
+    json: Annotated[bool, Flag] = False,
+    database: Database = None,
+) -> int:
+    """List what changed, newest first.
+
+    Parameters
+    ----------
+    since:
+        From this time on: 2026-11-22, 2026-11-22T10:00, or 24h, 7d, 2w ago.
+    provider:
+        Only these providers.
+    model:
+        Only the model with this id.
+    field:
+        Only changes of this field, such as pricing_prompt, context_length or pricing.cache_read.
+    kind:
+        added, updated, missing or revived.
+    limit:
+        At most this many (0: all).
+    json:
+        Print one JSON document.
+    """
+    if kind is not None and kind not in SIGNS:
+        raise UsageError(f"Unknown kind {kind}", f"Use one of {', '.join(SIGNS)}")
+    select(provider)
+    wanted = ChangeFilter(since=moment(since), providers=tuple(provider or ()), model=model, field=field, kind=kind, limit=limit or None)
+    with opened(database) as past:
+        found = past.changes(wanted)
+    if json:
+        output.print_json({"version": 1, "changes": found})
+    else:
+        _print(found, f"Nothing changed since {output.utc(wanted.since)}.")
+    return 0
+
+
+def history(provider: str, model: str, /, *, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
+    """Show everything that ever happened to one model, newest first.
+
+    Parameters
+    ----------
+    provider:
+        The provider's slug.
+    model:
+        The model's id at that provider, exactly.
+    json:
+        Print one JSON document.
+    """
+    select([provider])
+    with opened(database) as past:
+        found = past.changes(ChangeFilter(providers=(provider,), model=model))
+    if not found:
+        raise UsageError(f"{provider} has no model {model} in the catalog", "`modelsync models` finds ids")
+    if json:
+        output.print_json({"version": 1, "changes": found})
+    else:
+        _print(found, "")
+    return 0
+
+
+def diff(
+    before: str,
+    after: str,
+    /,
+    *,
+    provider: Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())] = None,
+    json: Annotated[bool, Flag] = False,
+    database: Database = None,
+) -> int:
+    """Compare the catalog at two times.
+
+    Parameters
+    ----------
+    before:
+        The earlier time: 2026-11-22, 2026-11-22T10:00, or 24h, 7d, 2w ago.
+    after:
+        The later time, likewise, or `now`.
+    provider:
+        Only these providers.
+    json:
+        Print one JSON document.
+    """
+    select(provider)
+    times = [moment(text) if text != "now" else datetime.now(UTC) for text in (before, after)]
+    if times[0] > times[1]:
+        raise UsageError("The first time is later than the second", "Give the earlier one first")
+    with opened(database) as past:
+        old, new = past.at(times, tuple(provider or ()))
+    found = past_differences(old, new)
+    if json:
+        output.print_json({"version": 1, "before": times[0], "after": times[1], "differences": found})
+        return 0
+    console = output.stdout()
+    for row in found:
+        fields = {name: (pair["old"], pair["new"]) for name, pair in row["fields"].items()}
+        output.say(console, _line(row["kind"], f"{row['provider']}  {row['provider_model_id']}", told(fields)))
+    output.say(console, f"{len(old):,} models before, {len(new):,} after, {len(found):,} differ")
+    return 0
+
+
+def past_differences(old: Any, new: Any) -> list[dict[str, Any]]:
+    """The differences as JSON rows."""
+    names = {"+": "added", "-": "missing", "~": "updated"}
+    return [
+        {
+            "kind": names[sign],
+            "provider": key[0],
+            "provider_model_id": key[1],
+            "fields": {name: {"old": pair[0], "new": pair[1]} for name, pair in fields.items()},
+        }
+        for sign, key, fields in differing(old, new)
+    ]
+
+
+def _print(found: list[dict[str, Any]], nothing: str) -> None:
+    console = output.stdout()
+    if not found:
+        output.say(console, nothing)
+    for row in found:
+        words = ", ".join(part for part in (WORDS.get(row["kind"], ""), told(row["fields"])) if part)
+        name = f"{output.utc(row['changed_at'])}  {row['provider']}  {row['provider_model_id']}"
+        output.say(console, _line(row["kind"], name, f"{words}  (run {row['run_id']})"))
+
+
+def _line(kind: str, name: str, words: str) -> Text:
+    sign, style = SIGNS[kind]
+    return Text(f"{sign} ", style=style).append(f"{output.safe(name)}  {output.safe(words)}", style="default")
+
+
+def told(fields: Mapping[str, Any]) -> str:
+    """Recorded fields as old → new; prices in USD per million tokens."""
+    return ", ".join(rendering.field_text(FieldChange(name, _value(name, old), _value(name, new))) for name, (old, new) in fields.items())
+
+
+def _value(name: str, value: Any) -> object:
+    """A recorded JSON value as the fact it was: prices are decimals, lists tuples."""
+    if name.startswith("pricing") and isinstance(value, str):
+        try:
+            return Decimal(value)
+        except InvalidOperation:
+            return value
+    if name in LISTS and isinstance(value, list):
+        return msgspec.convert(value, LISTS[name])
+    return tuple(map(str, value)) if isinstance(value, list) else value

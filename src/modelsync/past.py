@@ -1,0 +1,88 @@
+"""The past, read backwards from the present: changes undone one by one, newest first."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+FACTS = (
+    *("model_name", "description", "context_length", "max_output_tokens", "input_modalities", "output_modalities"),
+    *("supports_streaming", "supports_function_calling", "supports_vision", "supports_reasoning", "supports_structured_output"),
+    *("is_active", "released_at", "expires_at", "hugging_face_id"),
+)
+"""Columns whose history is kept, beside status and prices."""
+
+_FLAT_PRICES = {"pricing_prompt": "prompt", "pricing_completion": "completion", "pricing_image": "image", "pricing_request": "request"}
+_NO_PRICE_FACTS = ("raw", "source", "stated_at")
+
+
+class Past(msgspec.Struct, frozen=True):
+    """One model's facts at some time: JSON values by the names that changes use. Prices are `pricing_prompt` … and `pricing.…`."""
+
+    provider: str
+    provider_model_id: str
+    status: str
+    facts: Mapping[str, Any]
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """One recorded change, with `{field: [old, new]}` in JSON values."""
+
+    provider: str
+    provider_model_id: str
+    kind: str
+    fields: Mapping[str, tuple[Any, Any]]
+
+
+Key = tuple[str, str]
+
+
+def present(provider: str, row: Mapping[str, Any]) -> Past:
+    """A row of the catalog, its values as JSON has them, as the state from which the past is read."""
+    document = row["pricing"]
+    prices = {f"pricing.{name}": value for name, value in document.items() if name not in (*_FLAT_PRICES.values(), *_NO_PRICE_FACTS)}
+    flat = {column: document.get(name) for column, name in _FLAT_PRICES.items()}
+    facts = {name: value for name, value in ({name: row[name] for name in FACTS} | flat | prices).items() if value is not None}
+    return Past(provider, row["provider_model_id"], row["status"], facts)
+
+
+def undone(states: Mapping[Key, Past], changes: Iterable[Recorded]) -> dict[Key, Past]:
+    """The states before `changes`, which come newest first."""
+    then = dict(states)
+    for change in changes:
+        key = (change.provider, change.provider_model_id)
+        state = then.pop(key, None)
+        if state is not None and change.kind != "added":
+            then[key] = _before(state, change)
+    return then
+
+
+def _before(state: Past, change: Recorded) -> Past:
+    status = {"missing": "active", "revived": "missing"}.get(change.kind, state.status)
+    facts = dict(state.facts)
+    for field, (old, _) in change.fields.items():
+        if _left_out(field, old):
+            facts.pop(field, None)
+        else:
+            facts[field] = old
+    return Past(state.provider, state.provider_model_id, status, facts)
+
+
+def _left_out(field: str, value: Any) -> bool:
+    """Values that are not written down: nothing, empty lists of a price document, and a price that is not dynamic."""
+    return value is None or value in ([], {}) or (field == "pricing.dynamic" and value is False)
+
+
+def differing(before: Mapping[Key, Past], after: Mapping[Key, Past]) -> list[tuple[str, Key, Mapping[str, tuple[Any, Any]]]]:
+    """What two states of the catalog differ in: (`+`, `-` or `~`, key, {field: (old, new)}), in the order of their keys."""
+    found: list[tuple[str, Key, Mapping[str, tuple[Any, Any]]]] = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if old is None or new is None:
+            found.append(("+" if old is None else "-", key, {}))
+            continue
+        old_facts, new_facts = {"status": old.status, **old.facts}, {"status": new.status, **new.facts}
+        names = sorted(name for name in old_facts.keys() | new_facts.keys() if old_facts.get(name) != new_facts.get(name))
+        if names:
+            found.append(("~", key, {name: (old_facts.get(name), new_facts.get(name)) for name in names}))
+    return found

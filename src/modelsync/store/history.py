@@ -1,0 +1,97 @@
+"""Reading history: recorded changes, and the catalog as it stood at a time."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from modelsync.past import FACTS, Key, Past, Recorded, present, undone
+from modelsync.store import migrate
+from modelsync.store.rows import json_value
+from modelsync.store.schema import model_changes, models, providers
+from modelsync.store.store import Store
+
+
+class ChangeFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which changes: all conditions hold together. `model` is an exact id, `field` a name as changes record it."""
+
+    since: datetime | None = None
+    providers: tuple[str, ...] = ()
+    model: str | None = None
+    field: str | None = None
+    kind: str | None = None
+    limit: int | None = None
+
+
+class History:
+    """Questions about the past of an open store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def changes(self, wanted: ChangeFilter) -> list[dict[str, Any]]:
+        """Matching changes, newest first: id, provider, provider_model_id, kind, fields, changed_at, run_id."""
+        column = model_changes.c
+        query = (
+            sa.select(model_changes, providers.c.slug.label("provider"))
+            .join(providers, providers.c.id == column.provider_id)
+            .where(*self._conditions(wanted))
+            .order_by(column.id.desc())
+        )
+        with self._store.reading() as connection:
+            if not migrate.current(connection):
+                return []
+            found = (dict(row) for row in connection.execution_options(yield_per=500).execute(query).mappings())
+            matching = (row for row in found if wanted.field is None or wanted.field in row["fields"])
+            return list(_first(matching, wanted.limit))
+
+    def _conditions(self, wanted: ChangeFilter) -> Iterator[sa.ColumnElement[bool]]:
+        column = model_changes.c
+        if wanted.since is not None:
+            yield column.changed_at >= wanted.since
+        if wanted.providers:
+            yield providers.c.slug.in_(wanted.providers)
+        if wanted.model is not None:
+            yield column.provider_model_id == wanted.model
+        if wanted.kind is not None:
+            yield column.kind == wanted.kind
+
+    def at(self, moments: Sequence[datetime], slugs: Sequence[str] = ()) -> list[dict[Key, Past]]:
+        """The catalog as it stood at each of `moments`, of the named providers or all, by (provider, id)."""
+        with self._store.reading() as connection:
+            if not migrate.current(connection):
+                return [{} for _ in moments]
+            now = self._present(connection, slugs)
+            recorded = self._recorded(connection, min(moments), slugs)
+        return [undone(now, (change for when, change in recorded if when > moment)) for moment in moments]
+
+    def _present(self, connection: sa.Connection, slugs: Sequence[str]) -> dict[Key, Past]:
+        query = sa.select(models, providers.c.slug.label("provider")).join(providers, providers.c.id == models.c.provider_id)
+        query = query.where(providers.c.slug.in_(slugs)) if slugs else query
+        found = {}
+        for row in connection.execution_options(yield_per=500).execute(query).mappings():
+            values = {**row, **{name: json_value(row[name]) for name in FACTS}}
+            found[row["provider"], row["provider_model_id"]] = present(row["provider"], values)
+        return found
+
+    def _recorded(self, connection: sa.Connection, since: datetime, slugs: Sequence[str]) -> list[tuple[datetime, Recorded]]:
+        column = model_changes.c
+        query = (
+            sa.select(model_changes, providers.c.slug.label("provider"))
+            .join(providers, providers.c.id == column.provider_id)
+            .where(column.changed_at > since, *([providers.c.slug.in_(slugs)] if slugs else []))
+            .order_by(column.id.desc())
+        )
+        return [
+            (row["changed_at"], Recorded(row["provider"], row["provider_model_id"], row["kind"], row["fields"]))
+            for row in connection.execute(query).mappings()
+        ]
+
+
+def _first(rows: Iterator[dict[str, Any]], limit: int | None) -> Iterator[dict[str, Any]]:
+    for number, row in enumerate(rows):
+        if limit is not None and number >= limit:
+            return
+        yield row
