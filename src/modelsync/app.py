@@ -48,7 +48,7 @@ class App:
 
     def _job(self, provider: Provider[Any]) -> Job:
         settings = self.settings
-        return Job(provider, settings.options[provider.slug], settings.scope(provider), provider.slug in settings.enabled)
+        return Job(provider, settings.options[provider.slug], settings.scope(provider), provider.slug in settings.enabled, settings.rules)
 
     def sync(self, slugs: Iterable[str] | None = None, *, dry_run: bool = False, watch: Watch = unwatched, trigger: str = "api") -> Report:
         """Sync the named providers, or all, and say what came of it. A dry run writes nothing at all.

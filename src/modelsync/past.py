@@ -58,10 +58,12 @@ def undone(states: Mapping[Key, Past], changes: Iterable[Recorded]) -> dict[Key,
 
 
 def _before(state: Past, change: Recorded) -> Past:
-    status = {"missing": "active", "revived": "missing"}.get(change.kind, state.status)
+    status = {"missing": "active", "revived": "missing", "retired": "missing"}.get(change.kind, state.status)
     facts = dict(state.facts)
     for field, (old, _) in change.fields.items():
-        if _left_out(field, old):
+        if field == "status":
+            status = old
+        elif _left_out(field, old):
             facts.pop(field, None)
         else:
             facts[field] = old

@@ -9,7 +9,7 @@ import msgspec
 
 from modelsync.errors import Failure
 from modelsync.money import plain_decimals
-from modelsync.plan import Kind, Plan
+from modelsync.plan import Hold, Kind, Plan
 from modelsync.reading import Listing
 
 REPORT_VERSION = 1
@@ -38,10 +38,11 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Synced(msgspec.Struct, frozen=True, tag="synced"):
-    """The provider's listing is in the catalog."""
+    """The provider's listing is in the catalog, aside from what is held."""
 
     counts: Counts
     changes: int
+    holds: tuple[Hold, ...] = ()
 
 
 class Planned(msgspec.Struct, frozen=True, tag="planned"):
@@ -113,6 +114,19 @@ class ProviderResult(msgspec.Struct, frozen=True, kw_only=True):
         return self.outcome.counts if isinstance(self.outcome, Synced | Planned | NotModified) else Counts()
 
     @property
+    def holds(self) -> tuple[Hold, ...]:
+        """What of this provider waits for a person."""
+        match self.outcome:
+            case Synced(_, _, holds):
+                return holds
+            case Planned(_, plan):
+                return plan.holds
+            case Held(reason, message, hint):
+                return (Hold(reason, message, hint),)
+            case _:
+                return ()
+
+    @property
     def succeeded(self) -> bool:
         """Whether the catalog is (or in a dry run would be) in step with this provider."""
         return isinstance(self.outcome, Synced | Planned | NotModified)
@@ -169,7 +183,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def held(self) -> tuple[ProviderResult, ...]:
         """Providers where a person has to look."""
-        return tuple(result for result in self.results if isinstance(result.outcome, Held))
+        return tuple(result for result in self.results if result.holds)
 
     @property
     def status(self) -> str:
@@ -221,6 +235,8 @@ def counts_of(listing: Listing, plan: Plan, *, applied: bool) -> Counts:
         updated=updated,
         unchanged=plan.unchanged,
         missing=plan.absent,
+        retired=plan.count(Kind.RETIRED),
+        held=sum(len(hold.ids) for hold in plan.holds),
     )
 
 

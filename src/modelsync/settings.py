@@ -15,6 +15,7 @@ import msgspec
 
 from modelsync.errors import SettingsError
 from modelsync.fetch import Credential, GoogleCredential, KeyCredential, Limits, Origins
+from modelsync.policy import Rules
 from modelsync.provider import GoogleAccount, Provider
 from modelsync.registry import all_providers
 
@@ -28,6 +29,10 @@ GENERAL = {
     "MODELSYNC_CONNECT_TIMEOUT": "seconds to wait for a connection; default 10",
     "MODELSYNC_MAX_BYTES": "most decoded bytes of one provider's answers; default 67108864",
     "MODELSYNC_ATTEMPTS": "tries per request; default 3",
+    "MODELSYNC_RETIRE_AFTER_LISTINGS": "complete listings in a row that must lack a model before it is retired; default 3",
+    "MODELSYNC_RETIRE_AFTER_HOURS": "hours that they must span; default 24",
+    "MODELSYNC_SHRINK_SHARE": "share of a provider's models that may be absent at once before their absence is held; default 0.2",
+    "MODELSYNC_SHRINK_MODELS": "models that may always be absent at once; default 5",
     "MODELSYNC_CONFIG": "a TOML file with these same names; default modelsync.toml",
 }
 
@@ -46,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     database_url: str
     limits: Limits
+    rules: Rules
     origins: Origins
     enabled: frozenset[str]
     credentials: Mapping[str, Credential]
@@ -131,6 +137,7 @@ def _settings(source: _Source) -> Settings:
             max_bytes=_number(source, "MODELSYNC_MAX_BYTES", int, 1024, 2**40) or Limits().max_bytes,
             attempts=_number(source, "MODELSYNC_ATTEMPTS", int, 1, 10) or Limits().attempts,
         ),
+        rules=_rules(source),
         origins=Origins(
             everywhere=_origin(source, "MODELSYNC_ORIGIN"),
             by_slug={slug: origin for slug in known if (origin := _origin(source, f"MODELSYNC_ORIGIN_{_upper(slug)}"))},
@@ -141,6 +148,16 @@ def _settings(source: _Source) -> Settings:
         shown=tuple(_shown(source, known)),
         secrets=tuple(sorted(secrets, key=len, reverse=True)),
     )
+
+
+def _rules(source: _Source) -> Rules:
+    given = {
+        "retire_after_listings": _number(source, "MODELSYNC_RETIRE_AFTER_LISTINGS", int, 1, 1000),
+        "retire_after_hours": _number(source, "MODELSYNC_RETIRE_AFTER_HOURS", float, 0, 8760),
+        "shrink_share": _number(source, "MODELSYNC_SHRINK_SHARE", float, 0, 1),
+        "shrink_models": _number(source, "MODELSYNC_SHRINK_MODELS", int, 0, 1_000_000),
+    }
+    return Rules(**{name: value for name, value in given.items() if value is not None})
 
 
 def _upper(slug: str) -> str:

@@ -11,7 +11,7 @@ import structlog
 
 from modelsync.errors import DatabaseError, Failure, Kind
 from modelsync.fetch import Fetched, Fetcher, NeedsKey, Unmodified, Validators
-from modelsync.policy import believable
+from modelsync.policy import DEFAULT_RULES, Rules
 from modelsync.provider import Provider
 from modelsync.reading import Listing, read
 from modelsync.report import (
@@ -20,6 +20,7 @@ from modelsync.report import (
     Counts,
     Disabled,
     Failed,
+    Held,
     NoKey,
     NotModified,
     Outcome,
@@ -42,6 +43,7 @@ class Job(msgspec.Struct, frozen=True):
     options: msgspec.Struct
     scope: str
     enabled: bool = True
+    rules: Rules = DEFAULT_RULES
 
     @property
     def slug(self) -> str:
@@ -89,7 +91,9 @@ async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch) -> Provi
     obtained = await _obtain(job, fetcher, seen, watch)
     if not isinstance(obtained, Commit):
         return _result(job, obtained)
-    provider_id, plan = await asyncio.to_thread(store.plan, job.provider, obtained.listing)
+    provider_id, plan = await asyncio.to_thread(store.plan, job.provider, obtained.listing, job.rules)
+    if plan.refused is not None:
+        return _result(job, Held(plan.refused.kind, plan.refused.message, plan.refused.hint), provider_id=provider_id)
     planned = Planned(counts_of(obtained.listing, plan, applied=False), plan)
     return _result(job, planned, warnings=obtained.listing.warnings, provider_id=provider_id)
 
@@ -110,7 +114,7 @@ async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Wa
         if isinstance(obtained, Commit):
             return await asyncio.to_thread(store.commit, ticket, obtained, time.monotonic() - began)
         if isinstance(obtained, NotModified) and seen is not None:
-            return await asyncio.to_thread(store.confirm, ticket, seen, _result(job, obtained, seconds=time.monotonic() - began))
+            return await asyncio.to_thread(store.confirm, ticket, seen, _result(job, obtained, seconds=time.monotonic() - began), job.rules)
         result = _result(job, obtained, seconds=time.monotonic() - began)
     except asyncio.CancelledError:
         store.give_up(run_id, _result(job, Cancelled()), ticket)
@@ -161,7 +165,7 @@ async def _obtain(job: Job, fetcher: Fetcher, seen: Seen | None, watch: Watch) -
     listing = await asyncio.to_thread(_read, job, fetched)
     if isinstance(listing, Failure):
         return Failed(listing)
-    return believable(job.provider, listing) or Commit(job.provider, listing, _seen(job, fetched, listing))
+    return Commit(job.provider, listing, _seen(job, fetched, listing), job.rules)
 
 
 def _read(job: Job, fetched: Fetched) -> Listing | Failure:

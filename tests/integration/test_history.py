@@ -115,7 +115,7 @@ def test_the_commands_tell_what_happened(tmp_path: Path):
     assert len(found) == 6
     for arguments, message in {
         ("changes", "--since", "yesterday"): "yesterday is not a time. Use 2026-11-22",
-        ("changes", "--kind", "gone"): "Use one of added, missing, revived, updated",
+        ("changes", "--kind", "gone"): "Unknown kind gone. Use one of",
         ("history", "openrouter", "no/such"): "openrouter has no model no/such",
         ("diff", "now", "7d"): "The first time is later than the second",
     }.items():

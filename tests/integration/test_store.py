@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from modelsync.errors import DatabaseError
 from modelsync.model import Model, Prices, Tier, UnitPrice
-from modelsync.plan import Kind
+from modelsync.plan import Kind, Stored
 from modelsync.report import Busy, Counts, NotModified, ProviderResult, Superseded, Synced
 from modelsync.store import Catalog, Commit, ModelFilter, Ticket
 from support_store import (
@@ -210,7 +210,7 @@ def test_every_fact_comes_back(database_url: str) -> None:
     with opened(database_url) as store:
         commit(store, FULL)
         with store.reading() as connection:
-            stored = store._stored(connection, 1, listing(model(FULL.id)))
+            stored = store._with_rows(connection, 1, Stored({}), [FULL.id])
     assert stored.models[FULL.id].model == FULL
     (row,) = models_of(database_url, SLUG).values()
     assert (row["modality"], row["is_active"], row["supports_vision"]) == ("text+image->text", False, None)
@@ -341,6 +341,6 @@ def test_models_by_hand_that_cannot_be_written_leave_no_ticket(database_url: str
 
 def test_kinds_are_what_history_says(database_url: str) -> None:
     """A person reads these words by SQL."""
-    assert [kind.value for kind in Kind] == ["added", "updated", "missing", "revived"]
+    assert [kind.value for kind in Kind] == ["added", "updated", "missing", "retired", "revived"]
     with opened(database_url) as store, store.reading() as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM model_changes")).scalar_one() == 0

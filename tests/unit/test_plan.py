@@ -19,6 +19,7 @@ from modelsync.plan import (
     effective,
     make_plan,
     needed,
+    retirements,
 )
 from modelsync.reading import Listing, Rejected
 from modelsync.report import counts_of
@@ -43,7 +44,7 @@ def stored(*models, missing=()):
     return Stored(
         hashes={model.id: content_hash(model) for model in models},
         missing=frozenset(missing),
-        models={model.id: StoredModel(model, UPDATED, PRICED, model.id in missing) for model in models},
+        models={model.id: StoredModel(model, UPDATED, PRICED) for model in models},
     )
 
 
@@ -54,7 +55,7 @@ def after(before, plan):
         hashes[change.id] = change.content_hash
         gone = change.kind is Kind.MISSING
         (missing.add if gone else missing.discard)(change.id)
-        models[change.id] = StoredModel(change.model, change.updated_at or SEEN, change.priced_at or SEEN, gone)
+        models[change.id] = StoredModel(change.model, change.updated_at or SEEN, change.priced_at or SEEN)
     return Stored(hashes, frozenset(missing), models)
 
 
@@ -80,7 +81,7 @@ def test_a_model_never_seen_is_added_and_carries_no_fields():
 
 
 def test_i17_the_same_listing_changes_nothing():
-    assert make_plan(listed(A, B), stored(A, B)) == Plan((), unchanged=2, absent=0)
+    assert make_plan(listed(A, B), stored(A, B)) == Plan((), unchanged=2)
 
 
 def test_an_updated_model_names_old_and_new():
@@ -213,12 +214,12 @@ def test_a_model_a_complete_listing_does_not_have_is_missing_and_stays_as_it_was
 
 
 def test_a_model_that_is_still_missing_costs_nothing():
-    assert make_plan(listed(B), stored(A, B, missing=["a"])) == Plan((), unchanged=1, absent=1)
+    assert make_plan(listed(B), stored(A, B, missing=["a"])) == Plan((), unchanged=1, gone=("a",))
 
 
 def test_i01_absence_in_a_listing_that_is_not_complete_means_nothing():
     plan = make_plan(listed(B, complete=False), stored(A, B))
-    assert plan == Plan((), unchanged=1, absent=0)
+    assert plan == Plan((), unchanged=1)
 
 
 def test_i02_nothing_is_missing_from_an_empty_listing():
@@ -226,7 +227,7 @@ def test_i02_nothing_is_missing_from_an_empty_listing():
 
 
 def test_i04_a_rejected_model_is_seen_and_not_missing():
-    assert make_plan(listed(B, rejected=["a", None]), stored(A, B)) == Plan((), unchanged=1, absent=0)
+    assert make_plan(listed(B, rejected=["a", None]), stored(A, B)) == Plan((), unchanged=1)
 
 
 def test_i04_a_missing_model_that_comes_as_a_rejected_row_is_back_as_it_was():
@@ -339,14 +340,43 @@ def test_i04_i07_no_seen_model_goes_missing_and_no_known_fact_is_erased(listing,
 @quick
 @given(listings, catalogs())
 def test_the_rows_said_to_be_needed_are_enough(listing, catalog):
-    wanted = needed(listing, catalog.hashes, catalog.missing)
+    wanted = needed(listing, catalog)
     assert wanted == sorted(set(wanted))
     lean = Stored(catalog.hashes, catalog.missing, {row_id: catalog.models[row_id] for row_id in wanted})
     assert make_plan(listing, lean) == make_plan(listing, catalog)
 
 
 def test_only_rows_that_differ_are_needed():
-    assert needed(listed(A, B), {"a": content_hash(A), "b": content_hash(B)}, ()) == []
-    assert needed(listed(A, B), {"a": "other", "b": content_hash(B), "c": "x"}, ()) == ["a", "c"]
-    assert needed(listed(A, complete=False), {"b": content_hash(B)}, ()) == []
-    assert needed(listed(A), {"a": content_hash(A), "b": "x"}, ["a", "b"]) == ["a"]
+    same = {"a": content_hash(A), "b": content_hash(B)}
+    assert needed(listed(A, B), Stored(same)) == []
+    assert needed(listed(A, B), Stored({**same, "a": "other", "c": "x"})) == ["a", "c"]
+    assert needed(listed(A, complete=False), Stored({"b": content_hash(B)})) == []
+    assert needed(listed(A), Stored({**same, "b": "x"}, missing=frozenset("ab"))) == ["a"]
+    assert needed(listed(A), Stored(same, missing=frozenset("b"), due=frozenset("b"))) == ["b"]
+
+
+def test_a_model_that_is_due_is_retired_when_it_is_absent_again():
+    catalog = msgspec.structs.replace(stored(A, B, missing=["b"]), due=frozenset("b"))
+    (change,) = make_plan(listed(A), catalog).changes
+    assert (change.kind, change.id, change.model.available) == (Kind.RETIRED, "b", False)
+    assert change.fields == (FieldChange("status", "missing", "retired"), FieldChange("is_active", True, False))
+    (back,) = make_plan(listed(A, B), catalog).changes
+    assert (back.kind, back.id) == (Kind.REVIVED, "b")
+    assert make_plan(listed(A, complete=False), catalog).changes == ()
+    assert make_plan(listed(A, rejected=["b"]), catalog).changes[0].kind is Kind.REVIVED
+
+
+def test_retired_models_count_no_more_and_come_back_active():
+    gone = msgspec.structs.replace(B, available=False)
+    catalog = Stored({"a": content_hash(A), "b": content_hash(B)}, models=stored(A, gone).models, retired=frozenset("b"))
+    assert make_plan(listed(A), catalog) == Plan((), unchanged=1)
+    for listing in (listed(A, B), listed(A, rejected=["b"])):
+        (change,) = make_plan(listing, catalog).changes
+        assert (change.kind, change.model.available) == (Kind.REVIVED, True)
+        assert change.fields[:2] == (FieldChange("status", "retired", "active"), FieldChange("is_active", False, True))
+
+
+def test_an_unchanged_listing_retires_what_is_due():
+    catalog = msgspec.structs.replace(stored(A, B, missing=["a", "b"]), due=frozenset("b"))
+    plan = retirements(catalog)
+    assert ([(change.kind, change.id) for change in plan.changes], plan.gone) == ([(Kind.RETIRED, "b")], ("a", "b"))

@@ -1,40 +1,114 @@
-"""What is not believed as a whole: empty lists, and lists of which no row could be read."""
+"""What is not believed: empty and unreadable lists, somebody else's list, lists that shrank; and when absence becomes retirement."""
 
-import dataclasses
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from modelsync.model import Model
-from modelsync.policy import believable
-from modelsync.providers.openrouter import PROVIDER
+from modelsync.plan import Change, Kind, Plan
+from modelsync.policy import DEFAULT_RULES, Context, Rules, decide
 from modelsync.reading import Listing, Rejected
 
-MAY_BE_EMPTY = dataclasses.replace(PROVIDER, may_be_empty=True)
 ROW = Rejected(0, "a", "the id is empty", "{}")
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def names(count, prefix="m"):
+    return [f"{prefix}{number:03}" for number in range(count)]
 
 
 def listed(*ids, rejected=()):
     return Listing(models={row_id: Model(id=row_id) for row_id in ids}, hashes={}, rejected=rejected)
 
 
-@pytest.mark.parametrize("provider", [PROVIDER, MAY_BE_EMPTY])
-@pytest.mark.parametrize("rejected", [(), (ROW,), (ROW,) * 1000])
-def test_one_readable_model_is_believed(provider, rejected):
-    assert believable(provider, listed("a", rejected=rejected)) is None
+def plan_of(*, added=(), missing=(), retired=(), still=()):
+    kinds = [(Kind.ADDED, added), (Kind.MISSING, missing), (Kind.RETIRED, retired)]
+    changes = [Change(kind, row_id, Model(id=row_id), "h") for kind, ids in kinds for row_id in ids]
+    return Plan(tuple(changes), gone=(*missing, *retired, *still))
 
 
-def test_i02_an_empty_list_is_held():
-    held = believable(PROVIDER, listed())
-    assert (held.reason, held.message) == ("empty", "the list is empty")
-    assert "Nothing was changed" in held.hint
+def decided(plan, listing, stored=100, rules=DEFAULT_RULES, **known):
+    return decide(plan, listing, stored, Context(**{"most_listed": stored, **known}), rules)
 
 
-def test_i02_an_empty_list_is_believed_where_the_provider_may_be_empty():
-    assert believable(MAY_BE_EMPTY, listed()) is None
+@pytest.mark.parametrize("rejected", [(), (ROW,)])
+def test_one_readable_model_is_believed(rejected):
+    assert decided(plan_of(added=["a"]), listed("a", rejected=rejected), stored=0).refused is None
 
 
-@pytest.mark.parametrize("provider", [PROVIDER, MAY_BE_EMPTY])
-def test_a_list_of_unreadable_rows_is_held_and_names_the_first_reason(provider):
-    held = believable(provider, listed(rejected=(ROW,) * 1234))
-    assert held.reason == "invalid"
-    assert held.message == "none of the 1,234 rows could be read (the first: the id is empty)"
+def test_i02_an_empty_list_is_held_unless_the_provider_may_be_empty():
+    refused = decided(Plan(), listed()).refused
+    assert (refused.kind, refused.message) == ("empty", "the list is empty")
+    assert "Nothing was changed" in refused.hint
+    assert decided(Plan(), listed(), may_be_empty=True).refused is None
+
+
+def test_a_list_of_unreadable_rows_is_held_and_names_the_first_reason():
+    for known in ({}, {"may_be_empty": True}):
+        refused = decided(Plan(), listed(rejected=(ROW,) * 1234), **known).refused
+        assert (refused.kind, refused.message) == ("invalid", "none of the 1,234 rows could be read (the first: the id is empty)")
+
+
+@pytest.mark.parametrize(("stored", "gone", "held"), [(100, 20, False), (100, 21, True), (10, 5, False), (10, 6, True), (3, 3, False)])
+def test_i05_more_than_a_fifth_and_more_than_five_absent_models_are_held(stored, gone, held):
+    plan = decided(plan_of(added=["new"], missing=names(gone)), listed("new", *names(stored - gone, "k")), stored)
+    assert bool(plan.holds) == held
+    assert plan.count(Kind.ADDED) == 1  # what is new is applied all the same
+    assert plan.count(Kind.MISSING) == (0 if held else gone)
+
+
+def test_i05_a_slow_drip_is_measured_against_the_largest_listing_of_the_week():
+    drip = plan_of(missing=names(10, "new"), still=names(15, "old"))
+    assert decided(drip, listed(*names(75)), 100).holds[0].message == "25 models are absent; the most listed in the last seven days was 100"
+    assert decided(drip, listed(*names(75)), 100, most_listed=130).holds == ()
+
+
+def test_i05_a_hold_keeps_retirement_from_happening_too():
+    assert decided(plan_of(retired=names(3), missing=names(30, "x")), listed(*names(70, "k")), 103).changes == ()
+
+
+def test_confirmed_absence_passes_and_the_rest_is_still_guarded():
+    plan = plan_of(missing=names(30))
+    assert decided(plan, listed("k"), 100, accepted=frozenset(names(30))).count(Kind.MISSING) == 30
+    more = decided(plan_of(missing=names(60)), listed("k"), 100, accepted=frozenset(names(30)))
+    assert (more.count(Kind.MISSING), len(more.holds[0].ids)) == (30, 30)
+
+
+def test_rejected_absence_never_happened():
+    plan = decided(plan_of(missing=names(30)), listed("k"), 100, doubted=frozenset(names(30)))
+    assert (plan.changes, plan.gone, plan.holds) == ((), (), ())
+
+
+def test_a_list_with_many_unreadable_rows_says_nothing_of_what_is_absent():
+    ten, eleven = (tuple(Rejected(number, None, "no", "") for number in range(count)) for count in (10, 11))
+    few = decided(plan_of(missing=["a"]), listed(*names(90), rejected=ten))
+    assert (few.count(Kind.MISSING), few.holds) == (1, ())
+    many = decided(plan_of(missing=["a"]), listed(*names(89), rejected=eleven))
+    assert (many.count(Kind.MISSING), many.holds[0].message) == (
+        0,
+        "1 models are absent from a list of which 11 of 100 rows are unreadable",
+    )
+
+
+def test_s06_another_providers_list_is_held_as_a_whole():
+    plan = plan_of(added=names(20, "other/"), missing=names(20))
+    refused = decided(plan, listed(*names(20, "other/")), 20).refused
+    assert refused.kind == "other-catalog"
+    assert refused.message.startswith("20 of 20 ids are new and 20 of 20 known ones are gone")
+    assert decided(plan, listed(*names(20, "other/")), 20, accepted_kinds=frozenset({"other-catalog"})).refused is None
+
+
+def test_s03_ids_that_only_got_a_prefix_look_like_a_renaming():
+    plan = plan_of(added=[f"acme/{name}" for name in names(20)], missing=[name.upper() for name in names(20)])
+    assert "it looks like a renaming" in decided(plan, listed(*(f"acme/{name}" for name in names(20))), 20).refused.message
+
+
+def test_i06_absence_needs_three_listings_over_a_day():
+    def due(listings, hours, rules=DEFAULT_RULES):
+        return rules.is_due(NOON, 7, NOON + timedelta(hours=hours), 7 + listings - 1)
+
+    assert not due(3, 23.9)
+    assert not due(2, 100)
+    assert due(3, 24)
+    assert due(50, 24)
+    assert due(1, 0, Rules(retire_after_listings=1, retire_after_hours=0))

@@ -227,7 +227,9 @@ def test_counts_of_a_plan():
         *((Kind.REVIVED, row_id) for row_id in "dr"),  # r came back as a row that was rejected
         *((Kind.MISSING, row_id) for row_id in "xy"),
     ]
-    plan = Plan(tuple(Change(kind, row_id, Model(id=row_id), "hash") for kind, row_id in changes), unchanged=3, absent=5)
+    plan = Plan(
+        tuple(Change(kind, row_id, Model(id=row_id), "hash") for kind, row_id in changes), unchanged=3, gone=("v", "w", "x", "y", "z")
+    )
     listing = Listing(models=models, hashes={}, rejected=rejected, duplicates=("a", "a"))
     expected = {"fetched": 12, "transformed": 7, "skipped": 5, "created": 2, "updated": 2, "unchanged": 3, "missing": 5}
     assert counts_of(listing, plan, applied=True) == Counts(**expected, synced=7)

@@ -21,8 +21,8 @@ from modelsync.plan import FieldChange
 from modelsync.registry import select
 from modelsync.store import ChangeFilter, History
 
-SIGNS = {"added": ("+", "green"), "missing": ("-", "red"), "revived": ("~", "yellow"), "updated": ("~", "yellow")}
-WORDS = {"added": "new", "missing": "missing from the list", "revived": "back again"}
+SIGNS = {"retired": ("-", "red"), "added": ("+", "green"), "missing": ("-", "red"), "revived": ("~", "yellow"), "updated": ("~", "yellow")}
+WORDS = {"added": "new", "missing": "missing from the list", "retired": "retired", "revived": "back again"}
 LISTS: Mapping[str, Any] = {"pricing.per_unit": tuple[UnitPrice, ...], "pricing.tiers": tuple[Tier, ...]}
 UNITS = {"min": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -73,7 +73,7 @@ def changes(
     field:
         Only changes of this field, such as pricing_prompt, context_length or pricing.cache_read.
     kind:
-        added, updated, missing or revived.
+        added, updated, missing, retired or revived.
     limit:
         At most this many (0: all).
     json:

@@ -24,7 +24,7 @@ def kind_of(result: ProviderResult) -> str:
     """good, skipped, held or failed."""
     match result.outcome:
         case Synced() | Planned() | NotModified():
-            return "good"
+            return "held" if result.holds else "good"
         case NoKey() | Disabled():
             return "skipped"
         case Held():
@@ -90,7 +90,8 @@ def summary(result: ProviderResult) -> str:
             return f"{counts.fetched:,} models, unchanged since the last sync"
         case Synced() | Planned():
             parts = [f"{counts.fetched:,} fetched"]
-            named = {"new": counts.created, "updated": counts.updated, "missing": counts.missing, "skipped": counts.skipped}
+            named = {"new": counts.created, "updated": counts.updated, "missing": counts.missing, "retired": counts.retired}
+            named |= {"skipped": counts.skipped, "held": counts.held}
             parts += [f"{value:,} {name}" for name, value in named.items() if value]
             return ", ".join(parts if len(parts) > 1 else [*parts, "nothing changed"])
         case NoKey(variables):
@@ -109,7 +110,7 @@ def show_report(console: Console, report: Report, database: str) -> None:
         console.print()
     for result in troubled:
         sign, style = MARKS[kind_of(result)]
-        output.say(console, Text(f"{sign} {result.slug}: ", style=style).append(output.safe(result.error), style="default"))
+        output.say(console, Text(f"{sign} {result.slug}: ", style=style).append(output.safe(attention(result)), style="default"))
     skipped = [result for result in report.results if kind_of(result) == "skipped"]
     if skipped:
         console.print()
@@ -120,6 +121,12 @@ def show_report(console: Console, report: Report, database: str) -> None:
         output.say(console, f"{len(warned):,} warnings; the first: {warned[0][0]}: {output.safe(warned[0][1])} (all of them with --json)")
     console.print()
     output.say(console, _sum(report, database))
+
+
+def attention(result: ProviderResult) -> str:
+    """Why a provider needs somebody's attention."""
+    told = " ".join(f"{hold.message}. {hold.hint} (see `modelsync held`)" for hold in result.holds)
+    return told or result.error or ""
 
 
 def _why(result: ProviderResult) -> str:
@@ -149,6 +156,8 @@ def _sum(report: Report, database: str) -> str:
     kinds = [f"{len(report.succeeded)} of {len(report.results)} providers in step"]
     kinds += [f"{value} {name}" for name, value in attention.items() if value]
     changes = f"{counts.created:,} new, {counts.updated:,} updated, {counts.unchanged:,} unchanged, {counts.missing:,} missing"
+    if counts.retired:
+        changes += f", {counts.retired:,} retired"
     if report.dry_run:
         return f"Plan: {changes} ({', '.join(kinds)}). Nothing was written to {database}"
     return f"Run {report.run_id}: {', '.join(kinds)}; {changes}; {output.seconds(report.seconds)}. Catalog: {database}"
@@ -174,6 +183,8 @@ def change_text(change: Change) -> Text:
     match change.kind:
         case Kind.ADDED:
             return Text("  + ", style="green").append(f"{name}  {facts(change.model)}", style="default")
+        case Kind.RETIRED:
+            return Text("  - ", style="red").append(f"{name}  retired: absent long enough, not active any more", style="default")
         case Kind.MISSING:
             return Text("  - ", style="red").append(f"{name}  missing from the list; stays active", style="default")
         case _:

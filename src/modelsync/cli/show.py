@@ -106,7 +106,7 @@ def models(
     modality:
         Exactly this modality, such as "text+image->text".
     status:
-        active or missing.
+        active, missing or retired.
     min_context:
         At least this context length, in tokens.
     max_price:
@@ -120,7 +120,7 @@ def models(
     reasoning:
         Only models stated to reason.
     inactive:
-        Also models that their provider lists but does not serve.
+        Also retired models, and those that their provider lists but does not serve.
     limit:
         At most this many (0: all; JSON and CSV give all unless it is set lower).
     json:
@@ -128,8 +128,8 @@ def models(
     csv:
         Print CSV; prices in USD per token.
     """
-    if status not in (None, "active", "missing"):
-        raise UsageError(f"Unknown status {status}", "Use active or missing")
+    if status not in (None, "active", "missing", "retired"):
+        raise UsageError(f"Unknown status {status}", "Use active, missing or retired")
     select(provider)
     machine = json or csv
     wanted = ModelFilter(
@@ -137,7 +137,7 @@ def models(
         query=" ".join(query),
         modality=modality,
         status=status,
-        active=None if inactive else True,
+        active=None if inactive or status == "retired" else True,
         min_context=min_context,
         max_price=max_price,
         free=free,
@@ -199,7 +199,7 @@ def _print_models(catalog: Catalog, wanted: ModelFilter, rows: Iterator[Any]) ->
         dynamic = row["pricing"].get("dynamic")
         prices = ["varies", "varies"] if dynamic else [output.per_million(row[f"pricing_{side}"]) for side in ("prompt", "completion")]
         lengths = [output.tokens(row["context_length"]), output.tokens(row["max_output_tokens"])]
-        state = row["status"] if row["is_active"] else "not served"
+        state = row["status"] if row["is_active"] or row["status"] == "retired" else "not served"
         made.add_row(output.safe(row["provider_model_id"]), row["provider"], *prices, *lengths, row["modality"] or output.UNKNOWN, state)
     total = catalog.count(wanted)
     if total:
@@ -218,14 +218,20 @@ def status(*, json: Annotated[bool, Flag] = False, database: Database = None) ->
         Print one JSON document.
     """
     with _catalog(database) as (chosen, catalog):
-        now, counts, known = catalog.now(), catalog.model_counts(), catalog.providers()
-    rows = [_freshness(slug, known[slug], now) for slug in known]
+        now, counts, known, holds = catalog.now(), catalog.model_counts(), catalog.providers(), catalog.holds()
+    rows = [_freshness(slug, known[slug], now, sum(hold["provider"] == slug for hold in holds)) for slug in known]
     if json:
         output.print_json({"version": 1, "models": {"stats": counts}, "freshness": rows})
     else:
         console = output.stdout()
         output.say(console, f"Catalog: {app.build(chosen).database_shown()}")
-        parts = (("active", "active"), ("inactive", "not served"), ("missing", "missing"), ("priced", "with a token price"))
+        parts = (
+            ("active", "active"),
+            ("inactive", "not active"),
+            ("missing", "missing"),
+            ("retired", "retired"),
+            ("priced", "with a token price"),
+        )
         console.print(f"{counts['total']:,} models: " + ", ".join(f"{counts[name]:,} {words}" for name, words in parts))
         modalities = list(counts["by_modality"].items())
         console.print("By modality: " + (", ".join(f"{output.safe(name)} {count:,}" for name, count in modalities[:6]) or output.UNKNOWN))
@@ -236,17 +242,21 @@ def status(*, json: Annotated[bool, Flag] = False, database: Database = None) ->
             )
         console.print()
         console.print(made if rows else "Nothing was synced yet. Run: modelsync sync")
+        if holds:
+            console.print()
+            output.say(console, f"{len(holds)} held for a person: see `modelsync held`")
     return 3 if any(row["state"] in ("stale", "failing") for row in rows) else 0
 
 
-def _freshness(slug: str, known: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _freshness(slug: str, known: dict[str, Any], now: datetime, held: int) -> dict[str, Any]:
     """A provider's state: fresh, stale (no success for two days), failing (the last tries failed) or never."""
     success = known.get("last_success_at")
     age = (now - success).total_seconds() if success else None
     failing = known.get("failures_in_a_row", 0) > 0
     state = "failing" if failing else "never" if age is None else "stale" if age > STALE_HOURS * 3600 else "fresh"
     error = output.safe(known.get("last_error") or "") or None
-    return {"provider": slug, "last_success_at": success, "age_seconds": age, "state": state, "models": known["models"], "error": error}
+    freshness = {"provider": slug, "last_success_at": success, "age_seconds": age, "state": state}
+    return {**freshness, "models": known["models"], "held": held, "error": error}
 
 
 def runs(run: int | None = None, /, *, limit: int = 20, json: Annotated[bool, Flag] = False, database: Database = None) -> int:

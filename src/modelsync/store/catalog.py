@@ -1,6 +1,6 @@
 """Reading the catalog: models, providers, runs, counts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from modelsync.store import migrate
+from modelsync.store import holds, migrate
 from modelsync.store.schema import models, provider_state, providers, sync_results, sync_runs
 from modelsync.store.store import Store
 
@@ -115,15 +115,21 @@ class Catalog:
             sa.func.count().label("total"),
             sa.func.count().filter(column.is_active.is_(sa.true())).label("active"),
             sa.func.count().filter(column.status == "missing").label("missing"),
+            sa.func.count().filter(column.status == "retired").label("retired"),
             sa.func.count().filter(column.pricing_prompt.is_not(None)).label("priced"),
         )
         by_modality = sa.select(sa.func.coalesce(column.modality, "unknown"), sa.func.count()).group_by(column.modality)
         with self._reading() as connection:
             if not migrate.current(connection):
-                return {"total": 0, "active": 0, "inactive": 0, "missing": 0, "priced": 0, "by_modality": {}}
+                return {"total": 0, "active": 0, "inactive": 0, "missing": 0, "retired": 0, "priced": 0, "by_modality": {}}
             found = dict(connection.execute(numbers).mappings().one())
             pairs = [(name, count) for name, count in connection.execute(by_modality)]
         return {**found, "inactive": found["total"] - found["active"], "by_modality": dict(sorted(pairs, key=lambda pair: -pair[1]))}
+
+    def holds(self, slugs: Iterable[str] = (), kind: str | None = None) -> list[dict[str, Any]]:
+        """What waits for a person, oldest first."""
+        with self._reading() as connection:
+            return holds.opened(connection, slugs, kind) if migrate.current(connection) else []
 
     def runs(self, limit: int) -> list[dict[str, Any]]:
         """The latest runs, newest first."""

@@ -20,6 +20,9 @@ COLUMNS = tuple(column.name for column in models.columns if column.name != "id")
 KEPT = frozenset({"provider_id", "provider_model_id", "model_id", "first_seen_at", "created_at"})
 """Columns that an existing row keeps."""
 
+STATUSES = {Kind.MISSING: "missing", Kind.RETIRED: "retired"}
+"""The status that a change leaves behind; every other is active."""
+
 MODEL_COLUMNS = (
     *("model_name", "description", "context_length", "max_output_tokens", "input_modalities", "output_modalities"),
     *("supports_streaming", "supports_function_calling", "supports_vision", "supports_reasoning", "supports_structured_output"),
@@ -33,7 +36,7 @@ _facts, _in_order = attrgetter(*MODEL_COLUMNS), itemgetter(*COLUMNS)
 
 def incoming(change: Change, provider_id: int, seq: int, now: datetime) -> tuple[Any, ...]:
     """The row that a change leaves behind, in the order of COLUMNS, still with Python values."""
-    model, gone = change.model, change.kind is Kind.MISSING
+    model = change.model
     values: dict[str, Any] = dict(zip(MODEL_COLUMNS, _facts(model), strict=True))
     values |= {
         "provider_id": provider_id,
@@ -46,9 +49,9 @@ def incoming(change: Change, provider_id: int, seq: int, now: datetime) -> tuple
         "pricing_request": model.prices.request,
         "pricing": price_document(model.prices, change.priced_at or now),
         "is_active": model.available,
-        "status": "missing" if gone else "active",
-        "missing_since": now if gone else None,
-        "missing_since_seq": seq if gone else None,
+        "status": STATUSES.get(change.kind, "active"),
+        "missing_since": now if change.kind is Kind.MISSING else None,
+        "missing_since_seq": seq if change.kind is Kind.MISSING else None,
         "content_hash": change.content_hash,
         "first_seen_at": now,
         "created_at": now,
@@ -78,8 +81,7 @@ def stored_model(row: sa.RowMapping) -> StoredModel:
         prices=msgspec.convert({name: document[name] for name in document if name not in ("source", "stated_at")}, Prices),
         **fields,
     )
-    missing = row["status"] == "missing"
-    return StoredModel(model, row["updated_at"], datetime.fromisoformat(stated_at) if stated_at else None, missing)
+    return StoredModel(model, row["updated_at"], datetime.fromisoformat(stated_at) if stated_at else None)
 
 
 def change_fields(change: Change) -> dict[str, list[Any]]:

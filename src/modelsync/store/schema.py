@@ -227,3 +227,32 @@ provider_state = sa.Table(
     sa.Column("last_attempt_at", UtcTime),
     sa.Column("failures_in_a_row", sa.Integer, nullable=False, server_default="0"),
 )
+
+holds = sa.Table(
+    "holds",
+    metadata,
+    _id(),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("hint", sa.Text, nullable=False),
+    sa.Column("ids", Document, nullable=False),
+    sa.Column("times_seen", sa.Integer, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("last_seen_at", UtcTime, nullable=False),
+    sa.Column("resolved_at", UtcTime),
+    *_texts("resolved_by", "reason"),
+    sa.Index("ix_holds_provider", "provider", "status"),
+)
+
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    _id(),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+)

@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from modelsync.errors import DatabaseError, Failure
 from modelsync.errors import Kind as FailureKind
 from modelsync.model import Model, content_hash
-from modelsync.plan import NOTHING_STORED, Change, Kind, Plan, Stored, StoredModel, make_plan, needed
+from modelsync.plan import NOTHING_STORED, Change, Kind, Plan, Stored, StoredModel, make_plan, needed, retirements
+from modelsync.policy import DEFAULT_RULES, Context, Rules, decide
 from modelsync.provider import Provider
 from modelsync.reading import Listing
-from modelsync.report import Busy, Counts, Failed, NotModified, ProviderResult, Report, Superseded, Synced, counts_of
-from modelsync.store import engine, migrate, postgres, provider_rows, records, rows, sqlite, tickets
+from modelsync.report import Busy, Counts, Failed, Held, NotModified, ProviderResult, Report, Superseded, Synced, counts_of
+from modelsync.store import engine, holds, migrate, postgres, provider_rows, records, rows, sqlite, tickets
 from modelsync.store.explaining import explaining
 from modelsync.store.records import Seen
 from modelsync.store.schema import models
@@ -29,6 +30,7 @@ class Commit(msgspec.Struct, frozen=True):
     provider: Provider[Any]
     listing: Listing
     seen: Seen | None
+    rules: Rules = DEFAULT_RULES
 
 
 class Store:
@@ -115,46 +117,76 @@ class Store:
         with self.reading() as connection:
             return records.seen(connection, slug, scope, version) if migrate.current(connection) else None
 
-    def plan(self, provider: Provider[Any], listing: Listing) -> tuple[int | None, Plan]:
+    def plan(self, provider: Provider[Any], listing: Listing, rules: Rules = DEFAULT_RULES) -> tuple[int | None, Plan]:
         """The provider's id, if it has one, and what a sync would change. Writes nothing."""
         with self.reading() as connection:
             if not migrate.current(connection):
-                return None, make_plan(listing, NOTHING_STORED)
+                return None, decide(make_plan(listing, NOTHING_STORED), listing, 0, Context(may_be_empty=provider.may_be_empty), rules)
             provider_id = provider_rows.id_of(connection, provider.slug)
-            return provider_id, make_plan(listing, self._stored(connection, provider_id, listing))
+            state = tickets.state_of(connection, provider.slug)
+            seq = (state["complete_seq"] if state else 0) + 1
+            return provider_id, self._decided(connection, provider, provider_id, listing, rules, seq, self.now(connection))
+
+    def _decided(
+        self,
+        connection: sa.Connection,
+        provider: Provider[Any],
+        provider_id: int | None,
+        listing: Listing,
+        rules: Rules,
+        seq: int,
+        now: datetime,
+    ) -> Plan:
+        """The plan for a listing, as far as it is believed."""
+        stored = self._stored(connection, provider_id, rules, seq, now)
+        stored = self._with_rows(connection, provider_id, stored, needed(listing, stored))
+        standing = len(stored.hashes) - len(stored.retired)
+        known = holds.context(connection, provider.slug, now, stored=standing, may_be_empty=provider.may_be_empty)
+        return decide(make_plan(listing, stored), listing, standing, known, rules)
 
     def commit(self, ticket: Ticket, wanted: Commit, seconds: float) -> ProviderResult:
-        """Bring the catalog in step with a listing: models, history, freshness and result together, or nothing at all."""
+        """Bring the catalog in step with a listing: models, history, holds, freshness and result together, or nothing at all."""
         with self.writing() as connection:
             state = tickets.holds(connection, ticket)
             if state is None:
                 return ProviderResult(slug=ticket.slug, outcome=Superseded(), seconds=seconds)
-            now = self.now(connection)
+            now, seq = self.now(connection), state["complete_seq"] + 1
+            known = provider_rows.id_of(connection, ticket.slug)
+            plan = self._decided(connection, wanted.provider, known, wanted.listing, wanted.rules, seq, now)
+            holds.note(connection, ticket.slug, wanted.listing, plan, now)
+            result = _result(ticket.slug, wanted.listing, plan, seconds)
+            if plan.refused is not None:
+                records.gave_up(connection, ticket.run_id, result, ticket, now)
+                return result
             provider_id = provider_rows.ensure(connection, wanted.provider, now)
-            plan = make_plan(wanted.listing, self._stored(connection, provider_id, wanted.listing))
-            incoming = [rows.incoming(change, provider_id, state["complete_seq"] + 1, now) for change in plan.changes]
-            self._write(connection, ticket, provider_id, plan, incoming, now)
-            result = ProviderResult(
-                slug=ticket.slug,
-                provider_id=provider_id,
-                outcome=Synced(counts_of(wanted.listing, plan, applied=True), len(plan.changes)),
-                seconds=seconds,
-                warnings=wanted.listing.warnings,
-            )
-            records.succeeded(connection, ticket, wanted.seen, result, now, complete=wanted.listing.complete)
+            self._write(connection, ticket, provider_id, plan, seq, now)
+            result = msgspec.structs.replace(result, provider_id=provider_id)
+            # A listing of which a part is held counts no absence, and the next one is looked at anew even if nothing in it changed.
+            whole = wanted.listing.complete and not plan.holds
+            records.succeeded(connection, ticket, wanted.seen if whole else None, result, now, complete=whole)
             return result
 
-    def confirm(self, ticket: Ticket, seen: Seen, result: ProviderResult) -> ProviderResult:
-        """Record that the last complete listing still holds: everything in it was sighted, no model row is touched."""
+    def confirm(self, ticket: Ticket, seen: Seen, result: ProviderResult, rules: Rules = DEFAULT_RULES) -> ProviderResult:
+        """Record that the last complete listing still holds: everything in it was sighted, and what it lacks is absent once more."""
         with self.writing() as connection:
-            if tickets.holds(connection, ticket) is None:
+            state = tickets.holds(connection, ticket)
+            if state is None:
                 return ProviderResult(slug=ticket.slug, outcome=Superseded(), seconds=result.seconds)
+            now, seq = self.now(connection), state["complete_seq"] + 1
             provider_id = provider_rows.id_of(connection, ticket.slug)
-            gone = sa.select(sa.func.count()).where(models.c.provider_id == provider_id, models.c.status == "missing")
-            counts = msgspec.structs.replace(result.counts, missing=connection.execute(gone).scalar_one())
+            stored = self._stored(connection, provider_id, rules, seq, now)
+            plan = retirements(self._with_rows(connection, provider_id, stored, sorted(stored.due)))
+            if provider_id is not None:
+                self._write(connection, ticket, provider_id, plan, seq, now)
+            counts = msgspec.structs.replace(result.counts, missing=plan.absent, retired=plan.count(Kind.RETIRED))
             confirmed = msgspec.structs.replace(result, provider_id=provider_id, outcome=NotModified(counts))
-            records.succeeded(connection, ticket, seen, confirmed, self.now(connection), complete=True)
+            records.succeeded(connection, ticket, seen, confirmed, now, complete=True)
             return confirmed
+
+    def decide_holds(self, hold_ids: Iterable[int], decision: str, actor: str, reason: str) -> list[dict[str, Any]]:
+        """Confirm or reject open holds. UsageError when one of them cannot be decided; then none is."""
+        with self.writing() as connection:
+            return holds.decide(connection, hold_ids, decision, actor, reason, self.now(connection))
 
     def give_up(self, run_id: int, result: ProviderResult, ticket: Ticket | None) -> None:
         """Record a result that changed nothing, and give the ticket back."""
@@ -193,32 +225,35 @@ class Store:
         now = datetime.now(UTC)
         self.finish_run(Report(run_id=run_id, dry_run=False, started_at=now, finished_at=now, seconds=0.0, results=(result,)))
 
-    def _stored(self, connection: sa.Connection, provider_id: int | None, listing: Listing) -> Stored:
-        """What a plan for `listing` has to know: every hash, and the full rows of what differs."""
+    def _stored(self, connection: sa.Connection, provider_id: int | None, rules: Rules, seq: int, now: datetime) -> Stored:
+        """Every hash of a provider, and which models were absent from its last listings."""
         if provider_id is None:
             return NOTHING_STORED
         column = models.c
         of_provider = column.provider_id == provider_id
         pairs = sa.select(column.provider_model_id, column.content_hash).where(of_provider)
-        hashes: dict[str, str] = {row.provider_model_id: row.content_hash for row in connection.execute(pairs)}
-        gone = sa.select(column.provider_model_id).where(of_provider, sa.text("status <> 'active'"))
-        missing = frozenset(connection.execute(gone).scalars())
-        wanted = needed(listing, hashes, missing)
-        full: dict[str, StoredModel] = {}
-        for part in _parts(wanted, 500):
-            query = sa.select(models).where(of_provider, column.provider_model_id.in_(part))
-            full |= {row["provider_model_id"]: rows.stored_model(row) for row in connection.execute(query).mappings()}
-        return Stored(hashes, missing, full)
+        hashes = {row.provider_model_id: row.content_hash for row in connection.execute(pairs)}
+        names = (column.provider_model_id, column.status, column.missing_since, column.missing_since_seq)
+        away = connection.execute(sa.select(*names).where(of_provider, sa.text("status <> 'active'"))).mappings().all()
+        missing = [row for row in away if row["status"] == "missing"]
+        due = (row for row in missing if rules.is_due(row["missing_since"], row["missing_since_seq"], now, seq))
+        return Stored(
+            hashes,
+            missing=frozenset(row["provider_model_id"] for row in missing),
+            due=frozenset(row["provider_model_id"] for row in due),
+            retired=frozenset(row["provider_model_id"] for row in away if row["status"] == "retired"),
+        )
 
-    def _write(
-        self,
-        connection: sa.Connection,
-        ticket: Ticket,
-        provider_id: int,
-        plan: Plan,
-        incoming: Sequence[tuple[Any, ...]],
-        now: datetime,
-    ) -> None:
+    def _with_rows(self, connection: sa.Connection, provider_id: int | None, stored: Stored, ids: Sequence[str]) -> Stored:
+        """The same with the full rows of `ids`."""
+        full: dict[str, StoredModel] = {}
+        for part in _parts(ids, 500):
+            query = sa.select(models).where(models.c.provider_id == provider_id, models.c.provider_model_id.in_(part))
+            full |= {row["provider_model_id"]: rows.stored_model(row) for row in connection.execute(query).mappings()}
+        return msgspec.structs.replace(stored, models=full)
+
+    def _write(self, connection: sa.Connection, ticket: Ticket, provider_id: int, plan: Plan, seq: int, now: datetime) -> None:
+        incoming = [rows.incoming(change, provider_id, seq, now) for change in plan.changes]
         written = self._bulk.upsert_models(connection, incoming)
         if written != len(incoming):
             raise DatabaseError(f"{ticket.slug}: {len(incoming)} rows to write, {written} written", "Nothing was changed; report this")
@@ -227,6 +262,16 @@ class Store:
         self._bulk.insert_changes(connection, facts)
         if plan.changes:
             provider_rows.derive_abilities(connection, provider_id)
+
+
+def _result(slug: str, listing: Listing, plan: Plan, seconds: float) -> ProviderResult:
+    """What comes of a plan when the database takes it."""
+    outcome: Synced | Held
+    if plan.refused is not None:
+        outcome = Held(plan.refused.kind, plan.refused.message, plan.refused.hint)
+    else:
+        outcome = Synced(counts_of(listing, plan, applied=True), len(plan.changes), plan.holds)
+    return ProviderResult(slug=slug, outcome=outcome, seconds=seconds, warnings=listing.warnings)
 
 
 def _is_history(change: Change) -> bool:

@@ -59,5 +59,10 @@ def ensure_state(connection: sa.Connection, slug: str) -> None:
     connection.execute(sa.text(statement), {"slug": slug})
 
 
+def state_of(connection: sa.Connection, slug: str) -> sa.RowMapping | None:
+    """The provider's state, None before its first sync."""
+    return connection.execute(sa.select(provider_state).where(state.provider == slug)).mappings().one_or_none()
+
+
 def _locked(connection: sa.Connection, slug: str) -> sa.RowMapping:
     return connection.execute(sa.select(provider_state).where(state.provider == slug).with_for_update()).mappings().one()

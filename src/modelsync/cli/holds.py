@@ -1,0 +1,136 @@
+"""`modelsync held`, `confirm` and `reject`: what a sync found and did not believe."""
+
+import getpass
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from modelsync import app
+from modelsync.cli import output
+from modelsync.cli.sync import Database, Flag, load
+from modelsync.errors import UsageError
+from modelsync.registry import select
+from modelsync.store import Catalog
+
+Slugs = Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())]
+Words = {"confirm": "Confirmed", "reject": "Rejected"}
+Next = {
+    "confirm": "The next syncs apply it: absent models are retired once they were absent long enough.",
+    "reject": "These models stay as they are while they are absent.",
+}
+
+
+def held(
+    *,
+    provider: Slugs = None,
+    kind: str | None = None,
+    ids: Annotated[bool, Flag] = False,
+    json: Annotated[bool, Flag] = False,
+    database: Database = None,
+) -> int:
+    """List what waits for a person, oldest first. Exit code 4 when something does.
+
+    Parameters
+    ----------
+    provider:
+        Only of these providers.
+    kind:
+        shrink, other-catalog, empty or invalid.
+    ids:
+        Also name the models that each is about.
+    json:
+        Print one JSON document.
+    """
+    select(provider)
+    store = app.build(load(database)).open_store(read_only=True)
+    try:
+        catalog = Catalog(store)
+        found, now = catalog.holds(provider or (), kind), catalog.now()
+    finally:
+        store.close()
+    if json:
+        output.print_json({"version": 1, "held": found})
+        return 4 if found else 0
+    console = output.stdout()
+    for hold in found:
+        since = f"since {output.ago(hold['created_at'], now)}, seen {hold['times_seen']} times"
+        output.say(console, f"{hold['id']}  {hold['provider']}  {hold['kind']}: {output.safe(hold['message'])} ({since})")
+        output.say(console, f"   {output.safe(hold['hint'])}")
+        for row_id in hold["ids"] if ids else ():
+            output.say(console, f"   - {output.safe(row_id)}")
+    output.say(console, "Decide with `modelsync confirm NUMBER` or `modelsync reject NUMBER`." if found else "Nothing is held.")
+    return 4 if found else 0
+
+
+def confirm(
+    *numbers: int,
+    reason: str,
+    provider: Slugs = None,
+    kind: str | None = None,
+    json: Annotated[bool, Flag] = False,
+    database: Database = None,
+) -> int:
+    """Accept what is held, by number, or all of a provider or a kind. It is written to the audit log.
+
+    Parameters
+    ----------
+    numbers:
+        The numbers that `modelsync held` shows.
+    reason:
+        Why; others will read it.
+    provider:
+        Everything held of these providers.
+    kind:
+        Everything held of this kind.
+    json:
+        Print one JSON document.
+    """
+    return _decide("confirm", numbers, reason, provider, kind, json=json, database=database)
+
+
+def reject(
+    *numbers: int,
+    reason: str,
+    provider: Slugs = None,
+    kind: str | None = None,
+    json: Annotated[bool, Flag] = False,
+    database: Database = None,
+) -> int:
+    """Refuse what is held, by number, or all of a provider or a kind: the catalog stays as it is. It is written to the audit log.
+
+    Parameters
+    ----------
+    numbers:
+        The numbers that `modelsync held` shows.
+    reason:
+        Why; others will read it.
+    provider:
+        Everything held of these providers.
+    kind:
+        Everything held of this kind.
+    json:
+        Print one JSON document.
+    """
+    return _decide("reject", numbers, reason, provider, kind, json=json, database=database)
+
+
+def _decide(
+    decision: str, numbers: tuple[int, ...], reason: str, slugs: list[str] | None, kind: str | None, *, json: bool, database: str | None
+) -> int:
+    if bool(numbers) == bool(slugs or kind):
+        raise UsageError("Say which holds: their numbers, or --provider, or --kind", "`modelsync held` lists them")
+    select(slugs)
+    store = app.build(load(database)).open_store()
+    try:
+        wanted = list(numbers) or [row["id"] for row in Catalog(store).holds(slugs or (), kind)]
+        decided: list[dict[str, Any]] = store.decide_holds(wanted, decision, getpass.getuser(), reason)
+    finally:
+        store.close()
+    if json:
+        output.print_json({"version": 1, "decision": decision, "holds": decided})
+        return 0
+    console = output.stdout()
+    for row in decided:
+        output.say(console, f"{Words[decision]} {row['id']}: {row['provider']} {row['kind']}, {output.safe(row['message'])}")
+    output.say(console, Next[decision] if decided else "Nothing is held there.")
+    return 0

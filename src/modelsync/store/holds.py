@@ -1,0 +1,113 @@
+"""Holds: what a sync found and did not believe, until it passes by itself or a person decides."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from modelsync.errors import UsageError
+from modelsync.plan import Hold, Plan
+from modelsync.policy import Context
+from modelsync.reading import Listing
+from modelsync.store.schema import audit_log, holds, sync_results
+
+MEMORY = timedelta(days=7)
+"""How far back the largest listing is looked for."""
+
+DECISIONS = {"confirm": "confirmed", "reject": "rejected"}
+UNDECIDABLE = frozenset({"empty", "invalid"})
+"""Kinds that hold nothing which could be applied."""
+
+column = holds.c
+
+
+def context(connection: sa.Connection, slug: str, now: datetime, *, stored: int, may_be_empty: bool) -> Context:
+    """What the rules have to know of a provider's past: its largest listing of late, and what was decided about its holds."""
+    results = sync_results.c
+    recent = (results.provider == slug, results.outcome.in_(("synced", "not_modified")), results.finished_at >= now - MEMORY)
+    most = connection.execute(sa.select(sa.func.max(results.transformed)).where(*recent)).scalar() or 0
+    decided: dict[str, set[str]] = {"confirmed": set(), "rejected": set()}
+    kinds = set()
+    query = sa.select(holds).where(column.provider == slug, column.status.in_(decided))
+    for row in connection.execute(query).mappings():
+        decided[row["status"]].update(row["ids"])
+        if row["status"] == "confirmed":
+            kinds.add(row["kind"])
+    return Context(
+        most_listed=max(most, stored),
+        may_be_empty=may_be_empty,
+        accepted=frozenset(decided["confirmed"]),
+        doubted=frozenset(decided["rejected"]),
+        accepted_kinds=frozenset(kinds - {"shrink"}),
+    )
+
+
+def note(connection: sa.Connection, slug: str, listing: Listing, plan: Plan, now: datetime) -> None:
+    """Open the plan's holds, renew those that stand already, and release the ones that this listing did away with.
+
+    A decision stands as long as what it was made about: a confirmed absence until it is complete, a rejected one until it is over.
+    """
+    found = {hold.kind: hold for hold in (*plan.holds, *([plan.refused] if plan.refused else []))}
+    query = sa.select(holds).where(column.provider == slug, column.status.in_(("open", *DECISIONS.values()))).order_by(column.id)
+    for row in connection.execute(query).mappings().all():
+        standing = found.get(row["kind"])
+        if standing and (row["status"] == "open" or set(standing.ids) <= set(row["ids"])):
+            _renew(connection, row, found.pop(row["kind"]), now)
+        elif row["status"] == "open" or not _concerned(row, listing, plan):
+            _resolve(connection, row["id"], "released", now, "sync", "a later listing did away with it")
+    for hold in found.values():
+        _open(connection, slug, hold, now)
+
+
+def _concerned(row: sa.RowMapping, listing: Listing, plan: Plan) -> bool:
+    """Whether a decided hold still is about any model."""
+    ids = set(row["ids"])
+    return bool(ids & set(plan.gone)) if row["status"] == "confirmed" else not ids <= listing.seen
+
+
+def _open(connection: sa.Connection, slug: str, hold: Hold, now: datetime) -> None:
+    values = {"provider": slug, "kind": hold.kind, "status": "open", "times_seen": 1, "created_at": now, "last_seen_at": now}
+    connection.execute(sa.insert(holds).values(**values, message=hold.message, hint=hold.hint, ids=list(hold.ids)))
+
+
+def _renew(connection: sa.Connection, row: sa.RowMapping, hold: Hold, now: datetime) -> None:
+    values = {"message": hold.message, "ids": list(hold.ids), "times_seen": row["times_seen"] + 1, "last_seen_at": now}
+    connection.execute(sa.update(holds).where(column.id == row["id"]).values(values))
+
+
+def _resolve(connection: sa.Connection, hold_id: int, status: str, now: datetime, actor: str, reason: str | None) -> None:
+    values = {"status": status, "resolved_at": now, "resolved_by": actor, "reason": reason}
+    connection.execute(sa.update(holds).where(column.id == hold_id).values(values))
+
+
+def opened(connection: sa.Connection, slugs: Iterable[str] = (), kind: str | None = None) -> list[dict[str, Any]]:
+    """The holds that wait for a person, oldest first."""
+    wanted = [column.status == "open"]
+    if slugs:
+        wanted.append(column.provider.in_(list(slugs)))
+    if kind is not None:
+        wanted.append(column.kind == kind)
+    return [dict(row) for row in connection.execute(sa.select(holds).where(*wanted).order_by(column.id)).mappings()]
+
+
+def decide(
+    connection: sa.Connection, hold_ids: Iterable[int], decision: str, actor: str, reason: str, now: datetime
+) -> list[dict[str, Any]]:
+    """Confirm or reject open holds, each an audit row. UsageError for one that is not open or holds nothing to decide about."""
+    found = {row["id"]: row for row in opened(connection)}
+    decided = []
+    for hold_id in hold_ids:
+        row = found.get(hold_id)
+        if row is None:
+            raise UsageError(f"There is no open hold {hold_id}", "`modelsync held` lists them")
+        if row["kind"] in UNDECIDABLE and decision == "confirm":
+            raise UsageError(
+                f"Hold {hold_id} has nothing to confirm: {row['message']}",
+                "It ends with the next usable listing; MODELSYNC_PROVIDERS can leave a provider out",
+            )
+        _resolve(connection, hold_id, DECISIONS[decision], now, actor, reason)
+        values = {"at": now, "actor": actor, "action": f"{decision} hold", "target": f"{row['provider']} {row['kind']} {hold_id}"}
+        connection.execute(sa.insert(audit_log).values(**values, reason=reason))
+        decided.append(row)
+    return decided
