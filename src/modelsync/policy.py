@@ -38,11 +38,12 @@ DEFAULT_RULES = Rules()
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What the store knows beside the stored models: the most rows of any listing of the last seven days, and what a person decided.
 
-    `accepted` and `doubted` are ids whose absence was confirmed or rejected; `accepted_kinds` are the holds of whole listings that were
-    confirmed.
+    `retired_lately` were retired within these days without a person's word: without them a slow drip would pass for ever. `accepted` and
+    `doubted` are ids whose absence was confirmed or rejected; `accepted_kinds` are the holds of whole listings that were confirmed.
     """
 
     most_listed: int = 0
+    retired_lately: int = 0
     may_be_empty: bool = False
     accepted: frozenset[str] = frozenset()
     doubted: frozenset[str] = frozenset()
@@ -115,13 +116,15 @@ def _guard_against_shrinking(plan: Plan, listing: Listing, context: Context, rul
     suspicious = tuple(row_id for row_id in plan.gone if row_id not in context.accepted)
     limit = max(rules.shrink_models, rules.shrink_share * context.most_listed)
     unreadable = len(listing.rejected) > rules.rejected_share * listing.fetched
-    if not suspicious or (len(suspicious) <= limit and not unreadable):
+    lost = len(suspicious) + context.retired_lately
+    if not suspicious or (lost <= limit and not unreadable):
         return plan
     if unreadable:
         bad = f"{len(listing.rejected):,} of {listing.fetched:,} rows"
         message = f"{len(suspicious):,} models are absent from a list of which {bad} are unreadable"
     else:
-        message = f"{len(suspicious):,} models are absent; the most listed in the last seven days was {context.most_listed:,}"
+        lately = f" and {context.retired_lately:,} were retired" if context.retired_lately else ""
+        message = f"{len(suspicious):,} models are absent{lately}; the most listed in the last seven days was {context.most_listed:,}"
     new = [change.id for change in plan.changes if change.kind is Kind.ADDED]
     hold = Hold(
         "shrink",

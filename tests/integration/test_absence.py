@@ -167,7 +167,8 @@ def test_i05_a_confirmed_hold_lets_the_models_go(database_url: str, shrunk: tupl
         "openrouter shrink 1",
         "they told us",
     )
-    assert [row["status"] for row in query(database_url, "SELECT * FROM holds")] == ["released"]
+    (hold,) = query(database_url, "SELECT * FROM holds")
+    assert (hold["status"], hold["resolved_by"]) == ("closed", "ada")
 
 
 def test_i05_a_rejected_hold_keeps_the_models_as_they_are(database_url: str, shrunk: tuple[Store, ProviderResult]):
@@ -179,7 +180,26 @@ def test_i05_a_rejected_hold_keeps_the_models_as_they_are(database_url: str, shr
     assert {status for status, _ in statuses(database_url).values()} == {"active"}
     assert [row["status"] for row in query(database_url, "SELECT * FROM holds")] == ["rejected"]
     sync(store, *many(30), "new")  # back again: the decision is over
-    assert [row["status"] for row in query(database_url, "SELECT * FROM holds")] == ["released"]
+    assert [row["status"] for row in query(database_url, "SELECT * FROM holds")] == ["closed"]
+
+
+def test_s02_fifteen_percent_less_each_time_does_not_pass(database_url: str):
+    quick = Rules(retire_after_listings=2, retire_after_hours=0)
+    with opened(database_url) as store:
+        sync(store, *many(100), rules=quick)
+        for left in (85, 72, 61, 52, 44):
+            for _ in range(2):
+                sync(store, *many(left), rules=quick)
+        (hold,) = Catalog(store).holds()
+        assert sum(status == "retired" for status, _ in statuses(database_url).values()) == 15
+        assert (len(hold["ids"]), hold["message"]) == (
+            41,
+            "41 models are absent and 15 were retired; the most listed in the last seven days was 100",
+        )
+        execute(database_url, "UPDATE model_changes SET changed_at = '2026-01-01T00:00:00.000000Z' WHERE kind = 'retired'")
+        execute(database_url, "UPDATE sync_results SET finished_at = '2026-01-01T00:00:00.000000Z'")
+        sync(store, *many(70), rules=quick)  # 15 of the 85 that are left: a week later this is no drip any more
+        assert Catalog(store).holds() == []
 
 
 def test_s06_another_providers_list_changes_nothing_until_it_is_confirmed(database_url: str):

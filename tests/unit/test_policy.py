@@ -61,6 +61,7 @@ def test_i05_a_slow_drip_is_measured_against_the_largest_listing_of_the_week():
     drip = plan_of(missing=names(10, "new"), still=names(15, "old"))
     assert decided(drip, listed(*names(75)), 100).holds[0].message == "25 models are absent; the most listed in the last seven days was 100"
     assert decided(drip, listed(*names(75)), 100, most_listed=130).holds == ()
+    assert decided(drip, listed(*names(75)), 100, most_listed=130, retired_lately=2).holds[0].ids == drip.gone
 
 
 def test_i05_a_hold_keeps_retirement_from_happening_too():

@@ -10,7 +10,7 @@ from modelsync.errors import UsageError
 from modelsync.plan import Hold, Plan
 from modelsync.policy import Context
 from modelsync.reading import Listing
-from modelsync.store.schema import audit_log, holds, sync_results
+from modelsync.store.schema import audit_log, holds, model_changes, providers, sync_results
 
 MEMORY = timedelta(days=7)
 """How far back the largest listing is looked for."""
@@ -27,20 +27,29 @@ def context(connection: sa.Connection, slug: str, now: datetime, *, stored: int,
     results = sync_results.c
     recent = (results.provider == slug, results.outcome.in_(("synced", "not_modified")), results.finished_at >= now - MEMORY)
     most = connection.execute(sa.select(sa.func.max(results.transformed)).where(*recent)).scalar() or 0
-    decided: dict[str, set[str]] = {"confirmed": set(), "rejected": set()}
+    decided: dict[str, set[str]] = {"confirmed": set(), "rejected": set(), "closed": set()}
     kinds = set()
     query = sa.select(holds).where(column.provider == slug, column.status.in_(decided))
     for row in connection.execute(query).mappings():
         decided[row["status"]].update(row["ids"])
         if row["status"] == "confirmed":
             kinds.add(row["kind"])
+    retired = _retired_since(connection, slug, now - MEMORY) - decided["confirmed"] - decided["closed"]
     return Context(
         most_listed=max(most, stored),
+        retired_lately=len(retired),
         may_be_empty=may_be_empty,
         accepted=frozenset(decided["confirmed"]),
         doubted=frozenset(decided["rejected"]),
         accepted_kinds=frozenset(kinds - {"shrink"}),
     )
+
+
+def _retired_since(connection: sa.Connection, slug: str, since: datetime) -> set[str]:
+    changes = model_changes.c
+    mine = sa.select(providers.c.id).where(providers.c.slug == slug).scalar_subquery()
+    recent = (changes.provider_id == mine, changes.kind == "retired", changes.changed_at >= since)
+    return set(connection.execute(sa.select(changes.provider_model_id).where(*recent)).scalars())
 
 
 def note(connection: sa.Connection, slug: str, listing: Listing, plan: Plan, now: datetime) -> None:
@@ -54,8 +63,10 @@ def note(connection: sa.Connection, slug: str, listing: Listing, plan: Plan, now
         standing = found.get(row["kind"])
         if standing and (row["status"] == "open" or set(standing.ids) <= set(row["ids"])):
             _renew(connection, row, found.pop(row["kind"]), now)
-        elif row["status"] == "open" or not _concerned(row, listing, plan):
+        elif row["status"] == "open":
             _resolve(connection, row["id"], "released", now, "sync", "a later listing did away with it")
+        elif not _concerned(row, listing, plan):
+            connection.execute(sa.update(holds).where(column.id == row["id"]).values(status="closed"))
     for hold in found.values():
         _open(connection, slug, hold, now)
 
