@@ -85,7 +85,9 @@ def normalize(row: Row) -> Model:
 def prices(row: Row, *, billed_elsewhere: bool) -> Prices:
     """`billed_elsewhere`: models that make sound or pictures list "0" per token and cost money per song or picture."""
     flat = read_prices(PRICES, row.pricing, sentinels=DYNAMIC, zero_is_free=not billed_elsewhere, ignore=frozenset({"overrides"}))
-    overrides = row.pricing.get("overrides", msgspec.Raw(b"null"))
+    overrides = row.pricing.get("overrides")
+    if overrides is None:
+        return flat
     try:
         read = [(condition(wire), read_prices(PRICES, wire, ignore=frozenset(wire))) for wire in overrides_in(overrides)]
     except msgspec.MsgspecError as error:

@@ -1,6 +1,6 @@
 """Bulk writing in Postgres: COPY into a temporary table, then one upsert. Works through a transaction-mode pooler."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import psycopg
@@ -14,13 +14,17 @@ _UPSERT = (
     "ON CONFLICT (provider_id, provider_model_id) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in KEPT)
 )
+_HASHES = b"SELECT provider_model_id, content_hash FROM models WHERE provider_id = %s"
 _COPY_CHANGES = "COPY model_changes (run_id, provider_id, provider_model_id, kind, fields, changed_at) FROM STDIN"
 
 
-def upsert_models(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+def hashes(connection: sa.Connection, provider_id: int) -> dict[str, str]:
+    """The content hash of every model of a provider, read from the index alone."""
+    return dict(_cursor(connection).execute(_HASHES, (provider_id,)).fetchall())
+
+
+def upsert_models(connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) -> int:
     """Insert or update rows given in the order of COLUMNS, sorted by key so that two writers cannot deadlock; how many."""
-    if not rows:
-        return 0
     cursor = _cursor(connection)
     cursor.execute("CREATE TEMPORARY TABLE incoming (LIKE models INCLUDING DEFAULTS) ON COMMIT DROP")
     cursor.execute("ALTER TABLE incoming ALTER COLUMN id DROP NOT NULL")
@@ -31,10 +35,9 @@ def upsert_models(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) ->
     return written
 
 
-def insert_changes(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+def insert_changes(connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
     """Append rows of model_changes."""
-    if rows:
-        _copy(_cursor(connection), _COPY_CHANGES, postgres_values(rows))
+    _copy(_cursor(connection), _COPY_CHANGES, postgres_values(rows))
 
 
 def _copy(cursor: "psycopg.Cursor[Any]", statement: str, rows: Iterable[tuple[Any, ...]]) -> None:

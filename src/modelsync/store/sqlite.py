@@ -1,7 +1,7 @@
 """Bulk writing in SQLite: one prepared statement, many rows, the driver's own executemany."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,20 +13,23 @@ _UPSERT = (
     "ON CONFLICT (provider_id, provider_model_id) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in KEPT)
 )
+_HASHES = "SELECT provider_model_id, content_hash FROM models WHERE provider_id = ?"
 _CHANGES = "INSERT INTO model_changes (run_id, provider_id, provider_model_id, kind, fields, changed_at) VALUES (?, ?, ?, ?, ?, ?)"
 
 
-def upsert_models(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+def hashes(connection: sa.Connection, provider_id: int) -> dict[str, str]:
+    """The content hash of every model of a provider, read from the index alone."""
+    return dict(_driver(connection).execute(_HASHES, (provider_id,)).fetchall())
+
+
+def upsert_models(connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) -> int:
     """Insert or update rows given in the order of COLUMNS; the number of rows written."""
-    if not rows:
-        return 0
     return _driver(connection).executemany(_UPSERT, sqlite_values(rows)).rowcount
 
 
-def insert_changes(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+def insert_changes(connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
     """Append rows of model_changes."""
-    if rows:
-        _driver(connection).executemany(_CHANGES, sqlite_values(rows))
+    _driver(connection).executemany(_CHANGES, sqlite_values(rows))
 
 
 def _driver(connection: sa.Connection) -> sqlite3.Connection:

@@ -231,14 +231,12 @@ class Store:
             return NOTHING_STORED
         column = models.c
         of_provider = column.provider_id == provider_id
-        pairs = sa.select(column.provider_model_id, column.content_hash).where(of_provider)
-        hashes = {row.provider_model_id: row.content_hash for row in connection.execute(pairs)}
         names = (column.provider_model_id, column.status, column.missing_since, column.missing_since_seq)
         away = connection.execute(sa.select(*names).where(of_provider, sa.text("status <> 'active'"))).mappings().all()
         missing = [row for row in away if row["status"] == "missing"]
         due = (row for row in missing if rules.is_due(row["missing_since"], row["missing_since_seq"], now, seq))
         return Stored(
-            hashes,
+            self._bulk.hashes(connection, provider_id),
             missing=frozenset(row["provider_model_id"] for row in missing),
             due=frozenset(row["provider_model_id"] for row in due),
             retired=frozenset(row["provider_model_id"] for row in away if row["status"] == "retired"),
@@ -253,14 +251,15 @@ class Store:
         return msgspec.structs.replace(stored, models=full)
 
     def _write(self, connection: sa.Connection, ticket: Ticket, provider_id: int, plan: Plan, seq: int, now: datetime) -> None:
-        incoming = [rows.incoming(change, provider_id, seq, now) for change in plan.changes]
-        written = self._bulk.upsert_models(connection, incoming)
-        if written != len(incoming):
-            raise DatabaseError(f"{ticket.slug}: {len(incoming)} rows to write, {written} written", "Nothing was changed; report this")
-        history = [change for change in plan.changes if _is_history(change)]
-        facts = [(ticket.run_id, provider_id, change.id, change.kind.value, rows.change_fields(change), now) for change in history]
+        if not plan.changes:
+            return
+        written = self._bulk.upsert_models(connection, (rows.incoming(change, provider_id, seq, now) for change in plan.changes))
+        if written != len(plan.changes):
+            raise DatabaseError(f"{ticket.slug}: {len(plan.changes)} rows to write, {written} written", "Nothing was changed; report this")
+        history = (change for change in plan.changes if _is_history(change))
+        facts = ((ticket.run_id, provider_id, change.id, change.kind.value, rows.change_fields(change), now) for change in history)
         self._bulk.insert_changes(connection, facts)
-        if plan.changes:
+        if any(_touches_abilities(change) for change in plan.changes):
             provider_rows.derive_abilities(connection, provider_id)
 
 
@@ -272,6 +271,13 @@ def _result(slug: str, listing: Listing, plan: Plan, seconds: float) -> Provider
     else:
         outcome = Synced(counts_of(listing, plan, applied=True), len(plan.changes), plan.holds)
     return ProviderResult(slug=slug, outcome=outcome, seconds=seconds, warnings=listing.warnings)
+
+
+def _touches_abilities(change: Change) -> bool:
+    """Whether a change can make a provider support more or less than before."""
+    return change.kind in (Kind.ADDED, Kind.REVIVED, Kind.RETIRED) or any(
+        field.field.startswith("supports_") or field.field in ("is_active", "output_modalities") for field in change.fields
+    )
 
 
 def _is_history(change: Change) -> bool:
