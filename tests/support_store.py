@@ -48,16 +48,16 @@ def seen(digest: str, listed: Counts | None = None) -> Seen:
     )
 
 
-def raise_on(database_url: str, table: str, event: str) -> None:
-    """Let every insert into, or update of, a table fail."""
+def raise_on(database_url: str, table: str, event: str, when: str = "1 = 1") -> None:
+    """Let every insert into, or update of, a table fail where NEW is so."""
     if database_url.startswith("sqlite"):
-        execute(database_url, f"CREATE TRIGGER breaks BEFORE {event} ON {table} BEGIN SELECT RAISE(ABORT, 'on purpose'); END")
+        execute(database_url, f"CREATE TRIGGER breaks BEFORE {event} ON {table} WHEN {when} BEGIN SELECT RAISE(ABORT, 'on purpose'); END")
         return
     body = "BEGIN RAISE EXCEPTION 'on purpose'; END"
     execute(
         database_url,
         f"CREATE FUNCTION breaks() RETURNS trigger LANGUAGE plpgsql AS $${body}$$",
-        f"CREATE TRIGGER breaks BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION breaks()",
+        f"CREATE TRIGGER breaks BEFORE {event} ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION breaks()",
     )
 
 

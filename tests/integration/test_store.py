@@ -169,7 +169,8 @@ def test_sqlite_sorts_prices_as_numbers(database_url: str) -> None:
     with opened(database_url) as store:
         commit(store, *(Model(id=text, prices=Prices(prompt=D(text), completion=D(text))) for text in prices), model("unpriced"))
         cheap = [row["provider_model_id"] for row in Catalog(store).models(ModelFilter(max_price=2))]
-    assert sorted(cheap, key=D) == ["0", "0.0000005", "0.000002"]
+        free = [row["provider_model_id"] for row in Catalog(store).models(ModelFilter(free=True))]
+    assert (sorted(cheap, key=D), free) == (["0", "0.0000005", "0.000002"], ["0"])
     if database_url.startswith("sqlite"):
         found = query(database_url, "SELECT provider_model_id FROM models WHERE pricing_prompt_real > 0 ORDER BY pricing_prompt_real")
         assert [row["provider_model_id"] for row in found] == ["0.0000005", "0.000002", "0.00001", "0.0001"]

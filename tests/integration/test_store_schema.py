@@ -1,6 +1,7 @@
 """Opening a catalog: its tables, its migrations, and everything that must not be touched."""
 
 import hashlib
+import shutil
 import sqlite3
 import threading
 import time
@@ -160,6 +161,21 @@ def test_reading_makes_no_file(tmp_path: Path) -> None:
         assert store.seen("openrouter", "a", 1) is None
     assert Schema(f"sqlite:///{tmp_path}/none.db").version() is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_beside_the_log_of_a_killed_program(tmp_path: Path) -> None:
+    """What was committed is seen, and neither file is touched: folding the log is for the next who writes."""
+    with opened(f"sqlite:///{tmp_path}/alive.db") as store:
+        commit(store, model("a"))
+        for end in ("", "-wal"):
+            shutil.copyfile(tmp_path / f"alive.db{end}", tmp_path / f"dead.db{end}")
+    before = [(tmp_path / name).read_bytes() for name in ("dead.db", "dead.db-wal")]
+    with opened(f"sqlite:///{tmp_path}/dead.db", read_only=True) as store:
+        assert [row["provider_model_id"] for row in Catalog(store).models(ModelFilter())] == ["a"]
+    assert [(tmp_path / name).read_bytes() for name in ("dead.db", "dead.db-wal")] == before
+    with opened(f"sqlite:///{tmp_path}/dead.db") as store:
+        commit(store, model("b"))
+    assert list(models_of(f"sqlite:///{tmp_path}/dead.db", "openrouter")) == ["a", "b"]
 
 
 def test_reading_goes_on_while_another_writes(database_url: str) -> None:

@@ -97,6 +97,11 @@ def test_a_first_sync_lists_every_provider(simulator: Simulator, database_url: s
     assert created == {slug: (models, 0, 0, 0, models) for slug, (models, _, _) in DAYS.items()}
     assert {slug: len(models_of(database_url, slug)) for slug in SLUGS} == {slug: models for slug, (models, _, _) in DAYS.items()}
 
+    paid = {name: (row["pricing_prompt"], row["pricing"].get("dynamic")) for name, row in models_of(database_url, "openrouter").items()}
+    assert paid["acme/scribe-2:free"] == (0, None)  # stated to be free
+    assert paid["lyra/chorus-1"] == (None, None)  # "0" as well, but songs are billed otherwise
+    assert paid["openrouter/auto"] == (None, True)  # "-1": varies by request
+
     changes = table(database_url, "model_changes")
     assert [change["kind"] for change in changes] == ["added"] * MODELS
     assert {change["run_id"] for change in changes} == {report.run_id}

@@ -28,8 +28,9 @@ def current(connection: sa.Connection) -> bool:
 def prepare(engine: sa.Engine, *, read_only: bool) -> None:
     """Make an empty database a catalog; leave one that is up to date alone. Raises DatabaseError for an older or newer one."""
     with engine.connect() as connection, connection.begin():
+        models_there = sa.inspect(connection).has_table("models")  # first: a program that makes both now commits them together
         found = version(connection)
-        foreign = found is None and sa.inspect(connection).has_table("models")
+        foreign = found is None and models_there
     if found == HEAD or (found is None and read_only):
         return
     if found is None and not foreign:

@@ -1,0 +1,164 @@
+"""The two databases, each as a benchmark needs it: fresh catalogs, the plain driver's floors, and exact counts of what was written."""
+
+import contextlib
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+
+import postgres
+from modelsync.providers import openrouter
+from modelsync.store import Store
+from modelsync.store.rows import COLUMNS, postgres_values, sqlite_values
+
+NAMES = ", ".join(COLUMNS)
+HASHES = "SELECT provider_model_id, content_hash FROM models WHERE provider_id = 1"
+KNOWN = {openrouter.PROVIDER.slug: openrouter.PROVIDER}
+
+Row = tuple[Any, ...]
+
+
+class Database(Protocol):
+    """What both databases can do."""
+
+    name: str
+
+    def fresh(self) -> str:
+        """The address of a new, empty database; the one before is gone."""
+        ...
+
+    def prepared(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows with the values that the driver takes as they are."""
+        ...
+
+    def load(self, rows: Sequence[Row]) -> None:
+        """The floor of writing: rows into the table `models`, or one like it, by the plain driver."""
+        ...
+
+    def hashes(self) -> list[Row]:
+        """The floor of comparing: every id and hash by the plain driver."""
+        ...
+
+    def versions(self) -> set[Row]:
+        """Something of every model row that is another one after the row is written again."""
+        ...
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the model table or file, and of the log written so far where there is one."""
+        ...
+
+
+def opened(database: Database) -> Store:
+    """A store on a fresh database with its tables."""
+    return Store.open(database.fresh(), KNOWN)
+
+
+class Sqlite:
+    """SQLite in a file."""
+
+    name = "SQLite"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / "catalog.db"
+
+    def fresh(self) -> str:
+        """A new file."""
+        for file in self._folder.glob("catalog.db*"):
+            file.unlink()
+        return f"sqlite:///{self._path}"
+
+    def _connect(self) -> contextlib.closing[sqlite3.Connection]:
+        return contextlib.closing(sqlite3.connect(self._path, isolation_level=None))
+
+    def prepared(self, rows: Sequence[Row]) -> list[Row]:
+        """As text and numbers."""
+        return list(sqlite_values(rows))
+
+    def load(self, rows: Sequence[Row]) -> None:
+        """executemany, in one transaction."""
+        with self._connect() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            marks = ", ".join("?" for _ in COLUMNS)
+            connection.executemany(f"INSERT INTO models ({NAMES}) VALUES ({marks})", rows)
+            connection.execute("COMMIT")
+
+    def hashes(self) -> list[Row]:
+        """fetchall."""
+        with self._connect() as connection:
+            return connection.execute(HASHES).fetchall()
+
+    def versions(self) -> set[Row]:
+        """A count kept by triggers, made on the first call."""
+        with self._connect() as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS written (number INTEGER PRIMARY KEY, model INTEGER)")
+            for event in ("INSERT", "UPDATE"):
+                body = "BEGIN INSERT INTO written (model) VALUES (new.id); END"
+                connection.execute(f"CREATE TRIGGER IF NOT EXISTS written_{event} AFTER {event} ON models {body}")
+            return set(connection.execute("SELECT number, model FROM written"))
+
+    def sizes(self) -> dict[str, int]:
+        """The file."""
+        with self._connect() as connection:
+            pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+            return {"heap": pages * size}
+
+
+class Postgres:
+    """A PostgreSQL server of our own."""
+
+    name = "Postgres"
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._address = ""
+        self._number = 0
+
+    def fresh(self) -> str:
+        """A new database."""
+        if self._number:
+            postgres.drop_database(self._server, f"bench{self._number}")
+        self._number += 1
+        self._address = postgres.new_database(self._server, f"bench{self._number}")
+        return self._address
+
+    def prepared(self, rows: Sequence[Row]) -> list[Row]:
+        """With documents as JSON text."""
+        return list(postgres_values(rows))
+
+    def load(self, rows: Sequence[Row]) -> None:
+        """COPY, into a table with the same columns and indexes."""
+        with psycopg.connect(self._address) as connection:
+            connection.execute("CREATE TABLE plain (LIKE models INCLUDING ALL)")
+            with connection.cursor().copy(f"COPY plain ({NAMES}) FROM STDIN".encode()) as copy:
+                for row in rows:
+                    copy.write_row(row)
+
+    def _all(self, query: str) -> list[Row]:
+        with psycopg.connect(self._address) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def hashes(self) -> list[Row]:
+        """fetchall."""
+        return self._all(HASHES)
+
+    def versions(self) -> set[Row]:
+        """Where each row version is, and who wrote it."""
+        return set(self._all("SELECT id, ctid::text, xmin::text FROM models"))
+
+    def sizes(self) -> dict[str, int]:
+        """The table without its indexes, and the log."""
+        query = "SELECT pg_relation_size('models'), pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
+        ((heap, log),) = self._all(query)
+        return {"heap": heap, "log": log}
+
+
+@contextlib.contextmanager
+def both() -> Iterator[list[Database]]:
+    """SQLite in a temporary folder, and Postgres where its binaries are."""
+    with tempfile.TemporaryDirectory(prefix="modelsync-bench-") as folder, postgres.server() as server:
+        found: list[Database] = [Sqlite(Path(folder))]
+        yield [*found, Postgres(server)] if server else found
