@@ -18,7 +18,7 @@ from modelsync.simulator.server import Simulator
 SLUGS = tuple(registry.all_providers())
 DOCUMENTS = {"metadata", "pricing", "input_modalities", "output_modalities", "fields", "warnings", "validators", "listed"}
 MONEY = {"pricing_prompt", "pricing_completion", "pricing_image", "pricing_request"}
-TABLES = ("providers", "models", "model_changes", "sync_runs", "sync_results", "provider_state")
+TABLES = ("providers", "models", "model_changes", "sync_runs", "sync_results", "provider_state", "holds", "audit_log")
 
 # How many models a first sync of each sample makes, and what its day 1 does: (models, created, updated), with one missing everywhere.
 # Counted by hand in the samples: a change of what is not kept (permissions, throughput, updated_at, created of Nebius) is no update.

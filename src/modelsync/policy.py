@@ -78,7 +78,8 @@ def _empty(_plan: Plan, listing: Listing, _stored: int, context: Context, _rules
     if listing.models or context.may_be_empty:
         return None
     hint = f"{NOTHING_CHANGED}; the last listing stays in place until models are listed again"
-    return Hold("empty", "the list is empty", hint)
+    message = f"all {listing.left_out:,} rows are of kinds that are left out" if listing.left_out else "the list is empty"
+    return Hold("empty", message, hint)
 
 
 def _other_catalog(plan: Plan, listing: Listing, stored: int, _context: Context, rules: Rules) -> Hold | None:

@@ -173,7 +173,7 @@ def _what_it_is(body: bytes) -> str:
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return "the answer is not complete JSON"
+        return "the answer is not JSON: cut off, or damaged"
     if isinstance(document, dict) and (document.get("error") or document.get("success") is False):
         return "the provider answered with an error instead of a list"
     return "the answer is JSON, but not the documented list"

@@ -1,6 +1,7 @@
 """The story of a sync, top to bottom: ticket, fetch, read, commit; every provider for itself, all at once."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -117,7 +118,8 @@ async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Wa
             return await asyncio.to_thread(store.confirm, ticket, seen, _result(job, obtained, seconds=time.monotonic() - began), job.rules)
         result = _result(job, obtained, seconds=time.monotonic() - began)
     except asyncio.CancelledError:
-        store.give_up(run_id, _result(job, Cancelled()), ticket)
+        with contextlib.suppress(DatabaseError):  # a commit that was under way has come first: its result stands
+            store.give_up(run_id, _result(job, Cancelled()), ticket)
         raise
     except Exception as error:  # noqa: BLE001 - recorded with the run, and the ticket given back
         result = _result(job, _unexpected(job, error), seconds=time.monotonic() - began)

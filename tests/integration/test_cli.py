@@ -119,7 +119,7 @@ def test_without_network_public_providers_fail_and_keyed_ones_are_skipped(tmp_pa
         (["sync", "--database", "mysql://a:secretpw@h/d"], 1, "DATABASE_URL cannot be read as a database address"),
         (["sync", "--database", "postgresql://u:secretpw@127.0.0.1:9/d"], 1, "postgresql://u:***@127.0.0.1:9/d"),
         (["runs", "7"], 64, "There is no run 7"),
-        (["models", "--status", "gone"], 64, "Use active or missing"),
+        (["models", "--status", "gone"], 64, "Use active, missing or retired"),
     ],
 )
 def test_a_mistake_ends_in_one_line_and_an_instruction(tmp_path: Path, arguments: list[str], code: int, told: str):
@@ -184,7 +184,7 @@ def test_status_runs_providers_settings_and_db_tell_the_same_story(simulator: Si
     provider = next(row for row in run_json(tmp_path, "providers", env=env)["providers"] if row["slug"] == "groq")
     assert (provider["key_set"], provider["key_variable"], provider["models"]) == (True, "GROQ_API_KEY", 6)
     assert "demo-groq" not in run(tmp_path, "settings", env=env).stdout
-    assert "schema 0001; this program needs 0001" in run(tmp_path, "db", "current", env=env).stdout
+    assert "schema 0002; this program needs 0002" in run(tmp_path, "db", "current", env=env).stdout
     assert "CREATE TABLE models" in run(tmp_path, "db", "upgrade", "--sql", "--database", "other.db", env=env).stdout
 
 

@@ -48,8 +48,8 @@ FAULTS: dict[str, tuple[str, str, dict[str, Any], Kind | None, str]] = {
     ),
     "500": ("near", "status", {"status": 500}, Kind.TRANSIENT, f"{{host}} answered 500. {LATER}"),
     "html": ("chutes", "html", {}, Kind.UPSTREAM, f"models: the answer is an HTML page, not JSON. {LATER}"),
-    "not_json": ("nebius", "not_json", {}, Kind.UPSTREAM, f"models: the answer is not complete JSON. {LATER}"),
-    "cut_json": ("together", "cut_json", {}, Kind.UPSTREAM, f"models: the answer is not complete JSON. {LATER}"),
+    "not_json": ("nebius", "not_json", {}, Kind.UPSTREAM, f"models: the answer is not JSON: cut off, or damaged. {LATER}"),
+    "cut_json": ("together", "cut_json", {}, Kind.UPSTREAM, f"models: the answer is not JSON: cut off, or damaged. {LATER}"),
     "cut_json of a page": (
         "alibaba",
         "cut_json",
@@ -94,7 +94,13 @@ FAULTS: dict[str, tuple[str, str, dict[str, Any], Kind | None, str]] = {
         Kind.UPSTREAM,
         "the answers of {host} are larger than 8,000,000 bytes. Nothing was changed; raise MODELSYNC_MAX_BYTES",
     ),
-    "nan": ("deepinfra", "nan", {"path": "/v1/openai/models"}, Kind.UPSTREAM, f"models: the answer is not complete JSON. {LATER}"),
+    "nan": (
+        "deepinfra",
+        "nan",
+        {"path": "/v1/openai/models"},
+        Kind.UPSTREAM,
+        f"models: the answer is not JSON: cut off, or damaged. {LATER}",
+    ),
     "google 500": (
         "google-vertex",
         "status",

@@ -1,5 +1,6 @@
 """Response bodies, decompressed within bounds: a few bytes on the wire cannot fill the memory."""
 
+import contextlib
 import zlib
 from collections.abc import AsyncIterator
 
@@ -21,9 +22,11 @@ async def read_body(response: httpx2.Response, limit: int) -> bytes:
     """The decoded body, at most `limit` bytes; only `gzip` (the one coding we ask for) and none are understood."""
     coding = response.headers.get("content-encoding", "identity").strip().lower()
     if coding in ("", "identity"):
-        return await _plain(response.aiter_raw(), limit)
+        async with contextlib.aclosing(response.aiter_raw()) as chunks:
+            return await _plain(chunks, limit)
     if coding in ("gzip", "x-gzip"):
-        return await _gunzip(response.aiter_raw(), limit)
+        async with contextlib.aclosing(response.aiter_raw()) as chunks:
+            return await _gunzip(chunks, limit)
     raise BadEncoding(f"content coding {coding[:40]!r} was not asked for")
 
 
