@@ -3,7 +3,7 @@
 The numbers come from measurements of real catalogs: nine of ten removals take less than a fifth of a provider's models away.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -50,8 +50,17 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     accepted_kinds: frozenset[str] = frozenset()
 
 
-NOTHING_KNOWN = Context()
 NOTHING_CHANGED = "Nothing was changed"
+
+
+def outside_scope(listing: Listing, known: Iterable[str], *, scope: str, last_scope: str | None, excused: frozenset[str]) -> frozenset[str]:
+    """Ids that are not absent, although the listing lacks them, because it was asked for in another scope (options, key, origin).
+
+    At the first complete listing of a new scope these are all that it lacks; each is excused until it is listed again.
+    """
+    if not listing.complete:
+        return excused
+    return (frozenset(known) if last_scope not in (None, scope) else excused) - listing.seen
 
 
 def decide(plan: Plan, listing: Listing, stored_count: int, context: Context, rules: Rules) -> Plan:

@@ -92,7 +92,7 @@ async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch) -> Provi
     obtained = await _obtain(job, fetcher, seen, watch)
     if not isinstance(obtained, Commit):
         return _result(job, obtained)
-    provider_id, plan = await asyncio.to_thread(store.plan, job.provider, obtained.listing, job.rules)
+    provider_id, plan = await asyncio.to_thread(store.plan, obtained)
     if plan.refused is not None:
         return _result(job, Held(plan.refused.kind, plan.refused.message, plan.refused.hint), provider_id=provider_id)
     planned = Planned(counts_of(obtained.listing, plan, applied=False), plan)
@@ -167,7 +167,7 @@ async def _obtain(job: Job, fetcher: Fetcher, seen: Seen | None, watch: Watch) -
     listing = await asyncio.to_thread(_read, job, fetched)
     if isinstance(listing, Failure):
         return Failed(listing)
-    return Commit(job.provider, listing, _seen(job, fetched, listing), job.rules)
+    return Commit(job.provider, listing, _seen(job, fetched, listing), job.rules, job.scope)
 
 
 def _read(job: Job, fetched: Fetched) -> Listing | Failure:

@@ -29,11 +29,13 @@ def many(count: int, prefix: str = "m") -> list[str]:
     return [f"{prefix}{number:03}" for number in range(count)]
 
 
-def sync(store: Store, *names: str, rules: Rules = AT_ONCE, rejected: tuple[str, ...] = (), complete: bool = True) -> ProviderResult:
+def sync(
+    store: Store, *names: str, rules: Rules = AT_ONCE, rejected: tuple[str, ...] = (), complete: bool = True, scope: str = ""
+) -> ProviderResult:
     found = listing(*models(*names), complete=complete)
     rows = tuple(Rejected(position, name, "unreadable", "") for position, name in enumerate(rejected))
     wanted = Listing(models=found.models, hashes=found.hashes, rejected=rows, complete=complete)
-    return store.commit(ticket_for(store), Commit(PROVIDER, wanted, None, rules), 0.0)
+    return store.commit(ticket_for(store), Commit(PROVIDER, wanted, None, rules, scope), 0.0)
 
 
 def statuses(database_url: str) -> dict[str, tuple[str, bool]]:
@@ -108,6 +110,31 @@ def test_i01_i08_incomplete_listings_and_failures_count_no_absence(database_url:
         for _ in range(4):
             sync(store, "a", complete=False)
         assert statuses(database_url)["b"] == ("active", True)
+
+
+def test_i08_a_changed_scope_makes_nothing_missing(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *many(30), "gone", scope="key one")
+        sync(store, *many(30), scope="key one")  # absent once in the old scope
+        for _ in range(4):
+            assert sync(store, *many(10), scope="key two").holds == ()
+        assert {name: status for name, (status, _) in statuses(database_url).items() if status != "active"} == {"gone": "missing"}
+        sync(store, *many(12), scope="key two")  # two of them are in this scope after all
+        for _ in range(3):
+            sync(store, *many(10), scope="key two")
+        retired = [name for name, (status, _) in statuses(database_url).items() if status == "retired"]
+        assert sorted(retired) == many(12)[10:]
+
+
+def test_i08_the_excuse_of_a_scope_holds_while_the_answer_does_not_change(database_url: str):
+    with opened(database_url) as store:
+        sync(store, "a", "b", scope="one")
+        sync(store, "a", scope="one")
+        sync(store, "a", scope="two")
+        same = ProviderResult(slug=SLUG, outcome=NotModified(seen("d").listed), seconds=0.0)
+        for _ in range(4):
+            store.confirm(ticket_for(store), seen("d"), same, AT_ONCE)
+        assert statuses(database_url)["b"] == ("missing", True)
 
 
 def test_retirement_goes_on_while_the_answer_does_not_change(database_url: str):

@@ -69,6 +69,12 @@ def succeeded(
     _insert_result(connection, ticket.run_id, result, now)
 
 
+def note_scope(connection: sa.Connection, slug: str, scope: str, outside: frozenset[str]) -> None:
+    """The scope of the last complete listing, and the ids that it lacks because an earlier one had another scope."""
+    values = {"absence_scope": scope, "outside_scope": sorted(outside) or None}
+    connection.execute(sa.update(provider_state).where(provider_state.c.provider == slug).values(values))
+
+
 def gave_up(connection: sa.Connection, run_id: int, result: ProviderResult, ticket: Ticket | None, now: datetime) -> None:
     """A result that changed nothing; the ticket, if there is one, given back."""
     tickets.ensure_state(connection, result.slug)

@@ -223,6 +223,9 @@ provider_state = sa.Table(
     # Complete listings: how many, and when the last one.
     sa.Column("complete_seq", Key, nullable=False, server_default="0"),
     sa.Column("last_complete_at", UtcTime),
+    # The scope in which absence was counted last, and the models that are not listed because it changed.
+    sa.Column("absence_scope", sa.Text),
+    sa.Column("outside_scope", Document),
     sa.Column("last_success_at", UtcTime),
     sa.Column("last_attempt_at", UtcTime),
     sa.Column("failures_in_a_row", sa.Integer, nullable=False, server_default="0"),

@@ -13,7 +13,7 @@ from modelsync.errors import DatabaseError, Failure
 from modelsync.errors import Kind as FailureKind
 from modelsync.model import Model, content_hash
 from modelsync.plan import NOTHING_STORED, Change, Kind, Plan, Stored, StoredModel, make_plan, needed, retirements
-from modelsync.policy import DEFAULT_RULES, Context, Rules, decide
+from modelsync.policy import DEFAULT_RULES, Context, Rules, decide, outside_scope
 from modelsync.provider import Provider
 from modelsync.reading import Listing
 from modelsync.report import Busy, Counts, Failed, Held, NotModified, ProviderResult, Report, Superseded, Synced, counts_of
@@ -25,12 +25,20 @@ from modelsync.store.tickets import Ticket
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """What one sync wants to make of the catalog."""
+    """What one sync wants to make of the catalog. `scope` names what the listing depends on: options, key, origin."""
 
     provider: Provider[Any]
     listing: Listing
     seen: Seen | None
     rules: Rules = DEFAULT_RULES
+    scope: str = ""
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """A plan as far as it is believed, and the ids that are not listed only because the scope changed."""
+
+    plan: Plan
+    outside: frozenset[str] = frozenset()
 
 
 class Store:
@@ -117,32 +125,30 @@ class Store:
         with self.reading() as connection:
             return records.seen(connection, slug, scope, version) if migrate.current(connection) else None
 
-    def plan(self, provider: Provider[Any], listing: Listing, rules: Rules = DEFAULT_RULES) -> tuple[int | None, Plan]:
+    def plan(self, wanted: Commit) -> tuple[int | None, Plan]:
         """The provider's id, if it has one, and what a sync would change. Writes nothing."""
         with self.reading() as connection:
             if not migrate.current(connection):
-                return None, decide(make_plan(listing, NOTHING_STORED), listing, 0, Context(may_be_empty=provider.may_be_empty), rules)
-            provider_id = provider_rows.id_of(connection, provider.slug)
-            state = tickets.state_of(connection, provider.slug)
-            seq = (state["complete_seq"] if state else 0) + 1
-            return provider_id, self._decided(connection, provider, provider_id, listing, rules, seq, self.now(connection))
+                known = Context(may_be_empty=wanted.provider.may_be_empty)
+                return None, decide(make_plan(wanted.listing, NOTHING_STORED), wanted.listing, 0, known, wanted.rules)
+            provider_id = provider_rows.id_of(connection, wanted.provider.slug)
+            state = tickets.state_of(connection, wanted.provider.slug)
+            return provider_id, self._decided(connection, wanted, provider_id, state, self.now(connection)).plan
 
     def _decided(
-        self,
-        connection: sa.Connection,
-        provider: Provider[Any],
-        provider_id: int | None,
-        listing: Listing,
-        rules: Rules,
-        seq: int,
-        now: datetime,
-    ) -> Plan:
+        self, connection: sa.Connection, wanted: Commit, provider_id: int | None, state: sa.RowMapping | None, now: datetime
+    ) -> Decided:
         """The plan for a listing, as far as it is believed."""
-        stored = self._stored(connection, provider_id, rules, seq, now)
+        provider, listing = wanted.provider, wanted.listing
+        seq, last_scope = (state["complete_seq"] + 1, state["absence_scope"]) if state else (1, None)
+        excused = frozenset((state["outside_scope"] if state else None) or ())
+        stored = self._stored(connection, provider_id, wanted.rules, seq, now)
+        outside = outside_scope(listing, stored.hashes, scope=wanted.scope, last_scope=last_scope, excused=excused)
         stored = self._with_rows(connection, provider_id, stored, needed(listing, stored))
         standing = len(stored.hashes) - len(stored.retired)
         known = holds.context(connection, provider.slug, now, stored=standing, may_be_empty=provider.may_be_empty)
-        return decide(make_plan(listing, stored), listing, standing, known, rules)
+        known = msgspec.structs.replace(known, doubted=known.doubted | outside)
+        return Decided(decide(make_plan(listing, stored), listing, standing, known, wanted.rules), outside)
 
     def commit(self, ticket: Ticket, wanted: Commit, seconds: float) -> ProviderResult:
         """Bring the catalog in step with a listing: models, history, holds, freshness and result together, or nothing at all."""
@@ -151,8 +157,8 @@ class Store:
             if state is None:
                 return ProviderResult(slug=ticket.slug, outcome=Superseded(), seconds=seconds)
             now, seq = self.now(connection), state["complete_seq"] + 1
-            known = provider_rows.id_of(connection, ticket.slug)
-            plan = self._decided(connection, wanted.provider, known, wanted.listing, wanted.rules, seq, now)
+            decided = self._decided(connection, wanted, provider_rows.id_of(connection, ticket.slug), state, now)
+            plan = decided.plan
             holds.note(connection, ticket.slug, wanted.listing, plan, now)
             result = _result(ticket.slug, wanted.listing, plan, seconds)
             if plan.refused is not None:
@@ -164,6 +170,8 @@ class Store:
             # A listing of which a part is held counts no absence, and the next one is looked at anew even if nothing in it changed.
             whole = wanted.listing.complete and not plan.holds
             records.succeeded(connection, ticket, wanted.seen if whole else None, result, now, complete=whole)
+            if wanted.listing.complete:
+                records.note_scope(connection, ticket.slug, wanted.scope, decided.outside)
             return result
 
     def confirm(self, ticket: Ticket, seen: Seen, result: ProviderResult, rules: Rules = DEFAULT_RULES) -> ProviderResult:
@@ -175,6 +183,7 @@ class Store:
             now, seq = self.now(connection), state["complete_seq"] + 1
             provider_id = provider_rows.id_of(connection, ticket.slug)
             stored = self._stored(connection, provider_id, rules, seq, now)
+            stored = msgspec.structs.replace(stored, due=stored.due - frozenset(state["outside_scope"] or ()))
             plan = retirements(self._with_rows(connection, provider_id, stored, sorted(stored.due)))
             if provider_id is not None:
                 self._write(connection, ticket, provider_id, plan, seq, now)

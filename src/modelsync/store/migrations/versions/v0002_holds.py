@@ -1,4 +1,4 @@
-"""What waits for a person, and what persons decided."""
+"""What waits for a person, what persons decided, and the scope in which absence is counted."""
 
 from typing import Any
 
@@ -22,6 +22,8 @@ def _needed(name: str, kind: Any) -> sa.Column[Any]:
 
 def upgrade() -> None:
     """Create holds and audit_log."""
+    op.add_column("provider_state", sa.Column("absence_scope", sa.Text()))
+    op.add_column("provider_state", sa.Column("outside_scope", DOCUMENT))
     op.create_table(
         "holds",
         sa.Column("id", KEY, sa.Identity(), nullable=False),
