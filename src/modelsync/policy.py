@@ -60,7 +60,8 @@ def outside_scope(listing: Listing, known: Iterable[str], *, scope: str, last_sc
     """
     if not listing.complete:
         return excused
-    return (frozenset(known) if last_scope not in (None, scope) else excused) - listing.seen
+    lacking = frozenset(known) if last_scope not in (None, scope) else excused
+    return lacking - listing.seen if lacking else lacking
 
 
 def decide(plan: Plan, listing: Listing, stored_count: int, context: Context, rules: Rules) -> Plan:

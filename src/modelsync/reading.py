@@ -191,7 +191,9 @@ def decode_rows(endpoint: Endpoint, raws: Sequence[msgspec.Raw], warnings: list[
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             yield Rejected(position, _readable_id(endpoint, wire), _reason(error), excerpt(bytes(wire)[:400]))
             continue
-        warnings.extend(f"{_name(rest)}: unreadable {name}: {reason}; not stated" for name, reason in unreadable if name not in declared)
+        warnings.extend(
+            f"{_name(rest, endpoint.row)}: unreadable {name}: {reason}; not stated" for name, reason in unreadable if name not in declared
+        )
         yield Wire(row, {name: value for name, value in rest.items() if name not in declared and value is not None})
 
 
@@ -224,7 +226,9 @@ def _typed_row(typed: msgspec.json.Decoder[Any], raw: msgspec.Raw, warnings: lis
         values, unreadable = _values(raw)
         row = _without_unreadable_values(typed, values, warnings)
         declared = {field.encode_name for field in msgspec.structs.fields(type(row))}
-        warnings.extend(f"{_name(values)}: unreadable {name}: {reason}; not stated" for name, reason in unreadable if name in declared)
+        warnings.extend(
+            f"{_name(values, type(row))}: unreadable {name}: {reason}; not stated" for name, reason in unreadable if name in declared
+        )
         return row
 
 
@@ -246,7 +250,7 @@ def _without_unreadable_values(typed: msgspec.json.Decoder[Any], row: dict[str, 
             at = _path.search(str(error))
             if at is None or not _cut(row, at[1]):
                 raise
-            warnings.append(f"{_name(row)}: unreadable {at[1]}: {str(error)[: at.start()]}; not stated")
+            warnings.append(f"{_name(row, typed.type)}: unreadable {at[1]}: {str(error)[: at.start()]}; not stated")
     raise msgspec.ValidationError("too many unreadable values")
 
 
@@ -268,16 +272,16 @@ def _cut(row: dict[str, Any], path: str) -> bool:
     return True
 
 
-def _name(row: Mapping[str, Any]) -> str:
-    return next((str(row[key])[:120] for key in ("id", "model_name", "model_id", "name") if isinstance(row.get(key), str)), "a row")
+def _name(row: Mapping[str, Any], kind: type[msgspec.Struct]) -> str:
+    """What to call a row in a warning: its id, when that can be read."""
+    row_id = row.get(wire_id_field(kind))
+    return row_id[:120] if isinstance(row_id, str) and row_id else "a row"
 
 
 def _readable_id(endpoint: Endpoint, raw: msgspec.Raw) -> str | None:
     """The id of a row that cannot be decoded otherwise, so that its model still counts as seen."""
-    wire_name = {field.name: field.encode_name for field in msgspec.structs.fields(endpoint.row)}
-    name = id_field(endpoint.row)
     try:
-        found = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get(wire_name.get(name, name))
+        found = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get(wire_id_field(endpoint.row))
         return msgspec.json.decode(found, type=str) if found is not None else None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
@@ -286,6 +290,11 @@ def _readable_id(endpoint: Endpoint, raw: msgspec.Raw) -> str | None:
 def id_field(row: type[msgspec.Struct]) -> str:
     """The attribute that holds a wire row's id: its first required field."""
     return next((field.name for field in msgspec.structs.fields(row) if field.required), "id")
+
+
+def wire_id_field(row: type[msgspec.Struct]) -> str:
+    """The same field by its name on the wire."""
+    return next((field.encode_name for field in msgspec.structs.fields(row) if field.required), "id")
 
 
 def _wire_id(row: msgspec.Struct) -> str | None:

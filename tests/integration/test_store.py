@@ -345,3 +345,13 @@ def test_kinds_are_what_history_says(database_url: str) -> None:
     assert [kind.value for kind in Kind] == ["added", "updated", "missing", "retired", "revived"]
     with opened(database_url) as store, store.reading() as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM model_changes")).scalar_one() == 0
+
+
+def test_i11_a_run_that_died_is_interrupted_at_the_next_start(database_url: str) -> None:
+    with opened(database_url) as store:
+        dead, alive, young = (store.begin_run("test") for _ in range(3))
+        assert isinstance(store.take_ticket(SLUG, alive, 600), Ticket)
+        execute(database_url, f"UPDATE sync_runs SET started_at = '2026-01-01T00:00:00.000000Z' WHERE id IN ({dead}, {alive})")
+        store.begin_run("test")
+    statuses = {row["id"]: row["status"] for row in table(database_url, "sync_runs")}
+    assert (statuses[dead], statuses[alive], statuses[young]) == ("interrupted", "running", "running")

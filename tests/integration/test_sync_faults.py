@@ -192,6 +192,20 @@ def test_a_provider_that_is_slower_than_its_deadline_fails_alone(simulator: Simu
     _others_are_in_step(report, "openrouter")
 
 
+def test_a_call_that_only_fills_and_hangs_costs_no_sync(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+    values = environment(simulator)
+    program(values, database_url, tmp_path).sync(["deepinfra"])
+    before = models_of(database_url, "deepinfra")
+    simulator.add_fault("deepinfra", "delay", path="/models/list", seconds=30)
+    report = program(values, database_url, tmp_path, MODELSYNC_DEADLINE="4").sync(["deepinfra"])
+
+    (result,) = report.results
+    assert result.error is None
+    assert any("details: no complete answer from api.deepinfra.com within 2 s" in warning for warning in result.warnings)
+    after = models_of(database_url, "deepinfra")
+    assert {name: row["pricing_prompt"] for name, row in after.items()} == {name: row["pricing_prompt"] for name, row in before.items()}
+
+
 def test_a_slow_provider_keeps_no_other_from_being_committed(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
     simulator.add_fault("near", "delay", seconds=4, times=1)
     done: dict[str, bool] = {}

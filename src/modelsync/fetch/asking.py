@@ -53,6 +53,11 @@ class Asker:
         self._ends_at = ends_at
         self._bytes_left = limits.max_bytes
 
+    @property
+    def seconds_left(self) -> float:
+        """Until the deadline."""
+        return max(0.0, self._ends_at - time.monotonic())
+
     async def ask(self, url: str, headers: Mapping[str, str], *, conditional: bool) -> Answer:
         """The answer to GET `url` (the provider's own address). Raises RequestFailed, or NotModified for a 304 to a conditional request."""
         retries = stamina.retry_context(

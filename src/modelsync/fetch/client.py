@@ -107,8 +107,13 @@ class Fetcher:
             raise PagingError(f"the next page is at another place, {'://'.join(urlsplit(request.url)[:2])[:200]}")
         conditional = validators.headers if validators and validators.url == request.url else {}
         keyed = {} if endpoint.key is KeyUse.NEVER else authorization
+        # What only fills may use up half of the time that is left, so that it cannot cost the provider its sync.
+        patience = asker.seconds_left / 2 if endpoint.fills else None
         try:
-            return await asker.ask(request.url, {**keyed, **conditional}, conditional=bool(conditional))
+            async with asyncio.timeout(patience):
+                return await asker.ask(request.url, {**keyed, **conditional}, conditional=bool(conditional))
+        except TimeoutError:
+            return Failure(Kind.TRANSIENT, f"no complete answer from {_host(request.url)} within {patience:.0f} s", LATER)
         except RequestFailed as failed:
             if endpoint.fills or (endpoint.may_be_absent and failed.status == 404):
                 return failed.failure

@@ -1,6 +1,6 @@
 """What is remembered of syncs: runs, each provider's result, and what the next sync may take as unchanged."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,6 +13,10 @@ from modelsync.store.tickets import Ticket
 
 MOST_WARNINGS = 100
 """Warnings kept of one provider's result; the rest are only counted."""
+
+
+SILENCE = timedelta(minutes=5)
+"""A run without a ticket for longer than this is taken for dead; should it be alive after all, its end will say so."""
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +42,11 @@ def seen(connection: sa.Connection, slug: str, scope: str, version: int) -> Seen
 
 
 def begin_run(connection: sa.Connection, trigger: str, now: datetime) -> int:
-    """A new row for a run; its id."""
+    """A new row for a run; its id. Runs that stopped without a word are interrupted: they hold no valid ticket, and began a while ago."""
+    state, run = provider_state.c, sync_runs.c
+    alive = sa.select(state.ticket_run_id).where(state.ticket_until > now)
+    dead = (run.status == "running", run.started_at < now - SILENCE, run.id.not_in(alive))
+    connection.execute(sa.update(sync_runs).where(*dead).values(status="interrupted", finished_at=now))
     values = {"status": "running", "trigger": trigger, "started_at": now}
     return int(connection.execute(sa.insert(sync_runs).values(values).returning(sync_runs.c.id)).scalar_one())
 

@@ -202,6 +202,13 @@ model_changes = sa.Table(
     sa.Column("changed_at", UtcTime, nullable=False),
     sa.Index("ix_model_changes_model", "provider_id", "provider_model_id", "id"),
     sa.Index("ix_model_changes_run", "run_id"),
+    sa.Index(
+        "ix_model_changes_retired",
+        "provider_id",
+        "changed_at",
+        sqlite_where=sa.text("kind = 'retired'"),
+        postgresql_where=sa.text("kind = 'retired'"),
+    ),
 )
 
 provider_state = sa.Table(

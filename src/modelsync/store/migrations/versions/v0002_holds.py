@@ -42,6 +42,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_holds"),
     )
     op.create_index("ix_holds_provider", "holds", ["provider", "status"])
+    retired = sa.text("kind = 'retired'")
+    op.create_index(
+        "ix_model_changes_retired", "model_changes", ["provider_id", "changed_at"], sqlite_where=retired, postgresql_where=retired
+    )
     op.create_table(
         "audit_log",
         sa.Column("id", KEY, sa.Identity(), nullable=False),
