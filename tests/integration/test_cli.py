@@ -36,9 +36,9 @@ def test_a_sync_ends_in_a_table_with_a_row_per_provider(simulator: Simulator, tm
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("✓")] == list(all_providers())
     heads = done.stdout.splitlines()[0].split()
-    assert heads == ["provider", "fetched", "skipped", "created", "updated", "unchanged", "missing", "time"]
+    assert heads == ["provider", "fetched", "transformed", "skipped", "created", "updated", "unchanged", "missing", "time"]
     row = next(line.split() for line in done.stdout.splitlines() if line.startswith("✓ openrouter"))
-    assert row[2:8] == ["5", "0", "5", "0", "0", "0"]
+    assert row[2:9] == ["5", "5", "0", "5", "0", "0", "0"]
     assert str(tmp_path / "modelsync.db") in done.stdout
     assert len(done.stderr.splitlines()) == 21  # progress: a line per finished provider
 

@@ -104,7 +104,7 @@ def show_report(console: Console, report: Report, database: str) -> None:
     """The end of a sync: plan if it was dry, a row per provider, what needs attention, the sum."""
     if report.dry_run:
         show_plans(console, report)
-    console.print(_result_table(report))
+    console.print(_result_table(report, console.width))
     troubled = [result for result in report.results if kind_of(result) in ("failed", "held")]
     if troubled:
         console.print()
@@ -133,20 +133,19 @@ def _why(result: ProviderResult) -> str:
     return f"set {result.outcome.variables[0]}" if isinstance(result.outcome, NoKey) else "switched off"
 
 
-def _result_table(report: Report) -> Table:
-    numbers = ("fetched", "skipped", "created", "updated", "unchanged", "missing", "time")
-    made = output.table("provider", *numbers, right=numbers)
+FIGURES = ("fetched", "transformed", "skipped", "created", "updated", "unchanged", "missing")
+ALL_FIT = 96
+"""Columns that the table takes with all its figures; narrower terminals do without `transformed`, which is fetched less skipped."""
+
+
+def _result_table(report: Report, width: int) -> Table:
+    figures = [name for name in FIGURES if name != "transformed" or width >= ALL_FIT]
+    made = output.table("provider", *figures, "time", right=(*figures, "time"))
     for result in report.results:
         sign, style = MARKS[kind_of(result)]
-        name = Text(f"{sign} {result.slug}", style=style)
-        if not result.succeeded:
-            made.add_row(name, *[output.UNKNOWN] * (len(numbers) - 1), output.seconds(result.seconds))
-            continue
-        counts = result.counts
-        figures = (counts.fetched, counts.skipped, counts.created, counts.updated, counts.unchanged, counts.missing)
-        made.add_row(
-            name, *(Text(output.number(figure), style="" if figure else "dim") for figure in figures), output.seconds(result.seconds)
-        )
+        values = [getattr(result.counts, name) if result.succeeded else None for name in figures]
+        shown = [Text(output.number(value), style="" if value else "dim") for value in values]
+        made.add_row(Text(f"{sign} {result.slug}", style=style), *shown, output.seconds(result.seconds))
     return made
 
 
