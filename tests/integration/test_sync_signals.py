@@ -132,7 +132,7 @@ def test_a_signal_while_the_ticket_is_taken(simulator: Simulator, postgres_serve
     program(values, database_url, tmp_path).sync(["openrouter"])
     with syncing(values, database_url, tmp_path, "openrouter") as process:
         with psycopg.connect(database_url) as other:
-            other.execute("LOCK TABLE provider_state IN ACCESS EXCLUSIVE MODE")
+            other.execute("SELECT * FROM provider_state WHERE provider = 'openrouter' FOR UPDATE")
             until(lambda: len(table(database_url, "sync_runs")) == 2)
             time.sleep(0.5)  # long enough to ask for the ticket
             process.send_signal(signal.SIGTERM)
