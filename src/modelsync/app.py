@@ -15,7 +15,7 @@ from modelsync.provider import Provider
 from modelsync.reading import Listing, read
 from modelsync.report import ProviderResult, Report
 from modelsync.settings import Settings
-from modelsync.store import Catalog, Store, shown_address
+from modelsync.store import Store, shown_address
 from modelsync.sync import Job, Watch
 
 
@@ -78,11 +78,6 @@ class App:
 def build(settings: Settings | None = None, *, verbose: bool = False) -> App:
     """The program, from given settings or from those of this process."""
     return App(settings or settings_module.load(), verbose=verbose)
-
-
-def catalog(store: Store) -> Catalog:
-    """Questions to an open store."""
-    return Catalog(store)
 
 
 def _run(jobs: list[Job], fetcher: Fetcher, store: Store, *, dry_run: bool, watch: Watch, trigger: str) -> Report:

@@ -252,3 +252,35 @@ def test_a_reader_that_has_seen_enough_is_no_error(simulator: Simulator, tmp_pat
     done = subprocess.run(["sh", "-c", pipe], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.startswith("provider,provider_model_id,")
     assert done.stderr == ""
+
+
+def test_the_python_api_goes_by_the_names_users_know(simulator: Simulator, tmp_path: Path):
+    code = """
+import asyncio
+from modelsync.app import fetch_models, sync_all_providers, sync_provider_models
+from modelsync.errors import ModelsyncError, UsageError
+print(len(fetch_models("openrouter").models))
+print(sync_provider_models("openrouter", dry_run=True).counts.created, sync_provider_models("openrouter").counts.synced)
+print(sync_all_providers(["groq", "openrouter"]).counts.synced)
+for call in (lambda: fetch_models("opnrouter"), lambda: fetch_models("xai")):
+    try:
+        call()
+    except ModelsyncError as error:
+        print(type(error).__name__, error)
+async def inside():
+    sync_all_providers()
+try:
+    asyncio.run(inside())
+except UsageError as error:
+    print(error)
+"""
+    env = {name: value for name, value in environment(tmp_path, simulator).items() if name != "XAI_API_KEY"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.splitlines() == [
+        "5",
+        "5 5",
+        "11",
+        "UsageError Unknown provider: opnrouter. Did you mean openrouter?",
+        "ModelsyncError xai: API key not configured. Set XAI_API_KEY",
+        "modelsync's functions block, and this thread runs an event loop. Call them with asyncio.to_thread(…)",
+    ], done.stdout + done.stderr
