@@ -72,6 +72,8 @@ class Unreadable(msgspec.Struct, frozen=True):
     reason: str
 
 
+NO_NUMBER = Unreadable("not a plain decimal number")
+
 Amount = Decimal | Unreadable | None
 
 NO_SENTINELS: Mapping[bytes, str] = MappingProxyType({})
@@ -80,18 +82,26 @@ _number = re.compile(rb'(?P<quote>"?)(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3
 _twelve_digits = Context(prec=12)
 
 
-@lru_cache(maxsize=65536)
+LONGEST = 42
+"""Most bytes of a number on the wire, quotes included. Longer ones are neither read nor remembered."""
+
+
 def number(raw: bytes) -> Amount:
     """The exact number in a JSON number or numeric string; None for null, "" and nothing.
 
     At most 40 characters of ASCII digits, sign, point and exponent: "$0.5", "0,15", "free", true, NaN are unreadable.
     Twelve significant digits are kept, which removes float noise: 2.5999999999999996 is 2.6.
     """
+    return _number_in(raw) if len(raw) <= LONGEST else NO_NUMBER
+
+
+@lru_cache(maxsize=65536)
+def _number_in(raw: bytes) -> Amount:
     if raw in (b"", b"null", b'""'):
         return None
-    match = _number.fullmatch(raw) if len(raw) <= 42 else None
-    if match is None or len(match[2]) > 40:
-        return Unreadable("not a plain decimal number")
+    match = _number.fullmatch(raw)
+    if match is None or len(match[2]) > LONGEST - 2:
+        return NO_NUMBER
     return _twelve_digits.create_decimal(match[2].decode("ascii")).normalize(_twelve_digits)
 
 
@@ -101,9 +111,13 @@ def usd(raw: bytes, unit: Unit) -> Amount:
     return bounded(value * unit.usd, unit.per) if isinstance(value, Decimal) else value
 
 
-@lru_cache(maxsize=65536)  # prices repeat: the same few hundred in every list, and in every sync of a process
 def _stated(raw: bytes, unit: Unit) -> tuple[Amount, str]:
     """A wire price in USD per `unit.per`, and how it was written."""
+    return _remembered(raw, unit) if len(raw) <= LONGEST else (NO_NUMBER, f"{excerpt(raw)} {unit.name}")
+
+
+@lru_cache(maxsize=65536)  # prices repeat: the same few hundred in every list, and in every sync of a process
+def _remembered(raw: bytes, unit: Unit) -> tuple[Amount, str]:
     return usd(raw, unit), f"{excerpt(raw)} {unit.name}"
 
 

@@ -205,7 +205,7 @@ def _effective_prices(stated: Prices, known: Prices) -> Prices:
     if stated.dynamic:
         return stated
     if not stated.stated:
-        return msgspec.structs.replace(known, problems=stated.problems)
+        return msgspec.structs.replace(known, others=stated.others or known.others, problems=stated.problems)
     silent = {name: getattr(known, name) for name in PRICE_FIELDS if getattr(stated, name) is None and getattr(known, name) is not None}
     return msgspec.structs.replace(stated, **silent) if silent else stated
 

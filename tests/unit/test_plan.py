@@ -380,3 +380,11 @@ def test_an_unchanged_listing_retires_what_is_due():
     catalog = msgspec.structs.replace(stored(A, B, missing=["a", "b"]), due=frozenset("b"))
     plan = retirements(catalog)
     assert ([(change.kind, change.id) for change in plan.changes], plan.gone) == ([(Kind.RETIRED, "b")], ("a", "b"))
+
+
+def test_price_fields_that_are_only_kept_as_received_follow_the_provider():
+    known, stated = (Model(id="a", prices=Prices(prompt=price, others={"image": raw})) for price, raw in ((D("0.1"), "1"), (None, "2")))
+    assert effective(stated, known).prices == Prices(prompt=D("0.1"), others={"image": "2"})
+    assert [(change.field, change.old, change.new) for change in differences(known, effective(stated, known))] == [
+        ("pricing.others", {"image": "1"}, {"image": "2"})
+    ]
