@@ -7,13 +7,10 @@ from typing import Any
 import msgspec
 
 from modelsync.errors import Failure, Kind
+from modelsync.limits import within_limits, without_nul
 from modelsync.model import NO_PRICES, Model, content_hash, price_facts
 from modelsync.money import excerpt
 from modelsync.provider import Answer, Endpoint, Provider, Request, Wire
-
-MAX_TOKENS = 1_000_000_000
-MAX_ID_BYTES, MAX_NAME, MAX_DESCRIPTION, MAX_METADATA = 512, 500, 20_000, 100_000
-"""Longest id in bytes; longest name and description in characters; largest metadata of one row in bytes of JSON."""
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -201,7 +198,7 @@ def _without_nul(endpoint: Endpoint, raw: msgspec.Raw) -> msgspec.Raw:
     """A row without NUL characters, which Postgres holds in no text. An id is never altered: with one in it the row is rejected."""
     if "\0" in (_readable_id(endpoint, raw) or ""):
         raise msgspec.ValidationError("the id has control characters, or blanks around it")
-    return msgspec.Raw(_nul.sub(rb"\1", bytes(raw)))
+    return msgspec.Raw(without_nul(bytes(raw)))
 
 
 def _values(raw: msgspec.Raw) -> tuple[dict[str, Any], list[tuple[str, str]]]:
@@ -305,50 +302,3 @@ def _wire_id(row: msgspec.Struct) -> str | None:
 
 def _reason(error: Exception) -> str:
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)
-
-
-# Limits that hold for every provider
-
-
-def within_limits(model: Model, warnings: list[str]) -> Model:
-    """The model with every value inside the catalog's limits. Raises ValueError when the id itself cannot be used."""
-    check_id(model.id)
-    changes: dict[str, Any] = {}
-    for name, value in (("context_length", model.context_length), ("max_output_tokens", model.max_output_tokens)):
-        if value is not None and not 0 < value <= MAX_TOKENS:
-            changes[name] = None
-            if value:
-                warnings.append(f"{model.id}: {name} = {value} is outside 1 to {MAX_TOKENS}; not stated")
-    for name, text, limit in (("model_name", model.model_name, MAX_NAME), ("description", model.description, MAX_DESCRIPTION)):
-        if text is not None and (not text.strip() or len(text) > limit or "\0" in text):
-            changes[name] = text.replace("\0", "")[:limit].strip() or None
-            if len(text) > limit:
-                warnings.append(f"{model.id}: {name} of {len(text):,} characters was cut at {limit:,}")
-    metadata = _stored_metadata(model, warnings)
-    if metadata is not model.metadata:
-        changes["metadata"] = metadata
-    return msgspec.structs.replace(model, **changes) if changes else model
-
-
-def check_id(text: str) -> None:
-    """Raise ValueError for an id that cannot be a key: empty, over 512 bytes, or with control characters."""
-    if not text:
-        raise ValueError("the id is empty")
-    if len(text) > MAX_ID_BYTES or len(text.encode()) > MAX_ID_BYTES:
-        raise ValueError(f"the id is longer than {MAX_ID_BYTES} bytes")
-    if not text.isprintable() or text != text.strip():
-        raise ValueError("the id has control characters, or blanks around it")
-
-
-def _stored_metadata(model: Model, warnings: list[str]) -> Mapping[str, object]:
-    encoded = msgspec.json.encode(model.metadata)
-    if len(encoded) > MAX_METADATA:
-        warnings.append(f"{model.id}: {len(encoded):,} bytes of metadata were left out")
-        return {}
-    if b"\\u0000" not in encoded:
-        return model.metadata
-    without_nul = _nul.sub(rb"\1", encoded)
-    return model.metadata if without_nul == encoded else msgspec.json.decode(without_nul, type=dict[str, object])
-
-
-_nul = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")  # as JSON writes it; a backslash before it makes it the text \u0000

@@ -17,10 +17,11 @@ import pytest
 
 from modelsync.errors import Failure
 from modelsync.fetch import Fetched, Fetcher, Limits, Origins
+from modelsync.limits import check_id
 from modelsync.model import PER_TOKEN
 from modelsync.money import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKEN
 from modelsync.provider import Answer, Provider, Request
-from modelsync.reading import Listing, check_id, read
+from modelsync.reading import Listing, read
 from modelsync.registry import all_providers
 from modelsync.settings import load
 from modelsync.simulator.server import Simulator

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from modelsync import paging
 from modelsync.errors import Failure, Kind
+from modelsync.limits import check_id
 from modelsync.model import NO_PRICES, Model, Prices
 from modelsync.provider import Endpoint, Wire
 from modelsync.providers.openrouter import PROVIDER
-from modelsync.reading import Listing, Rejected, check_id
+from modelsync.reading import Listing, Rejected
 from support import D, good, listing, sample
 
 quick = settings(max_examples=100, deadline=None, derandomize=True)
