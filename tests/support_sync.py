@@ -18,7 +18,9 @@ from modelsync.simulator.server import Simulator
 SLUGS = tuple(registry.all_providers())
 DOCUMENTS = {"metadata", "pricing", "input_modalities", "output_modalities", "fields", "warnings", "validators", "listed"}
 MONEY = {"pricing_prompt", "pricing_completion", "pricing_image", "pricing_request"}
-TABLES = ("providers", "models", "model_changes", "sync_runs", "sync_results", "provider_state", "holds", "audit_log")
+TABLES = ("providers", "models", "model_changes", "sync_runs", "sync_results", "provider_state", "holds", "audit_log", "pins", "upstream_values", "answers")
+
+KEYS = {"provider_state": "provider", "upstream_values": "provider_id, provider_model_id"}
 
 # How many models a first sync of each sample makes, and what its day 1 does: (models, created, updated), with one missing everywhere.
 # Counted by hand in the samples: a change of what is not kept (permissions, throughput, updated_at, created of Nebius) is no update.
@@ -123,7 +125,7 @@ def _value(name: str, value: Any) -> Any:
 
 def table(database_url: str, name: str) -> list[dict[str, Any]]:
     """All rows of a table, in the order of their keys."""
-    return query(database_url, f"SELECT * FROM {name} ORDER BY {'provider' if name == 'provider_state' else 'id'}")
+    return query(database_url, f"SELECT * FROM {name} ORDER BY {KEYS.get(name, 'id')}")
 
 
 def models_of(database_url: str, slug: str) -> dict[str, dict[str, Any]]:

@@ -295,7 +295,7 @@ def test_an_older_schema_is_refused_until_it_is_upgraded_and_loses_nothing(datab
         "VALUES ('openrouter', 'mine', '{}', '2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z')",
     )
     for read_only in (True, False):
-        with pytest.raises(DatabaseError, match="has schema 0001, this modelsync needs 0002"):
+        with pytest.raises(DatabaseError, match="has schema 0001, this modelsync needs 0003"):
             Store.open(database_url, all_providers(), read_only=read_only)
     assert Schema(database_url).upgrade() == ("0001", "0002")
     assert Schema(database_url).upgrade() == ("0002", "0002")

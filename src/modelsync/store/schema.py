@@ -171,6 +171,8 @@ sync_runs = sa.Table(
     sa.Column("duration_seconds", sa.Double),
     *_counts("providers_processed"),
     *_counts(*COUNT_COLUMNS),
+    # Renewed while the run is alive.
+    sa.Column("heartbeat_at", UtcTime),
 )
 
 sync_results = sa.Table(
@@ -236,6 +238,15 @@ provider_state = sa.Table(
     sa.Column("last_success_at", UtcTime),
     sa.Column("last_attempt_at", UtcTime),
     sa.Column("failures_in_a_row", sa.Integer, nullable=False, server_default="0"),
+    # How often this provider's part of the catalog was written; the sum over all providers is the catalog's revision.
+    sa.Column("revision", Key, nullable=False, server_default="0"),
+    # Set while a rollback keeps syncs out.
+    sa.Column("frozen_at", UtcTime),
+    sa.Column("frozen_reason", sa.Text),
+    # How often each field of the wire was filled, by type, in the last complete listing; and how that last moved.
+    sa.Column("wire_fields", Document),
+    sa.Column("drift", Document),
+    sa.Column("drift_at", UtcTime),
 )
 
 holds = sa.Table(
@@ -253,7 +264,54 @@ holds = sa.Table(
     sa.Column("last_seen_at", UtcTime, nullable=False),
     sa.Column("resolved_at", UtcTime),
     *_texts("resolved_by", "reason"),
+    # Of a held price: the fields with their live and stated values, and when a later listing first stated the same.
+    sa.Column("detail", Document),
+    sa.Column("agreed_at", UtcTime),
     sa.Index("ix_holds_provider", "provider", "status"),
+)
+
+upstream_values = sa.Table(
+    "upstream_values",
+    metadata,
+    sa.Column("provider_id", Key, sa.ForeignKey("providers.id"), primary_key=True),
+    sa.Column("provider_model_id", sa.Text, primary_key=True),
+    # What the provider said last; what stands where no pin says otherwise; and since when which prices are not stated.
+    sa.Column("stated", Document, nullable=False),
+    sa.Column("believed", Document, nullable=False),
+    sa.Column("silent", Document, nullable=False),
+)
+
+pins = sa.Table(
+    "pins",
+    metadata,
+    _id(),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("provider_model_id", sa.Text, nullable=False),
+    sa.Column("field", sa.Text, nullable=False),
+    sa.Column("value", Document),
+    # The value that stood beneath when the pin was set.
+    sa.Column("beneath", Document),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime),
+    sa.UniqueConstraint("provider", "provider_model_id", "field"),
+)
+
+answers = sa.Table(
+    "answers",
+    metadata,
+    _id(),
+    sa.Column("run_id", Key, sa.ForeignKey("sync_runs.id"), nullable=False),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("endpoint", sa.Text, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("bytes", Key, nullable=False),
+    sa.Column("received_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("run_id", "provider", "position"),
+    sa.Index("ix_answers_digest", "digest"),
 )
 
 audit_log = sa.Table(
