@@ -297,7 +297,7 @@ def test_an_older_schema_is_refused_until_it_is_upgraded_and_loses_nothing(datab
     for read_only in (True, False):
         with pytest.raises(DatabaseError, match="has schema 0001, this modelsync needs 0003"):
             Store.open(database_url, all_providers(), read_only=read_only)
-    assert Schema(database_url).upgrade() == ("0001", "0002")
-    assert Schema(database_url).upgrade() == ("0002", "0002")
+    assert Schema(database_url).upgrade() == ("0001", "0003")
+    assert Schema(database_url).upgrade() == ("0003", "0003")
     assert [row["name"] for row in query(database_url, "SELECT name FROM providers")] == ["mine"]
     Store.open(database_url, all_providers()).close()
