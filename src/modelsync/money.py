@@ -44,6 +44,9 @@ CENTS_PER_IMAGE_UNIT = Unit("US cents per image unit", "image unit", Decimal("1e
 LOWEST_PER_TOKEN, HIGHEST_PER_TOKEN = Decimal("1e-11"), Decimal("1e-2")
 """A stated, non-zero price per token outside these bounds is not believed (USD per token)."""
 
+_LEAST_CLAIM, _GREATEST_CLAIM = Decimal("1e-20"), Decimal("1e6")
+"""Beyond these (USD per token) no mistake in a unit leads; such a number is no price at all."""
+
 HIGHEST_PER_UNIT = Decimal(100_000)
 """The same for any other unit (USD)."""
 
@@ -67,9 +70,10 @@ class Price(msgspec.Struct, frozen=True):
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """A stated price that is not taken, and why."""
+    """A stated price that is not taken, and why; with its value where it is a number outside the bounds."""
 
     reason: str
+    value: Decimal | None = None
 
 
 NO_NUMBER = Unreadable("not a plain decimal number")
@@ -129,7 +133,8 @@ def bounded(value: Decimal, per: str) -> Amount:
         return Unreadable("negative")
     low, high = (LOWEST_PER_TOKEN, HIGHEST_PER_TOKEN) if per == "token" else (Decimal(0), HIGHEST_PER_UNIT)
     if not low <= value <= high:
-        return Unreadable(f"{value.normalize():f} USD per {per} is outside {low:f} to {high:f}")
+        claim = value.normalize(_twelve_digits) if _LEAST_CLAIM <= value <= _GREATEST_CLAIM else None
+        return Unreadable(f"{value.normalize():f} USD per {per} is outside {low:f} to {high:f}", claim)
     return value.normalize(_twelve_digits)
 
 
@@ -149,6 +154,7 @@ def read_prices(
     """
     facts: dict[str, Any] = {}
     per_unit: list[UnitPrice] = []
+    implausible: dict[str, Decimal] = {}
     raw_texts: dict[str, str] = {}
     others: dict[str, str] = {}
     problems: list[str] = []
@@ -169,7 +175,8 @@ def read_prices(
             continue
         raw_texts[field] = written
         if isinstance(value, Unreadable):
-            problems.append(f"price {field} = {excerpt(raw)}: {value.reason}; not stated")
+            implausible |= _claim(price, value)
+            problems.append(f"price {field} = {excerpt(raw)}: {value.reason}; {'held' if price.to in implausible else 'not stated'}")
         elif value or (zero_is_free and price.zero_is_free):
             if price.to == "per_unit":
                 per_unit.append(UnitPrice(price.unit.per, value, field))
@@ -178,7 +185,20 @@ def read_prices(
     if not (raw_texts or others or dynamic):
         return NO_PRICES
     per_unit.sort(key=lambda unit_price: unit_price.what)
-    return Prices(**facts, per_unit=tuple(per_unit), dynamic=dynamic, others=others, raw=raw_texts, problems=tuple(problems))
+    return Prices(
+        **facts,
+        per_unit=tuple(per_unit),
+        dynamic=dynamic,
+        others=others,
+        raw=raw_texts,
+        problems=tuple(problems),
+        implausible=implausible,
+    )
+
+
+def _claim(price: Price, found: Unreadable) -> dict[str, Decimal]:
+    """A price per token that cannot be true, but is a number: a person may look at it."""
+    return {price.to: found.value} if found.value is not None and price.to in PER_TOKEN else {}
 
 
 class _Scaled(msgspec.Struct, frozen=True):
@@ -211,6 +231,11 @@ def canonical(raw: bytes, limit: int = 2000) -> str:
         return msgspec.json.encode(msgspec.json.decode(raw), order="deterministic").decode()[:limit]
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return excerpt(raw, limit)
+
+
+def plain(value: object) -> Any:
+    """A fact as JSON has it: decimals as plain digits in a string, times in ISO 8601, tuples as lists."""
+    return plain_decimals(msgspec.to_builtins(value, builtin_types=(Decimal,), enc_hook=str))
 
 
 def plain_decimals(value: Any) -> Any:

@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
-from modelsync.model import PRICE_FIELDS, Model, Prices, price_facts
+from modelsync.layers import PRICE_COLUMNS, Beneath, Pin, Silence, effective, pinned, value_of
+from modelsync.model import PRICE_FIELDS, Model, claimed, price_facts
+from modelsync.money import plain
 from modelsync.reading import Listing
 
 
@@ -28,9 +31,28 @@ class FieldChange(msgspec.Struct, frozen=True):
     new: object
 
 
+class StoredModel(msgspec.Struct, frozen=True):
+    """One model as it stands in the catalog, with the times of its last real change and of its last price, and what lies beneath it."""
+
+    model: Model
+    updated_at: datetime
+    priced_at: datetime | None = None
+    beneath: Beneath | None = None
+    status: str = "active"
+    missing_since: datetime | None = None
+    missing_since_seq: int | None = None
+
+    @property
+    def believed(self) -> Model:
+        """The model without its pins."""
+        return self.beneath.believed if self.beneath else self.model
+
+
 class Change(msgspec.Struct, frozen=True):
     """What happens to one model. `model` is how it will stand in the catalog, `content_hash` that of what the provider said.
 
+    `stated` is what the listing says, None when the model is not in it; `before` the model as it stands. `held` says that its price is
+    not believed, `silent` which prices are not stated any more, `pinned` which fields an operator decided.
     No `fields` on an updated model means that only its metadata moved: the row is written, history is not. `updated_at` is the time of the
     last real change and `priced_at` that of the last price, where they are older than this plan.
     """
@@ -42,21 +64,19 @@ class Change(msgspec.Struct, frozen=True):
     fields: tuple[FieldChange, ...] = ()
     updated_at: datetime | None = None
     priced_at: datetime | None = None
-
-
-class StoredModel(msgspec.Struct, frozen=True):
-    """One model as it stands in the catalog, with the times of its last real change and of its last price."""
-
-    model: Model
-    updated_at: datetime
-    priced_at: datetime | None = None
+    stated: Model | None = None
+    before: StoredModel | None = None
+    held: bool = False
+    silent: Mapping[str, Silence] = {}
+    pinned: tuple[str, ...] = ()
 
 
 class Stored(msgspec.Struct, frozen=True):
     """What the database holds for one provider: every id with its hash, and the full rows a plan needs.
 
     `missing` were absent from the last complete listings, `due` are those of them that were absent often and long enough to be retired
-    if they are absent again, `retired` those that are.
+    if they are absent again, `retired` those that are. `restless` are models that a sync looks at even if the provider says nothing new
+    of them: something lies beneath them. `pins` are what operators decided, by id.
     """
 
     hashes: Mapping[str, str]
@@ -64,6 +84,8 @@ class Stored(msgspec.Struct, frozen=True):
     models: Mapping[str, StoredModel] = {}
     due: frozenset[str] = frozenset()
     retired: frozenset[str] = frozenset()
+    restless: frozenset[str] = frozenset()
+    pins: Mapping[str, tuple[Pin, ...]] = {}
 
     @property
     def gone(self) -> frozenset[str]:
@@ -72,31 +94,51 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """What waits for a person: the kind ("shrink", "empty", …), what happened, what to do, and the ids it is about."""
+    """What waits for a person: the kind ("shrink", "price", …), what happened, what to do, and the ids it is about.
+
+    `detail` is `{field: [live, stated]}` of a held price, in JSON values.
+    """
 
     kind: str
     message: str
     hint: str
     ids: tuple[str, ...] = ()
+    detail: Mapping[str, Any] | None = None
 
 
 class Plan(msgspec.Struct, frozen=True):
     """All changes of one provider, in the order of their ids, and how many models stay as they are.
 
     `gone` are the models of the catalog, retired ones aside, that a complete listing does not have, newly or still. With `holds` a part
-    of what the listing says is not applied; `refused` is the hold that keeps all of it from being applied.
+    of what the listing says is not applied; `rejected` are those of which a person has said so already; `refused` is the hold that keeps
+    all of it from being applied. `beneath` is what is to be remembered beneath models, or None where nothing lies beneath any more.
+    `notices` are for people: the provider moved under a pin. `silent` says that a price is not stated any more.
     """
 
     changes: tuple[Change, ...] = ()
     unchanged: int = 0
     gone: tuple[str, ...] = ()
     holds: tuple[Hold, ...] = ()
+    rejected: tuple[Hold, ...] = ()
     refused: Hold | None = None
+    beneath: Mapping[str, Beneath | None] = {}
+    notices: tuple[str, ...] = ()
+    silent: bool = False
 
     @property
     def absent(self) -> int:
         """How many models are gone."""
         return len(self.gone)
+
+    @property
+    def writes(self) -> bool:
+        """Whether applying it writes any model, or anything beneath one."""
+        return bool(self.changes or self.beneath)
+
+    @property
+    def waits(self) -> bool:
+        """Whether time alone may change what is made of the same listing."""
+        return bool(self.holds) or self.silent
 
     def count(self, *kinds: Kind) -> int:
         """How many changes are of one of `kinds`."""
@@ -107,34 +149,37 @@ NOTHING_STORED = Stored({})
 
 
 def needed(listing: Listing, stored: Stored) -> list[str]:
-    """Ids whose full stored rows `make_plan` will look at: those that differ, came back, are newly absent, or will be retired."""
-    hashes, away = stored.hashes, stored.gone
-    if listing.hashes == hashes and not away:
+    """Ids whose full stored rows `make_plan` will look at: those that differ, came back, are newly absent, restless, or will be retired."""
+    hashes, away, restless = stored.hashes, stored.gone, stored.restless
+    if listing.hashes == hashes and not away and not restless:
         return []
     seen = listing.seen
     came = {row_id for row_id, digest in listing.hashes.items() if hashes.get(row_id, digest) != digest}
-    came |= seen & away
+    came |= seen & (away | restless) & hashes.keys()
     gone = {row_id for row_id in hashes if row_id not in seen and row_id not in away} | stored.due if listing.complete else set()
     return sorted(came | gone)
 
 
 def make_plan(listing: Listing, stored: Stored) -> Plan:
-    """The difference between what the provider lists and what is stored.
+    """The difference between what the provider lists and what is stored, before anything of it is doubted and before pins.
 
     A model that a complete, non-empty listing does not have is marked missing, and stays active; it is retired once it was absent often
     and long enough, and revived when it is listed again. A value that is not stated any more does not erase the one that is known.
     """
-    if listing.hashes == stored.hashes and not stored.gone:  # by far the most frequent case, in one comparison
+    if listing.hashes == stored.hashes and not stored.gone and not stored.restless:  # by far the most frequent case, in one comparison
         return Plan(unchanged=len(listing.hashes))
     changes: list[Change] = []
     unchanged = 0
     known, seen, away = stored.hashes, listing.seen, stored.gone
+    looked_at = away | stored.restless
     for row_id, digest in listing.hashes.items():
         before = known.get(row_id)
-        if before == digest and row_id not in away:
+        if before == digest and row_id not in looked_at:
             unchanged += 1
         elif before is None:
-            changes.append(Change(Kind.ADDED, row_id, listing.models[row_id], digest))
+            stated = listing.models[row_id]
+            model = msgspec.structs.replace(stated, prices=claimed(stated.prices)) if stated.prices.implausible else stated
+            changes.append(Change(Kind.ADDED, row_id, model, digest, stated=stated))
         else:
             changes.append(_changed(stored, row_id, listing.models[row_id], digest))
     gone = sorted(row_id for row_id in known if row_id not in seen and row_id not in stored.retired) if listing.complete and seen else []
@@ -152,65 +197,109 @@ def retirements(stored: Stored) -> Plan:
 
 def _changed(stored: Stored, row_id: str, model: Model, digest: str) -> Change:
     before = stored.models[row_id]
-    after = effective(model, before.model)
-    away = row_id in stored.gone
-    fields = (*_back_from_retirement(stored, row_id), *differences(before.model, after))
-    repriced = any(field.field.startswith("pricing") for field in fields)
-    return Change(
-        Kind.REVIVED if away else Kind.UPDATED,
-        row_id,
-        after,
-        digest,
-        fields,
-        updated_at=None if fields or away else before.updated_at,
-        priced_at=None if repriced else before.priced_at,
-    )
+    claims = msgspec.structs.replace(model, prices=claimed(model.prices))
+    kind = Kind.REVIVED if row_id in stored.gone else Kind.UPDATED
+    return Change(kind, row_id, effective(claims, before.believed), digest, _back(stored, row_id), stated=model, before=before)
 
 
 def _retired(stored: Stored, row_id: str) -> Change:
     change = _as_it_was(stored, row_id, Kind.RETIRED)
     inactive = msgspec.structs.replace(change.model, available=False)
-    fields = (FieldChange("status", "missing", "retired"), *differences(change.model, inactive))
-    return msgspec.structs.replace(change, model=inactive, fields=fields)
+    return msgspec.structs.replace(change, model=inactive, fields=(FieldChange("status", "missing", "retired"),))
 
 
 def _revived(stored: Stored, row_id: str) -> Change:
     """A model that is listed again in a row that cannot be read: present, and otherwise as it was known."""
     change = _as_it_was(stored, row_id, Kind.REVIVED)
-    if row_id not in stored.retired:
-        return change
-    active = msgspec.structs.replace(change.model, available=True)
-    fields = (*_back_from_retirement(stored, row_id), *differences(change.model, active))
-    return msgspec.structs.replace(change, model=active, fields=fields)
+    available = True if row_id in stored.retired else change.model.available
+    return msgspec.structs.replace(change, model=msgspec.structs.replace(change.model, available=available), fields=_back(stored, row_id))
 
 
-def _back_from_retirement(stored: Stored, row_id: str) -> tuple[FieldChange, ...]:
+def _back(stored: Stored, row_id: str) -> tuple[FieldChange, ...]:
     return (FieldChange("status", "retired", "active"),) if row_id in stored.retired else ()
 
 
 def _as_it_was(stored: Stored, row_id: str, kind: Kind) -> Change:
     before = stored.models[row_id]
-    return Change(kind, row_id, before.model, stored.hashes[row_id], priced_at=before.priced_at)
+    silent = before.beneath.silent if before.beneath else {}
+    return Change(kind, row_id, before.believed, stored.hashes[row_id], before=before, silent=silent)
 
 
-def effective(stated: Model, known: Model) -> Model:
-    """What stands in the catalog: what the provider states, and where it is silent, what was known before."""
-    silent = {
-        name: getattr(known, name) for name in Model.__struct_fields__ if getattr(stated, name) is None and getattr(known, name) is not None
-    }
-    return msgspec.structs.replace(stated, **silent, prices=_effective_prices(stated.prices, known.prices))
+# The last step: what is believed, under what is pinned
 
 
-def _effective_prices(stated: Prices, known: Prices) -> Prices:
-    if stated.dynamic:
-        return stated
-    if not stated.stated:
-        return msgspec.structs.replace(known, others=stated.others or known.others, problems=stated.problems)
-    silent = {name: getattr(known, name) for name in PRICE_FIELDS if getattr(stated, name) is None and getattr(known, name) is not None}
-    return msgspec.structs.replace(stated, **silent) if silent else stated
+def settled(plan: Plan, stored: Stored) -> Plan:
+    """The plan with pins over what is believed, and every change described by its fields; what changes nothing is left out."""
+    changes: list[Change] = []
+    beneath: dict[str, Beneath | None] = {}
+    notices: list[str] = []
+    for change in plan.changes:
+        pins = stored.pins.get(change.id, ())
+        lies = _beneath(change, pins)
+        if lies != (change.before.beneath if change.before else None):
+            beneath[change.id] = lies
+            notices += _moved(change, pins)
+        described = _described(change, pins)
+        if not _is_nothing(described, stored):
+            changes.append(described)
+    return msgspec.structs.replace(
+        plan,
+        changes=tuple(changes),
+        unchanged=plan.unchanged + len(plan.changes) - len(changes),
+        beneath=beneath,
+        notices=tuple(notices),
+        silent=any(change.silent for change in plan.changes),
+    )
 
 
-_COLUMNS = {"prompt": "pricing_prompt", "completion": "pricing_completion", "image": "pricing_image", "request": "pricing_request"}
+def _beneath(change: Change, pins: tuple[Pin, ...]) -> Beneath | None:
+    before = change.before.beneath if change.before else None
+    says_nothing = change.stated is None and before is not None
+    if not (pins or change.held or change.silent or says_nothing):
+        return None
+    stated = change.stated or (before.stated if before else change.model)
+    return Beneath(stated, change.model, change.silent)
+
+
+def _moved(change: Change, pins: tuple[Pin, ...]) -> Iterable[str]:
+    """A sentence for every pinned field of which the provider now says something else."""
+    if change.before is None or change.stated is None:
+        return
+    for pin in pins:
+        old, new = value_of(change.before.believed, pin.field), value_of(change.model, pin.field)
+        if old != new:
+            yield f"{change.id}: {pin.field} is pinned to {plain(pin.value)}; the provider moved from {plain(old)} to {plain(new)}"
+
+
+def _described(change: Change, pins: tuple[Pin, ...]) -> Change:
+    model = pinned(change.model, pins)
+    before = change.before
+    if before is None:
+        return msgspec.structs.replace(change, model=model, pinned=tuple(pin.field for pin in pins))
+    fields = (*change.fields, *differences(before.model, model))
+    repriced = any(field.field.startswith("pricing") for field in fields)
+    old = not fields and change.kind is Kind.UPDATED
+    return msgspec.structs.replace(
+        change,
+        model=model,
+        fields=fields,
+        updated_at=before.updated_at if old else None,
+        priced_at=None if repriced else before.priced_at,
+        pinned=tuple(pin.field for pin in pins),
+    )
+
+
+def _is_nothing(change: Change, stored: Stored) -> bool:
+    """Whether the row stays exactly as it is."""
+    return (
+        change.kind is Kind.UPDATED
+        and change.before is not None
+        and not change.fields
+        and change.content_hash == stored.hashes[change.id]
+        and change.model.metadata == change.before.model.metadata
+    )
+
+
 _NAMES = {"available": "is_active"}
 
 
@@ -224,4 +313,4 @@ def differences(before: Model, after: Model) -> Iterable[FieldChange]:
             yield FieldChange(_NAMES.get(name, name), old, new)
     for name, old, new in zip(PRICE_FIELDS, price_facts(before.prices), price_facts(after.prices), strict=True):
         if old != new:
-            yield FieldChange(_COLUMNS.get(name, f"pricing.{name}"), old, new)
+            yield FieldChange(PRICE_COLUMNS.get(name, f"pricing.{name}"), old, new)

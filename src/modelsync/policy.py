@@ -8,12 +8,15 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from modelsync.plan import Hold, Kind, Plan
+from modelsync import quarantine
+from modelsync.layers import Silence, unstated, without_prices
+from modelsync.plan import Change, Hold, Kind, Plan, Stored, settled
+from modelsync.quarantine import Evidence
 from modelsync.reading import Listing
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """When absence is believed.
+    """When absence, and when a price is believed.
 
     A model is retired after it was absent from `retire_after_listings` complete listings in a row that span `retire_after_hours`.
     A listing that lacks more than `shrink_share` of the most models of the last seven days, and more than `shrink_models`, is held.
@@ -26,9 +29,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     shrink_models: int = 5
     rejected_share: float = 0.1
     other_catalog_share: float = 0.8
+    prices: quarantine.Limits = quarantine.Limits()
 
     def is_due(self, since: datetime, since_seq: int, now: datetime, seq: int) -> bool:
-        """Whether a model absent since listing `since_seq` at `since` is retired if listing `seq` at `now` lacks it too."""
+        """Whether what is absent since listing `since_seq` at `since` is believed to be gone if listing `seq` at `now` lacks it too."""
         return seq - since_seq + 1 >= self.retire_after_listings and now - since >= timedelta(hours=self.retire_after_hours)
 
 
@@ -40,6 +44,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
     `retired_lately` were retired within these days without a person's word: without them a slow drip would pass for ever. `accepted` and
     `doubted` are ids whose absence was confirmed or rejected; `accepted_kinds` are the holds of whole listings that were confirmed.
+    `moment` is the time and the number of this listing, None when its silence about a price means nothing.
     """
 
     most_listed: int = 0
@@ -48,6 +53,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     accepted: frozenset[str] = frozenset()
     doubted: frozenset[str] = frozenset()
     accepted_kinds: frozenset[str] = frozenset()
+    moment: Silence | None = None
+    prices: Evidence = Evidence()
 
 
 NOTHING_CHANGED = "Nothing was changed"
@@ -64,13 +71,32 @@ def outside_scope(listing: Listing, known: Iterable[str], *, scope: str, last_sc
     return lacking - listing.seen if lacking else lacking
 
 
-def decide(plan: Plan, listing: Listing, stored_count: int, context: Context, rules: Rules) -> Plan:
-    """The plan with everything taken out that is not believed."""
+def decide(plan: Plan, listing: Listing, stored: Stored, context: Context, rules: Rules) -> Plan:
+    """The plan with everything taken out that is not believed, and with operators' decisions over it."""
+    standing = len(stored.hashes) - len(stored.retired)
     for refuse in (_unreadable, _empty, _other_catalog):
-        hold = refuse(plan, listing, stored_count, context, rules)
+        hold = refuse(plan, listing, standing, context, rules)
         if hold is not None and hold.kind not in context.accepted_kinds:
             return Plan(refused=hold)
-    return _guard_against_shrinking(_without_doubted(plan, context), listing, context, rules)
+    plan = _guard_against_shrinking(_without_doubted(plan, context), listing, context, rules)
+    judged = quarantine.judge(tuple(_forgetting(change, context.moment, rules) for change in plan.changes), context.prices, rules.prices)
+    plan = msgspec.structs.replace(plan, changes=judged.changes, holds=(*plan.holds, *judged.holds), rejected=judged.rejected)
+    return settled(plan, stored)
+
+
+def _forgetting(change: Change, moment: Silence | None, rules: Rules) -> Change:
+    """A price that was not stated often and long enough becomes unknown; until then it stays, and since when is remembered."""
+    if change.stated is None or change.before is None:
+        return change
+    before = change.before.beneath.silent if change.before.beneath else {}
+    names = list(unstated(change.stated.prices, change.model.prices))
+    if moment is None:
+        return msgspec.structs.replace(change, silent={name: before[name] for name in names if name in before})
+    silent = {name: before.get(name, moment) for name in names if name not in change.stated.prices.implausible}
+    gone = [name for name, since in silent.items() if rules.is_due(since.since, since.seq, moment.since, moment.seq)]
+    prices = without_prices(change.model.prices, gone)
+    left = {name: since for name, since in silent.items() if name not in gone}
+    return msgspec.structs.replace(change, model=msgspec.structs.replace(change.model, prices=prices), silent=left)
 
 
 Refusal = Callable[[Plan, Listing, int, Context, Rules], Hold | None]

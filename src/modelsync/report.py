@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, assert_never
 
 import msgspec
 
 from modelsync.errors import Failure
-from modelsync.money import plain_decimals
+from modelsync.money import plain
 from modelsync.plan import Hold, Kind, Plan
 from modelsync.reading import Listing
 
@@ -97,6 +96,11 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 Outcome = Synced | Planned | NotModified | NoKey | Disabled | Busy | Superseded | Held | Cancelled | Failed
+
+
+def tag(outcome: Outcome) -> str:
+    """The outcome in one word, as databases and JSON have it."""
+    return str(type(outcome).__struct_config__.tag)
 
 
 class ProviderResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,7 +250,7 @@ def details(report: Report, result: ProviderResult) -> dict[str, Any]:
     return {
         "provider": result.slug,
         "provider_id": result.provider_id,
-        "status": msgspec.to_builtins(result.outcome)["type"],
+        "status": tag(result.outcome),
         "dry_run": report.dry_run,
         "run_id": report.run_id,
         "models_fetched": counts.fetched,
@@ -295,8 +299,3 @@ def document(report: Report) -> dict[str, Any]:
             "results": [details(report, result) for result in report.results],
         },
     }
-
-
-def plain(value: object) -> Any:
-    """A fact as JSON has it: decimals as plain digits in a string, times in ISO 8601, tuples as lists."""
-    return plain_decimals(msgspec.to_builtins(value, builtin_types=(Decimal,), enc_hook=str))

@@ -167,7 +167,8 @@ async def _obtain(job: Job, fetcher: Fetcher, seen: Seen | None, watch: Watch) -
     listing = await asyncio.to_thread(_read, job, fetched)
     if isinstance(listing, Failure):
         return Failed(listing)
-    return Commit(job.provider, listing, _seen(job, fetched, listing), job.rules, job.scope)
+    whole = listing.complete and not fetched.notes
+    return Commit(job.provider, listing, _seen(job, fetched, listing) if whole else None, job.rules, job.scope, whole)
 
 
 def _read(job: Job, fetched: Fetched) -> Listing | Failure:
@@ -181,10 +182,8 @@ def _read(job: Job, fetched: Fetched) -> Listing | Failure:
     return msgspec.structs.replace(listing, warnings=(*listing.warnings, *fetched.notes))
 
 
-def _seen(job: Job, fetched: Fetched, listing: Listing) -> Seen | None:
-    """What lets the next sync skip an unchanged answer: only a complete listing, with every call answered."""
-    if not listing.complete or fetched.notes:
-        return None
+def _seen(job: Job, fetched: Fetched, listing: Listing) -> Seen:
+    """What lets the next sync skip an unchanged answer of a complete listing, with every call answered."""
     validators = msgspec.structs.asdict(fetched.validators) if fetched.validators else None
     skipped = len(listing.rejected) + len(listing.duplicates)
     listed = Counts(fetched=listing.fetched, transformed=listing.fetched - skipped, skipped=skipped)

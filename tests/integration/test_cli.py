@@ -33,8 +33,11 @@ def simulator(shared: Simulator) -> Simulator:
 
 def test_a_sync_ends_in_a_table_with_a_row_per_provider(simulator: Simulator, tmp_path: Path):
     done = run(tmp_path, "sync", env=environment(tmp_path, simulator))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("✓")] == list(all_providers())
+    assert done.returncode == 4, done.stdout + done.stderr  # Helicone's registry lists a price of $20,000 per 1M tokens
+    table = [line.split() for line in done.stdout.splitlines() if re.match(r"[✓◐] \S+ +\d", line)]
+    assert [row[1] for row in table] == list(all_providers())
+    assert [row[1] for row in table if row[0] == "◐"] == ["helicone"]
+    assert "◐ helicone: moss-nemo: pricing_prompt unknown → $20,000 per 1M tokens" in done.stdout
     heads = done.stdout.splitlines()[0].split()
     assert heads == ["provider", "fetched", "transformed", "skipped", "created", "updated", "unchanged", "missing", "time"]
     row = next(line.split() for line in done.stdout.splitlines() if line.startswith("✓ openrouter"))
@@ -70,7 +73,7 @@ def test_the_script_takes_the_same_options_and_a_dry_run_leaves_the_file_as_it_w
 
 def test_a_dry_run_without_a_catalog_makes_none(simulator: Simulator, tmp_path: Path):
     done = run(tmp_path, "sync", "--dry-run", env=environment(tmp_path, simulator))
-    assert done.returncode == 0
+    assert done.returncode == 4
     assert list(tmp_path.iterdir()) == []
 
 
@@ -94,7 +97,7 @@ def test_no_key_is_ever_shown(simulator: Simulator, tmp_path: Path):
 def test_a_missing_key_skips_its_provider_by_name(simulator: Simulator, tmp_path: Path):
     env = {name: value for name, value in environment(tmp_path, simulator).items() if name != "GROQ_API_KEY"}
     done = run(tmp_path, "sync", env=env)
-    assert done.returncode == 0
+    assert done.returncode == 4
     assert "Skipped: groq (set GROQ_API_KEY)" in done.stdout
     assert run(tmp_path, "sync", "--providers", "groq", env=env).returncode == 1  # asked for by name
 
@@ -212,26 +215,26 @@ def test_the_demo_shows_two_syncs_of_21_providers(tmp_path: Path):
     assert second[0] < 30
 
 
-def on_a_terminal(folder: Path, simulator: Simulator, *arguments: str, columns: int = 80) -> str:
+def on_a_terminal(folder: Path, simulator: Simulator, *arguments: str, columns: int = 80, code: int = 0) -> str:
     """The raw bytes of a command on a pseudo-terminal, as text."""
     env = environment(folder, simulator, TERM="xterm-256color")
     child = pexpect.spawn(sys.executable, ["-m", "modelsync", *arguments], cwd=str(folder), env=env, dimensions=(50, columns), timeout=60)
     child.expect(pexpect.EOF)
     child.close()
-    assert child.exitstatus == 0, child.before
+    assert child.exitstatus == code, child.before
     return str(child.before.decode())
 
 
 def test_on_a_terminal_progress_is_live_and_the_table_fits(simulator: Simulator, tmp_path: Path):
     simulator.add_fault("openrouter", "delay", seconds=1.0)
-    raw = on_a_terminal(tmp_path, simulator, "sync")
+    raw = on_a_terminal(tmp_path, simulator, "sync", code=4)
     assert "\x1b[" in raw  # colours and a live display
     assert "fetching" in raw
     assert re.search(r"\d+/21 providers", raw)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw)
     table = plain[plain.rindex("provider  ") :].splitlines()
-    assert all(len(line) <= 80 for line in table)
-    assert len([line for line in table if line.startswith("✓")]) == 21
+    assert all(len(line) <= 80 for line in table[:22])
+    assert len([line for line in table if re.match(r"[✓◐] \S+ +\d", line)]) == 21  # no name is wrapped
 
 
 def test_verbose_turns_the_live_display_off(simulator: Simulator, tmp_path: Path):

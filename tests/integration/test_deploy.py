@@ -97,7 +97,7 @@ def test_units_start_the_documented_command(units):
         with Simulator() as simulator:
             env = {"PATH": "/usr/bin:/bin", "MODELSYNC_ORIGIN": simulator.origin, "HOME": str(units)}
             done = subprocess.run(arguments, cwd=units, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode in (0, 4), done.stderr
         assert (units / "modelsync.db").exists()
 
 
@@ -166,7 +166,8 @@ def test_the_step_syncs_reports_and_takes_inputs(tmp_path):
         assert (frequent.returncode, frequent.stdout) == (0, "Processed 2 providers. Success: 2, Errors: 0. Total synced: 8 models\n")
         everything = step(tmp_path, SCHEDULE="0 2 * * *", **common)
         assert (everything.returncode, f"Processed {len(all_providers())} providers" in everything.stdout) == (0, True)
-        assert (tmp_path / "summary").read_text() == dry.stdout + frequent.stdout + everything.stdout
+        said = everything.stdout.replace("::notice::Something waits for a person: see errors in report.json\n", "")
+        assert (tmp_path / "summary").read_text() == dry.stdout + frequent.stdout + said
 
 
 def test_the_step_turns_waiting_into_a_notice_and_fails_for_failures(tmp_path):

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from modelsync.errors import DatabaseError
 from modelsync.model import Model, Prices, Tier, UnitPrice
-from modelsync.plan import Kind, Stored
+from modelsync.plan import Kind
 from modelsync.report import Busy, Counts, NotModified, ProviderResult, Superseded, Synced
 from modelsync.store import Catalog, Commit, ModelFilter, Ticket
+from modelsync.store.planning import full_rows
 from support_store import (
     PROVIDER,
     SLUG,
@@ -93,7 +94,7 @@ def test_an_identical_listing_writes_no_model(database_url: str) -> None:
         assert result.outcome == Synced(Counts(fetched=50, transformed=50, synced=50, unchanged=50), 0)
         assert touched(database_url) == []
 
-        models[6] = model("m7", D("0.5") / 1_000_000)
+        models[6] = model("m7", D("3.5") / 1_000_000)
         result = commit(store, *models)
         assert (result.counts.updated, result.counts.unchanged) == (1, 49)
         assert touched(database_url) == ["m7"]
@@ -149,16 +150,18 @@ EXACT = ["0", "0.00000125", "0.0000000000123456789012345678", "0.01", "0.1", "1E
 
 
 def test_prices_come_back_digit_by_digit(database_url: str) -> None:
-    models = {text: Model(id=text, prices=Prices(prompt=D(text), completion=None, image=D(text), request=D(0))) for text in EXACT}
+    per_token = {text: D(text) if D(text) <= D("0.01") else D(0) for text in EXACT}
+    models = {text: Model(id=text, prices=Prices(prompt=per_token[text], image=D(text), request=D(0))) for text in EXACT}
     with opened(database_url) as store:
         commit(store, *models.values(), model("unpriced"))
         catalog = {row["provider_model_id"]: row for row in Catalog(store).models(ModelFilter())}
     stored = models_of(database_url, SLUG)
     for text in EXACT:
-        assert stored[text]["pricing_prompt"] == stored[text]["pricing_image"] == catalog[text]["pricing_prompt"] == D(text)
+        assert stored[text]["pricing_prompt"] == catalog[text]["pricing_prompt"] == per_token[text]
+        assert stored[text]["pricing_image"] == D(text)
         assert (stored[text]["pricing_completion"], stored[text]["pricing_request"]) == (None, 0)
-        assert D(stored[text]["pricing"]["prompt"]) == D(text)
-        assert "E" not in stored[text]["pricing"]["prompt"]
+        assert D(stored[text]["pricing"]["image"]) == D(text)
+        assert "E" not in stored[text]["pricing"]["image"]
     assert (stored["unpriced"]["pricing_prompt"], stored["unpriced"]["pricing"]) == (None, {})
     raw = query(database_url, "SELECT CAST(pricing_prompt AS TEXT) AS digits FROM models WHERE pricing_prompt IS NOT NULL")
     assert all(set(row["digits"]) <= set("0123456789.") for row in raw)
@@ -211,8 +214,8 @@ def test_every_fact_comes_back(database_url: str) -> None:
     with opened(database_url) as store:
         commit(store, FULL)
         with store.reading() as connection:
-            stored = store._with_rows(connection, 1, Stored({}), [FULL.id])
-    assert stored.models[FULL.id].model == FULL
+            stored = full_rows(connection, 1, [FULL.id])
+    assert stored[FULL.id].model == FULL
     (row,) = models_of(database_url, SLUG).values()
     assert (row["modality"], row["is_active"], row["supports_vision"]) == ("text+image->text", False, None)
     assert (row["released_at"], row["expires_at"]) == (FULL.released_at, FULL.expires_at)

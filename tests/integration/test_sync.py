@@ -126,6 +126,10 @@ def test_a_second_sync_changes_nothing(simulator: Simulator, database_url: str, 
 
     for slug, outcome in outcomes(second).items():
         listed = counts(first)[slug]
+        if slug == "helicone":  # a price of it is held, so that it is looked at anew
+            assert isinstance(outcome, Synced), outcome
+            assert (outcome.changes, len(outcome.holds), outcome.counts.unchanged) == (0, 1, listed.created)
+            continue
         assert isinstance(outcome, NotModified), (slug, outcome)
         expected = Counts(
             fetched=listed.fetched,

@@ -181,7 +181,7 @@ def test_equal_amounts_have_equal_digits():
 
 
 def test_the_reason_names_the_amount_and_the_bounds_in_plain_digits():
-    assert bounded(D("0.75"), "token") == Unreadable("0.75 USD per token is outside 0.00000000001 to 0.01")
+    assert bounded(D("0.75"), "token") == Unreadable("0.75 USD per token is outside 0.00000000001 to 0.01", D("0.75"))
     assert bounded(D("-2"), "token") == Unreadable("negative")
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelsync.layers import effective
 from modelsync.model import NO_PRICES, PRICE_FIELDS, Model, Prices, Tier, UnitPrice, content_hash
 from modelsync.plan import (
     NOTHING_STORED,
@@ -16,17 +17,26 @@ from modelsync.plan import (
     Stored,
     StoredModel,
     differences,
-    effective,
-    make_plan,
     needed,
-    retirements,
+    settled,
 )
+from modelsync.plan import make_plan as difference
+from modelsync.plan import retirements as retired
 from modelsync.reading import Listing, Rejected
 from modelsync.report import counts_of
 from support import D
 
 UPDATED, PRICED, SEEN = (datetime(2026, 3, day, tzinfo=UTC) for day in (1, 2, 3))
 quick = settings(max_examples=150, deadline=None, derandomize=True)
+
+
+def make_plan(listing, before):
+    """The plan with nothing in it doubted."""
+    return settled(difference(listing, before), before)
+
+
+def retirements(before):
+    return settled(retired(before), before)
 
 
 def listed(*models, rejected=(), duplicates=(), complete=True):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from modelsync.model import Model
-from modelsync.plan import Change, Kind, Plan
+from modelsync.plan import Change, Kind, Plan, Stored
 from modelsync.policy import DEFAULT_RULES, Context, Rules, decide
 from modelsync.reading import Listing, Rejected
 
@@ -28,7 +28,8 @@ def plan_of(*, added=(), missing=(), retired=(), still=()):
 
 
 def decided(plan, listing, stored=100, rules=DEFAULT_RULES, **known):
-    return decide(plan, listing, stored, Context(**{"most_listed": stored, **known}), rules)
+    standing = Stored({str(number): "h" for number in range(stored)})
+    return decide(plan, listing, standing, Context(**{"most_listed": stored, **known}), rules)
 
 
 @pytest.mark.parametrize("rejected", [(), (ROW,)])

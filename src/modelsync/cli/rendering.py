@@ -123,10 +123,15 @@ def show_report(console: Console, report: Report, database: str) -> None:
     output.say(console, _sum(report, database))
 
 
+SHOWN_HOLDS = 3
+"""Holds of one provider that the end of a sync tells whole."""
+
+
 def attention(result: ProviderResult) -> str:
     """Why a provider needs somebody's attention."""
-    told = " ".join(f"{hold.message}. {hold.hint} (see `modelsync held`)" for hold in result.holds)
-    return told or result.error or ""
+    first, more = result.holds[:SHOWN_HOLDS], len(result.holds) - SHOWN_HOLDS
+    told = [f"{hold.message}. {hold.hint}" for hold in first] + ([f"And {more:,} more"] if more > 0 else [])
+    return f"{'. '.join(told)} (see `modelsync held`)" if told else result.error or ""
 
 
 def _why(result: ProviderResult) -> str:
@@ -141,6 +146,7 @@ ALL_FIT = 96
 def _result_table(report: Report, width: int) -> Table:
     figures = [name for name in FIGURES if name != "transformed" or width >= ALL_FIT]
     made = output.table("provider", *figures, "time", right=(*figures, "time"))
+    made.collapse_padding, made.columns[0].no_wrap = width < ALL_FIT, True
     for result in report.results:
         sign, style = MARKS[kind_of(result)]
         values = [getattr(result.counts, name) if result.succeeded else None for name in figures]

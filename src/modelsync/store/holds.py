@@ -6,9 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from modelsync import quarantine
 from modelsync.errors import UsageError
 from modelsync.plan import Hold, Plan
 from modelsync.policy import Context
+from modelsync.quarantine import Standing
 from modelsync.reading import Listing
 from modelsync.store.schema import audit_log, holds, model_changes, providers, sync_results
 
@@ -29,7 +31,7 @@ def context(connection: sa.Connection, slug: str, now: datetime, *, stored: int,
     most = connection.execute(sa.select(sa.func.max(results.transformed)).where(*recent)).scalar() or 0
     decided: dict[str, set[str]] = {"confirmed": set(), "rejected": set(), "closed": set()}
     kinds = set()
-    query = sa.select(holds).where(column.provider == slug, column.status.in_(decided))
+    query = sa.select(holds).where(column.provider == slug, column.status.in_(decided), column.kind.not_in(quarantine.KINDS))
     for row in connection.execute(query).mappings():
         decided[row["status"]].update(row["ids"])
         if row["status"] == "confirmed":
@@ -52,23 +54,72 @@ def _retired_since(connection: sa.Connection, slug: str, since: datetime) -> set
     return set(connection.execute(sa.select(changes.provider_model_id).where(*recent)).scalars())
 
 
+def prices(connection: sa.Connection, slug: str) -> tuple[dict[str, Standing], dict[str, Any], frozenset[str]]:
+    """What stands of held prices: open ones and refused ones by model, and the models whose change of unit was refused."""
+    standing: dict[str, Standing] = {}
+    refused: dict[str, Any] = {}
+    units: set[str] = set()
+    for row in _of_prices(connection, slug):
+        if row["kind"] == quarantine.UNIT_CHANGE:
+            units.update(row["ids"] if row["status"] == "rejected" else ())
+        elif row["status"] == "rejected":
+            refused[row["ids"][0]] = row["detail"]
+        else:
+            standing[row["ids"][0]] = Standing(row["detail"], row["agreed_at"])
+    return standing, refused, frozenset(units)
+
+
+def with_held_price(connection: sa.Connection, slug: str) -> frozenset[str]:
+    """The models whose stated price is not believed."""
+    return frozenset(row_id for row in _of_prices(connection, slug) for row_id in row["ids"])
+
+
+def _of_prices(connection: sa.Connection, slug: str) -> list[sa.RowMapping]:
+    wanted = (column.provider == slug, column.status.in_(("open", "rejected")), column.kind.in_(quarantine.KINDS))
+    return list(connection.execute(sa.select(holds).where(*wanted).order_by(column.id)).mappings().all())
+
+
 def note(connection: sa.Connection, slug: str, listing: Listing, plan: Plan, now: datetime) -> None:
     """Open the plan's holds, renew those that stand already, and release the ones that this listing did away with.
 
-    A decision stands as long as what it was made about: a confirmed absence until it is complete, a rejected one until it is over.
+    A decision stands as long as what it was made about: a confirmed absence until it is complete, a rejected one until it is over, a
+    rejected price until another one is stated. A listing says nothing of what it does not show: an incomplete one nothing of absence,
+    one that is refused nothing of its parts.
     """
-    found = {hold.kind: hold for hold in (*plan.holds, *([plan.refused] if plan.refused else []))}
+    found = {_key(hold.kind, hold.ids): hold for hold in (*plan.holds, *([plan.refused] if plan.refused else []))}
+    refused = {_key(hold.kind, hold.ids): hold for hold in plan.rejected}
     query = sa.select(holds).where(column.provider == slug, column.status.in_(("open", *DECISIONS.values()))).order_by(column.id)
     for row in connection.execute(query).mappings().all():
-        standing = found.get(row["kind"])
-        if standing and (row["status"] == "open" or set(standing.ids) <= set(row["ids"])):
-            _renew(connection, row, found.pop(row["kind"]), now)
+        key = _key(row["kind"], row["ids"])
+        standing = found.get(key)
+        if standing and _is_the_same(standing, row):
+            _renew(connection, row, found.pop(key), now)
+        elif (row["status"] == "rejected" and key in refused) or not _is_answered(row, listing, plan):
+            continue
         elif row["status"] == "open":
             _resolve(connection, row["id"], "released", now, "sync", "a later listing did away with it")
-        elif not _concerned(row, listing, plan):
+        elif row["kind"] in quarantine.KINDS or not _concerned(row, listing, plan):
             connection.execute(sa.update(holds).where(column.id == row["id"]).values(status="closed"))
     for hold in found.values():
         _open(connection, slug, hold, now)
+
+
+def _key(kind: str, ids: Iterable[str]) -> tuple[str, ...]:
+    """What a hold is about: each held price is one of its own."""
+    return (kind, *ids) if kind == quarantine.PRICE else (kind,)
+
+
+def _is_the_same(hold: Hold, row: sa.RowMapping) -> bool:
+    if hold.kind == quarantine.PRICE:
+        return bool(row["status"] == "open" and hold.detail == row["detail"])
+    return row["status"] == "open" or set(hold.ids) <= set(row["ids"])
+
+
+def _is_answered(row: sa.RowMapping, listing: Listing, plan: Plan) -> bool:
+    """Whether this listing can tell how what was held stands now."""
+    if row["kind"] in quarantine.KINDS:
+        return plan.refused is None and any(row_id in listing.models for row_id in row["ids"])
+    return listing.complete and (plan.refused is None or not row["ids"])
 
 
 def _concerned(row: sa.RowMapping, listing: Listing, plan: Plan) -> bool:
@@ -79,11 +130,12 @@ def _concerned(row: sa.RowMapping, listing: Listing, plan: Plan) -> bool:
 
 def _open(connection: sa.Connection, slug: str, hold: Hold, now: datetime) -> None:
     values = {"provider": slug, "kind": hold.kind, "status": "open", "times_seen": 1, "created_at": now, "last_seen_at": now}
-    connection.execute(sa.insert(holds).values(**values, message=hold.message, hint=hold.hint, ids=list(hold.ids)))
+    connection.execute(sa.insert(holds).values(**values, message=hold.message, hint=hold.hint, ids=list(hold.ids), detail=hold.detail))
 
 
 def _renew(connection: sa.Connection, row: sa.RowMapping, hold: Hold, now: datetime) -> None:
-    values = {"message": hold.message, "ids": list(hold.ids), "times_seen": row["times_seen"] + 1, "last_seen_at": now}
+    values = {"message": hold.message, "hint": hold.hint, "ids": list(hold.ids), "times_seen": row["times_seen"] + 1, "last_seen_at": now}
+    values["agreed_at"] = row["agreed_at"] or now
     connection.execute(sa.update(holds).where(column.id == row["id"]).values(values))
 
 

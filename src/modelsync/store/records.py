@@ -59,10 +59,12 @@ def finish_run(connection: sa.Connection, report: Report, status: str, now: date
 
 
 def succeeded(
-    connection: sa.Connection, ticket: Ticket, listing: Seen | None, result: ProviderResult, now: datetime, *, complete: bool
+    connection: sa.Connection, ticket: Ticket, listing: Seen | None, result: ProviderResult, now: datetime, *, complete: bool, wrote: bool
 ) -> None:
     """A committed result: freshness, what may be taken as unchanged next time, and the ticket given back."""
     values: dict[str, Any] = {"committed_seq": ticket.seq, "last_success_at": now, "failures_in_a_row": 0}
+    if wrote:
+        values["revision"] = provider_state.c.revision + 1
     if complete:
         values |= {"complete_seq": provider_state.c.complete_seq + 1, "last_complete_at": now}
     values |= {

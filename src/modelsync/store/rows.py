@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from modelsync.layers import Beneath, Silence, is_price
 from modelsync.model import Model, Prices
-from modelsync.money import plain_decimals
+from modelsync.money import plain, plain_decimals
 from modelsync.plan import Change, Kind, StoredModel
 from modelsync.store.schema import models, time_text
 
@@ -21,7 +22,7 @@ KEPT = frozenset({"provider_id", "provider_model_id", "model_id", "first_seen_at
 """Columns that an existing row keeps."""
 
 STATUSES = {Kind.MISSING: "missing", Kind.RETIRED: "retired"}
-"""The status that a change leaves behind; every other is active."""
+"""The status that a change leaves behind; an update leaves it as it is, and every other makes it active."""
 
 MODEL_COLUMNS = (
     *("model_name", "description", "context_length", "max_output_tokens", "input_modalities", "output_modalities"),
@@ -47,11 +48,9 @@ def incoming(change: Change, provider_id: int, seq: int, now: datetime) -> tuple
         "pricing_completion": model.prices.completion,
         "pricing_image": model.prices.image,
         "pricing_request": model.prices.request,
-        "pricing": price_document(model.prices, change.priced_at or now),
+        "pricing": price_document(model.prices, change.priced_at or now, by_operator=any(map(is_price, change.pinned))),
         "is_active": model.available,
-        "status": STATUSES.get(change.kind, "active"),
-        "missing_since": now if change.kind is Kind.MISSING else None,
-        "missing_since_seq": seq if change.kind is Kind.MISSING else None,
+        **_standing(change, seq, now),
         "content_hash": change.content_hash,
         "first_seen_at": now,
         "created_at": now,
@@ -61,14 +60,25 @@ def incoming(change: Change, provider_id: int, seq: int, now: datetime) -> tuple
     return row
 
 
-def price_document(prices: Prices, stated_at: datetime) -> dict[str, Any]:
-    """The whole price document as JSON values: decimals as plain digits, with the time since when the provider states it so."""
+def _standing(change: Change, seq: int, now: datetime) -> dict[str, Any]:
+    """The columns of a change about presence and absence."""
+    if change.kind is Kind.UPDATED and change.before is not None:
+        before = change.before
+        return {"status": before.status, "missing_since": before.missing_since, "missing_since_seq": before.missing_since_seq}
+    newly = change.kind is Kind.MISSING
+    status = STATUSES.get(change.kind, "active")
+    return {"status": status, "missing_since": now if newly else None, "missing_since_seq": seq if newly else None}
+
+
+def price_document(prices: Prices, stated_at: datetime, *, by_operator: bool = False) -> dict[str, Any]:
+    """The whole price document as JSON values: decimals as plain digits, with the time since when the price stands so."""
     document: dict[str, Any] = plain_decimals(msgspec.to_builtins(prices, builtin_types=(Decimal,)))
     document.pop("problems", None)
-    return {**document, "source": "provider", "stated_at": time_text(stated_at)} if document else {}
+    source = "operator" if by_operator else "provider"
+    return {**document, "source": source, "stated_at": time_text(stated_at)} if document else {}
 
 
-def stored_model(row: sa.RowMapping) -> StoredModel:
+def stored_model(row: sa.RowMapping, beneath: Beneath | None = None) -> StoredModel:
     """A row as it was planned once."""
     fields = {name: row[name] for name in MODEL_COLUMNS}
     for name in ("input_modalities", "output_modalities"):
@@ -81,7 +91,27 @@ def stored_model(row: sa.RowMapping) -> StoredModel:
         prices=msgspec.convert({name: document[name] for name in document if name not in ("source", "stated_at")}, Prices),
         **fields,
     )
-    return StoredModel(model, row["updated_at"], datetime.fromisoformat(stated_at) if stated_at else None)
+    return StoredModel(
+        model,
+        row["updated_at"],
+        datetime.fromisoformat(stated_at) if stated_at else None,
+        beneath,
+        status=row["status"],
+        missing_since=row["missing_since"],
+        missing_since_seq=row["missing_since_seq"],
+    )
+
+
+def beneath(row: sa.RowMapping) -> Beneath:
+    """What lies beneath a model, from its row of upstream_values."""
+    silent = msgspec.convert(row["silent"], dict[str, Silence])
+    return Beneath(msgspec.convert(row["stated"], Model), msgspec.convert(row["believed"], Model), silent)
+
+
+def beneath_row(provider_id: int, row_id: str, lies: Beneath) -> dict[str, Any]:
+    """The row of upstream_values for what lies beneath a model."""
+    facts = {"stated": plain(lies.stated), "believed": plain(lies.believed), "silent": plain(lies.silent)}
+    return {"provider_id": provider_id, "provider_model_id": row_id, **facts}
 
 
 def change_fields(change: Change) -> dict[str, list[Any]]:

@@ -1,7 +1,7 @@
 """The catalog database: tickets before a fetch, one transaction per provider after it."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -12,15 +12,14 @@ import sqlalchemy as sa
 from modelsync.errors import DatabaseError, Failure
 from modelsync.errors import Kind as FailureKind
 from modelsync.model import Model, content_hash
-from modelsync.plan import NOTHING_STORED, Change, Kind, Plan, Stored, StoredModel, make_plan, needed, retirements
-from modelsync.policy import DEFAULT_RULES, Context, Rules, decide, outside_scope
+from modelsync.plan import NOTHING_STORED, Kind, Plan, make_plan, retirements, settled
+from modelsync.policy import DEFAULT_RULES, Context, Rules, decide
 from modelsync.provider import Provider
 from modelsync.reading import Listing
 from modelsync.report import Busy, Counts, Failed, Held, NotModified, ProviderResult, Report, Superseded, Synced, counts_of
-from modelsync.store import engine, holds, migrate, postgres, provider_rows, records, rows, sqlite, tickets
+from modelsync.store import engine, holds, migrate, pins, planning, postgres, provider_rows, records, sqlite, tickets, writing
 from modelsync.store.explaining import explaining
 from modelsync.store.records import Seen
-from modelsync.store.schema import models
 from modelsync.store.tickets import Ticket
 
 
@@ -32,13 +31,7 @@ class Commit(msgspec.Struct, frozen=True):
     seen: Seen | None
     rules: Rules = DEFAULT_RULES
     scope: str = ""
-
-
-class Decided(msgspec.Struct, frozen=True):
-    """A plan as far as it is believed, and the ids that are not listed only because the scope changed."""
-
-    plan: Plan
-    outside: frozenset[str] = frozenset()
+    whole: bool = False
 
 
 class Store:
@@ -130,25 +123,11 @@ class Store:
         with self.reading() as connection:
             if not migrate.current(connection):
                 known = Context(may_be_empty=wanted.provider.may_be_empty)
-                return None, decide(make_plan(wanted.listing, NOTHING_STORED), wanted.listing, 0, known, wanted.rules)
-            provider_id = provider_rows.id_of(connection, wanted.provider.slug)
+                plan = make_plan(wanted.listing, NOTHING_STORED)
+                return None, decide(plan, wanted.listing, NOTHING_STORED, known, wanted.rules)
             state = tickets.state_of(connection, wanted.provider.slug)
-            return provider_id, self._decided(connection, wanted, provider_id, state, self.now(connection)).plan
-
-    def _decided(
-        self, connection: sa.Connection, wanted: Commit, provider_id: int | None, state: sa.RowMapping | None, now: datetime
-    ) -> Decided:
-        """The plan for a listing, as far as it is believed."""
-        provider, listing = wanted.provider, wanted.listing
-        seq, last_scope = (state["complete_seq"] + 1, state["absence_scope"]) if state else (1, None)
-        excused = frozenset((state["outside_scope"] if state else None) or ())
-        stored = self._stored(connection, provider_id, wanted.rules, seq, now)
-        outside = outside_scope(listing, stored.hashes, scope=wanted.scope, last_scope=last_scope, excused=excused)
-        stored = self._with_rows(connection, provider_id, stored, needed(listing, stored))
-        standing = len(stored.hashes) - len(stored.retired)
-        known = holds.context(connection, provider.slug, now, stored=standing, may_be_empty=provider.may_be_empty)
-        known = msgspec.structs.replace(known, doubted=known.doubted | outside)
-        return Decided(decide(make_plan(listing, stored), listing, standing, known, wanted.rules), outside)
+            plan = planning.decided(connection, self._bulk, wanted, state, self.now(connection)).plan
+            return provider_rows.id_of(connection, wanted.provider.slug), plan
 
     def commit(self, ticket: Ticket, wanted: Commit, seconds: float) -> ProviderResult:
         """Bring the catalog in step with a listing: models, history, holds, freshness and result together, or nothing at all."""
@@ -157,7 +136,8 @@ class Store:
             if state is None:
                 return ProviderResult(slug=ticket.slug, outcome=Superseded(), seconds=seconds)
             now, seq = self.now(connection), state["complete_seq"] + 1
-            decided = self._decided(connection, wanted, provider_rows.id_of(connection, ticket.slug), state, now)
+            will_expire = pins.expire(connection, ticket.slug, now)
+            decided = planning.decided(connection, self._bulk, wanted, state, now)
             plan = decided.plan
             holds.note(connection, ticket.slug, wanted.listing, plan, now)
             result = _result(ticket.slug, wanted.listing, plan, seconds)
@@ -165,11 +145,12 @@ class Store:
                 records.gave_up(connection, ticket.run_id, result, ticket, now)
                 return result
             provider_id = provider_rows.ensure(connection, wanted.provider, now)
-            self._write(connection, ticket, provider_id, plan, seq, now)
+            writing.write(connection, self._bulk, ticket.run_id, provider_id, plan, seq, now)
             result = msgspec.structs.replace(result, provider_id=provider_id)
-            # A listing of which a part is held counts no absence, and the next one is looked at anew even if nothing in it changed.
-            whole = wanted.listing.complete and not plan.holds
-            records.succeeded(connection, ticket, wanted.seen if whole else None, result, now, complete=whole)
+            # A listing whose absences are held counts none of them; while anything waits, the next one is looked at anew.
+            whole = wanted.listing.complete and not any(hold.kind == "shrink" for hold in plan.holds)
+            calm = whole and not plan.waits and not will_expire
+            records.succeeded(connection, ticket, wanted.seen if calm else None, result, now, complete=whole, wrote=plan.writes)
             if wanted.listing.complete:
                 records.note_scope(connection, ticket.slug, wanted.scope, decided.outside)
             return result
@@ -182,14 +163,16 @@ class Store:
                 return ProviderResult(slug=ticket.slug, outcome=Superseded(), seconds=result.seconds)
             now, seq = self.now(connection), state["complete_seq"] + 1
             provider_id = provider_rows.id_of(connection, ticket.slug)
-            stored = self._stored(connection, provider_id, rules, seq, now)
-            stored = msgspec.structs.replace(stored, due=stored.due - frozenset(state["outside_scope"] or ()))
-            plan = retirements(self._with_rows(connection, provider_id, stored, sorted(stored.due)))
+            stored = planning.stored(connection, self._bulk, self.providers[ticket.slug], provider_id, rules, seq, now)
+            kept = planning.kept(stored.pins) | frozenset(state["outside_scope"] or ())
+            stored = msgspec.structs.replace(stored, due=stored.due - kept, missing=stored.missing - planning.kept(stored.pins))
+            stored = planning.with_rows(connection, provider_id, stored, sorted(stored.due))
+            plan = settled(retirements(stored), stored)
             if provider_id is not None:
-                self._write(connection, ticket, provider_id, plan, seq, now)
+                writing.write(connection, self._bulk, ticket.run_id, provider_id, plan, seq, now)
             counts = msgspec.structs.replace(result.counts, missing=plan.absent, retired=plan.count(Kind.RETIRED))
             confirmed = msgspec.structs.replace(result, provider_id=provider_id, outcome=NotModified(counts))
-            records.succeeded(connection, ticket, seen, confirmed, now, complete=True)
+            records.succeeded(connection, ticket, seen, confirmed, now, complete=True, wrote=plan.writes)
             return confirmed
 
     def decide_holds(self, hold_ids: Iterable[int], decision: str, actor: str, reason: str) -> list[dict[str, Any]]:
@@ -234,43 +217,6 @@ class Store:
         now = datetime.now(UTC)
         self.finish_run(Report(run_id=run_id, dry_run=False, started_at=now, finished_at=now, seconds=0.0, results=(result,)))
 
-    def _stored(self, connection: sa.Connection, provider_id: int | None, rules: Rules, seq: int, now: datetime) -> Stored:
-        """Every hash of a provider, and which models were absent from its last listings."""
-        if provider_id is None:
-            return NOTHING_STORED
-        column = models.c
-        of_provider = column.provider_id == provider_id
-        names = (column.provider_model_id, column.status, column.missing_since, column.missing_since_seq)
-        away = connection.execute(sa.select(*names).where(of_provider, sa.text("status <> 'active'"))).mappings().all()
-        missing = [row for row in away if row["status"] == "missing"]
-        due = (row for row in missing if rules.is_due(row["missing_since"], row["missing_since_seq"], now, seq))
-        return Stored(
-            self._bulk.hashes(connection, provider_id),
-            missing=frozenset(row["provider_model_id"] for row in missing),
-            due=frozenset(row["provider_model_id"] for row in due),
-            retired=frozenset(row["provider_model_id"] for row in away if row["status"] == "retired"),
-        )
-
-    def _with_rows(self, connection: sa.Connection, provider_id: int | None, stored: Stored, ids: Sequence[str]) -> Stored:
-        """The same with the full rows of `ids`."""
-        full: dict[str, StoredModel] = {}
-        for part in _parts(ids, 500):
-            query = sa.select(models).where(models.c.provider_id == provider_id, models.c.provider_model_id.in_(part))
-            full |= {row["provider_model_id"]: rows.stored_model(row) for row in connection.execute(query).mappings()}
-        return msgspec.structs.replace(stored, models=full)
-
-    def _write(self, connection: sa.Connection, ticket: Ticket, provider_id: int, plan: Plan, seq: int, now: datetime) -> None:
-        if not plan.changes:
-            return
-        written = self._bulk.upsert_models(connection, (rows.incoming(change, provider_id, seq, now) for change in plan.changes))
-        if written != len(plan.changes):
-            raise DatabaseError(f"{ticket.slug}: {len(plan.changes)} rows to write, {written} written", "Nothing was changed; report this")
-        history = (change for change in plan.changes if _is_history(change))
-        facts = ((ticket.run_id, provider_id, change.id, change.kind.value, rows.change_fields(change), now) for change in history)
-        self._bulk.insert_changes(connection, facts)
-        if any(_touches_abilities(change) for change in plan.changes):
-            provider_rows.derive_abilities(connection, provider_id)
-
 
 def _result(slug: str, listing: Listing, plan: Plan, seconds: float) -> ProviderResult:
     """What comes of a plan when the database takes it."""
@@ -279,19 +225,4 @@ def _result(slug: str, listing: Listing, plan: Plan, seconds: float) -> Provider
         outcome = Held(plan.refused.kind, plan.refused.message, plan.refused.hint)
     else:
         outcome = Synced(counts_of(listing, plan, applied=True), len(plan.changes), plan.holds)
-    return ProviderResult(slug=slug, outcome=outcome, seconds=seconds, warnings=listing.warnings)
-
-
-def _touches_abilities(change: Change) -> bool:
-    """Whether a change can make a provider support more or less than before."""
-    return change.kind in (Kind.ADDED, Kind.REVIVED, Kind.RETIRED) or any(
-        field.field.startswith("supports_") or field.field in ("is_active", "output_modalities") for field in change.fields
-    )
-
-
-def _is_history(change: Change) -> bool:
-    return bool(change.fields) or change.kind is not Kind.UPDATED
-
-
-def _parts(items: Sequence[str], size: int) -> Iterable[Sequence[str]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
+    return ProviderResult(slug=slug, outcome=outcome, seconds=seconds, warnings=(*listing.warnings, *plan.notices))

@@ -26,7 +26,13 @@ def upgrade() -> None:
     op.add_column("holds", sa.Column("detail", DOCUMENT))
     op.add_column("holds", sa.Column("agreed_at", TIME))
     op.add_column("provider_state", sa.Column("revision", KEY, nullable=False, server_default="0"))
-    for name, kind in (("frozen_at", TIME), ("frozen_reason", sa.Text()), ("wire_fields", DOCUMENT), ("drift", DOCUMENT), ("drift_at", TIME)):
+    for name, kind in (
+        ("frozen_at", TIME),
+        ("frozen_reason", sa.Text()),
+        ("wire_fields", DOCUMENT),
+        ("drift", DOCUMENT),
+        ("drift_at", TIME),
+    ):
         op.add_column("provider_state", sa.Column(name, kind))
     op.create_table(
         "upstream_values",

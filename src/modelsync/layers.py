@@ -1,0 +1,148 @@
+"""What stands in the catalog: what a provider states, over it what it stated before, over that what operators pinned."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from modelsync.model import PER_TOKEN, PRICE_FIELDS, Model, Prices, Tier, UnitPrice
+
+
+class Silence(msgspec.Struct, frozen=True):
+    """Since when, and since which complete listing, something is not stated any more."""
+
+    since: datetime
+    seq: int
+
+
+class Beneath(msgspec.Struct, frozen=True):
+    """What lies beneath a model that is not simply what the provider said last.
+
+    `stated` is that; `believed` stands where no pin says otherwise; `silent` are the prices that are not stated any more.
+    """
+
+    stated: Model
+    believed: Model
+    silent: Mapping[str, Silence] = {}
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """One field's value as an operator decided it, in the field's own type."""
+
+    field: str
+    value: Any
+
+
+# Not stated is not erased
+
+
+def effective(stated: Model, known: Model) -> Model:
+    """What is believed: what the provider states, and where it is silent, what was known before."""
+    silent = {
+        name: getattr(known, name) for name in Model.__struct_fields__ if getattr(stated, name) is None and getattr(known, name) is not None
+    }
+    return msgspec.structs.replace(stated, **silent, prices=_effective_prices(stated.prices, known.prices))
+
+
+def _effective_prices(stated: Prices, known: Prices) -> Prices:
+    if stated.dynamic:
+        return stated
+    if not stated.stated:
+        return msgspec.structs.replace(known, others=stated.others or known.others, problems=stated.problems)
+    silent = {name: getattr(known, name) for name in PRICE_FIELDS if getattr(stated, name) is None and getattr(known, name) is not None}
+    return msgspec.structs.replace(stated, **silent) if silent else stated
+
+
+_UNSTATED = Prices()
+
+
+def unstated(stated: Prices, believed: Prices) -> Iterable[str]:
+    """The prices that are believed and not stated. What is only kept as received follows the provider by itself."""
+    for name in PRICE_FIELDS:
+        nothing = getattr(_UNSTATED, name)
+        if name != "others" and getattr(stated, name) == nothing != getattr(believed, name):
+            yield name
+
+
+def without_prices(prices: Prices, names: Iterable[str]) -> Prices:
+    """The same with the named prices unknown."""
+    return msgspec.structs.replace(prices, **{name: getattr(_UNSTATED, name) for name in names})
+
+
+# Pins
+
+ALIAS = "model_id"
+"""The id under which the catalog offers a model: no fact of the provider's, and so only ever pinned."""
+
+PRICE_COLUMNS = {"prompt": "pricing_prompt", "completion": "pricing_completion", "image": "pricing_image", "request": "pricing_request"}
+"""Prices that have a column of their own, and its name; the others are `pricing.…`."""
+
+_COMPOUND: Mapping[str, Any] = {"per_unit": tuple[UnitPrice, ...], "tiers": tuple[Tier, ...], "dynamic": bool}
+_PRICES = {PRICE_COLUMNS.get(name, f"pricing.{name}"): name for name in PRICE_FIELDS if name != "others"}
+_FACTS = {
+    "is_active" if field.name == "available" else field.name: field
+    for field in msgspec.structs.fields(Model)
+    if field.name not in ("id", "metadata", "prices")
+}
+_METADATA = "metadata."
+
+PINNABLE = (ALIAS, *_FACTS, *_PRICES)
+"""The fields that can be pinned, by the names that changes use; and `metadata.<name>` beside them."""
+
+
+def is_pinnable(field: str) -> bool:
+    """Whether there is such a field."""
+    return field in PINNABLE or (field.startswith(_METADATA) and field != _METADATA)
+
+
+def typed(field: str, value: object) -> Any:
+    """A JSON value in the type of a field. ValueError when it is none."""
+    if field.startswith(_METADATA):
+        return value
+    if field in _PRICES:
+        name = _PRICES[field]
+        kind: Any = _COMPOUND.get(name, Decimal)
+        return None if value is None and kind is Decimal else msgspec.convert(value, kind)
+    return msgspec.convert(value, str if field == ALIAS else _FACTS[field].type)
+
+
+def is_price_per_token(field: str) -> bool:
+    """Whether a field is a price in USD per token."""
+    return _PRICES.get(field) in PER_TOKEN
+
+
+def is_price(field: str) -> bool:
+    """Whether a field belongs to the price document."""
+    return field in _PRICES
+
+
+def value_of(model: Model, field: str) -> Any:
+    """What a model has in a field that can be pinned."""
+    if field == ALIAS:
+        return model.id
+    if field in _PRICES:
+        return getattr(model.prices, _PRICES[field])
+    if field.startswith(_METADATA):
+        return model.metadata.get(field.removeprefix(_METADATA))
+    return getattr(model, "available" if field == "is_active" else field)
+
+
+def pinned(model: Model, pins: Iterable[Pin]) -> Model:
+    """The model as operators want it."""
+    facts: dict[str, Any] = {}
+    prices: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    for pin in pins:
+        if pin.field in _PRICES:
+            prices[_PRICES[pin.field]] = pin.value
+        elif pin.field.startswith(_METADATA):
+            metadata[pin.field.removeprefix(_METADATA)] = pin.value
+        elif pin.field != ALIAS:
+            facts["available" if pin.field == "is_active" else pin.field] = pin.value
+    if prices:
+        facts["prices"] = msgspec.structs.replace(model.prices, **prices)
+    if metadata:
+        facts["metadata"] = {**model.metadata, **metadata}
+    return msgspec.structs.replace(model, **facts) if facts else model

@@ -1,0 +1,144 @@
+"""What a plan has to know of the catalog: hashes, rows, what lies beneath them, what was decided, prices elsewhere."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from modelsync import quarantine
+from modelsync.layers import Pin, Silence
+from modelsync.model import Model, Prices
+from modelsync.plan import NOTHING_STORED, Plan, Stored, StoredModel, make_plan, needed
+from modelsync.policy import Rules, decide, outside_scope
+from modelsync.provider import Provider
+from modelsync.quarantine import Evidence
+from modelsync.store import holds, pins, provider_rows, rows
+from modelsync.store.schema import models, upstream_values
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """A plan as far as it is believed, and the ids that are not listed only because the scope changed."""
+
+    plan: Plan
+    outside: frozenset[str] = frozenset()
+
+
+def decided(connection: sa.Connection, bulk: Any, wanted: Any, state: sa.RowMapping | None, now: datetime) -> Decided:
+    """The plan for a listing, as far as it is believed."""
+    provider, listing, rules = wanted.provider, wanted.listing, wanted.rules
+    provider_id = provider_rows.id_of(connection, provider.slug)
+    seq, last_scope = (state["complete_seq"] + 1, state["absence_scope"]) if state else (1, None)
+    excused = frozenset((state["outside_scope"] if state else None) or ())
+    known = stored(connection, bulk, provider, provider_id, rules, seq, now)
+    outside = outside_scope(listing, known.hashes, scope=wanted.scope, last_scope=last_scope, excused=excused)
+    known = with_rows(connection, provider_id, known, needed(listing, known))
+    plan = make_plan(listing, known)
+    standing = len(known.hashes) - len(known.retired)
+    context = holds.context(connection, provider.slug, now, stored=standing, may_be_empty=provider.may_be_empty)
+    context = msgspec.structs.replace(
+        context,
+        doubted=context.doubted | outside | kept(known.pins),
+        moment=Silence(now, seq) if wanted.whole else None,
+        prices=_evidence(connection, provider.slug, provider_id, plan, now),
+    )
+    return Decided(decide(plan, listing, known, context, rules), outside)
+
+
+def stored(
+    connection: sa.Connection, bulk: Any, provider: Provider[Any], provider_id: int | None, rules: Rules, seq: int, now: datetime
+) -> Stored:
+    """Every hash of a provider, which models were absent from its last listings, and which have something beneath them."""
+    if provider_id is None:
+        return NOTHING_STORED
+    column = models.c
+    names = (column.provider_model_id, column.status, column.missing_since, column.missing_since_seq)
+    of_provider = column.provider_id == provider_id
+    away = connection.execute(sa.select(*names).where(of_provider, sa.text("status <> 'active'"))).mappings().all()
+    missing = [row for row in away if row["status"] == "missing"]
+    due = (row for row in missing if rules.is_due(row["missing_since"], row["missing_since_seq"], now, seq))
+    restless = sa.select(upstream_values.c.provider_model_id).where(upstream_values.c.provider_id == provider_id)
+    return Stored(
+        bulk.hashes(connection, provider_id),
+        missing=frozenset(row["provider_model_id"] for row in missing),
+        due=frozenset(row["provider_model_id"] for row in due),
+        retired=frozenset(row["provider_model_id"] for row in away if row["status"] == "retired"),
+        restless=frozenset(connection.execute(restless).scalars()),
+        pins=pins.standing(connection, provider.slug, now),
+    )
+
+
+def with_rows(connection: sa.Connection, provider_id: int | None, known: Stored, ids: Sequence[str]) -> Stored:
+    """The same with the full rows of `ids`."""
+    return msgspec.structs.replace(known, models=full_rows(connection, provider_id, ids)) if ids else known
+
+
+def full_rows(connection: sa.Connection, provider_id: int | None, ids: Sequence[str]) -> dict[str, StoredModel]:
+    """Models as they stand, with what lies beneath them, by id."""
+    found: dict[str, StoredModel] = {}
+    for part in _parts(ids, 500):
+        of_part = upstream_values.c.provider_id == provider_id, upstream_values.c.provider_model_id.in_(part)
+        lying = connection.execute(sa.select(upstream_values).where(*of_part)).mappings()
+        beneath = {row["provider_model_id"]: rows.beneath(row) for row in lying}
+        query = sa.select(models).where(models.c.provider_id == provider_id, models.c.provider_model_id.in_(part))
+        for row in connection.execute(query).mappings():
+            row_id = row["provider_model_id"]
+            found[row_id] = rows.stored_model(row, beneath.get(row_id))
+    return found
+
+
+def kept(pins: Mapping[str, tuple[Pin, ...]]) -> frozenset[str]:
+    """Models that an operator keeps active, listed or not."""
+    return frozenset(row_id for row_id, of_model in pins.items() if any(pin.field == "is_active" and pin.value for pin in of_model))
+
+
+def _evidence(connection: sa.Connection, slug: str, provider_id: int | None, plan: Plan, now: datetime) -> Evidence:
+    """What judging the plan's prices needs; nothing when no price moves."""
+    moving = quarantine.repriced(plan.changes)
+    if not moving:
+        return Evidence()
+    standing, refused, refused_units = holds.prices(connection, slug)
+    together = max(quarantine.powers_of_ten(moving).values(), default=0)
+    return Evidence(
+        now=now,
+        elsewhere=_elsewhere(connection, provider_id, [change.model for change in moving]),
+        priced=_priced(connection, provider_id) if together > 1 else 0,
+        standing=standing,
+        refused=refused,
+        refused_units=refused_units,
+    )
+
+
+def _has_price() -> sa.ColumnElement[bool]:
+    column = models.c
+    return sa.or_(*(name.is_not(None) for name in (column.pricing_prompt, column.pricing_completion, column.pricing_image)))
+
+
+def _priced(connection: sa.Connection, provider_id: int | None) -> int:
+    """How many of a provider's models have a price."""
+    query = sa.select(sa.func.count()).where(models.c.provider_id == provider_id, models.c.status != "retired", models.c.pricing != {})
+    return int(connection.execute(query).scalar_one())
+
+
+def _elsewhere(connection: sa.Connection, provider_id: int | None, moving: Iterable[Model]) -> dict[str, list[Prices]]:
+    """The prices of the same models at other providers, by id."""
+    ids: dict[str, list[str]] = {}
+    for model in moving:
+        for name in quarantine.same_model(model):
+            ids.setdefault(name, []).append(model.id)
+    column = models.c
+    names = (column.pricing_prompt, column.pricing_completion, column.pricing_image, column.pricing_request)
+    others = (column.provider_id != (provider_id or 0), column.status != "retired", _has_price())
+    query = sa.select(column.provider_model_id, column.hugging_face_id, *names).where(*others).execution_options(yield_per=500)
+    found: dict[str, list[Prices]] = {}
+    for row_id, repository, prompt, completion, image, request in connection.execute(query):
+        keys = {quarantine.last_part(row_id)} | ({quarantine.last_part(repository)} if repository else set())
+        same = {each for key in keys for each in ids.get(key, ())}
+        for each in same:
+            found.setdefault(each, []).append(Prices(prompt=prompt, completion=completion, image=image, request=request))
+    return found
+
+
+def _parts(items: Sequence[str], size: int) -> Iterable[Sequence[str]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,0 +1,54 @@
+"""Writing a plan: rows, what lies beneath them, and their history, inside a transaction of the caller."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from modelsync.errors import DatabaseError
+from modelsync.layers import Beneath
+from modelsync.plan import Change, Kind, Plan
+from modelsync.store import provider_rows, rows
+from modelsync.store.schema import upstream_values
+
+SIZE = 500
+
+
+def write(connection: sa.Connection, bulk: Any, run_id: int, provider_id: int, plan: Plan, seq: int, now: datetime) -> None:
+    """Everything that a plan changes, in bulk."""
+    _write_beneath(connection, provider_id, plan.beneath)
+    if not plan.changes:
+        return
+    written = bulk.upsert_models(connection, (rows.incoming(change, provider_id, seq, now) for change in plan.changes))
+    if written != len(plan.changes):
+        raise DatabaseError(f"{len(plan.changes)} rows to write, {written} written", "Nothing was changed; report this")
+    history = (change for change in plan.changes if _is_history(change))
+    facts = ((run_id, provider_id, change.id, change.kind.value, rows.change_fields(change), now) for change in history)
+    bulk.insert_changes(connection, facts)
+    if any(_touches_abilities(change) for change in plan.changes):
+        provider_rows.derive_abilities(connection, provider_id)
+
+
+def _write_beneath(connection: sa.Connection, provider_id: int, beneath: Mapping[str, Beneath | None]) -> None:
+    for part in _parts(sorted(beneath)):
+        mine = upstream_values.c.provider_id == provider_id, upstream_values.c.provider_model_id.in_(part)
+        connection.execute(sa.delete(upstream_values).where(*mine))
+        lying = [rows.beneath_row(provider_id, row_id, lies) for row_id in part if (lies := beneath[row_id]) is not None]
+        if lying:
+            connection.execute(sa.insert(upstream_values), lying)
+
+
+def _touches_abilities(change: Change) -> bool:
+    """Whether a change can make a provider support more or less than before."""
+    return change.kind in (Kind.ADDED, Kind.REVIVED, Kind.RETIRED) or any(
+        field.field.startswith("supports_") or field.field in ("is_active", "output_modalities") for field in change.fields
+    )
+
+
+def _is_history(change: Change) -> bool:
+    return bool(change.fields) or change.kind is not Kind.UPDATED
+
+
+def _parts(items: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (items[start : start + SIZE] for start in range(0, len(items), SIZE))
