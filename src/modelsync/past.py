@@ -8,7 +8,7 @@ import msgspec
 FACTS = (
     *("model_name", "description", "context_length", "max_output_tokens", "input_modalities", "output_modalities"),
     *("supports_streaming", "supports_function_calling", "supports_vision", "supports_reasoning", "supports_structured_output"),
-    *("is_active", "released_at", "expires_at", "hugging_face_id"),
+    *("is_active", "released_at", "expires_at", "hugging_face_id", "model_id"),
 )
 """Columns whose history is kept, beside status and prices."""
 

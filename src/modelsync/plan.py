@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from modelsync.layers import PRICE_COLUMNS, Beneath, Pin, Silence, effective, pinned, value_of
+from modelsync.layers import ALIAS, PRICE_COLUMNS, Beneath, Pin, Silence, effective, pinned, value_of
 from modelsync.model import PRICE_FIELDS, Model, claimed, price_facts
 from modelsync.money import plain
 from modelsync.reading import Listing
@@ -32,7 +32,10 @@ class FieldChange(msgspec.Struct, frozen=True):
 
 
 class StoredModel(msgspec.Struct, frozen=True):
-    """One model as it stands in the catalog, with the times of its last real change and of its last price, and what lies beneath it."""
+    """One model as it stands in the catalog, with the times of its last real change and of its last price, and what lies beneath it.
+
+    `alias` is the id under which the catalog offers it.
+    """
 
     model: Model
     updated_at: datetime
@@ -41,6 +44,8 @@ class StoredModel(msgspec.Struct, frozen=True):
     status: str = "active"
     missing_since: datetime | None = None
     missing_since_seq: int | None = None
+    content_hash: str = ""
+    alias: str = ""
 
     @property
     def believed(self) -> Model:
@@ -52,7 +57,8 @@ class Change(msgspec.Struct, frozen=True):
     """What happens to one model. `model` is how it will stand in the catalog, `content_hash` that of what the provider said.
 
     `stated` is what the listing says, None when the model is not in it; `before` the model as it stands. `held` says that its price is
-    not believed, `silent` which prices are not stated any more, `pinned` which fields an operator decided.
+    not believed, `silent` which prices are not stated any more, `pinned` which fields an operator decided, `alias` under which id the
+    catalog offers it.
     No `fields` on an updated model means that only its metadata moved: the row is written, history is not. `updated_at` is the time of the
     last real change and `priced_at` that of the last price, where they are older than this plan.
     """
@@ -69,6 +75,7 @@ class Change(msgspec.Struct, frozen=True):
     held: bool = False
     silent: Mapping[str, Silence] = {}
     pinned: tuple[str, ...] = ()
+    alias: str = ""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -272,21 +279,32 @@ def _moved(change: Change, pins: tuple[Pin, ...]) -> Iterable[str]:
 
 
 def _described(change: Change, pins: tuple[Pin, ...]) -> Change:
-    model = pinned(change.model, pins)
+    model, alias = pinned(change.model, pins), _alias(change, pins)
+    names = tuple(pin.field for pin in pins)
     before = change.before
     if before is None:
-        return msgspec.structs.replace(change, model=model, pinned=tuple(pin.field for pin in pins))
-    fields = (*change.fields, *differences(before.model, model))
+        return msgspec.structs.replace(change, model=model, alias=alias, pinned=names)
+    renamed = (FieldChange(ALIAS, before.alias, alias),) if alias != before.alias else ()
+    fields = (*change.fields, *renamed, *differences(before.model, model))
     repriced = any(field.field.startswith("pricing") for field in fields)
     old = not fields and change.kind is Kind.UPDATED
     return msgspec.structs.replace(
         change,
         model=model,
+        alias=alias,
         fields=fields,
         updated_at=before.updated_at if old else None,
         priced_at=None if repriced else before.priced_at,
-        pinned=tuple(pin.field for pin in pins),
+        pinned=names,
     )
+
+
+def _alias(change: Change, pins: tuple[Pin, ...]) -> str:
+    """The id under which a model is offered: as pinned, or else the provider's; one that was never pinned stays as it is."""
+    chosen = next((pin.value for pin in pins if pin.field == ALIAS), None)
+    if chosen is not None:
+        return str(chosen)
+    return change.before.alias if change.before and change.before.beneath is None else change.id
 
 
 def _is_nothing(change: Change, stored: Stored) -> bool:

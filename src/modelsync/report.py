@@ -64,7 +64,9 @@ class NoKey(msgspec.Struct, frozen=True, tag="no_key"):
 
 
 class Disabled(msgspec.Struct, frozen=True, tag="disabled"):
-    """Skipped: switched off by a setting or in the catalog."""
+    """Skipped: switched off by a setting or in the catalog, or frozen by a rollback."""
+
+    why: str
 
 
 class Busy(msgspec.Struct, frozen=True, tag="busy"):
@@ -143,8 +145,8 @@ class ProviderResult(msgspec.Struct, frozen=True, kw_only=True):
                 return None
             case NoKey(variables):
                 return f"API key not configured (set {variables[0]})"
-            case Disabled():
-                return "switched off by MODELSYNC_PROVIDERS, or in the catalog"
+            case Disabled(why):
+                return why
             case Busy(run_id):
                 return f"already being synced by run {run_id}; nothing was changed by this one" if run_id else "already being synced"
             case Superseded():

@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -17,6 +18,7 @@ from modelsync.errors import SettingsError
 from modelsync.fetch import Credential, GoogleCredential, KeyCredential, Limits, Origins
 from modelsync.policy import Rules
 from modelsync.provider import GoogleAccount, Provider
+from modelsync.quarantine import Limits as PriceLimits
 from modelsync.registry import all_providers
 
 DEFAULT_DATABASE = "sqlite:///modelsync.db"
@@ -33,6 +35,10 @@ GENERAL = {
     "MODELSYNC_RETIRE_AFTER_HOURS": "hours that they must span; default 24",
     "MODELSYNC_SHRINK_SHARE": "share of a provider's models that may be absent at once before their absence is held; default 0.2",
     "MODELSYNC_SHRINK_MODELS": "models that may always be absent at once; default 5",
+    "MODELSYNC_PRICE_FACTOR": "a price that moves by this factor or more, either way, is held; default 10",
+    "MODELSYNC_PRICE_MEDIAN_FACTOR": "so is one that is off the median of the same model elsewhere by this factor; default 100",
+    "MODELSYNC_PRICE_RELEASE_HOURS": "hours between two later listings that release a held price if another provider agrees; default 6",
+    "MODELSYNC_PRICE_UNIT_SHARE": "share of prices that, moved by the same power of ten, hold all of a provider's; default 0.3",
     "MODELSYNC_CONFIG": "a TOML file with these same names; default modelsync.toml",
 }
 
@@ -157,7 +163,21 @@ def _rules(source: _Source) -> Rules:
         "shrink_share": _number(source, "MODELSYNC_SHRINK_SHARE", float, 0, 1),
         "shrink_models": _number(source, "MODELSYNC_SHRINK_MODELS", int, 0, 1_000_000),
     }
-    return Rules(**{name: value for name, value in given.items() if value is not None})
+    return Rules(**_set(given), prices=_price_limits(source))
+
+
+def _price_limits(source: _Source) -> PriceLimits:
+    given = {
+        "factor": _number(source, "MODELSYNC_PRICE_FACTOR", Decimal, 2, 1000),
+        "median_factor": _number(source, "MODELSYNC_PRICE_MEDIAN_FACTOR", Decimal, 2, 1_000_000),
+        "release_hours": _number(source, "MODELSYNC_PRICE_RELEASE_HOURS", float, 0, 8760),
+        "unit_share": _number(source, "MODELSYNC_PRICE_UNIT_SHARE", float, 0.01, 1),
+    }
+    return PriceLimits(**_set(given))
+
+
+def _set(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _upper(slug: str) -> str:
@@ -175,7 +195,7 @@ def _number(source: _Source, name: str, kind: type[Any], low: float, high: float
         return None
     try:
         value = kind(found[0])
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         raise SettingsError(f"{name} is not a number", f"Give one from {low:g} to {high:g}") from error
     if not low <= value <= high:
         raise SettingsError(f"{name} is out of range", f"Give one from {low:g} to {high:g}")

@@ -86,8 +86,9 @@ async def _one(job: Job, fetcher: Fetcher, store: Store, run_id: int | None, wat
 
 async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch) -> ProviderResult:
     """What a sync would do: no ticket, no trace."""
-    if await _disabled(job, store):
-        return _result(job, Disabled())
+    off = await _disabled(job, store)
+    if off is not None:
+        return _result(job, off)
     seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
     obtained = await _obtain(job, fetcher, seen, watch)
     if not isinstance(obtained, Commit):
@@ -102,7 +103,7 @@ async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch) -> Provi
 async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Watch) -> ProviderResult:
     """Ticket, fetch, read, commit. What does not end in a commit is recorded with its reason, and the ticket given back."""
     off = await _disabled(job, store)
-    ticket = Disabled() if off else await _ticket(job, fetcher.deadline(job.provider), store, run_id, watch)
+    ticket = off or await _ticket(job, fetcher.deadline(job.provider), store, run_id, watch)
     if not isinstance(ticket, Ticket):
         result = _result(job, ticket)
         await asyncio.to_thread(store.give_up, run_id, result, None)
@@ -127,8 +128,11 @@ async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Wa
     return result
 
 
-async def _disabled(job: Job, store: Store) -> bool:
-    return not job.enabled or await asyncio.to_thread(store.switched_off, job.slug)
+async def _disabled(job: Job, store: Store) -> Disabled | None:
+    if not job.enabled:
+        return Disabled("switched off by MODELSYNC_PROVIDERS")
+    why = await asyncio.to_thread(store.kept_out, job.slug)
+    return Disabled(why) if why else None
 
 
 async def _ticket(job: Job, patience: float, store: Store, run_id: int, watch: Watch) -> Ticket | Busy:

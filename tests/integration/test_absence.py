@@ -12,7 +12,7 @@ from modelsync.policy import Rules
 from modelsync.reading import Listing, Rejected
 from modelsync.report import Held, NotModified, ProviderResult, Synced
 from modelsync.simulator.server import Simulator
-from modelsync.store import Catalog, Commit, Store
+from modelsync.store import Catalog, Commit, Person, Store, operators
 from support_cli import environment, run, run_json
 from support_store import PROVIDER, SLUG, listing, model, opened, seen, ticket_for
 from support_sync import execute, models_of, query
@@ -178,7 +178,7 @@ def test_i05_a_hold_ends_by_itself_when_the_models_are_back(shrunk: tuple[Store,
 
 def test_i05_a_confirmed_hold_lets_the_models_go(database_url: str, shrunk: tuple[Store, ProviderResult]):
     store, _ = shrunk
-    store.decide_holds([1], "confirm", "ada", "they told us")
+    operators.decide(store, [1], "confirm", Person("ada", "they told us"))
     results = [sync(store, *many(20), "new") for _ in range(3)]
     assert [(result.counts.held, result.counts.missing, result.counts.retired) for result in results] == [
         (0, 10, 0),
@@ -200,7 +200,7 @@ def test_i05_a_confirmed_hold_lets_the_models_go(database_url: str, shrunk: tupl
 
 def test_i05_a_rejected_hold_keeps_the_models_as_they_are(database_url: str, shrunk: tuple[Store, ProviderResult]):
     store, _ = shrunk
-    store.decide_holds([1], "reject", "ada", "their API is broken")
+    operators.decide(store, [1], "reject", Person("ada", "their API is broken"))
     for _ in range(4):
         result = sync(store, *many(20), "new")
         assert (result.counts.missing, result.holds) == (0, ())
@@ -235,7 +235,7 @@ def test_s06_another_providers_list_changes_nothing_until_it_is_confirmed(databa
         result = sync(store, *many(20, "other/"))
         assert isinstance(result.outcome, Held)
         assert sorted(statuses(database_url)) == many(20)
-        store.decide_holds([Catalog(store).holds()[0]["id"]], "confirm", "ada", "they renamed everything")
+        operators.decide(store, [Catalog(store).holds()[0]["id"]], "confirm", Person("ada", "they renamed everything"))
         assert sync(store, *many(20, "other/")).counts.created == 20
         for _ in range(2):
             sync(store, *many(20, "other/"))
@@ -251,11 +251,11 @@ def test_i02_an_empty_list_is_held_and_released_by_the_next_good_one(database_ur
         assert isinstance(sync(store).outcome, Held)
         assert [hold["kind"] for hold in Catalog(store).holds()] == ["empty"]
         with pytest.raises(UsageError, match="nothing to confirm"):
-            store.decide_holds([1], "confirm", "ada", "")
+            operators.decide(store, [1], "confirm", Person("ada", ""))
         sync(store, "a")
         assert Catalog(store).holds() == []
         with pytest.raises(UsageError, match="There is no open hold 1"):
-            store.decide_holds([1], "reject", "ada", "")
+            operators.decide(store, [1], "reject", Person("ada", ""))
 
 
 def test_the_commands_show_and_decide_what_is_held(tmp_path: Path):

@@ -245,7 +245,7 @@ def test_a_provider_that_is_switched_off_is_not_asked(simulator: Simulator, data
     modelsync = program(environment(simulator), database_url, tmp_path, MODELSYNC_PROVIDERS="groq, chutes")
     report = modelsync.sync(["groq", "near"])
 
-    assert outcomes(report)["near"] == Disabled()
+    assert outcomes(report)["near"] == Disabled("switched off by MODELSYNC_PROVIDERS")
     assert (len(models_of(database_url, "groq")), models_of(database_url, "near"), simulator.requests("near")) == (6, {}, [])
 
 

@@ -328,7 +328,7 @@ def test_a_held_price_keeps_no_other_fact_back():
 def test_i22_an_identical_listing_leaves_the_held_price_where_it_is():
     listing, stored, _ = changes_of({"m": per_million("1")}, {"m": per_million("1000")})
     first = decide(make_plan(listing, stored), listing, stored, Context(prices=Evidence(now=NOON)), DEFAULT_RULES)
-    row = msgspec.structs.replace(stored.models["m"], beneath=first.beneath["m"])
+    row = msgspec.structs.replace(stored.models["m"], beneath=first.beneath["m"], alias="m")
     again = Stored(listing.hashes, models={"m": row}, restless=frozenset({"m"}))
     second = decide(make_plan(listing, again), listing, again, Context(prices=Evidence(now=NOON)), DEFAULT_RULES)
     assert (second.changes, second.unchanged, len(second.holds), second.beneath) == ((), 1, 1, {})

@@ -47,7 +47,7 @@ OUTCOMES = {
     "old": Superseded(),
     "held": Held("empty", "the list is empty", "Nothing was changed"),
     "nokey": NoKey(("GROQ_API_KEY", "GROQ_KEY")),
-    "off": Disabled(),
+    "off": Disabled("switched off by MODELSYNC_PROVIDERS"),
 }
 
 
@@ -182,7 +182,7 @@ def test_i16_exit_code_and_status_agree_in_every_combination_of_three():
         ("same", None),
         ("plan", None),
         ("nokey", "API key not configured (set GROQ_API_KEY)"),
-        ("off", "switched off by MODELSYNC_PROVIDERS, or in the catalog"),
+        ("off", "switched off by MODELSYNC_PROVIDERS"),
         ("busy", "already being synced by run 7; nothing was changed by this one"),
         (Busy(None), "already being synced"),
         ("old", "a newer sync was committed meanwhile; this older answer was discarded"),

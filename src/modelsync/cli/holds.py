@@ -10,13 +10,13 @@ from modelsync.cli import output
 from modelsync.cli.sync import Database, Flag, load
 from modelsync.errors import UsageError
 from modelsync.registry import select
-from modelsync.store import Catalog
+from modelsync.store import Catalog, Person, operators
 
 Slugs = Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())]
 Words = {"confirm": "Confirmed", "reject": "Rejected"}
 Next = {
-    "confirm": "The next syncs apply it: absent models are retired once they were absent long enough.",
-    "reject": "These models stay as they are while they are absent.",
+    "confirm": "Confirmed prices are live; absent models are retired once they were absent long enough.",
+    "reject": "The catalog stays as it is, until the provider says something else.",
 }
 
 
@@ -35,7 +35,7 @@ def held(
     provider:
         Only of these providers.
     kind:
-        shrink, other-catalog, empty or invalid.
+        price, unit-change, shrink, other-catalog, empty or invalid.
     ids:
         Also name the models that each is about.
     json:
@@ -123,7 +123,7 @@ def _decide(
     store = app.build(load(database)).open_store()
     try:
         wanted = list(numbers) or [row["id"] for row in Catalog(store).holds(slugs or (), kind)]
-        decided: list[dict[str, Any]] = store.decide_holds(wanted, decision, getpass.getuser(), reason)
+        decided: list[dict[str, Any]] = operators.decide(store, wanted, decision, Person(getpass.getuser(), reason))
     finally:
         store.close()
     if json:

@@ -135,7 +135,7 @@ def attention(result: ProviderResult) -> str:
 
 
 def _why(result: ProviderResult) -> str:
-    return f"set {result.outcome.variables[0]}" if isinstance(result.outcome, NoKey) else "switched off"
+    return f"set {result.outcome.variables[0]}" if isinstance(result.outcome, NoKey) else output.safe(result.error or "")
 
 
 FIGURES = ("fetched", "transformed", "skipped", "created", "updated", "unchanged", "missing")

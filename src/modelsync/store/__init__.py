@@ -1,10 +1,12 @@
 """The only SQL: schema, migrations, reads and the one transaction of each sync."""
 
-from modelsync.store import engine
+from modelsync.store import engine, operators
 from modelsync.store.catalog import Catalog, ModelFilter
 from modelsync.store.history import ChangeFilter, History
 from modelsync.store.migrate import Schema
+from modelsync.store.operators import Person
 from modelsync.store.records import Seen
+from modelsync.store.rollback import rollback, thaw
 from modelsync.store.store import Commit, Store
 from modelsync.store.tickets import Ticket
 
@@ -20,9 +22,13 @@ __all__ = [
     "Commit",
     "History",
     "ModelFilter",
+    "Person",
     "Schema",
     "Seen",
     "Store",
     "Ticket",
+    "operators",
+    "rollback",
     "shown_address",
+    "thaw",
 ]

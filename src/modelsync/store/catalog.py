@@ -9,9 +9,19 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from modelsync.store import holds, migrate
-from modelsync.store.schema import models, provider_state, providers, sync_results, sync_runs
+from modelsync.layers import value_of
+from modelsync.money import plain
+from modelsync.store import holds, migrate, pins, rows
+from modelsync.store.schema import models, provider_state, providers, sync_results, sync_runs, upstream_values
 from modelsync.store.store import Store
+
+
+def _upstream(connection: sa.Connection, pin: dict[str, Any]) -> Any:
+    """What stands beneath a pin, as a JSON value."""
+    mine = (providers.c.slug == pin["provider"], upstream_values.c.provider_model_id == pin["provider_model_id"])
+    query = sa.select(upstream_values).join(providers, providers.c.id == upstream_values.c.provider_id).where(*mine)
+    row = connection.execute(query).mappings().one_or_none()
+    return plain(value_of(rows.beneath(row).believed, pin["field"])) if row is not None else pin["beneath"]
 
 
 class ModelFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,6 +140,17 @@ class Catalog:
         """What waits for a person, oldest first."""
         with self._reading() as connection:
             return holds.opened(connection, slugs, kind) if migrate.current(connection) else []
+
+    def pins(self, slugs: Iterable[str] = ()) -> list[dict[str, Any]]:
+        """Every pin, with `upstream`, what the provider says beneath it now, and whether that `moved` since it was set."""
+        with self._reading() as connection:
+            if not migrate.current(connection):
+                return []
+            found = pins.listed(connection, slugs)
+            for row in found:
+                row["upstream"] = _upstream(connection, row)
+                row["moved"] = row["upstream"] != row["beneath"]
+            return found
 
     def runs(self, limit: int) -> list[dict[str, Any]]:
         """The latest runs, newest first."""

@@ -21,6 +21,9 @@ DECISIONS = {"confirm": "confirmed", "reject": "rejected"}
 UNDECIDABLE = frozenset({"empty", "invalid"})
 """Kinds that hold nothing which could be applied."""
 
+OF_PRICES = quarantine.KINDS
+"""Kinds about prices, not about absence."""
+
 column = holds.c
 
 
@@ -31,7 +34,7 @@ def context(connection: sa.Connection, slug: str, now: datetime, *, stored: int,
     most = connection.execute(sa.select(sa.func.max(results.transformed)).where(*recent)).scalar() or 0
     decided: dict[str, set[str]] = {"confirmed": set(), "rejected": set(), "closed": set()}
     kinds = set()
-    query = sa.select(holds).where(column.provider == slug, column.status.in_(decided), column.kind.not_in(quarantine.KINDS))
+    query = sa.select(holds).where(column.provider == slug, column.status.in_(decided), column.kind.not_in(OF_PRICES))
     for row in connection.execute(query).mappings():
         decided[row["status"]].update(row["ids"])
         if row["status"] == "confirmed":
@@ -75,7 +78,7 @@ def with_held_price(connection: sa.Connection, slug: str) -> frozenset[str]:
 
 
 def _of_prices(connection: sa.Connection, slug: str) -> list[sa.RowMapping]:
-    wanted = (column.provider == slug, column.status.in_(("open", "rejected")), column.kind.in_(quarantine.KINDS))
+    wanted = (column.provider == slug, column.status.in_(("open", "rejected")), column.kind.in_(OF_PRICES))
     return list(connection.execute(sa.select(holds).where(*wanted).order_by(column.id)).mappings().all())
 
 
@@ -98,7 +101,7 @@ def note(connection: sa.Connection, slug: str, listing: Listing, plan: Plan, now
             continue
         elif row["status"] == "open":
             _resolve(connection, row["id"], "released", now, "sync", "a later listing did away with it")
-        elif row["kind"] in quarantine.KINDS or not _concerned(row, listing, plan):
+        elif row["kind"] in OF_PRICES or not _concerned(row, listing, plan):
             connection.execute(sa.update(holds).where(column.id == row["id"]).values(status="closed"))
     for hold in found.values():
         _open(connection, slug, hold, now)
@@ -117,7 +120,7 @@ def _is_the_same(hold: Hold, row: sa.RowMapping) -> bool:
 
 def _is_answered(row: sa.RowMapping, listing: Listing, plan: Plan) -> bool:
     """Whether this listing can tell how what was held stands now."""
-    if row["kind"] in quarantine.KINDS:
+    if row["kind"] in OF_PRICES:
         return plan.refused is None and any(row_id in listing.models for row_id in row["ids"])
     return listing.complete and (plan.refused is None or not row["ids"])
 

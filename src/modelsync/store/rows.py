@@ -18,7 +18,7 @@ from modelsync.store.schema import models, time_text
 COLUMNS = tuple(column.name for column in models.columns if column.name != "id")
 """The columns of an incoming row, in order."""
 
-KEPT = frozenset({"provider_id", "provider_model_id", "model_id", "first_seen_at", "created_at"})
+KEPT = frozenset({"provider_id", "provider_model_id", "first_seen_at", "created_at"})
 """Columns that an existing row keeps."""
 
 STATUSES = {Kind.MISSING: "missing", Kind.RETIRED: "retired"}
@@ -42,7 +42,7 @@ def incoming(change: Change, provider_id: int, seq: int, now: datetime) -> tuple
     values |= {
         "provider_id": provider_id,
         "provider_model_id": model.id,
-        "model_id": model.id,
+        "model_id": change.alias or model.id,
         "modality": model.modality,
         "pricing_prompt": model.prices.prompt,
         "pricing_completion": model.prices.completion,
@@ -99,6 +99,8 @@ def stored_model(row: sa.RowMapping, beneath: Beneath | None = None) -> StoredMo
         status=row["status"],
         missing_since=row["missing_since"],
         missing_since_seq=row["missing_since_seq"],
+        content_hash=row["content_hash"],
+        alias=row["model_id"],
     )
 
 

@@ -64,7 +64,7 @@ class Document(sa.TypeDecorator[Any]):
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
         """From the database."""
-        return msgspec.json.decode(value) if isinstance(value, str) else value
+        return value if value is None or dialect.name == "postgresql" else msgspec.json.decode(value)
 
 
 @lru_cache(maxsize=256)  # all rows of one sync share its time

@@ -43,7 +43,7 @@ class Store:
         self.providers = providers
         self.read_only = read_only
         self.dialect = engine.dialect.name
-        self._bulk = postgres if self.dialect == "postgresql" else sqlite
+        self.bulk = postgres if self.dialect == "postgresql" else sqlite
         self._one_writer = threading.Lock() if self.dialect == "sqlite" else threading.BoundedSemaphore(4)
 
     @classmethod
@@ -87,7 +87,7 @@ class Store:
 
     def now(self, connection: sa.Connection) -> datetime:
         """The database's own clock, which orders everything."""
-        return datetime.fromisoformat(self._bulk.now(connection))
+        return datetime.fromisoformat(self.bulk.now(connection))
 
     # Runs
 
@@ -108,10 +108,16 @@ class Store:
         with self.writing() as connection:
             return tickets.take(connection, slug, run_id, self.now(connection), seconds)
 
-    def switched_off(self, slug: str) -> bool:
-        """Whether an operator switched a provider off in the catalog (`providers.is_active`)."""
+    def kept_out(self, slug: str) -> str | None:
+        """Why no sync may change a provider's part of the catalog: an operator switched it off, or froze it. None when it may."""
         with self.reading() as connection:
-            return migrate.current(connection) and provider_rows.switched_off(connection, slug)
+            if not migrate.current(connection):
+                return None
+            if provider_rows.switched_off(connection, slug):
+                return "switched off in the catalog (`providers.is_active`)"
+            state = tickets.state_of(connection, slug)
+            frozen = state["frozen_reason"] if state and state["frozen_at"] else None
+            return f"frozen, {frozen}. `modelsync thaw {slug}` lets it sync again" if frozen else None
 
     def seen(self, slug: str, scope: str, version: int) -> Seen | None:
         """The last complete listing of a provider, if it was read in this scope by this version of its normalizer."""
@@ -126,7 +132,7 @@ class Store:
                 plan = make_plan(wanted.listing, NOTHING_STORED)
                 return None, decide(plan, wanted.listing, NOTHING_STORED, known, wanted.rules)
             state = tickets.state_of(connection, wanted.provider.slug)
-            plan = planning.decided(connection, self._bulk, wanted, state, self.now(connection)).plan
+            plan = planning.decided(connection, self.bulk, wanted, state, self.now(connection)).plan
             return provider_rows.id_of(connection, wanted.provider.slug), plan
 
     def commit(self, ticket: Ticket, wanted: Commit, seconds: float) -> ProviderResult:
@@ -137,7 +143,7 @@ class Store:
                 return ProviderResult(slug=ticket.slug, outcome=Superseded(), seconds=seconds)
             now, seq = self.now(connection), state["complete_seq"] + 1
             will_expire = pins.expire(connection, ticket.slug, now)
-            decided = planning.decided(connection, self._bulk, wanted, state, now)
+            decided = planning.decided(connection, self.bulk, wanted, state, now)
             plan = decided.plan
             holds.note(connection, ticket.slug, wanted.listing, plan, now)
             result = _result(ticket.slug, wanted.listing, plan, seconds)
@@ -145,7 +151,7 @@ class Store:
                 records.gave_up(connection, ticket.run_id, result, ticket, now)
                 return result
             provider_id = provider_rows.ensure(connection, wanted.provider, now)
-            writing.write(connection, self._bulk, ticket.run_id, provider_id, plan, seq, now)
+            writing.write(connection, self.bulk, ticket.run_id, provider_id, plan, seq, now)
             result = msgspec.structs.replace(result, provider_id=provider_id)
             # A listing whose absences are held counts none of them; while anything waits, the next one is looked at anew.
             whole = wanted.listing.complete and not any(hold.kind == "shrink" for hold in plan.holds)
@@ -163,22 +169,17 @@ class Store:
                 return ProviderResult(slug=ticket.slug, outcome=Superseded(), seconds=result.seconds)
             now, seq = self.now(connection), state["complete_seq"] + 1
             provider_id = provider_rows.id_of(connection, ticket.slug)
-            stored = planning.stored(connection, self._bulk, self.providers[ticket.slug], provider_id, rules, seq, now)
+            stored = planning.stored(connection, self.bulk, self.providers[ticket.slug], provider_id, rules, seq, now)
             kept = planning.kept(stored.pins) | frozenset(state["outside_scope"] or ())
             stored = msgspec.structs.replace(stored, due=stored.due - kept, missing=stored.missing - planning.kept(stored.pins))
             stored = planning.with_rows(connection, provider_id, stored, sorted(stored.due))
             plan = settled(retirements(stored), stored)
             if provider_id is not None:
-                writing.write(connection, self._bulk, ticket.run_id, provider_id, plan, seq, now)
+                writing.write(connection, self.bulk, ticket.run_id, provider_id, plan, seq, now)
             counts = msgspec.structs.replace(result.counts, missing=plan.absent, retired=plan.count(Kind.RETIRED))
             confirmed = msgspec.structs.replace(result, provider_id=provider_id, outcome=NotModified(counts))
             records.succeeded(connection, ticket, seen, confirmed, now, complete=True, wrote=plan.writes)
             return confirmed
-
-    def decide_holds(self, hold_ids: Iterable[int], decision: str, actor: str, reason: str) -> list[dict[str, Any]]:
-        """Confirm or reject open holds. UsageError when one of them cannot be decided; then none is."""
-        with self.writing() as connection:
-            return holds.decide(connection, hold_ids, decision, actor, reason, self.now(connection))
 
     def give_up(self, run_id: int, result: ProviderResult, ticket: Ticket | None) -> None:
         """Record a result that changed nothing, and give the ticket back."""
@@ -196,6 +197,9 @@ class Store:
 
         Raises DatabaseError while that provider is being synced.
         """
+        out = self.kept_out(slug)
+        if out is not None:
+            raise DatabaseError(f"{slug} is {out}", "Nothing was written")
         found = {model.id: model for model in models}
         listing = Listing(models=found, hashes={row_id: content_hash(model) for row_id, model in found.items()}, complete=False)
         run_id = self.begin_run(trigger)

@@ -64,5 +64,11 @@ def state_of(connection: sa.Connection, slug: str) -> sa.RowMapping | None:
     return connection.execute(sa.select(provider_state).where(state.provider == slug)).mappings().one_or_none()
 
 
+def lock(connection: sa.Connection, slug: str) -> sa.RowMapping:
+    """The provider's state, which nobody else can change or commit on before this transaction ends."""
+    ensure_state(connection, slug)
+    return _locked(connection, slug)
+
+
 def _locked(connection: sa.Connection, slug: str) -> sa.RowMapping:
     return connection.execute(sa.select(provider_state).where(state.provider == slug).with_for_update()).mappings().one()

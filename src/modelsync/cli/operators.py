@@ -1,0 +1,258 @@
+"""What operators decide: `pin`, `unpin`, `pins`, `hide`, `keep`, `add`, `rollback`, `thaw`. Each is written to the audit log."""
+
+import getpass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+
+from modelsync import app
+from modelsync.cli import output
+from modelsync.cli.history import moment
+from modelsync.cli.sync import Database, Flag, load
+from modelsync.errors import UsageError
+from modelsync.layers import PINNABLE, Pin, is_pinnable, is_price_per_token, typed
+from modelsync.money import bounded, plain
+from modelsync.registry import select
+from modelsync.store import Catalog, Person, Store, operators
+from modelsync.store import rollback as go_back
+from modelsync.store import thaw as let_go
+
+Slugs = Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())]
+PER_MILLION = "/M"
+
+
+@contextmanager
+def opened(database: str | None, *, read_only: bool = False) -> Iterator[Store]:
+    """The catalog that the settings name."""
+    store = app.build(load(database)).open_store(read_only=read_only)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def person(reason: str) -> Person:
+    """Who runs this command, and why."""
+    if not reason.strip():
+        raise UsageError("A reason is needed", "Others will read it in the audit log")
+    return Person(getpass.getuser(), reason)
+
+
+def wanted(texts: Sequence[str]) -> list[Pin]:
+    """`FIELD=VALUE` as people write it. UsageError for an unknown field, or a value that it cannot have."""
+    return [_pin(text) for text in texts]
+
+
+def _pin(text: str) -> Pin:
+    field, equals, value = text.partition("=")
+    if not equals or not is_pinnable(field):
+        raise UsageError(f"{text} is no FIELD=VALUE", f"The fields are {', '.join(PINNABLE)} and metadata.<name>")
+    if is_price_per_token(field):
+        return Pin(field, _per_token(field, value))
+    try:
+        return Pin(field, typed(field, _json(value)))
+    except (msgspec.ValidationError, ValueError):
+        try:
+            return Pin(field, typed(field, value))
+        except (msgspec.ValidationError, ValueError) as error:
+            raise UsageError(f"{field} cannot be {value}: {error}", "Lists and documents are written as JSON") from None
+
+
+def _json(text: str) -> Any:
+    return msgspec.json.decode(text)
+
+
+def _per_token(field: str, text: str) -> Decimal | None:
+    """USD per token: `0.0000025`, or `2.5/M` for USD per million tokens; `unknown` for no price."""
+    if text in ("unknown", "null"):
+        return None
+    try:
+        number = Decimal(text.removesuffix(PER_MILLION))
+    except InvalidOperation:
+        raise UsageError(f"{field} cannot be {text}", "Write 2.5/M for USD per million tokens, or 0.0000025 per token") from None
+    price = bounded(number / 1_000_000 if text.endswith(PER_MILLION) else number, "token") if number.is_finite() else None
+    if not isinstance(price, Decimal):
+        raise UsageError(
+            f"{field} cannot be {text}{f': {price.reason}' if price else ''}",
+            "Write 2.5/M for USD per million tokens, or 0.0000025 per token",
+        )
+    return price
+
+
+def pin(provider: str, model: str, /, *values: str, reason: str, until: str | None = None, database: Database = None) -> int:
+    """Set fields of a model to values that win over every sync.
+
+    Parameters
+    ----------
+    provider:
+        The provider's slug.
+    model:
+        The model's id at that provider, exactly.
+    values:
+        FIELD=VALUE, such as pricing_prompt=2.5/M, context_length=200000, is_active=false, model_id=my-name or metadata.notes=ask first.
+    reason:
+        Why; others will read it.
+    until:
+        When it ends: 2026-12-31 or 2026-12-31T10:00. The first sync after that shows the provider's value again.
+    """
+    select([provider])
+    if not values:
+        raise UsageError("Say what to pin: FIELD=VALUE", f"The fields are {', '.join(PINNABLE)} and metadata.<name>")
+    with opened(database) as store:
+        operators.pin(store, provider, model, wanted(values), person(reason), moment(until) if until else None)
+    output.say(output.stdout(), f"Pinned {', '.join(values)} of {output.safe(f'{provider} {model}')}; `modelsync unpin` removes it.")
+    return 0
+
+
+def hide(provider: str, model: str, /, *, reason: str, database: Database = None) -> int:
+    """Take a model out of use: it is not active, whatever the provider says.
+
+    Parameters
+    ----------
+    provider:
+        The provider's slug.
+    model:
+        The model's id at that provider, exactly.
+    reason:
+        Why; others will read it.
+    """
+    return pin(provider, model, "is_active=false", reason=reason, database=database)
+
+
+def keep(provider: str, model: str, /, *, reason: str, database: Database = None) -> int:
+    """Keep a model active, whether the provider lists it or not.
+
+    Parameters
+    ----------
+    provider:
+        The provider's slug.
+    model:
+        The model's id at that provider, exactly.
+    reason:
+        Why; others will read it.
+    """
+    return pin(provider, model, "is_active=true", reason=reason, database=database)
+
+
+def add(provider: str, model: str, /, *values: str, reason: str, database: Database = None) -> int:
+    """Add a model that the provider does not list. It stays until its pin on is_active is removed.
+
+    Parameters
+    ----------
+    provider:
+        The provider's slug.
+    model:
+        The id to call it by at that provider.
+    values:
+        FIELD=VALUE, as with `modelsync pin`.
+    reason:
+        Why; others will read it.
+    """
+    select([provider])
+    with opened(database) as store:
+        operators.add(store, provider, model, wanted(values), person(reason))
+    output.say(
+        output.stdout(), f"Added {output.safe(f'{provider} {model}')}; what the provider says of it later shows where nothing is pinned."
+    )
+    return 0
+
+
+def unpin(provider: str, model: str, /, *fields: str, reason: str, database: Database = None) -> int:
+    """Remove pins of a model: what the provider said last shows at once.
+
+    Parameters
+    ----------
+    provider:
+        The provider's slug.
+    model:
+        The model's id at that provider, exactly.
+    fields:
+        Only these fields; without any, all pins of the model.
+    reason:
+        Why; others will read it.
+    """
+    select([provider])
+    with opened(database) as store:
+        removed = operators.unpin(store, provider, model, fields, person(reason))
+    if not removed:
+        raise UsageError(f"Nothing of that is pinned of {provider} {model}", "`modelsync pins` lists pins")
+    output.say(output.stdout(), f"Unpinned {', '.join(removed)} of {output.safe(f'{provider} {model}')}.")
+    return 0
+
+
+def pins(
+    *, provider: Slugs = None, moved: Annotated[bool, Flag] = False, json: Annotated[bool, Flag] = False, database: Database = None
+) -> int:
+    """List what is pinned, and what the provider says beneath it.
+
+    Parameters
+    ----------
+    provider:
+        Only of these providers.
+    moved:
+        Only pins beneath which the provider moved since they were set.
+    json:
+        Print one JSON document.
+    """
+    select(provider)
+    with opened(database, read_only=True) as store:
+        found = [row for row in Catalog(store).pins(provider or ()) if row["moved"] or not moved]
+    if json:
+        output.print_json({"version": 1, "pins": found})
+        return 0
+    console = output.stdout()
+    for row in found:
+        beneath = f"the provider says {plain(row['upstream'])}" + (f", {plain(row['beneath'])} when it was pinned" if row["moved"] else "")
+        until = f" until {output.utc(row['expires_at'])}" if row["expires_at"] else ""
+        output.say(
+            console, output.safe(f"{row['provider']}  {row['provider_model_id']}  {row['field']} = {row['value']}{until} ({beneath})")
+        )
+        output.say(console, output.safe(f"   {row['author']}, {output.utc(row['created_at'])}: {row['reason']}"))
+    if not found:
+        output.say(console, "Nothing is pinned.")
+    return 0
+
+
+def rollback(provider: str, /, *, to: int, reason: str, database: Database = None) -> int:
+    """Bring a provider's models back to what they were after a run, and keep syncs out until `modelsync thaw`.
+
+    Models that came later are retired, pins are kept, and history records it like any other change.
+
+    Parameters
+    ----------
+    provider:
+        The provider's slug.
+    to:
+        The run's number: `modelsync runs` and `modelsync changes` show them.
+    reason:
+        Why; others will read it.
+    """
+    select([provider])
+    with opened(database) as store:
+        run_id, models = go_back(store, provider, to, person(reason))
+    done = f"{models:,} models are as they were after run {to} (run {run_id})" if run_id else f"Nothing has changed since run {to}"
+    output.say(output.stdout(), f"{provider}: {done}. It is frozen; `modelsync thaw {provider}` lets it sync again.")
+    return 0
+
+
+def thaw(provider: str, /, *, reason: str, database: Database = None) -> int:
+    """Let a provider sync again that a rollback froze.
+
+    Parameters
+    ----------
+    provider:
+        The provider's slug.
+    reason:
+        Why; others will read it.
+    """
+    select([provider])
+    with opened(database) as store:
+        thawed = let_go(store, provider, person(reason))
+    if not thawed:
+        raise UsageError(f"{provider} is not frozen", "`modelsync status` names those that are")
+    output.say(output.stdout(), f"{provider} syncs again from the next run on.")
+    return 0

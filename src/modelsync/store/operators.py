@@ -1,0 +1,167 @@
+"""What persons decide about models: pins, models of their own, held prices, going back. Each act is one transaction, audited."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from modelsync.errors import UsageError
+from modelsync.layers import Pin, effective, value_of
+from modelsync.limits import check_id
+from modelsync.model import Model, claimed
+from modelsync.plan import Change, FieldChange, Kind, Plan, Stored, StoredModel, settled
+from modelsync.store import holds, pins, planning, provider_rows, records, tickets, writing
+from modelsync.store.schema import audit_log
+from modelsync.store.store import Store
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Who acts, and why."""
+
+    name: str
+    reason: str
+
+
+class Act(msgspec.Struct, frozen=True):
+    """An act under way: one provider's part of the catalog, locked, inside a transaction."""
+
+    connection: sa.Connection
+    bulk: Any
+    slug: str
+    provider_id: int
+    now: datetime
+    seq: int
+    person: Person
+
+    def models(self, ids: Iterable[str]) -> dict[str, StoredModel]:
+        """Models as they stand, by id."""
+        return planning.full_rows(self.connection, self.provider_id, list(ids))
+
+    def model(self, row_id: str) -> StoredModel:
+        """One model as it stands. UsageError when there is none."""
+        found = self.models([row_id]).get(row_id)
+        if found is None:
+            raise UsageError(f"{self.slug} has no model {row_id} in the catalog", "`modelsync models` finds ids")
+        return found
+
+    def note(self, action: str, target: str) -> None:
+        """An audit row."""
+        values = {"at": self.now, "actor": self.person.name, "action": action, "target": f"{self.slug} {target}"}
+        self.connection.execute(sa.insert(audit_log).values(**values, reason=self.person.reason))
+
+    def apply(self, trigger: str, changes: Sequence[Change]) -> int | None:
+        """Write changes, under what is pinned now, as a run of their own; its id, None when nothing changed."""
+        held = holds.with_held_price(self.connection, self.slug)
+        before = {change.id: change.before.content_hash for change in changes if change.before}
+        known = Stored(before, pins=pins.standing(self.connection, self.slug, self.now))
+        marked = tuple(msgspec.structs.replace(change, held=change.id in held) for change in sorted(changes, key=lambda change: change.id))
+        plan = settled(Plan(marked), known)
+        if not plan.writes:
+            return None
+        run_id = records.acted(self.connection, trigger, self.slug, self.now, len(plan.changes))
+        writing.write(self.connection, self.bulk, run_id, self.provider_id, plan, self.seq, self.now)
+        return run_id
+
+
+@contextmanager
+def acting(store: Store, slug: str, person: Person) -> Iterator[Act]:
+    """Act on one provider's part of the catalog: a sync that is under way commits before or after, never between.
+
+    Raises UsageError when the catalog does not have the provider.
+    """
+    with store.writing() as connection:
+        yield _act(store, connection, slug, person)
+
+
+def _act(store: Store, connection: sa.Connection, slug: str, person: Person) -> Act:
+    provider_id = provider_rows.id_of(connection, slug)
+    if provider_id is None:
+        raise UsageError(f"The catalog has nothing of {slug} yet", f"Sync it first: modelsync sync --providers {slug}")
+    state = tickets.lock(connection, slug)
+    return Act(connection, store.bulk, slug, provider_id, store.now(connection), state["complete_seq"], person)
+
+
+# Pins
+
+
+def pin(store: Store, slug: str, row_id: str, wanted: Sequence[Pin], person: Person, expires_at: datetime | None = None) -> None:
+    """Set values that win over every sync. UsageError when the catalog does not have the model."""
+    with acting(store, slug, person) as act:
+        before = act.model(row_id)
+        _put(act, row_id, before.believed, wanted, expires_at)
+        act.apply("pin", [_revised(row_id, before, _revives(before, wanted))])
+
+
+def unpin(store: Store, slug: str, row_id: str, fields: Sequence[str], person: Person) -> list[str]:
+    """Remove the pins of these fields, or all of a model: what the provider said last shows at once. The fields that were pinned."""
+    with acting(store, slug, person) as act:
+        before = act.model(row_id)
+        standing = pins.listed(act.connection, [slug], row_id)
+        removed = pins.remove(act.connection, slug, row_id, fields or [row["field"] for row in standing])
+        for field in removed:
+            act.note("unpin", f"{row_id} {field}")
+        act.apply("unpin", [_revised(row_id, before)])
+        return removed
+
+
+def add(store: Store, slug: str, row_id: str, wanted: Sequence[Pin], person: Person) -> None:
+    """A model that the provider does not list. It stays active until somebody unpins that. UsageError when it is there already."""
+    check_id(row_id)
+    facts = [found for found in wanted if found.field != "is_active"]
+    with acting(store, slug, person) as act:
+        if act.models([row_id]):
+            raise UsageError(f"{slug} already has a model {row_id}", "Change it with `modelsync pin`")
+        _put(act, row_id, Model(id=row_id), [Pin("is_active", True), *facts], None)
+        act.apply("add", [Change(Kind.ADDED, row_id, Model(id=row_id), "")])
+
+
+def _put(act: Act, row_id: str, believed: Model, wanted: Sequence[Pin], expires_at: datetime | None) -> None:
+    for found in wanted:
+        values = {"author": act.person.name, "reason": act.person.reason, "created_at": act.now, "expires_at": expires_at}
+        pins.put(act.connection, act.slug, row_id, found, value_of(believed, found.field), **values)
+        act.note("pin", f"{row_id} {found.field}")
+
+
+def _revised(row_id: str, before: StoredModel, believed: Model | None = None) -> Change:
+    """The model looked at again under the pins that there are now."""
+    silent = before.beneath.silent if before.beneath else {}
+    back = believed is not None and before.status == "retired"
+    fields = (FieldChange("status", "retired", "active"),) if back else ()
+    kind = Kind.REVIVED if back else Kind.UPDATED
+    return Change(kind, row_id, believed or before.believed, before.content_hash, fields, before=before, silent=silent)
+
+
+def _revives(before: StoredModel, wanted: Sequence[Pin]) -> Model | None:
+    """A retired model that somebody wants active is active again."""
+    if before.status != "retired" or not any(found.field == "is_active" and found.value for found in wanted):
+        return None
+    return msgspec.structs.replace(before.believed, available=True)
+
+
+# Held prices
+
+
+def confirm_prices(act: Act, ids: Iterable[str]) -> int | None:
+    """Believe the prices that are stated of these models; the run's id."""
+    found = act.models(ids)
+    stated = {row_id: before.beneath.stated for row_id, before in found.items() if before.beneath}
+    return act.apply("confirm", [_believing(row_id, found[row_id], model) for row_id, model in stated.items()])
+
+
+def _believing(row_id: str, before: StoredModel, stated: Model) -> Change:
+    prices = effective(msgspec.structs.replace(stated, prices=claimed(stated.prices)), before.believed).prices
+    change = _revised(row_id, before, msgspec.structs.replace(before.believed, prices=prices))
+    return msgspec.structs.replace(change, kind=Kind.UPDATED, fields=())
+
+
+def decide(store: Store, hold_ids: Iterable[int], decision: str, person: Person) -> list[dict[str, Any]]:
+    """Confirm or reject open holds, all or none: a confirmed price is live at once. UsageError when one cannot be decided."""
+    with store.writing() as connection:
+        decided = holds.decide(connection, hold_ids, decision, person.name, person.reason, store.now(connection))
+        for row in decided:
+            if decision == "confirm" and row["kind"] in holds.OF_PRICES:
+                confirm_prices(_act(store, connection, row["provider"], person), row["ids"])
+        return decided

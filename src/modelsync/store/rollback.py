@@ -1,0 +1,120 @@
+"""Going back: a provider's models as they stood after an earlier run, as a new and audited change; syncs wait until it is thawed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from modelsync.errors import UsageError
+from modelsync.layers import PRICE_COLUMNS, Pin, pinned, typed, value_of
+from modelsync.model import Model, Prices
+from modelsync.past import FACTS, Key, Past, Recorded, present, undone
+from modelsync.plan import Change, FieldChange, Kind, StoredModel
+from modelsync.store import pins
+from modelsync.store.operators import Act, Person, acting
+from modelsync.store.rows import json_value
+from modelsync.store.schema import model_changes, models, provider_state, sync_results
+from modelsync.store.store import Store
+
+NOT_READ = ""
+"""The content hash of a model that no sync has read so: the first one after thawing looks at it."""
+
+
+def rollback(store: Store, slug: str, run_id: int, person: Person) -> tuple[int | None, int]:
+    """Bring a provider's models to what they were after a run, and keep syncs out. The new run's id (None: nothing to do) and how many.
+
+    Models that came later are retired, pins are kept. UsageError when that run changed nothing of this provider's.
+    """
+    with acting(store, slug, person) as act:
+        now = _present(act)
+        then = undone(now, _changes_after(act, run_id))
+        standing = pins.standing(act.connection, slug, act.now)
+        differing = [key for key in now if now[key] != then.get(key)]
+        full = act.models(row_id for _, row_id in differing)
+        changes = [_back(full[key[1]], then.get(key), standing.get(key[1], ())) for key in differing]
+        act.note("rollback", f"to run {run_id}")
+        new_run = act.apply("rollback", changes)
+        _freeze(act, f"rolled back to run {run_id}: {person.reason}")
+        return new_run, len(changes)
+
+
+def thaw(store: Store, slug: str, person: Person) -> bool:
+    """Let a provider sync again; whether it was frozen."""
+    with acting(store, slug, person) as act:
+        mine = (provider_state.c.provider == slug, provider_state.c.frozen_at.is_not(None))
+        statement = sa.update(provider_state).where(*mine).values(frozen_at=None, frozen_reason=None)
+        thawed = bool(act.connection.execute(statement.returning(provider_state.c.provider)).all())
+        if thawed:
+            act.note("thaw", "")
+        return thawed
+
+
+def _freeze(act: Act, reason: str) -> None:
+    """No sync commits from now on, one that is under way included; and the first one after thawing reads everything."""
+    values = {"frozen_at": act.now, "frozen_reason": reason, "digest": None, "validators": None, "ticket_token": None, "ticket_until": None}
+    act.connection.execute(sa.update(provider_state).where(provider_state.c.provider == act.slug).values(values))
+
+
+def _present(act: Act) -> dict[Key, Past]:
+    found = {}
+    query = sa.select(models).where(models.c.provider_id == act.provider_id).execution_options(yield_per=500)
+    for row in act.connection.execute(query).mappings():
+        values = {**row, **{name: json_value(row[name]) for name in FACTS}}
+        found[act.slug, row["provider_model_id"]] = present(act.slug, values)
+    return found
+
+
+def _changes_after(act: Act, run_id: int) -> list[Recorded]:
+    """What was recorded of this provider after a run, newest first."""
+    column = model_changes.c
+    mine = column.provider_id == act.provider_id
+    last = act.connection.execute(sa.select(sa.func.max(column.id)).where(mine, column.run_id == run_id)).scalar()
+    if last is not None:
+        later = column.id > last
+    else:
+        results = sync_results.c
+        of_run = (results.run_id == run_id, results.provider == act.slug, results.outcome.in_(("synced", "not_modified")))
+        finished = act.connection.execute(sa.select(results.finished_at).where(*of_run)).scalar()
+        if finished is None:
+            raise UsageError(
+                f"Run {run_id} committed nothing of {act.slug}", "`modelsync runs` lists runs, `modelsync runs N` their providers"
+            )
+        later = column.changed_at > finished
+    query = sa.select(model_changes).where(mine, later).order_by(column.id.desc())
+    return [Recorded(act.slug, row["provider_model_id"], row["kind"], row["fields"]) for row in act.connection.execute(query).mappings()]
+
+
+def _back(before: StoredModel, then: Past | None, kept: tuple[Pin, ...]) -> Change:
+    """One model back to what it was; one that was not there yet is retired."""
+    row_id, gone = before.model.id, then is None or then.status == "retired"
+    target = msgspec.structs.replace(before.believed, available=False) if then is None else _model(then.facts, before.believed)
+    target = pinned(target, [Pin(pin.field, value_of(before.believed, pin.field)) for pin in kept])
+    kind, fields = _way(before.status, gone=gone)
+    return Change(kind, row_id, target, NOT_READ, fields, before=before)
+
+
+def _way(status: str, *, gone: bool) -> tuple[Kind, tuple[FieldChange, ...]]:
+    if gone == (status == "retired"):
+        return Kind.UPDATED, ()
+    if gone:
+        return Kind.RETIRED, (FieldChange("status", status, "retired"),)
+    return Kind.REVIVED, (FieldChange("status", "retired", "active"),)
+
+
+_COLUMNS = {column: name for name, column in PRICE_COLUMNS.items()}
+
+
+def _model(facts: Mapping[str, Any], known: Model) -> Model:
+    """The facts of the past as a model; what history does not keep (metadata, wire texts) as it is known."""
+    values: dict[str, Any] = {}
+    prices: dict[str, Any] = {}
+    for name in FACTS:
+        if name not in ("model_id", "is_active"):
+            values[name] = typed(name, facts.get(name))
+    for field, value in facts.items():
+        if field == "pricing.others":
+            prices["others"] = value
+        elif field.startswith("pricing"):
+            prices[_COLUMNS.get(field, field.removeprefix("pricing."))] = typed(field, value)
+    return msgspec.structs.replace(known, **values, available=bool(facts.get("is_active")), prices=Prices(**prices))

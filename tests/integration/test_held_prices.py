@@ -1,0 +1,309 @@
+"""Held prices on real databases: what stays live, what waits beside it, and every way a hold ends."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelsync.model import Model, Prices
+from modelsync.report import ProviderResult, Synced
+from modelsync.simulator.server import Simulator
+from modelsync.store import Commit, Person, Store, operators
+from support import D
+from support_cli import environment, run, run_json
+from support_store import PROVIDER, SLUG, listing, model, opened, seen, ticket_for
+from support_sync import changes_of, execute, models_of, query, table
+
+ADA = Person("ada", "they told us")
+
+
+def dollars(row_id: str, prompt: Any = None, **values: Any) -> Model:
+    """A model with a price in USD per 1M tokens."""
+    return model(row_id, None if prompt is None else D(prompt) / 1_000_000, **values)
+
+
+def sync(store: Store, *models: Model, complete: bool = True, whole: bool = True) -> ProviderResult:
+    return store.commit(ticket_for(store), Commit(PROVIDER, listing(*models, complete=complete), seen("d"), whole=whole), 0.0)
+
+
+def price(database_url: str, row_id: str = "m") -> Any:
+    """USD per 1M tokens."""
+    found = models_of(database_url, SLUG)[row_id]["pricing_prompt"]
+    return None if found is None else found * 1_000_000
+
+
+def held(database_url: str) -> list[tuple[str, str]]:
+    return [(row["kind"], row["status"]) for row in table(database_url, "holds")]
+
+
+def kinds(result: ProviderResult) -> list[str]:
+    return [hold.kind for hold in result.holds]
+
+
+def older(database_url: str, hours: float) -> None:
+    """Let everything that is remembered of holds and silence have happened earlier."""
+    if database_url.startswith("sqlite"):
+        change = f"strftime('%Y-%m-%dT%H:%M:%f000Z', {{}}, '-{hours} hours')"
+    else:
+        change = f"{{}} - interval '{hours} hours'"
+    for name in ("created_at", "agreed_at"):
+        execute(database_url, f"UPDATE holds SET {name} = {change.format(name)} WHERE {name} IS NOT NULL")
+
+
+def others_say(store: Store, row_id: str, prompt: Any, slug: str = "deepinfra") -> None:
+    store.bulk_upsert_models(slug, [dollars(row_id, prompt)])
+
+
+def test_i22_a_held_price_stays_live_and_its_candidate_waits_beside_it(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1), dollars("n", 2))
+        result = sync(store, dollars("m", 1000, context_length=8), dollars("n", "2.5"))
+        assert isinstance(result.outcome, Synced)
+        assert (kinds(result), result.counts.held, result.counts.updated) == (["price"], 1, 2)
+    row = models_of(database_url, SLUG)["m"]
+    assert (price(database_url), price(database_url, "n"), row["context_length"]) == (1, D("2.5"), 8)
+    (beneath,) = table(database_url, "upstream_values")
+    assert beneath["stated"]["prices"]["prompt"] == "0.001"
+    assert beneath["believed"]["prices"]["prompt"] == "0.000001"
+    (hold,) = table(database_url, "holds")
+    assert (hold["ids"], hold["detail"]) == (["m"], {"pricing_prompt": ["0.000001", "0.001"]})
+    assert [change["fields"] for change in changes_of(database_url, SLUG)[2:]] == [
+        {"context_length": [None, 8]},
+        {"pricing_prompt": ["0.000002", "0.0000025"]},
+    ]
+
+
+def test_a_hold_that_is_seen_again_writes_no_model(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1))
+        sync(store, dollars("m", 1000))
+        before = models_of(database_url, SLUG)
+        for _ in range(3):
+            result = sync(store, dollars("m", 1000))
+            assert (result.counts.unchanged, result.outcome.changes, kinds(result)) == (1, 0, ["price"])  # type: ignore[union-attr]
+    assert models_of(database_url, SLUG) == before
+    (hold,) = table(database_url, "holds")
+    assert (hold["times_seen"], hold["status"]) == (4, "open")
+
+
+def test_a_held_price_is_looked_at_anew_even_if_the_answer_did_not_change(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1))
+        assert store.seen(SLUG, "a", 1) is not None
+        sync(store, dollars("m", 1000))
+        assert store.seen(SLUG, "a", 1) is None
+
+
+def test_a_price_that_comes_back_ends_its_hold(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1))
+        sync(store, dollars("m", 1000))
+        assert kinds(sync(store, dollars("m", "1.1"))) == []
+    assert (price(database_url), held(database_url)) == (D("1.1"), [("price", "released")])
+    assert table(database_url, "upstream_values") == []
+
+
+def test_another_candidate_is_another_hold(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1))
+        sync(store, dollars("m", 1000))
+        sync(store, dollars("m", 2000))
+    assert held(database_url) == [("price", "released"), ("price", "open")]
+
+
+def test_a_confirmed_price_is_live_at_once_and_stays(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1))
+        sync(store, dollars("m", 1000))
+        operators.decide(store, [1], "confirm", ADA)
+        assert price(database_url) == 1000
+        assert held(database_url) == [("price", "confirmed")]
+        assert kinds(sync(store, dollars("m", 1000))) == []
+        assert (price(database_url), held(database_url)) == (1000, [("price", "closed")])
+    assert table(database_url, "upstream_values") == []
+    *_, change = changes_of(database_url, SLUG)
+    (run,) = query(database_url, f"SELECT * FROM sync_runs WHERE id = {change['run_id']}")
+    assert (change["fields"], run["trigger"]) == ({"pricing_prompt": ["0.000001", "0.001"]}, "confirm")
+    (audit,) = table(database_url, "audit_log")
+    assert (audit["actor"], audit["action"], audit["target"], audit["reason"]) == ("ada", "confirm hold", f"{SLUG} price 1", "they told us")
+
+
+def test_a_price_out_of_bounds_can_be_confirmed_and_stays_so(database_url: str):
+    absurd = Model(id="m", prices=Prices(implausible={"prompt": D("0.02")}))
+    with opened(database_url) as store:
+        assert kinds(sync(store, absurd)) == ["price"]
+        assert models_of(database_url, SLUG)["m"]["pricing"] == {}
+        operators.decide(store, [1], "confirm", ADA)
+        assert price(database_url) == 20_000
+        for _ in range(4):  # it is stated, and does not fall silent
+            assert kinds(sync(store, absurd)) == []
+    assert price(database_url) == 20_000
+
+
+def test_a_rejected_price_is_refused_until_another_is_stated(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1))
+        sync(store, dollars("m", 1000))
+        operators.decide(store, [1], "reject", ADA)
+        for _ in range(2):
+            result = sync(store, dollars("m", 1000))
+            assert (kinds(result), price(database_url), held(database_url)) == ([], 1, [("price", "rejected")])
+        assert kinds(sync(store, dollars("m", 3000))) == ["price"]
+    assert held(database_url) == [("price", "closed"), ("price", "open")]
+
+
+def test_i22_two_later_listings_six_hours_apart_and_another_provider_release_a_price(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("x/m", 1))
+        sync(store, dollars("x/m", 12))
+        others_say(store, "y/M", 10)  # the same model: the last part of the id, whatever its case
+        assert kinds(sync(store, dollars("x/m", 12))) == ["price"]  # the first later listing agrees
+        older(database_url, 5.9)
+        assert kinds(sync(store, dollars("x/m", 12))) == ["price"]
+        older(database_url, 0.2)
+        assert kinds(sync(store, dollars("x/m", 12))) == []
+    assert (price(database_url, "x/m"), held(database_url)) == (12, [("price", "released")])
+
+
+def test_i22_no_agreement_no_release(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1))
+        for _ in range(3):
+            result = sync(store, dollars("m", 12))
+            older(database_url, 100)
+        assert kinds(result) == ["price"]
+        assert "No other provider lists this price, so it waits for you" in result.holds[0].hint
+        others_say(store, "m", 2)
+        assert kinds(sync(store, dollars("m", 12))) == ["price"]
+    assert price(database_url) == 1
+
+
+def test_i22_a_price_a_hundred_times_off_the_median_elsewhere_is_held_at_first_sight(database_url: str):
+    with opened(database_url) as store:
+        for slug, amount in {"deepinfra": 1, "together": 2, "groq": 4}.items():
+            others_say(store, "z/m", amount, slug)
+        assert kinds(sync(store, dollars("m", 200), dollars("n", 200))) == ["price"]
+    assert (price(database_url), price(database_url, "n")) == (None, 200)
+
+
+def test_i23_a_change_of_unit_holds_every_price_of_the_provider(database_url: str):
+    names = [f"m{number}" for number in range(10)]
+    with opened(database_url) as store:
+        sync(store, *(dollars(name, number + 1) for number, name in enumerate(names)))
+        moved = [dollars(name, (number + 1) * (1000 if number < 3 else 1)) for number, name in enumerate(names)]
+        moved[9] = dollars("m9", 11)
+        result = sync(store, *moved, dollars("new", 5))
+        assert (kinds(result), result.counts.held, result.counts.created) == (["unit-change"], 5, 1)
+        assert [price(database_url, name) for name in (*names, "new")] == [*range(1, 11), None]
+        assert kinds(sync(store, *moved, dollars("new", 5))) == ["unit-change"]
+        operators.decide(store, [1], "confirm", ADA)
+        assert [price(database_url, name) for name in ("m0", "m2", "m3", "m9", "new")] == [1000, 3000, 4, 11, 5]
+        assert kinds(sync(store, *moved, dollars("new", 5))) == []
+
+
+def test_a_rejected_change_of_unit_stays_refused(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("a", 1), dollars("b", 2))
+        sync(store, dollars("a", 1000), dollars("b", 2000))
+        operators.decide(store, [1], "reject", ADA)
+        assert kinds(sync(store, dollars("a", 1000), dollars("b", 2000))) == []
+        assert kinds(sync(store, dollars("a", 1000), dollars("b", 2000), dollars("c", 3))) == ["unit-change"]
+        assert kinds(sync(store, dollars("a", 1), dollars("b", 2), dollars("c", 3))) == []
+    assert [price(database_url, name) for name in "abc"] == [1, 2, 3]
+
+
+def test_a_listing_that_does_not_show_a_model_says_nothing_of_its_hold(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1), dollars("n", 2))
+        sync(store, dollars("m", 1000), dollars("n", 2))
+        store.bulk_upsert_models(SLUG, [dollars("n", 3)])
+        sync(store, dollars("n", 3))  # it is missing
+        assert held(database_url) == [("price", "open")]
+        operators.decide(store, [1], "confirm", ADA)
+        assert (price(database_url), models_of(database_url, SLUG)["m"]["status"]) == (1000, "missing")
+
+
+def test_a_missing_model_comes_back_with_its_price_still_held(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1), dollars("n", 2))
+        sync(store, dollars("m", 1000), dollars("n", 2))
+        sync(store, dollars("n", 2))
+        assert kinds(sync(store, dollars("m", 1000), dollars("n", 2))) == ["price"]
+    assert (price(database_url), models_of(database_url, SLUG)["m"]["status"], held(database_url)) == (1, "active", [("price", "open")])
+
+
+# Silence
+
+
+def silent(store: Store, *models: Model, times: int = 1, whole: bool = True) -> None:
+    for _ in range(times):
+        sync(store, *models, whole=whole)
+
+
+def since(database_url: str, hours: float) -> None:
+    """Let the silence have begun earlier."""
+    (row,) = table(database_url, "upstream_values")
+    text = str(row["silent"]["prompt"]["since"])
+    earlier = (datetime.fromisoformat(text) - timedelta(hours=hours)).isoformat()
+    kind = "text" if database_url.startswith("sqlite") else "jsonb"
+    execute(database_url, f"UPDATE upstream_values SET silent = CAST(REPLACE(CAST(silent AS TEXT), '{text}', '{earlier}') AS {kind})")
+
+
+@pytest.mark.parametrize(("listings", "hours", "known"), [(2, 100, True), (3, 23.9, True), (3, 24.1, False)])
+def test_i09_a_price_not_stated_in_three_listings_over_a_day_becomes_unknown(database_url: str, listings: int, hours: float, known: bool):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1))
+        silent(store, dollars("m"), times=listings - 1)
+        since(database_url, hours)
+        silent(store, dollars("m"))
+    assert price(database_url) == (1 if known else None)
+    fields = [change["fields"] for change in changes_of(database_url, SLUG)[1:]]
+    assert fields == ([] if known else [{"pricing_prompt": ["0.000001", None]}])
+
+
+def test_i09_a_price_that_is_stated_again_begins_the_count_anew(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1))
+        silent(store, dollars("m"), times=2)
+        since(database_url, 100)
+        sync(store, dollars("m", 1))
+        assert table(database_url, "upstream_values") == []
+        silent(store, dollars("m"), times=2)
+    assert price(database_url) == 1
+
+
+def test_i09_a_listing_with_calls_unanswered_says_nothing_about_prices(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1))
+        silent(store, dollars("m"))
+        since(database_url, 100)
+        silent(store, dollars("m"), times=5, whole=False)
+        assert price(database_url) == 1
+        silent(store, dollars("m"))
+    assert price(database_url) is None
+
+
+# As a user sees it
+
+
+def test_held_confirm_and_the_exit_code(simulator: Simulator, tmp_path: Path):
+    env = environment(tmp_path, simulator)
+    row = {"id": "acme/one", "pricing": {"prompt": "0.000002"}, "architecture": {"output_modalities": ["text"]}}
+    simulator.set_list("openrouter", "models", [row])
+    assert run(tmp_path, "sync", "--providers", "openrouter", env=env).returncode == 0
+    simulator.set_list("openrouter", "models", [row | {"pricing": {"prompt": "0.002"}}])
+
+    done = run(tmp_path, "sync", "--providers", "openrouter", env=env)
+    assert done.returncode == 4
+    assert "acme/one: pricing_prompt $2 → $2,000 per 1M tokens (×1,000 at once)" in " ".join(done.stdout.split())
+    shown = run(tmp_path, "held", env=env)
+    assert (shown.returncode, "1  openrouter  price: acme/one" in shown.stdout) == (4, True)
+    (hold,) = run_json(tmp_path, "held", env=env)["held"]
+    assert (hold["ids"], hold["detail"]) == (["acme/one"], {"pricing_prompt": ["0.000002", "0.002"]})
+    assert "held" in run(tmp_path, "status", env=env).stdout
+    done = run(tmp_path, "confirm", "1", "--reason", "they raised it", env=env)
+    assert (done.returncode, "Confirmed 1" in done.stdout) == (0, True)
+    (model,) = run_json(tmp_path, "models", "--provider", "openrouter", env=env)["models"]
+    assert D(model["pricing_prompt"]) == D("0.002")
+    assert run(tmp_path, "held", env=env).returncode == 0
