@@ -7,16 +7,20 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
+
 from modelsync import logs, registry, sync
 from modelsync import settings as settings_module
-from modelsync.errors import Failure, ModelsyncError, UsageError
+from modelsync.errors import DatabaseError, Failure, ModelsyncError, UsageError
 from modelsync.fetch import Fetched, Fetcher, NeedsKey
 from modelsync.provider import Provider
 from modelsync.reading import Listing, read
 from modelsync.report import ProviderResult, Report
 from modelsync.settings import Settings
-from modelsync.store import Store, shown_address
+from modelsync.store import Housekeeping, Store, shown_address
 from modelsync.sync import Job, Watch
+
+log = structlog.get_logger("modelsync.app")
 
 
 def unwatched(_slug: str, _event: sync.Step | ProviderResult) -> None:
@@ -59,9 +63,19 @@ class App:
         jobs = self.jobs(slugs)
         store = self.open_store(read_only=dry_run)
         try:
-            return _run(jobs, self.fetcher(), store, dry_run=dry_run, watch=watch, trigger=trigger)
+            report = _run(jobs, self.fetcher(), store, dry_run=dry_run, watch=watch, trigger=trigger)
+            if not dry_run:
+                self._prune(store)
+            return report
         finally:
             store.close()
+
+    def _prune(self, store: Store) -> None:
+        """Let old runs go. What a sync did stands, whatever comes of this."""
+        try:
+            Housekeeping(store).prune(self.settings.keep_runs_days)
+        except DatabaseError as error:
+            log.warning("old runs were not pruned", error=str(error))
 
     def fetch(self, slug: str) -> Listing:
         """What one provider lists now, without any database. Raises ModelsyncError when it cannot be had."""

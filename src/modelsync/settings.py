@@ -20,6 +20,7 @@ from modelsync.policy import Rules
 from modelsync.provider import GoogleAccount, Provider
 from modelsync.quarantine import Limits as PriceLimits
 from modelsync.registry import all_providers
+from modelsync.store import LEAST_AGE
 
 DEFAULT_DATABASE = "sqlite:///modelsync.db"
 
@@ -39,6 +40,7 @@ GENERAL = {
     "MODELSYNC_PRICE_MEDIAN_FACTOR": "so is one that is off the median of the same model elsewhere by this factor; default 100",
     "MODELSYNC_PRICE_RELEASE_HOURS": "hours between two later listings that release a held price if another provider agrees; default 6",
     "MODELSYNC_PRICE_UNIT_SHARE": "share of prices that, moved by the same power of ten, hold all of a provider's; default 0.3",
+    "MODELSYNC_KEEP_RUNS_DAYS": "days to keep runs and results that changed nothing, 8 at least; default 90, 0 keeps all",
     "MODELSYNC_CONFIG": "a TOML file with these same names; default modelsync.toml",
 }
 
@@ -58,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str
     limits: Limits
     rules: Rules
+    keep_runs_days: int
     origins: Origins
     enabled: frozenset[str]
     credentials: Mapping[str, Credential]
@@ -144,6 +147,7 @@ def _settings(source: _Source) -> Settings:
             attempts=_number(source, "MODELSYNC_ATTEMPTS", int, 1, 10) or Limits().attempts,
         ),
         rules=_rules(source),
+        keep_runs_days=_keep_days(source, "MODELSYNC_KEEP_RUNS_DAYS", 90),
         origins=Origins(
             everywhere=_origin(source, "MODELSYNC_ORIGIN"),
             by_slug={slug: origin for slug in known if (origin := _origin(source, f"MODELSYNC_ORIGIN_{_upper(slug)}"))},
@@ -178,6 +182,14 @@ def _price_limits(source: _Source) -> PriceLimits:
 
 def _set(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _keep_days(source: _Source, name: str, default: int) -> int:
+    """Days that something is kept: 0 is for ever, and the guards need the last week."""
+    days = _number(source, name, int, 0, 36500)
+    if days is not None and 0 < days < LEAST_AGE.days:
+        raise SettingsError(f"{name} is out of range", f"Give 0, which keeps all, or at least {LEAST_AGE.days}")
+    return default if days is None else int(days)
 
 
 def _upper(slug: str) -> str:

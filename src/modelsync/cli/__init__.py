@@ -63,9 +63,15 @@ COMMANDS = {
         'modelsync rollback openrouter --to 12 --reason "their list was wrong"',
     ),
     "thaw": ("operators:thaw", "Let a provider sync again after a rollback.", 'modelsync thaw openrouter --reason "they fixed it"'),
+    "purge": (
+        "housekeeping:purge",
+        "Delete long retired models and old runs, after a look.",
+        'modelsync purge --retired-for 365d --runs-older-than 90d\nmodelsync purge --plan 5f0c2b7d91e3a468 --reason "two years old"',
+    ),
+    "audit": ("housekeeping:audit", "List what persons decided.", "modelsync audit --since 30d"),
     "settings": ("show:settings", "List every setting, its value and where it came from.", "modelsync settings"),
     "doctor": ("doctor:doctor", "Check keys, endpoints, database, clock and schema.", "modelsync doctor --providers xai groq"),
-    "db": ("database:app", "Create, upgrade and inspect the catalog's database.", ""),
+    "db": ("database:app", "Create, upgrade, back up and restore the catalog's database.", ""),
     "simulate": (
         "simulate:simulate",
         "Serve all providers' wire formats locally.",

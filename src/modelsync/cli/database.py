@@ -1,16 +1,20 @@
 """`modelsync db`: the catalog's tables."""
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App
 
 from modelsync.cli import output
 from modelsync.cli.sync import Database, Flag, load
-from modelsync.store import Schema
+from modelsync.store import Copied, Schema, shown_address
+from modelsync.store import backup as copy_to
+from modelsync.store import restore as restored_from
 
-EPILOGUE = "Examples:\n  modelsync db current\n  modelsync db upgrade --sql"
+EPILOGUE = "Examples:\n  modelsync db current\n  modelsync db backup before-upgrade.db\n  modelsync db upgrade --sql"
+HELP = "Create, upgrade, back up and restore the catalog's database."
 
-app = App(name="db", help="Create, upgrade and inspect the catalog's database.", help_format="plaintext", help_epilogue=EPILOGUE)
+app = App(name="db", help=HELP, help_format="plaintext", help_epilogue=EPILOGUE)
 
 
 def _schema(database: str | None) -> Schema:
@@ -43,3 +47,39 @@ def current(*, database: Database = None) -> int:
     found = schema.version()
     output.say(output.stdout(), f"{schema.shown}: schema {found or 'none (empty)'}; this program needs {schema.head}")
     return 0 if found == schema.head else 1
+
+
+@app.command
+def backup(file: Path, /, *, database: Database = None) -> int:
+    """Copy the catalog into a new file, and check the copy. Syncs may go on meanwhile. For Postgres, say which command does it.
+
+    Parameters
+    ----------
+    file:
+        A file that is not there yet.
+    """
+    address = load(database).database_url
+    _told(copy_to(address, file), f"{shown_address(address)} is in {file.absolute()}")
+    return 0
+
+
+@app.command
+def restore(file: Path, /, *, database: Database = None) -> int:
+    """Make a catalog of a backup, where none is; never over another one. For Postgres, say which command does it.
+
+    Parameters
+    ----------
+    file:
+        What `modelsync db backup` made.
+    """
+    address = load(database).database_url
+    copied = restored_from(address, file)
+    _told(copied, f"{file.absolute()} is in {shown_address(address)}")
+    if copied.version != Schema.head:
+        output.say(output.stdout(), "It was made by an older modelsync. Run: modelsync db upgrade")
+    return 0
+
+
+def _told(copied: Copied, where: str) -> None:
+    rows = ", ".join(f"{name} {count:,}" for name, count in copied.rows.items())
+    output.say(output.stdout(), f"{where}: schema {copied.version}, integrity ok; rows: {rows}")

@@ -1,8 +1,10 @@
 """The only SQL: schema, migrations, reads and the one transaction of each sync."""
 
 from modelsync.store import engine, operators
+from modelsync.store.backup import Copied, backup, restore
 from modelsync.store.catalog import Catalog, ModelFilter
 from modelsync.store.history import ChangeFilter, History
+from modelsync.store.housekeeping import LEAST_AGE, Housekeeping, Kept, OldModel, Purge, PurgePlan, Records
 from modelsync.store.migrate import Schema
 from modelsync.store.operators import Person
 from modelsync.store.records import Seen
@@ -17,17 +19,27 @@ def shown_address(address: str) -> str:
 
 
 __all__ = [
+    "LEAST_AGE",
     "Catalog",
     "ChangeFilter",
     "Commit",
+    "Copied",
     "History",
+    "Housekeeping",
+    "Kept",
     "ModelFilter",
+    "OldModel",
     "Person",
+    "Purge",
+    "PurgePlan",
+    "Records",
     "Schema",
     "Seen",
     "Store",
     "Ticket",
+    "backup",
     "operators",
+    "restore",
     "rollback",
     "shown_address",
     "thaw",

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from modelsync.layers import value_of
 from modelsync.money import plain
 from modelsync.store import holds, migrate, pins, rows
-from modelsync.store.schema import models, provider_state, providers, sync_results, sync_runs, upstream_values
+from modelsync.store.schema import audit_log, models, provider_state, providers, sync_results, sync_runs, upstream_values
 from modelsync.store.store import Store
 
 
@@ -151,6 +151,14 @@ class Catalog:
                 row["upstream"] = _upstream(connection, row)
                 row["moved"] = row["upstream"] != row["beneath"]
             return found
+
+    def audit(self, since: datetime | None, actor: str | None, limit: int | None) -> list[dict[str, Any]]:
+        """What persons decided, newest first: at, actor, action, target, reason."""
+        column = audit_log.c
+        wanted = [*([column.at >= since] if since else []), *([column.actor == actor] if actor else [])]
+        query = sa.select(audit_log).where(*wanted).order_by(column.id.desc()).limit(limit)
+        with self._reading() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()] if migrate.current(connection) else []
 
     def runs(self, limit: int) -> list[dict[str, Any]]:
         """The latest runs, newest first."""

@@ -47,6 +47,19 @@ def _newer(found: str) -> DatabaseError:
     return DatabaseError(f"The catalog (schema {found}) is newer than this modelsync ({HEAD})", "Nothing was touched; update modelsync")
 
 
+def refuse_unknown(found: str) -> None:
+    """DatabaseError for a version that is newer than this program, or none of its own."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", "modelsync:store/migrations")
+    if found > HEAD:
+        raise _newer(found)
+    if found not in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}:
+        raise DatabaseError(f"The catalog has schema {found}, which this modelsync does not know", "Nothing was touched")
+
+
 def upgrade(engine: sa.Engine) -> None:
     """Apply all migrations, in one transaction; a second program doing the same waits and then finds nothing to do."""
     import alembic.command

@@ -173,6 +173,7 @@ sync_runs = sa.Table(
     *_counts(*COUNT_COLUMNS),
     # Renewed while the run is alive.
     sa.Column("heartbeat_at", UtcTime),
+    sa.Index("ix_sync_runs_started_at", "started_at"),
 )
 
 sync_results = sa.Table(
@@ -190,6 +191,7 @@ sync_results = sa.Table(
     *_counts(*COUNT_COLUMNS),
     sa.UniqueConstraint("run_id", "provider"),
     sa.Index("ix_sync_results_provider", "provider", "run_id"),
+    sa.Index("ix_sync_results_finished_at", "finished_at"),
 )
 
 model_changes = sa.Table(

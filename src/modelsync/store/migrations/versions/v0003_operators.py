@@ -73,3 +73,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("run_id", "provider", "position", name="uq_answers_run_id_provider_position"),
     )
     op.create_index("ix_answers_digest", "answers", ["digest"])
+    op.create_index("ix_sync_runs_started_at", "sync_runs", ["started_at"])
+    op.create_index("ix_sync_results_finished_at", "sync_results", ["finished_at"])
+    _only_added_to("audit_log")
+
+
+def _only_added_to(table: str) -> None:
+    """Let every update and every deletion fail, whoever tries."""
+    told = f"{table}: rows are only added"
+    if op.get_context().dialect.name == "sqlite":
+        for event in ("UPDATE", "DELETE"):
+            op.execute(f"CREATE TRIGGER {table}_no_{event.lower()} BEFORE {event} ON {table} BEGIN SELECT RAISE(ABORT, '{told}'); END")
+        return
+    body = f"BEGIN RAISE EXCEPTION '{told}'; END"
+    op.execute(f"CREATE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql AS $${body}$$")
+    events = "UPDATE OR DELETE OR TRUNCATE"
+    op.execute(f"CREATE TRIGGER {table}_no_change BEFORE {events} ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse()")

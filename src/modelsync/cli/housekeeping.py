@@ -1,0 +1,167 @@
+"""`modelsync purge` and `audit`: what may be deleted, and what persons decided."""
+
+import getpass
+import re
+import shlex
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import groupby
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+
+from modelsync import app
+from modelsync.cli import output
+from modelsync.cli.history import UNITS, moment
+from modelsync.cli.sync import Database, Flag, load
+from modelsync.errors import UsageError
+from modelsync.registry import select
+from modelsync.store import LEAST_AGE, Catalog, Housekeeping, Purge, PurgePlan
+
+Slugs = Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())]
+
+
+def purge(
+    *,
+    retired_for: str = "365d",
+    runs_older_than: str = "90d",
+    provider: Slugs = None,
+    plan: str | None = None,
+    reason: str | None = None,
+    json: Annotated[bool, Flag] = False,
+    database: Database = None,
+) -> int:
+    """Show what would be deleted for good; with --plan and --reason, delete exactly that. It is written to the audit log.
+
+    Models are deleted with their history. Pinned and held ones stay, and those of a provider that is being synced; so do runs and results
+    that the history of what is left names, and the latest ones.
+
+    Parameters
+    ----------
+    retired_for:
+        Models retired for longer than this: 365d, 52w; at least 8d.
+    runs_older_than:
+        Runs and results older than this, which changed nothing; at least 8d.
+    provider:
+        Only of these providers.
+    plan:
+        The number that the look before ended with.
+    reason:
+        Why; others will read it.
+    json:
+        Print one JSON document.
+    """
+    select(provider)
+    slugs = tuple(dict.fromkeys(provider or ()))
+    wanted = Purge(
+        retired_for=_age("--retired-for", retired_for), runs_older_than=_age("--runs-older-than", runs_older_than), providers=slugs
+    )
+    if (plan is None) != (not (reason or "").strip()):
+        raise UsageError("A purge needs both --plan and --reason", "Without them `modelsync purge` shows what it would delete")
+    store = app.build(load(database)).open_store(read_only=plan is None)
+    try:
+        rooms = Housekeeping(store)
+        found = rooms.plan(wanted) if plan is None else rooms.purge(wanted, plan, getpass.getuser(), reason or "")
+    finally:
+        store.close()
+    if json:
+        output.print_json(_document(found, purged=plan is not None))
+    elif plan is None:
+        _show(output.stdout(), found, _next_command(retired_for, runs_older_than, slugs, database))
+    else:
+        output.say(output.stdout(), f"Deleted {found.counts}. `modelsync audit` has it.")
+    return 0
+
+
+def _age(option: str, text: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,5})(min|h|d|w)", text.strip())
+    if match is None:
+        raise UsageError(f"{option} {text} is not an age", "Use for example 365d, 52w")
+    age = timedelta(seconds=int(match[1]) * UNITS[match[2]])
+    if age < LEAST_AGE:
+        raise UsageError(f"{option} {text} is too short", f"The guards need what is younger than {LEAST_AGE.days}d; give that or more")
+    return age
+
+
+def _next_command(retired_for: str, runs_older_than: str, slugs: tuple[str, ...], database: str | None) -> str:
+    options = ["--retired-for", retired_for, "--runs-older-than", runs_older_than, *(["--provider", *slugs] if slugs else [])]
+    return shlex.join(["modelsync", "purge", *options, *(["--database", database] if database else [])])
+
+
+def _document(plan: PurgePlan, *, purged: bool) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "purged": purged,
+        "plan": plan.id if plan else None,
+        "models": [msgspec.structs.asdict(model) for model in plan.models],
+        "changes": plan.changes,
+        "runs": list(plan.records.runs),
+        "results": list(plan.records.results),
+        "answers": plan.answers,
+        "kept": [msgspec.structs.asdict(each) for each in plan.kept],
+    }
+
+
+def _show(console: Console, plan: PurgePlan, command: str) -> None:
+    for model in plan.models:
+        name = output.safe(f"{model.provider}  {model.provider_model_id}")
+        output.say(console, f"- {name}  retired {output.utc(model.retired_at)}, {model.changes:,} changes")
+    if plan.records.runs:
+        first, last = plan.records.runs[0], plan.records.runs[-1]
+        output.say(console, f"- runs: {len(plan.records.runs):,}, from {first} to {last}")
+    if plan.records.results:
+        output.say(console, f"- results of single providers: {len(plan.records.results):,}")
+    for line in _kept(plan):
+        output.say(console, line)
+    if not plan:
+        output.say(console, "Nothing to delete.")
+        return
+    output.say(console, f"This would delete {plan.counts}, for good. To do exactly that:")
+    output.say(console, f'  {command} --plan {plan.id} --reason "why"')
+
+
+def _kept(plan: PurgePlan) -> Iterator[str]:
+    for (slug, why), kept in groupby(sorted(plan.kept, key=lambda each: (each.provider, each.why)), lambda each: (each.provider, each.why)):
+        names = ", ".join(output.safe(each.provider_model_id) for each in kept)
+        yield f"  kept, {why}: {slug}  {names}"
+
+
+def audit(
+    *,
+    since: str | None = None,
+    actor: str | None = None,
+    limit: int = 100,
+    json: Annotated[bool, Flag] = False,
+    database: Database = None,
+) -> int:
+    """List what persons decided, newest first.
+
+    Parameters
+    ----------
+    since:
+        From this time on: 2026-11-22, 2026-11-22T10:00, or 24h, 7d, 2w ago.
+    actor:
+        Only by this user.
+    limit:
+        At most this many (0: all).
+    json:
+        Print one JSON document.
+    """
+    begin = moment(since) if since is not None else None
+    store = app.build(load(database)).open_store(read_only=True)
+    try:
+        found = Catalog(store).audit(begin, actor, limit or None)
+    finally:
+        store.close()
+    if json:
+        output.print_json({"version": 1, "audit": found})
+        return 0
+    console = output.stdout()
+    for row in found:
+        told = f"{row['actor']}  {row['action']}  {row['target']}" + (f"  ({row['reason']})" if row["reason"] else "")
+        output.say(console, f"{output.utc(row['at'])}  {output.safe(told)}")
+    if not found:
+        output.say(console, "Nothing was decided.")
+    return 0

@@ -1,0 +1,132 @@
+"""Two programs that upgrade one database at the same time, and programs older than their database, as real processes."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+import psycopg
+import pytest
+
+from modelsync.registry import all_providers
+from modelsync.store import Schema, Store
+from modelsync.store.engine import create, parse_url
+from support_cli import environment, run
+from support_store import commit, model, opened
+from support_sync import everything, execute, query, sqlite_path
+
+
+def started(folder: Path, database_url: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "modelsync", "db", "upgrade", "--database", database_url]
+    return subprocess.Popen(command, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came to that")
+
+
+@contextmanager
+def kept_out(database_url: str) -> Iterator[Callable[["list[subprocess.Popen[str]]"], None]]:
+    """Nobody can upgrade meanwhile; the function given waits until all programs stand before the door."""
+    if database_url.startswith("sqlite"):
+        path = sqlite_path(database_url)
+        file: Any = sqlite3.connect(path, isolation_level=None)
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute("BEGIN IMMEDIATE")
+
+        def has_it_open(process: "subprocess.Popen[str]") -> bool:
+            folder = Path(f"/proc/{process.pid}/fd")
+            return any(os.path.realpath(link) == str(path) for link in folder.iterdir()) if folder.exists() else False
+
+        yield lambda processes: until(lambda: all(has_it_open(process) for process in processes))
+        file.execute("ROLLBACK")
+        file.close()
+        return
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(7290511)")
+        waiting = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = 7290511"
+        mine = "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        yield lambda processes: until(lambda: query(database_url, f"{waiting} {mine}") == [{"n": len(processes)}])
+
+
+def upgraded_to(database_url: str, revision: str) -> None:
+    """An empty database as an older modelsync left it."""
+    config = alembic.config.Config()
+    config.set_main_option("script_location", "modelsync:store/migrations")
+    engine = create(parse_url(database_url), read_only=False)
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, revision)
+    engine.dispose()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at open files in /proc")
+@pytest.mark.parametrize("older", [None, "0001", "0002"])
+def test_two_first_upgrades_at_once(database_url: str, tmp_path: Path, older: str | None) -> None:
+    if older:
+        upgraded_to(database_url, older)
+    with kept_out(database_url) as all_wait:
+        processes = [started(tmp_path, database_url) for _ in range(2)]
+        all_wait(processes)
+        assert [process.poll() for process in processes] == [None, None]
+    for process in processes:
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, ""), err
+        assert f": schema {Schema.head}, " in out
+    assert query(database_url, "SELECT version_num FROM alembic_version") == [{"version_num": Schema.head}]
+    with opened(database_url) as store:
+        commit(store, model("a"))
+
+
+READING = (
+    *(["models"], ["status"], ["runs"], ["providers"], ["changes"], ["history", "openrouter", "a"], ["diff", "7d", "now"], ["held"]),
+    *(["audit"], ["purge"], ["sync", "--dry-run", "--providers", "near"]),
+)
+WRITING = (
+    *(["sync", "--providers", "near"], ["confirm", "1", "--reason", "r"], ["reject", "1", "--reason", "r"]),
+    *(["purge", "--plan", "0" * 16, "--reason", "r"], ["db", "upgrade"], ["db", "backup", "copy.db"], ["db", "restore", "old.db"]),
+)
+
+
+def test_a_newer_database_is_refused_by_every_command(database_url: str, tmp_path: Path) -> None:
+    with opened(database_url) as store:
+        commit(store, model("a"))
+    execute(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    before = everything(database_url)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    told = f"modelsync: The catalog (schema 9999) is newer than this modelsync ({Schema.head}). Nothing was touched; update modelsync\n"
+    for arguments in (*READING, *WRITING):
+        done = run(folder, *arguments, "--database", database_url, env=environment(folder, MODELSYNC_ORIGIN="http://127.0.0.1:9"))
+        if arguments[1:2] == ["restore"]:  # it looks first at what is to be restored, or at whether there is room
+            assert done.returncode == 1
+        else:
+            assert (done.returncode, done.stderr) == (1, told), arguments
+    assert everything(database_url) == before
+    assert list(folder.iterdir()) == []
+    done = run(folder, "db", "current", "--database", database_url, env=environment(folder))
+    assert (done.returncode, f"schema 9999; this program needs {Schema.head}" in done.stdout) == (1, True)
+
+
+def test_an_upgrade_keeps_what_is_there_and_locks_the_audit_log(database_url: str) -> None:
+    upgraded_to(database_url, "0002")
+    execute(
+        database_url, "INSERT INTO audit_log (at, actor, action, target) VALUES ('2026-01-01T00:00:00.000000Z', 'ann', 'confirm hold', 'x')"
+    )
+    assert Schema(database_url).upgrade() == ("0002", Schema.head)
+    for attempt in ("UPDATE audit_log SET actor = 'bob'", "DELETE FROM audit_log"):
+        with pytest.raises((sqlite3.Error, psycopg.Error), match="audit_log: rows are only added"):
+            execute(database_url, attempt)
+    assert [row["actor"] for row in query(database_url, "SELECT actor FROM audit_log")] == ["ann"]
+    Store.open(database_url, all_providers()).close()
