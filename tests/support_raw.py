@@ -26,13 +26,13 @@ class Came(NamedTuple):
 
 
 def http(body: bytes = LIST, *headers: str, status: str = "200 OK") -> bytes:
-    """A whole answer; with a Content-Length unless a length or a coding of transfer is given."""
+    """A whole answer, the last of its connection; with a Content-Length unless a length or a coding of transfer is given."""
     lengths = (
         ()
         if any(name in header.lower() for header in headers for name in ("content-length", "transfer-"))
         else (f"Content-Length: {len(body)}",)
     )
-    return "\r\n".join((f"HTTP/1.1 {status}", *headers, *lengths, "", "")).encode() + body
+    return "\r\n".join((f"HTTP/1.1 {status}", "Connection: close", *headers, *lengths, "", "")).encode() + body
 
 
 def answering(*answers: bytes) -> Handler:

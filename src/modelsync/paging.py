@@ -146,11 +146,12 @@ def counted(
 ) -> Callable[[Endpoint, str], Flow]:
     """Pages by number (`by_page`) or by offset, until `total` rows were seen or a page is empty.
 
-    `rows` and `total` are dotted paths. A page equal to the one before it, or an empty one before the total is reached, is a PagingError.
+    `rows` and `total` are dotted paths. A page equal to the one before it, an empty one before the total is reached, or a total that falls
+    while the list is read (rows then slip past between two pages), is a PagingError.
     """
 
     def pages(endpoint: Endpoint, url: str) -> Flow:
-        seen, last = 0, None
+        seen, last, highest = 0, None, 0
         for page in range(MAX_PAGES):
             position = first + (page if by_page else seen)
             answer = yield Request(endpoint, with_query(url, **{parameter: position, size_parameter: size}))
@@ -164,11 +165,13 @@ def counted(
             seen += len(found)
             if not isinstance(expected, int) or isinstance(expected, bool):
                 raise PagingError(f"{total} is not stated, so the end of the list cannot be told")
+            if expected < highest:
+                raise PagingError(f"the list shrank from {highest} to {expected} rows while it was read")
             if seen >= expected:
                 return
             if not found:
                 raise PagingError(f"the pages end after {seen} of {expected} rows")
-            last = found
+            last, highest = found, expected
         raise PagingError(f"more than {MAX_PAGES} pages")
 
     return pages

@@ -129,12 +129,11 @@ class Asker:
     def _unreachable(self, error: Exception, target: str) -> RequestFailed:
         """What an error of the transport means."""
         host = _host(target)
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, ssl.SSLError):
-            cause = cause.__cause__ or cause.__context__
-        if isinstance(cause, ssl.SSLError):
+        untrusted = _untrusted(error)
+        if untrusted is not None:
             hint = "Nothing was changed; check this machine's clock and certificates, or SSL_CERT_FILE behind a company proxy"
-            return RequestFailed(Failure(Kind.CONFIG, f"no trusted TLS connection to {host} ({cause.reason or 'handshake failed'})", hint))
+            text = f"no trusted TLS connection to {host} ({untrusted.reason or 'handshake failed'})"
+            return RequestFailed(Failure(Kind.CONFIG, text, hint))
         match error:
             case TooLarge():
                 text = f"the answers of {host} are larger than {self._limits.max_bytes:,} bytes"
@@ -147,7 +146,7 @@ class Asker:
                 text = f"no connection to {host} within {self._limits.connect_timeout:g} s"
                 return RequestFailed(Failure(Kind.TRANSIENT, text, LATER), retry=True)
             case httpx2.ConnectError():
-                text = f"cannot connect to {host} ({error or type(error).__name__})"
+                text = f"cannot connect to {host} ({str(error) or type(error).__name__})"
                 return RequestFailed(
                     Failure(Kind.TRANSIENT, text[:300], "Nothing was changed; check the network and try again"), retry=True
                 )
@@ -157,6 +156,18 @@ class Asker:
             case _:
                 text = f"the connection to {host} broke off ({type(error).__name__})"
                 return RequestFailed(Failure(Kind.TRANSIENT, text, LATER), retry=True)
+
+
+_INTERRUPTED = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLZeroReturnError, ssl.SSLEOFError)
+"""What the ssl module raises when the other side is silent or gone: in a handshake too, this says nothing about trust."""
+
+
+def _untrusted(error: BaseException) -> ssl.SSLError | None:
+    """The TLS error behind an error of the transport."""
+    cause: BaseException | None = error
+    while cause is not None and (not isinstance(cause, ssl.SSLError) or isinstance(cause, _INTERRUPTED)):
+        cause = cause.__cause__ or cause.__context__
+    return cause
 
 
 def _host(url: str) -> str:
