@@ -11,11 +11,11 @@ import structlog
 
 from modelsync import logs, registry, sync
 from modelsync import settings as settings_module
-from modelsync.errors import DatabaseError, Failure, ModelsyncError, UsageError
+from modelsync.errors import DatabaseError, Failure, Kind, ModelsyncError, UsageError
 from modelsync.fetch import Fetched, Fetcher, NeedsKey
 from modelsync.provider import Provider
 from modelsync.reading import Listing, read
-from modelsync.report import ProviderResult, Report
+from modelsync.report import Failed, ProviderResult, Report
 from modelsync.settings import Settings
 from modelsync.store import Housekeeping, Store, shown_address
 from modelsync.sync import Job, Watch
@@ -116,6 +116,15 @@ def _run(jobs: list[Job], fetcher: Fetcher, store: Store, *, dry_run: bool, watc
 
     try:
         asyncio.run(_until_signal(jobs, fetcher, store, run_id, keep))
+    except Exception as error:  # nothing that a provider does: no memory for a thread, say
+        failure = Failure(
+            Kind.INTERNAL, f"the run ended by {type(error).__name__}", "Run it again with --verbose and report what that shows"
+        )
+        for job in jobs:
+            results.setdefault(job.slug, ProviderResult(slug=job.slug, outcome=Failed(failure), seconds=0.0))
+        if run_id is not None:
+            store.finish_run(report())
+        raise
     except BaseException:
         if run_id is not None:
             store.finish_run(report(), cancelled=True)

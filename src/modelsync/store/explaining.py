@@ -32,6 +32,11 @@ def explained(error: BaseException, shown: str) -> DatabaseError:
         )
     if "database or disk is full" in text or "No space left" in text:
         return DatabaseError(f"no space left for {shown}", "Nothing of this provider was written; make room and sync again")
+    if "disk I/O error" in text:
+        return DatabaseError(
+            f"{shown} cannot be read or written",
+            "Nothing of this provider was written; check the disk and the limits on file sizes, and sync again",
+        )
     if "database is locked" in text:
         return DatabaseError(
             f"{shown} is locked by another program", "Nothing was written; end the other program's transaction, then retry"
