@@ -19,7 +19,7 @@ from modelsync.simulator.server import Simulator
 SLUGS = tuple(registry.all_providers())
 DOCUMENTS = {
     *("metadata", "pricing", "input_modalities", "output_modalities", "fields", "warnings", "validators", "listed"),
-    *("ids", "detail", "stated", "believed", "silent", "value", "beneath"),
+    *("ids", "detail", "stated", "believed", "silent", "value", "beneath", "wire_fields", "drift"),
 }
 MONEY = {"pricing_prompt", "pricing_completion", "pricing_image", "pricing_request"}
 TABLES = (

@@ -11,13 +11,14 @@ import structlog
 
 from modelsync import logs, registry, sync
 from modelsync import settings as settings_module
+from modelsync.archive import Archive
 from modelsync.errors import DatabaseError, Failure, Kind, ModelsyncError, UsageError
-from modelsync.fetch import Fetched, Fetcher, NeedsKey
+from modelsync.fetch import Fetched, Fetcher, KeyCredential, NeedsKey, Unfollowed
 from modelsync.provider import Provider
 from modelsync.reading import Listing, read
 from modelsync.report import Failed, ProviderResult, Report
 from modelsync.settings import Settings
-from modelsync.store import Housekeeping, Store, shown_address
+from modelsync.store import Catalog, Housekeeping, Store, answers, shown_address
 from modelsync.sync import Job, Watch
 
 log = structlog.get_logger("modelsync.app")
@@ -46,13 +47,20 @@ class App:
         """A client towards providers, with this program's keys, limits and origins."""
         return Fetcher(self.settings.limits, self.settings.origins, self.settings.credentials)
 
+    def archive(self) -> Archive | None:
+        """Where answers are kept; None when they are not."""
+        settings = self.settings
+        keys = tuple(found.key for found in settings.credentials.values() if isinstance(found, KeyCredential))
+        return Archive(settings.archive, settings.archive_days, keys) if settings.archive else None
+
     def jobs(self, slugs: Iterable[str] | None) -> list[Job]:
         """One job per named provider, or per provider there is. UsageError for an unknown one."""
         return [self._job(provider) for provider in registry.select(slugs)]
 
     def _job(self, provider: Provider[Any]) -> Job:
         settings = self.settings
-        return Job(provider, settings.options[provider.slug], settings.scope(provider), provider.slug in settings.enabled, settings.rules)
+        enabled = provider.slug in settings.enabled
+        return Job(provider, settings.options[provider.slug], settings.scope(provider), enabled, settings.rules, self.archive())
 
     def sync(self, slugs: Iterable[str] | None = None, *, dry_run: bool = False, watch: Watch = unwatched, trigger: str = "api") -> Report:
         """Sync the named providers, or all, and say what came of it. A dry run writes nothing at all.
@@ -66,6 +74,7 @@ class App:
             report = _run(jobs, self.fetcher(), store, dry_run=dry_run, watch=watch, trigger=trigger)
             if not dry_run:
                 self._prune(store)
+                _prune(self.archive(), store)
             return report
         finally:
             store.close()
@@ -76,6 +85,31 @@ class App:
             Housekeeping(store).prune(self.settings.keep_runs_days)
         except DatabaseError as error:
             log.warning("old runs were not pruned", error=str(error))
+
+    def replay(self, run_id: int, slugs: Iterable[str] | None = None) -> Report:
+        """What a sync of a run's kept answers would change now, read by this program. Asks nobody, writes nothing.
+
+        Raises UsageError when there is no such run, or nothing is kept of it.
+        """
+        slugs = [provider.slug for provider in registry.select(slugs)] if slugs else []
+        archive = self.archive()
+        if archive is None:
+            raise UsageError("MODELSYNC_ARCHIVE is not set", "Set it to the folder of the kept answers, or to one for those to come")
+        started_at, started = datetime.now(UTC), time.monotonic()
+        store = self.open_store(read_only=True)
+        try:
+            if Catalog(store).run(run_id) is None:
+                raise UsageError(f"There is no run {run_id}", "`modelsync runs` lists them")
+            with store.reading() as connection:
+                kept, others = answers.of_run(connection, run_id, slugs), answers.latest_runs(connection, slugs)
+            if not kept:
+                raise _nothing_kept(run_id, slugs, others)
+            jobs = self.jobs(sorted({each.provider for each in kept}))
+            results = [sync.replay(job, [each for each in kept if each.provider == job.slug], archive, store) for job in jobs]
+        finally:
+            store.close()
+        seconds, finished_at = time.monotonic() - started, datetime.now(UTC)
+        return Report(run_id=None, dry_run=True, started_at=started_at, finished_at=finished_at, seconds=seconds, results=tuple(results))
 
     def fetch(self, slug: str) -> Listing:
         """What one provider lists now, without any database. Raises ModelsyncError when it cannot be had."""
@@ -134,6 +168,24 @@ def _run(jobs: list[Job], fetcher: Fetcher, store: Store, *, dry_run: bool, watc
     return report()
 
 
+def _prune(archive: Archive | None, store: Store) -> None:
+    """Housekeeping after a run, which it cannot fail."""
+    if archive is not None:
+        try:
+            pruned = archive.prune(store)
+        except DatabaseError as error:
+            log.warning(f"old answers were not removed: {error}")
+        else:
+            log.debug("removed old answers", answers=pruned.answers, files=pruned.files)
+
+
+def _nothing_kept(run_id: int, slugs: list[str], others: list[int]) -> UsageError:
+    what = f" of {', '.join(slugs)}" if slugs else ""
+    why = "Answers are kept of syncs that found something new, or nothing usable, while MODELSYNC_ARCHIVE is set"
+    runs = f". Kept are those{what} of run {', '.join(map(str, others))}" if others else ""
+    return UsageError(f"Nothing{what} was kept of run {run_id}", why + runs)
+
+
 class Stopped(BaseException):
     """A signal ended the run; `code` is the exit code that says which."""
 
@@ -173,6 +225,8 @@ async def _fetch(job: Job, fetcher: Fetcher) -> Listing | NeedsKey | Failure:
         fetched = await fetcher.fetch(job.provider, job.options)
     if isinstance(fetched, Fetched):
         return read(job.provider, job.options, fetched.answers)
+    if isinstance(fetched, Unfollowed):
+        return fetched.failure
     assert isinstance(fetched, NeedsKey | Failure)  # noqa: S101 - nothing else comes of an unconditional request
     return fetched
 

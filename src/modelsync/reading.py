@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from modelsync.drift import Shape, Tally, shapes
 from modelsync.errors import Failure, Kind
 from modelsync.limits import within_limits, without_nul
 from modelsync.model import NO_PRICES, Model, content_hash, price_facts
@@ -27,6 +28,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
     `duplicates` are the ids that came again; `left_out` counts rows that a setting or the provider's nature keeps out of the catalog.
     `warnings` are for people: values that were not understood, calls that failed and were not needed. `hashes` are the content hashes.
+    `wire_fields` say by endpoint which fields the rows had.
     """
 
     models: dict[str, Model]
@@ -36,6 +38,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     left_out: int = 0
     complete: bool = True
     warnings: tuple[str, ...] = ()
+    wire_fields: Mapping[str, Shape] = {}
 
     @property
     def fetched(self) -> int:
@@ -61,10 +64,14 @@ def read(provider: Provider[Any], options: msgspec.Struct, answers: Sequence[tup
             warnings.append(f"{request.endpoint.name}: {found.message}")
         else:
             lists.append((request.endpoint, found))
-    decoded = ((endpoint, wire) for endpoint, raws in lists for wire in readable(endpoint, raws, rejected, warnings))
+    tallies = _tallies(lists)
+    decoded = (
+        (endpoint, wire) for endpoint, raws in lists for wire in readable(endpoint, raws, rejected, warnings, tallies[endpoint.name])
+    )
     if not provider.combine and not provider.partial:  # one row after the other, so that few are in memory at once
         first = (wire for endpoint, wire in decoded if endpoint.name == provider.endpoints[0].name)
-        return collect(provider, first, rejected, warnings, complete=True)
+        listing = collect(provider, first, rejected, warnings, complete=True)
+        return msgspec.structs.replace(listing, wire_fields=shapes(tallies))
     rows: dict[str, list[Wire]] = {endpoint.name: [] for endpoint in provider.endpoints}
     for endpoint, wire in decoded:
         rows[endpoint.name].append(wire)
@@ -72,12 +79,22 @@ def read(provider: Provider[Any], options: msgspec.Struct, answers: Sequence[tup
     partial = provider.partial(rows, options) if provider.partial else None
     if partial:
         warnings.append(partial)
-    return collect(provider, wires, rejected, warnings, complete=not partial)
+    listing = collect(provider, wires, rejected, warnings, complete=not partial)
+    return msgspec.structs.replace(listing, wire_fields=shapes(tallies))
 
 
-def readable(endpoint: Endpoint, raws: Sequence[msgspec.Raw], rejected: list[Rejected], warnings: list[str]) -> Iterator[Wire]:
+def _tallies(lists: Sequence[tuple[Endpoint, list[msgspec.Raw]]]) -> dict[str, Tally]:
+    totals: dict[str, int] = {}
+    for endpoint, raws in lists:
+        totals[endpoint.name] = totals.get(endpoint.name, 0) + len(raws)
+    return {name: Tally(total) for name, total in totals.items()}
+
+
+def readable(
+    endpoint: Endpoint, raws: Sequence[msgspec.Raw], rejected: list[Rejected], warnings: list[str], tally: Tally
+) -> Iterator[Wire]:
     """The rows that can be decoded; the others become rejected, or warnings where an endpoint only fills."""
-    for wire in decode_rows(endpoint, raws, warnings):
+    for wire in decode_rows(endpoint, raws, warnings, tally):
         if isinstance(wire, Wire):
             yield wire
         elif endpoint.fills:
@@ -176,14 +193,15 @@ def _what_it_is(body: bytes) -> str:
     return "the answer is JSON, but not the documented list"
 
 
-def decode_rows(endpoint: Endpoint, raws: Sequence[msgspec.Raw], warnings: list[str]) -> Iterator[Wire | Rejected]:
-    """Each raw row in its wire type, with the fields that type does not declare beside it."""
+def decode_rows(endpoint: Endpoint, raws: Sequence[msgspec.Raw], warnings: list[str], tally: Tally) -> Iterator[Wire | Rejected]:
+    """Each raw row in its wire type, with the fields that type does not declare beside it; all of its fields are tallied."""
     typed = msgspec.json.Decoder(endpoint.row)
     declared = {field.encode_name for field in msgspec.structs.fields(endpoint.row)}
     for position, wire in enumerate(raws):
         try:
             raw = _without_nul(endpoint, wire) if b"\\u0000" in bytes(wire) else wire
             rest, unreadable = _values(raw)
+            tally.see(rest)
             row = _typed_row(typed, raw, warnings)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             yield Rejected(position, _readable_id(endpoint, wire), _reason(error), excerpt(bytes(wire)[:400]))

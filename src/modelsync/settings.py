@@ -41,6 +41,8 @@ GENERAL = {
     "MODELSYNC_PRICE_RELEASE_HOURS": "hours between two later listings that release a held price if another provider agrees; default 6",
     "MODELSYNC_PRICE_UNIT_SHARE": "share of prices that, moved by the same power of ten, hold all of a provider's; default 0.3",
     "MODELSYNC_KEEP_RUNS_DAYS": "days to keep runs and results that changed nothing, 8 at least; default 90, 0 keeps all",
+    "MODELSYNC_ARCHIVE": "a folder to keep the providers' answers in, so that a run can be replayed; default none",
+    "MODELSYNC_ARCHIVE_DAYS": "days that they are kept; default 30",
     "MODELSYNC_CONFIG": "a TOML file with these same names; default modelsync.toml",
 }
 
@@ -62,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rules: Rules
     keep_runs_days: int
     origins: Origins
+    archive: Path | None
+    archive_days: int
     enabled: frozenset[str]
     credentials: Mapping[str, Credential]
     options: Mapping[str, msgspec.Struct]
@@ -152,6 +156,8 @@ def _settings(source: _Source) -> Settings:
             everywhere=_origin(source, "MODELSYNC_ORIGIN"),
             by_slug={slug: origin for slug in known if (origin := _origin(source, f"MODELSYNC_ORIGIN_{_upper(slug)}"))},
         ),
+        archive=Path(archive[0]).expanduser() if (archive := source.get("MODELSYNC_ARCHIVE")) else None,
+        archive_days=_number(source, "MODELSYNC_ARCHIVE_DAYS", int, 1, 3650) or 30,
         enabled=_enabled(source, known),
         credentials=credentials,
         options={slug: _options(provider, source) for slug, provider in known.items()},

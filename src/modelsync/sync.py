@@ -1,4 +1,4 @@
-"""The story of a sync, top to bottom: ticket, fetch, read, commit; every provider for itself, all at once."""
+"""The story of a sync, top to bottom: ticket, fetch, keep, read, commit; every provider for itself, all at once."""
 
 import asyncio
 import contextlib
@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import structlog
 
+from modelsync.archive import Archive, Kept
 from modelsync.errors import DatabaseError, Failure, Kind
-from modelsync.fetch import Fetched, Fetcher, NeedsKey, Unmodified, Validators
+from modelsync.fetch import Fetched, Fetcher, NeedsKey, Unfollowed, Unmodified, Validators
 from modelsync.policy import DEFAULT_RULES, Rules
-from modelsync.provider import Provider
+from modelsync.provider import Answer, Provider, Request
 from modelsync.reading import Listing, read
 from modelsync.report import (
     Busy,
@@ -29,7 +30,7 @@ from modelsync.report import (
     ProviderResult,
     counts_of,
 )
-from modelsync.store import Commit, Seen, Store, Ticket
+from modelsync.store import Commit, KeptAnswer, Seen, Store, Ticket
 
 log = structlog.get_logger("modelsync.sync")
 
@@ -38,18 +39,29 @@ TICKET_GRACE = 60.0
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One provider to sync, as the settings want it. `scope` names everything its listing depends on: options, key, origin."""
+    """One provider to sync, as the settings want it. `scope` names everything its listing depends on: options, key, origin.
+
+    With an `archive`, the answers of its syncs are kept.
+    """
 
     provider: Provider[Any]
     options: msgspec.Struct
     scope: str
     enabled: bool = True
     rules: Rules = DEFAULT_RULES
+    archive: Archive | None = None
 
     @property
     def slug(self) -> str:
         """The provider's slug."""
         return self.provider.slug
+
+
+class Unusable(msgspec.Struct, frozen=True):
+    """Answers came and are no listing: why, and what was kept of them."""
+
+    failure: Failure
+    kept: Kept
 
 
 class Step(StrEnum):
@@ -61,6 +73,7 @@ class Step(StrEnum):
     WRITING = "writing"
 
 
+Answers = Sequence[tuple[Request, Answer]]
 Watch = Callable[[str, Step | ProviderResult], None]
 """Told every step of every provider, and each result as soon as it is there."""
 
@@ -91,13 +104,41 @@ async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch) -> Provi
         return _result(job, off)
     seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
     obtained = await _obtain(job, fetcher, seen, watch)
-    if not isinstance(obtained, Commit):
-        return _result(job, obtained)
-    provider_id, plan = await asyncio.to_thread(store.plan, obtained)
+    if isinstance(obtained, Unusable):
+        return _result(job, Failed(obtained.failure))
+    return await asyncio.to_thread(_planned, job, obtained, store) if isinstance(obtained, Commit) else _result(job, obtained)
+
+
+def _planned(job: Job, wanted: Commit, store: Store) -> ProviderResult:
+    """The plan for a listing as a result."""
+    provider_id, plan = store.plan(wanted)
+    warnings = (*store.drifts(wanted), *wanted.listing.warnings)
     if plan.refused is not None:
-        return _result(job, Held(plan.refused.kind, plan.refused.message, plan.refused.hint), provider_id=provider_id)
-    planned = Planned(counts_of(obtained.listing, plan, applied=False), plan)
-    return _result(job, planned, warnings=obtained.listing.warnings, provider_id=provider_id)
+        held = Held(plan.refused.kind, plan.refused.message, plan.refused.hint)
+        return _result(job, held, warnings=warnings, provider_id=provider_id)
+    planned = Planned(counts_of(wanted.listing, plan, applied=False), plan)
+    return _result(job, planned, warnings=warnings, provider_id=provider_id)
+
+
+def replay(job: Job, kept: Sequence[KeptAnswer], archive: Archive, store: Store) -> ProviderResult:
+    """What a sync of kept answers would change now, read by the program as it is now. Nothing is asked, nothing written."""
+    endpoints = {endpoint.name: endpoint for endpoint in job.provider.endpoints}
+    came: list[tuple[Request, Answer]] = []
+    for each in kept:
+        answer = archive.read(each)
+        if isinstance(answer, Failure):
+            return _result(job, Failed(answer))
+        if each.endpoint not in endpoints:
+            message = f"this version of modelsync does not ask for the list {each.endpoint}"
+            return _result(job, Failed(Failure(Kind.CONFIG, message, "Replay it with the version that did")))
+        came.append((Request(endpoints[each.endpoint], each.url), answer))
+    listing = _read(job, Fetched(tuple(came)))
+    if isinstance(listing, Failure):
+        return _result(job, Failed(listing))
+    if not kept[0].whole:
+        unread = "the pages could not be followed to their end: what they lack is not absent"
+        listing = msgspec.structs.replace(listing, complete=False, warnings=(unread, *listing.warnings))
+    return _planned(job, Commit(job.provider, listing, None, job.rules, kept[0].scope), store)
 
 
 async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Watch) -> ProviderResult:
@@ -108,23 +149,26 @@ async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Wa
         result = _result(job, ticket)
         await asyncio.to_thread(store.give_up, run_id, result, None)
         return result
-    began = time.monotonic()
+    began, kept = time.monotonic(), Kept()
     try:
         seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
-        obtained = await _obtain(job, fetcher, seen, watch)
+        obtained = await _obtain(job, fetcher, seen, watch, job.archive)
         watch(job.slug, Step.WRITING)
         if isinstance(obtained, Commit):
             return await asyncio.to_thread(store.commit, ticket, obtained, time.monotonic() - began)
         if isinstance(obtained, NotModified) and seen is not None:
             return await asyncio.to_thread(store.confirm, ticket, seen, _result(job, obtained, seconds=time.monotonic() - began), job.rules)
-        result = _result(job, obtained, seconds=time.monotonic() - began)
+        if isinstance(obtained, Unusable):
+            kept = obtained.kept
+            obtained = Failed(obtained.failure)
+        result = _result(job, obtained, seconds=time.monotonic() - began, warnings=kept.warnings)
     except asyncio.CancelledError:
         with contextlib.suppress(DatabaseError):  # a commit that was under way has come first: its result stands
             store.give_up(run_id, _result(job, Cancelled()), ticket)
         raise
     except Exception as error:  # noqa: BLE001 - recorded with the run, and the ticket given back
         result = _result(job, _unexpected(job, error), seconds=time.monotonic() - began)
-    await asyncio.to_thread(store.give_up, run_id, result, ticket)
+    await asyncio.to_thread(store.give_up, run_id, result, ticket, kept.answers)
     return result
 
 
@@ -153,7 +197,9 @@ async def _ticket(job: Job, patience: float, store: Store, run_id: int, watch: W
         await asyncio.sleep(0.5)
 
 
-async def _obtain(job: Job, fetcher: Fetcher, seen: Seen | None, watch: Watch) -> Commit | Outcome:
+async def _obtain(
+    job: Job, fetcher: Fetcher, seen: Seen | None, watch: Watch, archive: Archive | None = None
+) -> Commit | Unusable | Outcome:
     """Everything up to the database: what to commit, or why there is nothing to."""
     watch(job.slug, Step.FETCHING)
     validators = msgspec.convert(seen.validators, Validators) if seen and seen.validators else None
@@ -163,16 +209,25 @@ async def _obtain(job: Job, fetcher: Fetcher, seen: Seen | None, watch: Watch) -
             return NoKey(variables)
         case Failure():
             return Failed(fetched)
+        case Unfollowed(failure, answers):
+            return Unusable(failure, await _kept(job, answers, archive, whole=False))
         case Unmodified():
             return NotModified(_sighted(seen))
         case Fetched() if seen and seen.digest == fetched.digest:
             return NotModified(_sighted(seen))
     watch(job.slug, Step.READING)
+    kept = await _kept(job, fetched.answers, archive)
     listing = await asyncio.to_thread(_read, job, fetched)
     if isinstance(listing, Failure):
-        return Failed(listing)
+        return Unusable(listing, kept)
+    listing = msgspec.structs.replace(listing, warnings=(*kept.warnings, *listing.warnings))
     whole = listing.complete and not fetched.notes
-    return Commit(job.provider, listing, _seen(job, fetched, listing) if whole else None, job.rules, job.scope, whole)
+    seen = _seen(job, fetched, listing) if whole else None
+    return Commit(job.provider, listing, seen, job.rules, job.scope, whole, kept.answers)
+
+
+async def _kept(job: Job, answers: Answers, archive: Archive | None, *, whole: bool = True) -> Kept:
+    return await asyncio.to_thread(archive.keep, job.slug, job.scope, answers, whole=whole) if archive else Kept()
 
 
 def _read(job: Job, fetched: Fetched) -> Listing | Failure:

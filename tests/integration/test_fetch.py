@@ -14,15 +14,16 @@ import structlog
 
 from modelsync import logs
 from modelsync.errors import Failure, Kind
-from modelsync.fetch import Fetched, KeyCredential, Limits, NeedsKey, Unmodified, Validators
+from modelsync.fetch import Fetched, KeyCredential, Limits, NeedsKey, Unfollowed, Unmodified, Validators
 from support_raw import CANARY, KEY, LIST, QUICK, Came, answering, fetch_from, http
 
 URL = "https://api.groq.com/openai/v1/models"
 
 
 def failed(came: Came) -> Failure:
-    assert isinstance(came.result, Failure), came.result
-    return came.result
+    result = came.result.failure if isinstance(came.result, Unfollowed) else came.result
+    assert isinstance(result, Failure), result
+    return result
 
 
 def body_of(came: Came) -> bytes:

@@ -32,6 +32,11 @@ COMMANDS = {
     ),
     "history": ("history:history", "Show everything that happened to one model.", "modelsync history openrouter openai/gpt-5"),
     "diff": ("history:diff", "Compare the catalog at two times.", "modelsync diff 7d now\nmodelsync diff 2026-11-01 2026-11-22 --json"),
+    "replay": (
+        "replay:replay",
+        "Read a run's kept answers again, and show what they would change.",
+        "modelsync replay 12\nmodelsync replay 12 --provider openrouter --json",
+    ),
     "held": ("holds:held", "List what waits for a person.", "modelsync held\nmodelsync held --provider cerebras --ids"),
     "confirm": ("holds:confirm", "Accept what is held.", 'modelsync confirm 3 --reason "they told us"'),
     "reject": ("holds:reject", "Refuse what is held.", 'modelsync reject --provider cerebras --reason "their API is broken"'),

@@ -13,7 +13,7 @@ from modelsync import app
 from modelsync.cli import output
 from modelsync.cli.sync import Database, Flag, load
 from modelsync.errors import Failure, ModelsyncError
-from modelsync.fetch import Fetched, NeedsKey
+from modelsync.fetch import Fetched, NeedsKey, Unfollowed
 from modelsync.reading import rows_of
 from modelsync.store import Catalog
 
@@ -107,6 +107,8 @@ async def _endpoint_check(program: app.App, fetcher: Any, job: Any) -> Check:
             return _key_check(program, job)
         case Failure():
             return (job.slug, "failed", str(came))
+        case Unfollowed(failure):
+            return (job.slug, "failed", str(failure))
         case Fetched():
             request, answer = came.answers[0]
             rows = rows_of(request.endpoint, answer)

@@ -116,6 +116,7 @@ def show_report(console: Console, report: Report, database: str) -> None:
         console.print()
         output.say(console, Text("Skipped: ", style="bold").append(", ".join(f"{result.slug} ({_why(result)})" for result in skipped)))
     warned = [(result.slug, warning) for result in report.results for warning in result.warnings]
+    warned.sort(key=lambda pair: not pair[1].startswith("drift: "))
     if warned:
         console.print()
         output.say(console, f"{len(warned):,} warnings; the first: {warned[0][0]}: {output.safe(warned[0][1])} (all of them with --json)")

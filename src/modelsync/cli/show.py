@@ -245,6 +245,7 @@ def status(*, json: Annotated[bool, Flag] = False, database: Database = None) ->
         if holds:
             console.print()
             output.say(console, f"{len(holds)} held for a person: see `modelsync held`")
+        _print_drifts(rows, now)
     return 3 if any(row["state"] in ("stale", "failing") for row in rows) else 0
 
 
@@ -256,7 +257,17 @@ def _freshness(slug: str, known: dict[str, Any], now: datetime, held: int) -> di
     state = "failing" if failing else "never" if age is None else "stale" if age > STALE_HOURS * 3600 else "fresh"
     error = output.safe(known.get("last_error") or "") or None
     freshness = {"provider": slug, "last_success_at": success, "age_seconds": age, "state": state}
-    return {**freshness, "models": known["models"], "held": held, "error": error}
+    drifts = [{**drift, "age_seconds": (now - datetime.fromisoformat(drift["at"])).total_seconds()} for drift in known.get("drift", ())]
+    return {**freshness, "models": known["models"], "held": held, "error": error, "drift": drifts}
+
+
+def _print_drifts(rows: list[dict[str, Any]], now: datetime) -> None:
+    drifts = [(row["provider"], drift) for row in rows for drift in row["drift"]]
+    if drifts:
+        output.stdout().print("\nFields that moved in the last seven days:")
+    for slug, drift in drifts:
+        age = output.ago(datetime.fromisoformat(drift["at"]), now)
+        output.say(output.stdout(), f"  {slug}: {output.safe(drift['message'].removeprefix('drift: '))} ({age})")
 
 
 def runs(run: int | None = None, /, *, limit: int = 20, json: Annotated[bool, Flag] = False, database: Database = None) -> int:

@@ -3,7 +3,7 @@
 from modelsync.fetch.client import Fetcher
 from modelsync.fetch.credentials import Credential, GoogleCredential, KeyCredential
 from modelsync.fetch.origins import Origins
-from modelsync.fetch.results import Fetched, FetchResult, Limits, NeedsKey, Unmodified, Validators
+from modelsync.fetch.results import Fetched, FetchResult, Limits, NeedsKey, Unfollowed, Unmodified, Validators
 
 __all__ = [
     "Credential",
@@ -15,6 +15,7 @@ __all__ = [
     "Limits",
     "NeedsKey",
     "Origins",
+    "Unfollowed",
     "Unmodified",
     "Validators",
 ]

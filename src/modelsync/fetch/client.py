@@ -14,7 +14,7 @@ from modelsync.errors import Failure, Kind
 from modelsync.fetch.asking import LATER, Asker, NotModified, RequestFailed
 from modelsync.fetch.credentials import Credential, GoogleCredential
 from modelsync.fetch.origins import Origins
-from modelsync.fetch.results import Fetched, FetchResult, Limits, NeedsKey, Unmodified, Validators
+from modelsync.fetch.results import Fetched, FetchResult, Limits, NeedsKey, Unfollowed, Unmodified, Validators
 from modelsync.provider import Answer, Flow, KeyUse, PagingError, Provider, Request
 
 
@@ -69,8 +69,6 @@ class Fetcher:
         except RequestFailed as failed:
             lacking = failed.status == 401 and credential is None and takes_key
             return NeedsKey(provider.auth.variables) if lacking else failed.failure
-        except PagingError as error:
-            return Failure(Kind.UPSTREAM, f"the pages of the list cannot be followed: {error}", LATER)
 
     async def _drive(
         self,
@@ -81,7 +79,7 @@ class Fetcher:
         asker: Asker,
         *,
         first_only: bool,
-    ) -> Fetched | Failure:
+    ) -> Fetched | Unfollowed | Failure:
         """Run the provider's flow to its end, or to the first failure that the flow cannot do without."""
         authorization = await self._authorization(provider, credential)
         if isinstance(authorization, Failure):
@@ -89,14 +87,18 @@ class Fetcher:
         flow = provider.flow(options, credential is not None)
         answers: list[tuple[Request, Answer]] = []
         notes: list[str] = []
-        request = await asyncio.to_thread(_advance, flow, None)
-        while request is not None:
-            came = await self._ask(request, options, authorization, validators, asker)
-            if isinstance(came, Answer):
-                answers.append((request, came))
-            else:
-                notes.append(f"{request.endpoint.name}: {came}")
-            request = None if first_only else await asyncio.to_thread(_advance, flow, came)
+        try:
+            request = await asyncio.to_thread(_advance, flow, None)
+            while request is not None:
+                came = await self._ask(request, options, authorization, validators, asker)
+                if isinstance(came, Answer):
+                    answers.append((request, came))
+                else:
+                    notes.append(f"{request.endpoint.name}: {came}")
+                request = None if first_only else await asyncio.to_thread(_advance, flow, came)
+        except PagingError as error:
+            failure = Failure(Kind.UPSTREAM, f"the pages of the list cannot be followed: {error}", LATER)
+            return Unfollowed(failure, tuple(answers))
         return Fetched(tuple(answers), tuple(notes))
 
     async def _ask(

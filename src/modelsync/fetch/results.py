@@ -57,6 +57,13 @@ class Fetched(msgspec.Struct, frozen=True):
         return found if found.headers else None
 
 
+class Unfollowed(msgspec.Struct, frozen=True):
+    """Answers came, but their pages cannot be followed to an end."""
+
+    failure: Failure
+    answers: tuple[tuple[Request, Answer], ...]
+
+
 class Unmodified(msgspec.Struct, frozen=True):
     """The provider says that nothing changed since the listing the validators came from."""
 
@@ -67,4 +74,4 @@ class NeedsKey(msgspec.Struct, frozen=True):
     variables: tuple[str, ...]
 
 
-FetchResult = Fetched | Unmodified | NeedsKey | Failure
+FetchResult = Fetched | Unfollowed | Unmodified | NeedsKey | Failure

@@ -1,6 +1,7 @@
 """The only SQL: schema, migrations, reads and the one transaction of each sync."""
 
-from modelsync.store import engine, operators
+from modelsync.store import answers, engine, operators
+from modelsync.store.answers import KeptAnswer
 from modelsync.store.backup import Copied, backup, restore
 from modelsync.store.catalog import Catalog, ModelFilter
 from modelsync.store.history import ChangeFilter, History
@@ -27,6 +28,7 @@ __all__ = [
     "History",
     "Housekeeping",
     "Kept",
+    "KeptAnswer",
     "ModelFilter",
     "OldModel",
     "Person",
@@ -37,6 +39,7 @@ __all__ = [
     "Seen",
     "Store",
     "Ticket",
+    "answers",
     "backup",
     "operators",
     "restore",

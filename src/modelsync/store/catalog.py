@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from modelsync.layers import value_of
 from modelsync.money import plain
-from modelsync.store import holds, migrate, pins, rows
+from modelsync.store import drifts, holds, migrate, pins, rows
 from modelsync.store.schema import audit_log, models, provider_state, providers, sync_results, sync_runs, upstream_values
 from modelsync.store.store import Store
 
@@ -106,9 +106,12 @@ class Catalog:
             if not migrate.current(connection):
                 return {}
             found: dict[str, dict[str, Any]] = {row["slug"]: dict(row) for row in connection.execute(known).mappings()}
+            now = self._store.now(connection)
             for state in connection.execute(sa.select(provider_state)).mappings():
                 times = {name: state[name] for name in ("last_attempt_at", "last_success_at", "last_complete_at", "failures_in_a_row")}
-                found.setdefault(state["provider"], {"slug": state["provider"], "id": None, "is_active": True, "models": 0}).update(times)
+                found.setdefault(state["provider"], {"slug": state["provider"], "id": None, "is_active": True, "models": 0}).update(
+                    times | {"drift": drifts.recent(state, now)}
+                )
             for slug, error in self._last_errors(connection):
                 found[slug]["last_error"] = error
             return found

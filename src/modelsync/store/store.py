@@ -1,7 +1,7 @@
 """The catalog database: tickets before a fetch, one transaction per provider after it."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -9,6 +9,7 @@ from typing import Any, Self
 import msgspec
 import sqlalchemy as sa
 
+from modelsync.drift import Snapshot
 from modelsync.errors import DatabaseError, Failure
 from modelsync.errors import Kind as FailureKind
 from modelsync.model import Model, content_hash
@@ -17,14 +18,32 @@ from modelsync.policy import DEFAULT_RULES, Context, Rules, decide
 from modelsync.provider import Provider
 from modelsync.reading import Listing
 from modelsync.report import Busy, Counts, Failed, Held, NotModified, ProviderResult, Report, Superseded, Synced, counts_of
-from modelsync.store import engine, holds, migrate, pins, planning, postgres, provider_rows, records, sqlite, tickets, writing
+from modelsync.store import (
+    answers,
+    drifts,
+    engine,
+    holds,
+    migrate,
+    pins,
+    planning,
+    postgres,
+    provider_rows,
+    records,
+    sqlite,
+    tickets,
+    writing,
+)
+from modelsync.store.answers import KeptAnswer
 from modelsync.store.explaining import explaining
 from modelsync.store.records import Seen
 from modelsync.store.tickets import Ticket
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """What one sync wants to make of the catalog. `scope` names what the listing depends on: options, key, origin."""
+    """What one sync wants to make of the catalog. `scope` names what the listing depends on: options, key, origin.
+
+    `kept` are the answers that it was read from, where they are kept.
+    """
 
     provider: Provider[Any]
     listing: Listing
@@ -32,6 +51,12 @@ class Commit(msgspec.Struct, frozen=True):
     rules: Rules = DEFAULT_RULES
     scope: str = ""
     whole: bool = False
+    kept: tuple[KeptAnswer, ...] = ()
+
+    @property
+    def wire(self) -> Snapshot | None:
+        """Which fields the rows had; of a complete listing only, because others say nothing about shares."""
+        return Snapshot(self.scope, self.provider.version, self.listing.wire_fields) if self.listing.complete else None
 
 
 class Store:
@@ -135,6 +160,12 @@ class Store:
             plan = planning.decided(connection, self.bulk, wanted, state, self.now(connection)).plan
             return provider_rows.id_of(connection, wanted.provider.slug), plan
 
+    def drifts(self, wanted: Commit) -> tuple[str, ...]:
+        """How the fields of a listing moved since the last complete one. Writes nothing."""
+        with self.reading() as connection:
+            state = tickets.state_of(connection, wanted.provider.slug) if migrate.current(connection) else None
+        return drifts.found(state, wanted.wire) if wanted.wire else ()
+
     def commit(self, ticket: Ticket, wanted: Commit, seconds: float) -> ProviderResult:
         """Bring the catalog in step with a listing: models, history, holds, freshness and result together, or nothing at all."""
         with self.writing() as connection:
@@ -146,7 +177,12 @@ class Store:
             decided = planning.decided(connection, self.bulk, wanted, state, now)
             plan = decided.plan
             holds.note(connection, ticket.slug, wanted.listing, plan, now)
-            result = _result(ticket.slug, wanted.listing, plan, seconds)
+            answers.note(connection, ticket.run_id, wanted.kept)
+            moved = drifts.found(state, wanted.wire) if wanted.wire else ()
+            result = _result(ticket.slug, wanted.listing, plan, seconds, moved)
+            if wanted.wire:
+                believed = plan.refused is None and not any(hold.kind in ("shrink", "unit-change") for hold in plan.holds)
+                drifts.note(connection, state, wanted.wire, moved, now, whole=believed)
             if plan.refused is not None:
                 records.gave_up(connection, ticket.run_id, result, ticket, now)
                 return result
@@ -181,9 +217,10 @@ class Store:
             records.succeeded(connection, ticket, seen, confirmed, now, complete=True, wrote=plan.writes)
             return confirmed
 
-    def give_up(self, run_id: int, result: ProviderResult, ticket: Ticket | None) -> None:
-        """Record a result that changed nothing, and give the ticket back."""
+    def give_up(self, run_id: int, result: ProviderResult, ticket: Ticket | None, kept: Sequence[KeptAnswer] = ()) -> None:
+        """Record a result that changed nothing, with the answers that were kept of it, and give the ticket back."""
         with self.writing() as connection:
+            answers.note(connection, run_id, kept)
             records.gave_up(connection, run_id, result, ticket, self.now(connection))
 
     def ensure_provider_exists(self, slug: str) -> int:
@@ -222,11 +259,11 @@ class Store:
         self.finish_run(Report(run_id=run_id, dry_run=False, started_at=now, finished_at=now, seconds=0.0, results=(result,)))
 
 
-def _result(slug: str, listing: Listing, plan: Plan, seconds: float) -> ProviderResult:
+def _result(slug: str, listing: Listing, plan: Plan, seconds: float, moved: tuple[str, ...] = ()) -> ProviderResult:
     """What comes of a plan when the database takes it."""
     outcome: Synced | Held
     if plan.refused is not None:
         outcome = Held(plan.refused.kind, plan.refused.message, plan.refused.hint)
     else:
         outcome = Synced(counts_of(listing, plan, applied=True), len(plan.changes), plan.holds)
-    return ProviderResult(slug=slug, outcome=outcome, seconds=seconds, warnings=(*listing.warnings, *plan.notices))
+    return ProviderResult(slug=slug, outcome=outcome, seconds=seconds, warnings=(*moved, *listing.warnings, *plan.notices))

@@ -66,6 +66,8 @@ def upgrade() -> None:
         _needed("position", sa.Integer()),
         _needed("endpoint", sa.Text()),
         _needed("url", sa.Text()),
+        _needed("scope", sa.Text()),
+        _needed("whole", sa.Boolean()),
         _needed("digest", sa.Text()),
         _needed("bytes", KEY),
         _needed("received_at", TIME),
