@@ -114,6 +114,10 @@ class Proxy:
         """Reset every connection there is; new ones are welcome."""
         self._do(self._end_links())
 
+    def lead_nowhere(self) -> None:
+        """From now on, reach no server. May be called from a predicate of `cut_when`."""
+        self._target = ("127.0.0.1", 1)
+
     def down(self) -> None:
         """Reset every connection and refuse new ones."""
         self._do(self._close())

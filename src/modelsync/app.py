@@ -1,22 +1,24 @@
 """Wires the objects: settings in, a few functions out. The faces call these, and so do Python programs."""
 
 import asyncio
-import signal
+import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import structlog
 
-from modelsync import logs, registry, sync
+from modelsync import logs, registry, running, sync
 from modelsync import settings as settings_module
 from modelsync.archive import Archive
-from modelsync.errors import DatabaseError, Failure, Kind, ModelsyncError, UsageError
+from modelsync.errors import DatabaseError, Failure, ModelsyncError, UsageError
 from modelsync.fetch import Fetched, Fetcher, KeyCredential, NeedsKey, Unfollowed
 from modelsync.provider import Provider
 from modelsync.reading import Listing, read
-from modelsync.report import Failed, ProviderResult, Report
+from modelsync.report import ProviderResult, Report
+from modelsync.saved import SavedPlan, dumped, loaded
 from modelsync.settings import Settings
 from modelsync.store import Catalog, Housekeeping, Store, answers, shown_address
 from modelsync.sync import Job, Watch
@@ -62,29 +64,69 @@ class App:
         enabled = provider.slug in settings.enabled
         return Job(provider, settings.options[provider.slug], settings.scope(provider), enabled, settings.rules, self.archive())
 
-    def sync(self, slugs: Iterable[str] | None = None, *, dry_run: bool = False, watch: Watch = unwatched, trigger: str = "api") -> Report:
-        """Sync the named providers, or all, and say what came of it. A dry run writes nothing at all.
+    def sync(
+        self,
+        slugs: Iterable[str] | None = None,
+        *,
+        dry_run: bool = False,
+        watch: Watch = unwatched,
+        trigger: str = "api",
+        save: Path | None = None,
+    ) -> Report:
+        """Sync the named providers, or all, and say what came of it. A dry run writes nothing at all, but for its plans to a file `save`.
 
         Raises UsageError for an unknown provider and DatabaseError when the catalog cannot be opened; what a provider does never raises.
         """
         _refuse_running_loop()
-        jobs = self.jobs(slugs)
-        store = self.open_store(read_only=dry_run)
-        try:
-            report = _run(jobs, self.fetcher(), store, dry_run=dry_run, watch=watch, trigger=trigger)
+        jobs, fetcher, plans = self.jobs(slugs), self.fetcher(), list[SavedPlan]()
+
+        async def story(run_id: int, told: Watch) -> None:
+            async with fetcher:
+                if dry_run:
+                    await sync.plan_all(jobs, fetcher, store, told, plans.append if save else None)
+                else:
+                    await sync.sync_all(jobs, fetcher, store, run_id, told)
+
+        with self._opened(read_only=dry_run) as store:
+            report = running.run([job.slug for job in jobs], story, store, watch, None if dry_run else trigger)
             if not dry_run:
                 self._prune(store)
-                _prune(self.archive(), store)
-            return report
+        if save is not None:
+            _save(save, dumped(plans, report.finished_at))
+        return report
+
+    def apply(self, file: Path, *, watch: Watch = unwatched, trigger: str = "api") -> Report:
+        """Do exactly what the plans in a saved file say; a provider whose part of the catalog has moved on since is left as it is.
+
+        Raises UsageError for a file that is no saved plan, and DatabaseError when the catalog cannot be opened.
+        """
+        _refuse_running_loop()
+        plans = {plan.slug: plan for plan in loaded(_bytes(file)).plans}
+        jobs = self.jobs(plans)
+
+        async def story(run_id: int, told: Watch) -> None:
+            await sync.apply_all(jobs, plans, store, run_id, told)
+
+        with self._opened() as store:
+            return running.run([job.slug for job in jobs], story, store, watch, trigger)
+
+    @contextlib.contextmanager
+    def _opened(self, *, read_only: bool = False) -> Iterator[Store]:
+        store = self.open_store(read_only=read_only)
+        try:
+            yield store
         finally:
             store.close()
 
     def _prune(self, store: Store) -> None:
-        """Let old runs go. What a sync did stands, whatever comes of this."""
+        """Let old runs and answers go. What a sync did stands, whatever comes of this."""
+        archive = self.archive()
         try:
             Housekeeping(store).prune(self.settings.keep_runs_days)
+            if archive is not None:
+                archive.prune(store)
         except DatabaseError as error:
-            log.warning("old runs were not pruned", error=str(error))
+            log.warning(f"old runs and answers were not removed: {error}")
 
     def replay(self, run_id: int, slugs: Iterable[str] | None = None) -> Report:
         """What a sync of a run's kept answers would change now, read by this program. Asks nobody, writes nothing.
@@ -96,8 +138,7 @@ class App:
         if archive is None:
             raise UsageError("MODELSYNC_ARCHIVE is not set", "Set it to the folder of the kept answers, or to one for those to come")
         started_at, started = datetime.now(UTC), time.monotonic()
-        store = self.open_store(read_only=True)
-        try:
+        with self._opened(read_only=True) as store:
             if Catalog(store).run(run_id) is None:
                 raise UsageError(f"There is no run {run_id}", "`modelsync runs` lists them")
             with store.reading() as connection:
@@ -106,8 +147,6 @@ class App:
                 raise _nothing_kept(run_id, slugs, others)
             jobs = self.jobs(sorted({each.provider for each in kept}))
             results = [sync.replay(job, [each for each in kept if each.provider == job.slug], archive, store) for job in jobs]
-        finally:
-            store.close()
         seconds, finished_at = time.monotonic() - started, datetime.now(UTC)
         return Report(run_id=None, dry_run=True, started_at=started_at, finished_at=finished_at, seconds=seconds, results=tuple(results))
 
@@ -128,55 +167,18 @@ def build(settings: Settings | None = None, *, verbose: bool = False) -> App:
     return App(settings or settings_module.load(), verbose=verbose)
 
 
-def _run(jobs: list[Job], fetcher: Fetcher, store: Store, *, dry_run: bool, watch: Watch, trigger: str) -> Report:
-    started_at, started = datetime.now(UTC), time.monotonic()
-    run_id = None if dry_run else store.begin_run(trigger)
-    results: dict[str, ProviderResult] = {}
-
-    def keep(slug: str, event: sync.Step | ProviderResult) -> None:
-        if isinstance(event, ProviderResult):
-            results[slug] = event
-        watch(slug, event)
-
-    def report() -> Report:
-        return Report(
-            run_id=run_id,
-            dry_run=dry_run,
-            started_at=started_at,
-            finished_at=datetime.now(UTC),
-            seconds=time.monotonic() - started,
-            results=tuple(results[slug] for slug in sorted(results)),
-        )
-
+def _save(file: Path, data: bytes) -> None:
     try:
-        asyncio.run(_until_signal(jobs, fetcher, store, run_id, keep))
-    except Exception as error:  # nothing that a provider does: no memory for a thread, say
-        failure = Failure(
-            Kind.INTERNAL, f"the run ended by {type(error).__name__}", "Run it again with --verbose and report what that shows"
-        )
-        for job in jobs:
-            results.setdefault(job.slug, ProviderResult(slug=job.slug, outcome=Failed(failure), seconds=0.0))
-        if run_id is not None:
-            store.finish_run(report())
-        raise
-    except BaseException:
-        if run_id is not None:
-            store.finish_run(report(), cancelled=True)
-        raise
-    if run_id is not None:
-        store.finish_run(report())
-    return report()
+        file.write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"The plan cannot be written to {file} ({error.strerror})", "Name another file") from error
 
 
-def _prune(archive: Archive | None, store: Store) -> None:
-    """Housekeeping after a run, which it cannot fail."""
-    if archive is not None:
-        try:
-            pruned = archive.prune(store)
-        except DatabaseError as error:
-            log.warning(f"old answers were not removed: {error}")
-        else:
-            log.debug("removed old answers", answers=pruned.answers, files=pruned.files)
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read ({error.strerror})", "Name a file that `modelsync sync --dry-run --save` made") from error
 
 
 def _nothing_kept(run_id: int, slugs: list[str], others: list[int]) -> UsageError:
@@ -184,40 +186,6 @@ def _nothing_kept(run_id: int, slugs: list[str], others: list[int]) -> UsageErro
     why = "Answers are kept of syncs that found something new, or nothing usable, while MODELSYNC_ARCHIVE is set"
     runs = f". Kept are those{what} of run {', '.join(map(str, others))}" if others else ""
     return UsageError(f"Nothing{what} was kept of run {run_id}", why + runs)
-
-
-class Stopped(BaseException):
-    """A signal ended the run; `code` is the exit code that says which."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-async def _until_signal(jobs: list[Job], fetcher: Fetcher, store: Store, run_id: int | None, watch: Watch) -> None:
-    """Sync, or stop cleanly at the first SIGINT or SIGTERM: providers already committed stay so, the others are untouched."""
-    code = 0
-    task = asyncio.current_task()
-
-    def stop(number: int) -> None:
-        nonlocal code
-        code = 128 + number
-        if task is not None:
-            task.cancel()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, stop, number)
-        except (NotImplementedError, ValueError, RuntimeError):
-            break  # not the main thread, or Windows: the signal then ends the process as usual
-    try:
-        async with fetcher:
-            await sync.sync_all(jobs, fetcher, store, run_id, watch)
-    except asyncio.CancelledError:
-        if code:
-            raise Stopped(code) from None
-        raise
 
 
 async def _fetch(job: Job, fetcher: Fetcher) -> Listing | NeedsKey | Failure:

@@ -63,3 +63,7 @@ class SettingsError(ModelsyncError):
 
 class DatabaseError(ModelsyncError):
     """The catalog database cannot be opened, read or written."""
+
+
+class Conflict(DatabaseError):
+    """Two transactions were in each other's way and this one was undone: trying it again may do."""

@@ -1,5 +1,6 @@
 """What one sync would change: a value, made without touching anything. A dry run shows it, a sync applies it."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -136,6 +137,13 @@ class Plan(msgspec.Struct, frozen=True):
     def absent(self) -> int:
         """How many models are gone."""
         return len(self.gone)
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits over all that it would change and hold."""
+        changes = [(change.kind, change.id, change.content_hash, plain(change.fields)) for change in self.changes]
+        held = [(hold.kind, hold.ids, hold.detail) for hold in self.holds]
+        return hashlib.sha256(msgspec.json.encode((changes, held, self.gone, self.unchanged), order="deterministic")).hexdigest()[:16]
 
     @property
     def writes(self) -> bool:

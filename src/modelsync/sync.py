@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -30,12 +30,10 @@ from modelsync.report import (
     ProviderResult,
     counts_of,
 )
-from modelsync.store import Commit, KeptAnswer, Seen, Store, Ticket
+from modelsync.saved import SavedPlan
+from modelsync.store import LEASE, Commit, Expected, KeptAnswer, Seen, Store, Ticket
 
 log = structlog.get_logger("modelsync.sync")
-
-TICKET_GRACE = 60.0
-"""Seconds a ticket outlives its provider's deadline: time to read and to write."""
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -73,32 +71,47 @@ class Step(StrEnum):
     WRITING = "writing"
 
 
+Save = Callable[[SavedPlan], None]
+"""Told every plan of a dry run that could be applied later."""
+
 Answers = Sequence[tuple[Request, Answer]]
 Watch = Callable[[str, Step | ProviderResult], None]
 """Told every step of every provider, and each result as soon as it is there."""
 
 
-async def sync_all(jobs: Sequence[Job], fetcher: Fetcher, store: Store, run_id: int | None, watch: Watch) -> tuple[ProviderResult, ...]:
-    """Sync every job at once; with no run, only plan. One provider's failure never reaches another."""
+async def sync_all(jobs: Sequence[Job], fetcher: Fetcher, store: Store, run_id: int, watch: Watch) -> None:
+    """Sync every job at once. One provider's failure never reaches another."""
+    await _all(jobs, watch, lambda job: _sync(job, fetcher, store, run_id, watch))
+
+
+async def plan_all(jobs: Sequence[Job], fetcher: Fetcher, store: Store, watch: Watch, save: Save | None = None) -> None:
+    """What syncs would do: no ticket, no trace."""
+    await _all(jobs, watch, lambda job: _plan(job, fetcher, store, watch, save))
+
+
+async def apply_all(jobs: Sequence[Job], plans: Mapping[str, SavedPlan], store: Store, run_id: int, watch: Watch) -> None:
+    """Do exactly what saved plans say, provider by provider, or nothing where the catalog has moved on."""
+    await _all(jobs, watch, lambda job: _apply(job, plans[job.slug], store, run_id, watch))
+
+
+async def _all(jobs: Sequence[Job], watch: Watch, do: Callable[[Job], Awaitable[ProviderResult]]) -> None:
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_one(job, fetcher, store, run_id, watch)) for job in jobs]
-    return tuple(task.result() for task in tasks)
+        for job in jobs:
+            group.create_task(_one(job, watch, do))
 
 
-async def _one(job: Job, fetcher: Fetcher, store: Store, run_id: int | None, watch: Watch) -> ProviderResult:
+async def _one(job: Job, watch: Watch, do: Callable[[Job], Awaitable[ProviderResult]]) -> None:
     """One job to its result, whatever happens to it."""
     started = time.monotonic()
     try:
-        result = await (_plan(job, fetcher, store, watch) if run_id is None else _sync(job, fetcher, store, run_id, watch))
+        result = await do(job)
     except Exception as error:  # noqa: BLE001 - one provider's accident is that provider's own
         result = _result(job, _unexpected(job, error))
     result = msgspec.structs.replace(result, seconds=time.monotonic() - started)
     watch(job.slug, result)
-    return result
 
 
-async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch) -> ProviderResult:
-    """What a sync would do: no ticket, no trace."""
+async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch, save: Save | None) -> ProviderResult:
     off = await _disabled(job, store)
     if off is not None:
         return _result(job, off)
@@ -106,18 +119,58 @@ async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch) -> Provi
     obtained = await _obtain(job, fetcher, seen, watch)
     if isinstance(obtained, Unusable):
         return _result(job, Failed(obtained.failure))
-    return await asyncio.to_thread(_planned, job, obtained, store) if isinstance(obtained, Commit) else _result(job, obtained)
+    return await asyncio.to_thread(_planned, job, obtained, store, save) if isinstance(obtained, Commit) else _result(job, obtained)
 
 
-def _planned(job: Job, wanted: Commit, store: Store) -> ProviderResult:
+def _planned(job: Job, wanted: Commit, store: Store, save: Save | None = None) -> ProviderResult:
     """The plan for a listing as a result."""
     provider_id, plan = store.plan(wanted)
     warnings = (*store.drifts(wanted), *wanted.listing.warnings)
     if plan.refused is not None:
         held = Held(plan.refused.kind, plan.refused.message, plan.refused.hint)
         return _result(job, held, warnings=warnings, provider_id=provider_id)
+    if save is not None:
+        save(_saved(job, wanted, store.expected(wanted, plan)))
     planned = Planned(counts_of(wanted.listing, plan, applied=False), plan)
     return _result(job, planned, warnings=warnings, provider_id=provider_id)
+
+
+def _saved(job: Job, wanted: Commit, expected: Expected) -> SavedPlan:
+    return SavedPlan(
+        slug=job.slug,
+        scope=job.scope,
+        normalizer=job.provider.version,
+        listing=wanted.listing,
+        seen=wanted.seen,
+        whole=wanted.whole,
+        expected=expected,
+    )
+
+
+async def _apply(job: Job, saved: SavedPlan, store: Store, run_id: int, watch: Watch) -> ProviderResult:
+    """Commit a saved listing, if it still makes the plan that was saved with it."""
+    if (saved.scope, saved.normalizer) != (job.scope, job.provider.version):
+        hint = "Nothing of it was changed; make a new plan with the settings of now"
+        other = Failed(Failure(Kind.CONFIG, "the plan was made with other settings, or by another modelsync", hint))
+        return await _given_up(job, other, store, run_id)
+    ticket = await _disabled(job, store) or await _ticket(job, 0.0, store, run_id, watch)
+    if not isinstance(ticket, Ticket):
+        return await _given_up(job, ticket, store, run_id)
+    watch(job.slug, Step.WRITING)
+    wanted = Commit(job.provider, saved.listing, saved.seen, job.rules, job.scope, saved.whole, only_if=saved.expected)
+    try:
+        return await asyncio.to_thread(store.commit, ticket, wanted, 0.0)
+    except DatabaseError as error:
+        result = _result(job, _unexpected(job, error))
+    await asyncio.to_thread(store.give_up, run_id, result, ticket)
+    return result
+
+
+async def _given_up(job: Job, outcome: Outcome, store: Store, run_id: int) -> ProviderResult:
+    """Recorded as it ended before anything was asked."""
+    result = _result(job, outcome)
+    await asyncio.to_thread(store.give_up, run_id, result, None)
+    return result
 
 
 def replay(job: Job, kept: Sequence[KeptAnswer], archive: Archive, store: Store) -> ProviderResult:
@@ -143,12 +196,9 @@ def replay(job: Job, kept: Sequence[KeptAnswer], archive: Archive, store: Store)
 
 async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Watch) -> ProviderResult:
     """Ticket, fetch, read, commit. What does not end in a commit is recorded with its reason, and the ticket given back."""
-    off = await _disabled(job, store)
-    ticket = off or await _ticket(job, fetcher.deadline(job.provider), store, run_id, watch)
+    ticket = await _disabled(job, store) or await _ticket(job, fetcher.deadline(job.provider), store, run_id, watch)
     if not isinstance(ticket, Ticket):
-        result = _result(job, ticket)
-        await asyncio.to_thread(store.give_up, run_id, result, None)
-        return result
+        return await _given_up(job, ticket, store, run_id)
     began, kept = time.monotonic(), Kept()
     try:
         seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
@@ -183,7 +233,7 @@ async def _ticket(job: Job, patience: float, store: Store, run_id: int, watch: W
     """A ticket, after waiting for another sync of the same provider for at most `patience` seconds."""
     give_up_at = time.monotonic() + patience
     while True:
-        taking = asyncio.create_task(asyncio.to_thread(store.take_ticket, job.slug, run_id, patience + TICKET_GRACE))
+        taking = asyncio.create_task(asyncio.to_thread(store.take_ticket, job.slug, run_id, LEASE))
         try:
             ticket = await asyncio.shield(taking)
         except asyncio.CancelledError:

@@ -97,7 +97,6 @@ def test_t01_a_clock_that_ran_ahead_retires_nothing_early(simulator: Simulator, 
     assert status_of(database_url, "orchard/pip-7b")[0] == "retired"
 
 
-@pytest.mark.xfail(reason="a ticket from a clock that ran ahead keeps its provider out until that time comes", strict=False)
 def test_t01_a_ticket_from_a_clock_that_ran_ahead_ends(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
     """A process took a ticket while the clock was a year ahead, and died; no ticket lives longer than an hour."""
     values = environment(simulator)

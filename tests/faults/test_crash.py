@@ -84,7 +84,8 @@ def die_at_every(simulator: Simulator, database_url: str, tmp_path: Path, moment
     else:
         pytest.fail("it never ended by itself")
     assert len(seen) > 20
-    assert seen == sorted(seen), "once the commit is in, it stays"
+    for way in (seen[0::2], seen[1::2]):  # there and back write differently much
+        assert way == sorted(way), "once the commit is in, it stays"
     assert True in seen
     assert False in seen
 

@@ -253,7 +253,6 @@ def outdated(catalog: Catalog) -> int:
         return lost(catalog, other, "UPDATE models SET description = description", None)
 
 
-@pytest.mark.xfail(reason="a commit that lost against another transaction is not tried again yet", strict=False)
 @pytest.mark.parametrize("lose", [deadlocked, outdated])
 def test_d03_a_deadlock_or_a_serialization_failure_is_tried_again(postgres_catalog: Catalog, lose: Callable[[Catalog], int]) -> None:
     assert lose(postgres_catalog) == 0, output(postgres_catalog.folder)

@@ -190,8 +190,9 @@ def test_i28_a_purge_deletes_exactly_its_plan_and_is_written_down(database_url: 
     execute(
         database_url,
         "INSERT INTO upstream_values SELECT provider_id, provider_model_id, '{}', '{}', '{}' FROM models WHERE provider_model_id <> 'd'",
-        "INSERT INTO answers (run_id, provider, position, endpoint, url, digest, bytes, received_at) "
-        f"VALUES (3, '{SLUG}', 0, 'models', 'u', 'd', 1, '{text(LONG_AGO)}'), (4, '{SLUG}', 0, 'models', 'u', 'd', 1, '{text(LONG_AGO)}')",
+        "INSERT INTO answers (run_id, provider, position, endpoint, url, scope, whole, digest, bytes, received_at) "
+        f"VALUES (3, '{SLUG}', 0, 'models', 'u', 'x', true, 'd', 1, '{text(LONG_AGO)}'), "
+        f"(4, '{SLUG}', 0, 'models', 'u', 'x', true, 'd', 1, '{text(LONG_AGO)}')",
     )
     before = everything(database_url)
     with opened(database_url) as store:
@@ -237,8 +238,8 @@ def pruned(database_url: str) -> None:
 def one_more_answer(database_url: str) -> None:
     execute(
         database_url,
-        "INSERT INTO answers (run_id, provider, position, endpoint, url, digest, bytes, received_at) "
-        f"VALUES (3, '{SLUG}', 0, 'models', 'u', 'd', 1, '{text(LONG_AGO)}')",
+        "INSERT INTO answers (run_id, provider, position, endpoint, url, scope, whole, digest, bytes, received_at) "
+        f"VALUES (3, '{SLUG}', 0, 'models', 'u', 'x', true, 'd', 1, '{text(LONG_AGO)}')",
     )
 
 
@@ -398,8 +399,9 @@ def old_records(database_url: str) -> None:
     old_run(database_url, 9, status="failed")  # the latest run
     execute(
         database_url,
-        "INSERT INTO answers (run_id, provider, position, endpoint, url, digest, bytes, received_at) "
-        f"VALUES (1, 'groq', 0, 'models', 'u', 'd', 1, '{text(LONG_AGO)}'), (2, 'groq', 0, 'models', 'u', 'd', 1, '{text(LONG_AGO)}')",
+        "INSERT INTO answers (run_id, provider, position, endpoint, url, scope, whole, digest, bytes, received_at) "
+        f"VALUES (1, 'groq', 0, 'models', 'u', 'x', true, 'd', 1, '{text(LONG_AGO)}'), "
+        f"(2, 'groq', 0, 'models', 'u', 'x', true, 'd', 1, '{text(LONG_AGO)}')",
     )
 
 
@@ -489,7 +491,7 @@ def test_a_sync_stands_when_pruning_fails(
     raise_on(database_url, "sync_runs", "DELETE")
     report = modelsync.sync(["near"])
     assert (report.status, 500 in records(database_url)[0]) == ("succeeded", True)
-    assert "WARNING old runs were not pruned" in capfd.readouterr().err
+    assert "WARNING old runs and answers were not removed" in capfd.readouterr().err
 
 
 # The audit log

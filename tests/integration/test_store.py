@@ -353,8 +353,10 @@ def test_kinds_are_what_history_says(database_url: str) -> None:
 def test_i11_a_run_that_died_is_interrupted_at_the_next_start(database_url: str) -> None:
     with opened(database_url) as store:
         dead, alive, young = (store.begin_run("test") for _ in range(3))
-        assert isinstance(store.take_ticket(SLUG, alive, 600), Ticket)
-        execute(database_url, f"UPDATE sync_runs SET started_at = '2026-01-01T00:00:00.000000Z' WHERE id IN ({dead}, {alive})")
+        assert isinstance(store.take_ticket(SLUG, alive, 60), Ticket)
+        for name in ("started_at", "heartbeat_at"):
+            execute(database_url, f"UPDATE sync_runs SET {name} = '2026-01-01T00:00:00.000000Z' WHERE id IN ({dead}, {alive})")
+        assert Catalog(store).run(dead)[0]["status"] == "interrupted"  # whoever looks sees it, though nobody wrote it down
         store.begin_run("test")
     statuses = {row["id"]: row["status"] for row in table(database_url, "sync_runs")}
     assert (statuses[dead], statuses[alive], statuses[young]) == ("interrupted", "running", "running")

@@ -17,6 +17,7 @@ COMMANDS = {
         "Bring the catalog in step with the providers.",
         "modelsync sync\nmodelsync sync --providers openrouter groq --dry-run\nmodelsync sync --json --database postgresql://user@host/db",
     ),
+    "apply": ("sync:apply", "Do what a saved plan says.", "modelsync sync --dry-run --save plan.json\nmodelsync apply plan.json"),
     "providers": ("show:providers", "List providers: key, price unit, last sync.", "modelsync providers --json"),
     "models": (
         "show:models",

@@ -1,12 +1,17 @@
-"""`modelsync sync`."""
+"""`modelsync sync`, and `modelsync apply` for what a dry run of it saved."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from modelsync import app, settings
 from modelsync.cli import output, rendering
-from modelsync.report import document, exit_code
+from modelsync.errors import UsageError
+from modelsync.report import Report, document, exit_code
+from modelsync.running import Stopped
+from modelsync.sync import Watch
 
 Flag = Parameter(negative=(), show_default=False)
 Database = Annotated[str | None, Parameter(name="--database", help="Address of the catalog; otherwise DATABASE_URL, or modelsync.db here.")]
@@ -23,6 +28,7 @@ def sync(
     dry_run: Annotated[bool, Flag] = False,
     verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative=(), show_default=False)] = False,
     json: Annotated[bool, Flag] = False,
+    save: Path | None = None,
     database: Database = None,
 ) -> int:
     """Bring the catalog in step with the providers.
@@ -37,17 +43,48 @@ def sync(
         Log every request and every skipped row.
     json:
         Print the report as one JSON document.
+    save:
+        With --dry-run, write the plan to this file; the command apply does exactly that, or nothing if the catalog has moved on.
     """
+    if save is not None and not dry_run:
+        raise UsageError("--save needs --dry-run", "A sync that is not dry has nothing left to apply")
     program = app.build(load(database), verbose=verbose)
     slugs = [job.slug for job in program.jobs(providers)]
+
+    def work(watch: Watch) -> Report:
+        return program.sync(providers, dry_run=dry_run, watch=watch, trigger="cli", save=save)
+
+    return _shown(program, slugs, work, named=bool(providers), verbose=verbose, json=json)
+
+
+def apply(file: Path, /, *, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
+    """Do what a saved plan says, exactly; a provider whose part of the catalog has moved on since is left as it is.
+
+    Parameters
+    ----------
+    file:
+        What `modelsync sync --dry-run --save FILE` wrote.
+    json:
+        Print the report as one JSON document.
+    """
+    program = app.build(load(database))
+
+    def work(watch: Watch) -> Report:
+        return program.apply(file, watch=watch, trigger="apply")
+
+    return _shown(program, [], work, named=True, verbose=False, json=json)
+
+
+def _shown(program: app.App, slugs: list[str], work: Callable[[Watch], Report], *, named: bool, verbose: bool, json: bool) -> int:
+    """Do it with progress, show what came of it, and answer with the exit code."""
     try:
         with rendering.Progress(slugs, plain=verbose, quiet=json) as progress:
-            report = program.sync(providers, dry_run=dry_run, watch=progress.watch, trigger="cli")
-    except app.Stopped as stopped:
+            report = work(progress.watch)
+    except Stopped as stopped:
         output.stderr().print("Stopped. Providers already done are in the catalog; the others are untouched. Run it again to finish.")
         return stopped.code
     if json:
         output.print_json(document(report))
     else:
         rendering.show_report(output.stdout(), report, program.database_shown())
-    return exit_code(report, named=bool(providers))
+    return exit_code(report, named=named)

@@ -10,8 +10,8 @@ from modelsync.store.migrate import Schema
 from modelsync.store.operators import Person
 from modelsync.store.records import Seen
 from modelsync.store.rollback import rollback, thaw
-from modelsync.store.store import Commit, Store
-from modelsync.store.tickets import Ticket
+from modelsync.store.store import Commit, Expected, Store
+from modelsync.store.tickets import LEASE, Ticket
 
 
 def shown_address(address: str) -> str:
@@ -20,11 +20,13 @@ def shown_address(address: str) -> str:
 
 
 __all__ = [
+    "LEASE",
     "LEAST_AGE",
     "Catalog",
     "ChangeFilter",
     "Commit",
     "Copied",
+    "Expected",
     "History",
     "Housekeeping",
     "Kept",

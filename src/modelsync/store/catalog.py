@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from modelsync.layers import value_of
 from modelsync.money import plain
-from modelsync.store import drifts, holds, migrate, pins, rows
+from modelsync.store import drifts, holds, migrate, pins, records, rows
 from modelsync.store.schema import audit_log, models, provider_state, providers, sync_results, sync_runs, upstream_values
 from modelsync.store.store import Store
 
@@ -168,15 +168,20 @@ class Catalog:
         with self._reading() as connection:
             if not migrate.current(connection):
                 return []
-            query = sa.select(sync_runs).order_by(sync_runs.c.id.desc()).limit(limit)
+            query = self._runs(connection).order_by(sync_runs.c.id.desc()).limit(limit)
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def _runs(self, connection: sa.Connection) -> sa.Select[Any]:
+        """All runs; one that stopped without a word is `interrupted`, even before anybody wrote that down."""
+        status = sa.case((records.is_dead(self._store.now(connection)), "interrupted"), else_=sync_runs.c.status).label("status")
+        return sa.select(*(status if column.name == "status" else column for column in sync_runs.c))
 
     def run(self, run_id: int) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
         """One run and each provider's result in it."""
         with self._reading() as connection:
             if not migrate.current(connection):
                 return None
-            row = connection.execute(sa.select(sync_runs).where(sync_runs.c.id == run_id)).mappings().one_or_none()
+            row = connection.execute(self._runs(connection).where(sync_runs.c.id == run_id)).mappings().one_or_none()
             query = sa.select(sync_results).where(sync_results.c.run_id == run_id).order_by(sync_results.c.provider)
             results = [dict(result) for result in connection.execute(query).mappings()]
         return None if row is None else (dict(row), results)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-from modelsync.errors import DatabaseError
+from modelsync.errors import Conflict, DatabaseError
 
 
 @contextmanager
@@ -21,7 +21,10 @@ def explaining(shown: str) -> Iterator[None]:
 
 def explained(error: BaseException, shown: str) -> DatabaseError:
     """A driver's error as what happened and what to do; the driver's own text only where it can hold no secret."""
-    text = str(getattr(error, "orig", None) or error)
+    origin = getattr(error, "orig", None) or error
+    text = str(origin)
+    if isinstance(origin, psycopg.Error) and (known := _of_postgres(origin, shown)):
+        return known
     if any(words in text for words in ("file is not a database", "malformed", "disk image")):
         return DatabaseError(f"{shown} is not a usable SQLite database", "Nothing was written; restore a backup, or name another file")
     if "readonly database" in text or "read-only" in text:
@@ -45,5 +48,24 @@ def explained(error: BaseException, shown: str) -> DatabaseError:
         return DatabaseError(f"{shown} refused the user or password", "Check DATABASE_URL")
     if "SSL" in text and "support" in text:
         return DatabaseError(f"{shown} does not speak TLS", "Add ?sslmode=disable to DATABASE_URL if the network between is trusted")
+    return _unexplained(text, error, shown)
+
+
+def _of_postgres(error: psycopg.Error, shown: str) -> DatabaseError | None:
+    """What the server's own code says, where that is plain."""
+    match error:
+        case psycopg.errors.DeadlockDetected() | psycopg.errors.SerializationFailure():
+            return Conflict(f"{shown}: another transaction was in the way ({type(error).__name__})", "Nothing was written; sync again")
+        case psycopg.errors.ReadOnlySqlTransaction():
+            return DatabaseError(f"{shown} is read-only", "Nothing was written; name the primary server, and a user who may write")
+        case psycopg.errors.LockNotAvailable():
+            return DatabaseError(f"{shown} is locked by another program", "Nothing was written; end its transaction, then sync again")
+        case psycopg.errors.QueryCanceled():
+            return DatabaseError(f"{shown} took longer than it allows", "Nothing was written; raise its statement_timeout, or sync again")
+        case _:
+            return None
+
+
+def _unexplained(text: str, error: BaseException, shown: str) -> DatabaseError:
     first_line = text.strip().splitlines()[0][:200] if text.strip() else type(error).__name__
     return DatabaseError(f"{shown}: {first_line}", "Nothing was written; check DATABASE_URL, and that the server is running")

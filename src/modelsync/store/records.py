@@ -15,8 +15,8 @@ MOST_WARNINGS = 100
 """Warnings kept of one provider's result; the rest are only counted."""
 
 
-SILENCE = timedelta(minutes=5)
-"""A run without a ticket for longer than this is taken for dead; should it be alive after all, its end will say so."""
+SILENCE = timedelta(seconds=20)
+"""A run without a sign of life for longer than this is taken for dead; should it be alive after all, its next one says so."""
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,13 +42,31 @@ def seen(connection: sa.Connection, slug: str, scope: str, version: int) -> Seen
 
 
 def begin_run(connection: sa.Connection, trigger: str, now: datetime) -> int:
-    """A new row for a run; its id. Runs that stopped without a word are interrupted: they hold no valid ticket, and began a while ago."""
-    state, run = provider_state.c, sync_runs.c
-    alive = sa.select(state.ticket_run_id).where(state.ticket_until > now)
-    dead = (run.status == "running", run.started_at < now - SILENCE, run.id.not_in(alive))
-    connection.execute(sa.update(sync_runs).where(*dead).values(status="interrupted", finished_at=now))
-    values = {"status": "running", "trigger": trigger, "started_at": now}
+    """A new row for a run; its id. Runs that stopped without a word are interrupted."""
+    end_the_dead(connection, now)
+    values = {"status": "running", "trigger": trigger, "started_at": now, "heartbeat_at": now}
     return int(connection.execute(sa.insert(sync_runs).values(values).returning(sync_runs.c.id)).scalar_one())
+
+
+def end_the_dead(connection: sa.Connection, now: datetime) -> None:
+    """Mark the runs that gave no sign of life for a while."""
+    connection.execute(sa.update(sync_runs).where(is_dead(now)).values(status="interrupted", finished_at=now))
+
+
+def is_dead(now: datetime) -> sa.ColumnElement[bool]:
+    """The condition that a run is said to be running, and is not."""
+    state, run = provider_state.c, sync_runs.c
+    alive = sa.select(state.ticket_run_id).where(state.ticket_until > now, state.ticket_run_id.is_not(None))
+    silent = sa.func.coalesce(run.heartbeat_at, run.started_at) < now - SILENCE
+    return sa.and_(run.status == "running", silent, run.id.not_in(alive))
+
+
+def beat(connection: sa.Connection, run_id: int, now: datetime) -> None:
+    """A run's sign of life; it also marks those that give none any more."""
+    mine = (sync_runs.c.id == run_id, sync_runs.c.status.in_(("running", "interrupted")))
+    connection.execute(sa.update(sync_runs).where(*mine).values(status="running", finished_at=None, heartbeat_at=now))
+    tickets.renew(connection, run_id, now)
+    end_the_dead(connection, now)
 
 
 def finish_run(connection: sa.Connection, report: Report, status: str, now: datetime) -> None:
@@ -95,8 +113,10 @@ def note_scope(connection: sa.Connection, slug: str, scope: str, outside: frozen
 
 
 def gave_up(connection: sa.Connection, run_id: int, result: ProviderResult, ticket: Ticket | None, now: datetime) -> None:
-    """A result that changed nothing; the ticket, if there is one, given back."""
+    """A result that changed nothing; the ticket, if there is one, given back. One that is recorded already stands."""
     tickets.ensure_state(connection, result.slug)
+    if is_recorded(connection, run_id, result.slug):
+        return
     if isinstance(result.outcome, Failed):
         mine = provider_state.c.provider == result.slug
         more = sa.update(provider_state).where(mine).values(failures_in_a_row=provider_state.c.failures_in_a_row + 1)
@@ -105,6 +125,12 @@ def gave_up(connection: sa.Connection, run_id: int, result: ProviderResult, tick
     if ticket is not None:
         tickets.release(connection, ticket, {})
     _insert_result(connection, run_id, result, now)
+
+
+def is_recorded(connection: sa.Connection, run_id: int, slug: str) -> bool:
+    """Whether a run's result for a provider is in the database, and with it all that it did."""
+    mine = (sync_results.c.run_id == run_id, sync_results.c.provider == slug)
+    return bool(connection.execute(sa.select(sa.exists().where(*mine))).scalar_one())
 
 
 def _insert_result(connection: sa.Connection, run_id: int, result: ProviderResult, now: datetime) -> None:

@@ -1,16 +1,18 @@
 """The catalog database: tickets before a fetch, one transaction per provider after it."""
 
+import random
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
 from modelsync.drift import Snapshot
-from modelsync.errors import DatabaseError, Failure
+from modelsync.errors import Conflict, DatabaseError, Failure
 from modelsync.errors import Kind as FailureKind
 from modelsync.model import Model, content_hash
 from modelsync.plan import NOTHING_STORED, Kind, Plan, make_plan, retirements, settled
@@ -38,6 +40,17 @@ from modelsync.store.explaining import explaining
 from modelsync.store.records import Seen
 from modelsync.store.tickets import Ticket
 
+Result = TypeVar("Result")
+
+ATTEMPTS = 3
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """The plan that somebody has seen, by its digest, and the revision of the provider's part of the catalog it was made for."""
+
+    revision: int
+    digest: str
+
 
 class Commit(msgspec.Struct, frozen=True):
     """What one sync wants to make of the catalog. `scope` names what the listing depends on: options, key, origin.
@@ -52,6 +65,7 @@ class Commit(msgspec.Struct, frozen=True):
     scope: str = ""
     whole: bool = False
     kept: tuple[KeptAnswer, ...] = ()
+    only_if: Expected | None = None
 
     @property
     def wire(self) -> Snapshot | None:
@@ -110,6 +124,18 @@ class Store:
                 connection.exec_driver_sql("SET LOCAL lock_timeout = '30s'")
             yield connection
 
+    def transact(self, work: Callable[[sa.Connection], Result]) -> Result:
+        """Do `work` in a writing transaction; when another one was in its way, do all of it again, three times at most."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self.writing() as connection:
+                    return work(connection)
+            except Conflict:
+                if attempt == ATTEMPTS:
+                    raise
+                time.sleep(random.uniform(0.02, 0.2) * attempt)  # noqa: S311 - no secret
+        raise AssertionError
+
     def now(self, connection: sa.Connection) -> datetime:
         """The database's own clock, which orders everything."""
         return datetime.fromisoformat(self.bulk.now(connection))
@@ -118,20 +144,22 @@ class Store:
 
     def begin_run(self, trigger: str) -> int:
         """Record that a run began; its id."""
-        with self.writing() as connection:
-            return records.begin_run(connection, trigger, self.now(connection))
+        return self.transact(lambda connection: records.begin_run(connection, trigger, self.now(connection)))
+
+    def beat(self, run_id: int) -> None:
+        """Record that a run is alive: its tickets stay valid, and runs that say nothing any more are marked as interrupted."""
+        self.transact(lambda connection: records.beat(connection, run_id, self.now(connection)))
 
     def finish_run(self, report: Report, *, cancelled: bool = False) -> None:
         """Record how a run ended."""
-        with self.writing() as connection:
-            records.finish_run(connection, report, "cancelled" if cancelled else report.status, self.now(connection))
+        status = "cancelled" if cancelled else report.status
+        self.transact(lambda connection: records.finish_run(connection, report, status, self.now(connection)))
 
     # One provider
 
     def take_ticket(self, slug: str, run_id: int, seconds: float) -> Ticket | Busy:
         """The ticket for one provider, valid for `seconds`; or Busy while another run holds a valid one."""
-        with self.writing() as connection:
-            return tickets.take(connection, slug, run_id, self.now(connection), seconds)
+        return self.transact(lambda connection: tickets.take(connection, slug, run_id, self.now(connection), seconds))
 
     def kept_out(self, slug: str) -> str | None:
         """Why no sync may change a provider's part of the catalog: an operator switched it off, or froze it. None when it may."""
@@ -160,6 +188,12 @@ class Store:
             plan = planning.decided(connection, self.bulk, wanted, state, self.now(connection)).plan
             return provider_rows.id_of(connection, wanted.provider.slug), plan
 
+    def expected(self, wanted: Commit, plan: Plan) -> Expected:
+        """What must still hold for a plan to be applied as it was seen."""
+        with self.reading() as connection:
+            state = tickets.state_of(connection, wanted.provider.slug) if migrate.current(connection) else None
+            return Expected(state["revision"] if state else 0, plan.digest)
+
     def drifts(self, wanted: Commit) -> tuple[str, ...]:
         """How the fields of a listing moved since the last complete one. Writes nothing."""
         with self.reading() as connection:
@@ -168,60 +202,111 @@ class Store:
 
     def commit(self, ticket: Ticket, wanted: Commit, seconds: float) -> ProviderResult:
         """Bring the catalog in step with a listing: models, history, holds, freshness and result together, or nothing at all."""
-        with self.writing() as connection:
-            state = tickets.holds(connection, ticket)
-            if state is None:
-                return ProviderResult(slug=ticket.slug, outcome=Superseded(), seconds=seconds)
-            now, seq = self.now(connection), state["complete_seq"] + 1
-            will_expire = pins.expire(connection, ticket.slug, now)
-            decided = planning.decided(connection, self.bulk, wanted, state, now)
-            plan = decided.plan
-            holds.note(connection, ticket.slug, wanted.listing, plan, now)
-            answers.note(connection, ticket.run_id, wanted.kept)
-            moved = drifts.found(state, wanted.wire) if wanted.wire else ()
-            result = _result(ticket.slug, wanted.listing, plan, seconds, moved)
-            if wanted.wire:
-                believed = plan.refused is None and not any(hold.kind in ("shrink", "unit-change") for hold in plan.holds)
-                drifts.note(connection, state, wanted.wire, moved, now, whole=believed)
-            if plan.refused is not None:
-                records.gave_up(connection, ticket.run_id, result, ticket, now)
-                return result
-            provider_id = provider_rows.ensure(connection, wanted.provider, now)
-            writing.write(connection, self.bulk, ticket.run_id, provider_id, plan, seq, now)
-            result = msgspec.structs.replace(result, provider_id=provider_id)
-            # A listing whose absences are held counts none of them; while anything waits, the next one is looked at anew.
-            whole = wanted.listing.complete and not any(hold.kind == "shrink" for hold in plan.holds)
-            calm = whole and not plan.waits and not will_expire
-            records.succeeded(connection, ticket, wanted.seen if calm else None, result, now, complete=whole, wrote=plan.writes)
-            if wanted.listing.complete:
-                records.note_scope(connection, ticket.slug, wanted.scope, decided.outside)
-            return result
+        return self._once(ticket, lambda connection: self._committed(connection, ticket, wanted, seconds))
 
     def confirm(self, ticket: Ticket, seen: Seen, result: ProviderResult, rules: Rules = DEFAULT_RULES) -> ProviderResult:
         """Record that the last complete listing still holds: everything in it was sighted, and what it lacks is absent once more."""
-        with self.writing() as connection:
-            state = tickets.holds(connection, ticket)
-            if state is None:
-                return ProviderResult(slug=ticket.slug, outcome=Superseded(), seconds=result.seconds)
-            now, seq = self.now(connection), state["complete_seq"] + 1
-            provider_id = provider_rows.id_of(connection, ticket.slug)
-            stored = planning.stored(connection, self.bulk, self.providers[ticket.slug], provider_id, rules, seq, now)
-            kept = planning.kept(stored.pins) | frozenset(state["outside_scope"] or ())
-            stored = msgspec.structs.replace(stored, due=stored.due - kept, missing=stored.missing - planning.kept(stored.pins))
-            stored = planning.with_rows(connection, provider_id, stored, sorted(stored.due))
-            plan = settled(retirements(stored), stored)
-            if provider_id is not None:
-                writing.write(connection, self.bulk, ticket.run_id, provider_id, plan, seq, now)
-            counts = msgspec.structs.replace(result.counts, missing=plan.absent, retired=plan.count(Kind.RETIRED))
-            confirmed = msgspec.structs.replace(result, provider_id=provider_id, outcome=NotModified(counts))
-            records.succeeded(connection, ticket, seen, confirmed, now, complete=True, wrote=plan.writes)
-            return confirmed
+        return self._once(ticket, lambda connection: self._confirmed(connection, ticket, seen, result, rules))
+
+    def _once(self, ticket: Ticket, work: Callable[[sa.Connection], ProviderResult]) -> ProviderResult:
+        """Do a provider's transaction. When its end is not heard of, the database tells whether all of it happened, or nothing."""
+        made: list[ProviderResult] = []
+
+        def doing(connection: sa.Connection) -> ProviderResult:
+            made.append(work(connection))
+            return made[-1]
+
+        try:
+            return self.transact(doing)
+        except DatabaseError:
+            if made and self._is_recorded(ticket):
+                return made[-1]
+            raise
+
+    def _is_recorded(self, ticket: Ticket) -> bool:
+        """Whether a ticket's transaction is in. DatabaseError when nobody can tell."""
+        for pause in (0.2, 1.0, 3.0, None):
+            try:
+                with self.writing() as connection:
+                    tickets.lock(connection, ticket.slug)  # which waits for a commit that the server is still about
+                    return records.is_recorded(connection, ticket.run_id, ticket.slug)
+            except DatabaseError as error:
+                if pause is None:
+                    hint = f"`modelsync runs {ticket.run_id}` will tell, once the database answers; a sync then puts right what is missing"
+                    raise DatabaseError(f"{error.message}; whether {ticket.slug} was written is not known", hint) from error
+                time.sleep(pause)
+        raise AssertionError
+
+    def _committed(self, connection: sa.Connection, ticket: Ticket, wanted: Commit, seconds: float) -> ProviderResult:
+        state = tickets.holds(connection, ticket)
+        if state is None:
+            return self._superseded(connection, ticket, seconds)
+        now, seq = self.now(connection), state["complete_seq"] + 1
+        will_expire = pins.expire(connection, ticket.slug, now)
+        decided = planning.decided(connection, self.bulk, wanted, state, now)
+        plan = decided.plan
+        if wanted.only_if is not None and wanted.only_if != Expected(state["revision"], plan.digest):
+            return self._stale(connection, ticket, seconds, now)
+        holds.note(connection, ticket.slug, wanted.listing, plan, now)
+        answers.note(connection, ticket.run_id, wanted.kept)
+        moved = drifts.found(state, wanted.wire) if wanted.wire else ()
+        result = _result(ticket.slug, wanted.listing, plan, seconds, moved)
+        if wanted.wire:
+            believed = plan.refused is None and not any(hold.kind in ("shrink", "unit-change") for hold in plan.holds)
+            drifts.note(connection, state, wanted.wire, moved, now, whole=believed)
+        if plan.refused is not None:
+            records.gave_up(connection, ticket.run_id, result, ticket, now)
+            return result
+        provider_id = provider_rows.ensure(connection, wanted.provider, now)
+        writing.write(connection, self.bulk, ticket.run_id, provider_id, plan, seq, now)
+        result = msgspec.structs.replace(result, provider_id=provider_id)
+        # A listing whose absences are held counts none of them; while anything waits, the next one is looked at anew.
+        whole = wanted.listing.complete and not any(hold.kind == "shrink" for hold in plan.holds)
+        calm = whole and not plan.waits and not will_expire
+        records.succeeded(connection, ticket, wanted.seen if calm else None, result, now, complete=whole, wrote=plan.writes)
+        if wanted.listing.complete:
+            records.note_scope(connection, ticket.slug, wanted.scope, decided.outside)
+        return result
+
+    def _confirmed(self, connection: sa.Connection, ticket: Ticket, seen: Seen, result: ProviderResult, rules: Rules) -> ProviderResult:
+        state = tickets.holds(connection, ticket)
+        if state is None:
+            return self._superseded(connection, ticket, result.seconds)
+        now, seq = self.now(connection), state["complete_seq"] + 1
+        provider_id = provider_rows.id_of(connection, ticket.slug)
+        stored = planning.stored(connection, self.bulk, self.providers[ticket.slug], provider_id, rules, seq, now)
+        kept = planning.kept(stored.pins) | frozenset(state["outside_scope"] or ())
+        stored = msgspec.structs.replace(stored, due=stored.due - kept, missing=stored.missing - planning.kept(stored.pins))
+        stored = planning.with_rows(connection, provider_id, stored, sorted(stored.due))
+        plan = settled(retirements(stored), stored)
+        if provider_id is not None:
+            writing.write(connection, self.bulk, ticket.run_id, provider_id, plan, seq, now)
+        counts = msgspec.structs.replace(result.counts, missing=plan.absent, retired=plan.count(Kind.RETIRED))
+        confirmed = msgspec.structs.replace(result, provider_id=provider_id, outcome=NotModified(counts))
+        records.succeeded(connection, ticket, seen, confirmed, now, complete=True, wrote=plan.writes)
+        return confirmed
+
+    def _stale(self, connection: sa.Connection, ticket: Ticket, seconds: float, now: datetime) -> ProviderResult:
+        """The result for a plan that is no longer what somebody has seen."""
+        hint = "Nothing of it was changed; make a new plan: modelsync sync --dry-run --save FILE"
+        failed = Failed(Failure(FailureKind.CONFIG, "the catalog has moved on since the plan was made", hint))
+        result = ProviderResult(slug=ticket.slug, outcome=failed, seconds=seconds)
+        records.gave_up(connection, ticket.run_id, result, ticket, now)
+        return result
+
+    def _superseded(self, connection: sa.Connection, ticket: Ticket, seconds: float) -> ProviderResult:
+        result = ProviderResult(slug=ticket.slug, outcome=Superseded(), seconds=seconds)
+        records.gave_up(connection, ticket.run_id, result, None, self.now(connection))
+        return result
 
     def give_up(self, run_id: int, result: ProviderResult, ticket: Ticket | None, kept: Sequence[KeptAnswer] = ()) -> None:
         """Record a result that changed nothing, with the answers that were kept of it, and give the ticket back."""
-        with self.writing() as connection:
+
+        def work(connection: sa.Connection) -> None:
             answers.note(connection, run_id, kept)
             records.gave_up(connection, run_id, result, ticket, self.now(connection))
+
+        self.transact(work)
 
     def ensure_provider_exists(self, slug: str) -> int:
         """The id of a known provider's row, made from its facts when it is not there yet. KeyError for an unknown slug."""

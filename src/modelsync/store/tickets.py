@@ -12,6 +12,12 @@ from modelsync.store.schema import provider_state
 
 state = provider_state.c
 
+LEASE = 30.0
+"""Seconds a sync's ticket is valid without a sign of life."""
+
+MOST = timedelta(seconds=90)
+"""No ticket is given for longer: one that seems to be comes from a clock that ran ahead, and is none."""
+
 
 class Ticket(msgspec.Struct, frozen=True):
     """The right to commit one provider's sync: `seq` orders fetches, `token` proves that nobody took over."""
@@ -26,7 +32,7 @@ def take(connection: sa.Connection, slug: str, run_id: int, now: datetime, secon
     """The ticket for one provider, valid for `seconds`; or Busy while another run holds a valid one."""
     ensure_state(connection, slug)
     row = _locked(connection, slug)
-    if row["ticket_token"] is not None and row["ticket_until"] > now:
+    if row["ticket_token"] is not None and now < row["ticket_until"] < now + MOST:
         return Busy(row["ticket_run_id"])
     ticket = Ticket(slug, run_id, row["ticket_seq"] + 1, secrets.token_hex(8))
     values = {
@@ -44,6 +50,12 @@ def holds(connection: sa.Connection, ticket: Ticket) -> sa.RowMapping | None:
     """The provider's state, locked, while a ticket is the valid one; None when somebody took over from a process paused for too long."""
     row = _locked(connection, ticket.slug)
     return row if row["ticket_token"] == ticket.token and row["committed_seq"] < ticket.seq else None
+
+
+def renew(connection: sa.Connection, run_id: int, now: datetime) -> None:
+    """A sign of life: the tickets of a run are valid for another while."""
+    mine = (state.ticket_run_id == run_id, state.ticket_token.is_not(None))
+    connection.execute(sa.update(provider_state).where(*mine).values(ticket_until=now + timedelta(seconds=LEASE)))
 
 
 def release(connection: sa.Connection, ticket: Ticket, values: dict[str, Any]) -> None:

@@ -1,0 +1,103 @@
+"""A run from its begin to its end: recorded, alive, and stopped cleanly by a signal."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from modelsync.errors import DatabaseError, Failure, Kind
+from modelsync.heartbeat import beating
+from modelsync.report import Failed, ProviderResult, Report
+from modelsync.store import Store
+from modelsync.sync import Step, Watch
+
+log = structlog.get_logger("modelsync.running")
+
+Story = Callable[[int, Watch], Coroutine[Any, Any, None]]
+"""What a run does, given its number (0 for a dry run); it tells the watch each provider's result."""
+
+
+class Stopped(BaseException):
+    """A signal ended the run; `code` is the exit code that says which."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def run(slugs: Sequence[str], story: Story, store: Store, watch: Watch, trigger: str | None) -> Report:
+    """Let a story happen, and say what came of it. Without a trigger it is a dry run, of which nothing is recorded."""
+    started_at, started = datetime.now(UTC), time.monotonic()
+    run_id = None if trigger is None else store.begin_run(trigger)
+    results: dict[str, ProviderResult] = {}
+
+    def keep(slug: str, event: Step | ProviderResult) -> None:
+        if isinstance(event, ProviderResult):
+            results[slug] = event
+        watch(slug, event)
+
+    def report() -> Report:
+        return Report(
+            run_id=run_id,
+            dry_run=run_id is None,
+            started_at=started_at,
+            finished_at=datetime.now(UTC),
+            seconds=time.monotonic() - started,
+            results=tuple(results[slug] for slug in sorted(results)),
+        )
+
+    try:
+        with contextlib.nullcontext() if run_id is None else beating(store, run_id):
+            asyncio.run(_until_signal(story(run_id or 0, keep)))
+    except Exception as error:  # nothing that a provider does: no memory for a thread, say
+        hint = "Run it again with --verbose and report what that shows"
+        failure = Failure(Kind.INTERNAL, f"the run ended by {type(error).__name__}", hint)
+        for slug in slugs:
+            results.setdefault(slug, ProviderResult(slug=slug, outcome=Failed(failure), seconds=0.0))
+        _finish(store, report())
+        raise
+    except BaseException:
+        _finish(store, report(), cancelled=True)
+        raise
+    _finish(store, report())
+    return report()
+
+
+def _finish(store: Store, report: Report, *, cancelled: bool = False) -> None:
+    """Record a run's end. Every provider's result is in by now, and stands whatever comes of this."""
+    if report.run_id is None:
+        return
+    try:
+        store.finish_run(report, cancelled=cancelled)
+    except DatabaseError as error:
+        log.warning(f"the end of run {report.run_id} was not recorded: {error.message}")
+
+
+async def _until_signal(story: Coroutine[Any, Any, None]) -> None:
+    """Let it happen, or stop it at the first SIGINT or SIGTERM: providers already committed stay so, the others are untouched."""
+    code = 0
+    task = asyncio.current_task()
+
+    def stop(number: int) -> None:
+        nonlocal code
+        code = 128 + number
+        if task is not None:
+            task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop, number)
+        except (NotImplementedError, ValueError, RuntimeError):
+            break  # not the main thread, or Windows: the signal then ends the process as usual
+    try:
+        await story
+    except asyncio.CancelledError:
+        if code:
+            raise Stopped(code) from None
+        raise

@@ -1,0 +1,51 @@
+"""Saved plans: what a dry run read and would do, as a file that `modelsync apply` does exactly, or not at all."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from modelsync.errors import UsageError
+from modelsync.money import plain_decimals
+from modelsync.reading import Listing
+from modelsync.store import Expected, Seen
+
+VERSION = 1
+
+
+class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider's listing, the plan that was made of it, and the settings (`scope`) and normalizer it was read with."""
+
+    slug: str
+    scope: str
+    normalizer: int
+    listing: Listing
+    seen: Seen | None
+    whole: bool
+    expected: Expected
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole file."""
+
+    modelsync_plan: int
+    made_at: datetime
+    plans: tuple[SavedPlan, ...]
+
+
+def dumped(plans: Sequence[SavedPlan], made_at: datetime) -> bytes:
+    """A file's bytes: JSON, prices as plain digits."""
+    file = File(modelsync_plan=VERSION, made_at=made_at, plans=tuple(plans))
+    return msgspec.json.encode(plain_decimals(msgspec.to_builtins(file, builtin_types=(Decimal,))))
+
+
+def loaded(data: bytes) -> File:
+    """A saved file. UsageError when it is none, or of another version."""
+    try:
+        file = msgspec.json.decode(data, type=File)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise UsageError("That is no saved plan", "Make one: modelsync sync --dry-run --save FILE") from None
+    if file.modelsync_plan != VERSION:
+        raise UsageError("The plan was saved by another version of modelsync", "Make a new one: modelsync sync --dry-run --save FILE")
+    return file
