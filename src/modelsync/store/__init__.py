@@ -10,8 +10,9 @@ from modelsync.store.migrate import Schema
 from modelsync.store.operators import Person
 from modelsync.store.records import Seen
 from modelsync.store.rollback import rollback, thaw
-from modelsync.store.store import Commit, Expected, Store
+from modelsync.store.store import Store
 from modelsync.store.tickets import LEASE, Ticket
+from modelsync.store.wanted import Commit, Expected
 
 
 def shown_address(address: str) -> str:

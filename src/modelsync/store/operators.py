@@ -16,6 +16,7 @@ from modelsync.plan import Change, FieldChange, Kind, Plan, Stored, StoredModel,
 from modelsync.store import holds, pins, planning, provider_rows, records, tickets, writing
 from modelsync.store.schema import audit_log
 from modelsync.store.store import Store
+from modelsync.store.wanted import Bulk
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -29,7 +30,7 @@ class Act(msgspec.Struct, frozen=True):
     """An act under way: one provider's part of the catalog, locked, inside a transaction."""
 
     connection: sa.Connection
-    bulk: Any
+    bulk: Bulk
     slug: str
     provider_id: int
     now: datetime

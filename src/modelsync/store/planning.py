@@ -16,6 +16,7 @@ from modelsync.provider import Provider
 from modelsync.quarantine import Evidence
 from modelsync.store import holds, pins, provider_rows, rows
 from modelsync.store.schema import models, upstream_values
+from modelsync.store.wanted import Bulk, Commit
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -25,7 +26,7 @@ class Decided(msgspec.Struct, frozen=True):
     outside: frozenset[str] = frozenset()
 
 
-def decided(connection: sa.Connection, bulk: Any, wanted: Any, state: sa.RowMapping | None, now: datetime) -> Decided:
+def decided(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.RowMapping | None, now: datetime) -> Decided:
     """The plan for a listing, as far as it is believed."""
     provider, listing, rules = wanted.provider, wanted.listing, wanted.rules
     provider_id = provider_rows.id_of(connection, provider.slug)
@@ -47,7 +48,7 @@ def decided(connection: sa.Connection, bulk: Any, wanted: Any, state: sa.RowMapp
 
 
 def stored(
-    connection: sa.Connection, bulk: Any, provider: Provider[Any], provider_id: int | None, rules: Rules, seq: int, now: datetime
+    connection: sa.Connection, bulk: Bulk, provider: Provider[Any], provider_id: int | None, rules: Rules, seq: int, now: datetime
 ) -> Stored:
     """Every hash of a provider, which models were absent from its last listings, and which have something beneath them."""
     if provider_id is None:

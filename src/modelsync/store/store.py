@@ -11,7 +11,6 @@ from typing import Any, Self, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from modelsync.drift import Snapshot
 from modelsync.errors import Conflict, DatabaseError, Failure
 from modelsync.errors import Kind as FailureKind
 from modelsync.model import Model, content_hash
@@ -39,38 +38,11 @@ from modelsync.store.answers import KeptAnswer
 from modelsync.store.explaining import explaining
 from modelsync.store.records import Seen
 from modelsync.store.tickets import Ticket
+from modelsync.store.wanted import Bulk, Commit, Expected
 
 Result = TypeVar("Result")
 
 ATTEMPTS = 3
-
-
-class Expected(msgspec.Struct, frozen=True):
-    """The plan that somebody has seen, by its digest, and the revision of the provider's part of the catalog it was made for."""
-
-    revision: int
-    digest: str
-
-
-class Commit(msgspec.Struct, frozen=True):
-    """What one sync wants to make of the catalog. `scope` names what the listing depends on: options, key, origin.
-
-    `kept` are the answers that it was read from, where they are kept.
-    """
-
-    provider: Provider[Any]
-    listing: Listing
-    seen: Seen | None
-    rules: Rules = DEFAULT_RULES
-    scope: str = ""
-    whole: bool = False
-    kept: tuple[KeptAnswer, ...] = ()
-    only_if: Expected | None = None
-
-    @property
-    def wire(self) -> Snapshot | None:
-        """Which fields the rows had; of a complete listing only, because others say nothing about shares."""
-        return Snapshot(self.scope, self.provider.version, self.listing.wire_fields) if self.listing.complete else None
 
 
 class Store:
@@ -82,7 +54,7 @@ class Store:
         self.providers = providers
         self.read_only = read_only
         self.dialect = engine.dialect.name
-        self.bulk = postgres if self.dialect == "postgresql" else sqlite
+        self.bulk: Bulk = postgres if self.dialect == "postgresql" else sqlite
         self._one_writer = threading.Lock() if self.dialect == "sqlite" else threading.BoundedSemaphore(4)
 
     @classmethod

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,11 +10,12 @@ from modelsync.layers import Beneath
 from modelsync.plan import Change, Kind, Plan
 from modelsync.store import provider_rows, rows
 from modelsync.store.schema import upstream_values
+from modelsync.store.wanted import Bulk
 
 SIZE = 500
 
 
-def write(connection: sa.Connection, bulk: Any, run_id: int, provider_id: int, plan: Plan, seq: int, now: datetime) -> None:
+def write(connection: sa.Connection, bulk: Bulk, run_id: int, provider_id: int, plan: Plan, seq: int, now: datetime) -> None:
     """Everything that a plan changes, in bulk."""
     _write_beneath(connection, provider_id, plan.beneath)
     if not plan.changes:
