@@ -120,6 +120,7 @@ class Plan(msgspec.Struct, frozen=True):
     `gone` are the models of the catalog, retired ones aside, that a complete listing does not have, newly or still. With `holds` a part
     of what the listing says is not applied; `rejected` are those of which a person has said so already; `refused` is the hold that keeps
     all of it from being applied. `beneath` is what is to be remembered beneath models, or None where nothing lies beneath any more.
+    `rehashed` are models of which only the provider's words changed, and nothing that stands: a price that is held, or under a pin.
     `notices` are for people: the provider moved under a pin. `silent` says that a price is not stated any more.
     """
 
@@ -130,6 +131,7 @@ class Plan(msgspec.Struct, frozen=True):
     rejected: tuple[Hold, ...] = ()
     refused: Hold | None = None
     beneath: Mapping[str, Beneath | None] = {}
+    rehashed: tuple[Change, ...] = ()
     notices: tuple[str, ...] = ()
     silent: bool = False
 
@@ -148,7 +150,7 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def writes(self) -> bool:
         """Whether applying it writes any model, or anything beneath one."""
-        return bool(self.changes or self.beneath)
+        return bool(self.changes or self.beneath or self.rehashed)
 
     @property
     def waits(self) -> bool:
@@ -246,6 +248,7 @@ def _as_it_was(stored: Stored, row_id: str, kind: Kind) -> Change:
 def settled(plan: Plan, stored: Stored) -> Plan:
     """The plan with pins over what is believed, and every change described by its fields; what changes nothing is left out."""
     changes: list[Change] = []
+    rehashed: list[Change] = []
     beneath: dict[str, Beneath | None] = {}
     notices: list[str] = []
     for change in plan.changes:
@@ -255,13 +258,16 @@ def settled(plan: Plan, stored: Stored) -> Plan:
             beneath[change.id] = lies
             notices += _moved(change, pins)
         described = _described(change, pins)
-        if not _is_nothing(described, stored):
+        if not _stays(described):
             changes.append(described)
+        elif change.content_hash != stored.hashes[change.id]:
+            rehashed.append(described)
     return msgspec.structs.replace(
         plan,
         changes=tuple(changes),
         unchanged=plan.unchanged + len(plan.changes) - len(changes),
         beneath=beneath,
+        rehashed=tuple(rehashed),
         notices=tuple(notices),
         silent=any(change.silent for change in plan.changes),
     )
@@ -315,13 +321,12 @@ def _alias(change: Change, pins: tuple[Pin, ...]) -> str:
     return change.before.alias if change.before and change.before.beneath is None else change.id
 
 
-def _is_nothing(change: Change, stored: Stored) -> bool:
-    """Whether the row stays exactly as it is."""
+def _stays(change: Change) -> bool:
+    """Whether the model stays exactly as it is."""
     return (
         change.kind is Kind.UPDATED
         and change.before is not None
         and not change.fields
-        and change.content_hash == stored.hashes[change.id]
         and change.model.metadata == change.before.model.metadata
     )
 

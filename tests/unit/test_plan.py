@@ -61,7 +61,7 @@ def stored(*models, missing=()):
 def after(before, plan):
     """The catalog as it stands when a plan was applied."""
     hashes, missing, models = dict(before.hashes), set(before.missing), dict(before.models)
-    for change in plan.changes:
+    for change in (*plan.changes, *plan.rehashed):
         hashes[change.id] = change.content_hash
         gone = change.kind is Kind.MISSING
         (missing.add if gone else missing.discard)(change.id)
@@ -70,7 +70,8 @@ def after(before, plan):
 
 
 def only(plan):
-    (change,) = plan.changes
+    """The one thing that is written: a change, or no more than the hash of what the provider says."""
+    (change,) = (*plan.changes, *plan.rehashed)
     return change
 
 

@@ -53,7 +53,8 @@ def held(
         return 4 if found else 0
     console = output.stdout()
     for hold in found:
-        since = f"since {output.ago(hold['created_at'], now)}, seen {hold['times_seen']} times"
+        times = "once" if hold["times_seen"] == 1 else f"{hold['times_seen']} times"
+        since = f"since {output.ago(hold['created_at'], now)}, seen {times}"
         output.say(console, f"{hold['id']}  {hold['provider']}  {hold['kind']}: {output.safe(hold['message'])} ({since})")
         output.say(console, f"   {output.safe(hold['hint'])}")
         for row_id in hold["ids"] if ids else ():

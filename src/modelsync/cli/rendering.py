@@ -119,7 +119,8 @@ def show_report(console: Console, report: Report, database: str) -> None:
     warned.sort(key=lambda pair: not pair[1].startswith("drift: "))
     if warned:
         console.print()
-        output.say(console, f"{len(warned):,} warnings; the first: {warned[0][0]}: {output.safe(warned[0][1])} (all of them with --json)")
+        count = f"{len(warned):,} warning{'s' * (len(warned) != 1)}"
+        output.say(console, f"{count}; the first: {warned[0][0]}: {output.safe(warned[0][1])} (all of them with --json)")
     console.print()
     output.say(console, _sum(report, database))
 

@@ -18,11 +18,13 @@ SIZE = 500
 def write(connection: sa.Connection, bulk: Bulk, run_id: int, provider_id: int, plan: Plan, seq: int, now: datetime) -> None:
     """Everything that a plan changes, in bulk."""
     _write_beneath(connection, provider_id, plan.beneath)
-    if not plan.changes:
+    wanted = len(plan.changes) + len(plan.rehashed)
+    if not wanted:
         return
-    written = bulk.upsert_models(connection, (rows.incoming(change, provider_id, seq, now) for change in plan.changes))
-    if written != len(plan.changes):
-        raise DatabaseError(f"{len(plan.changes)} rows to write, {written} written", "Nothing was changed; report this")
+    incoming = (rows.incoming(change, provider_id, seq, now) for change in (*plan.changes, *plan.rehashed))
+    written = bulk.upsert_models(connection, incoming)
+    if written != wanted:
+        raise DatabaseError(f"{wanted} rows to write, {written} written", "Nothing was changed; report this")
     history = (change for change in plan.changes if _is_history(change))
     facts = ((run_id, provider_id, change.id, change.kind.value, rows.change_fields(change), now) for change in history)
     bulk.insert_changes(connection, facts)
