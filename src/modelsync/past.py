@@ -1,6 +1,6 @@
 """The past, read backwards from the present: changes undone one by one, newest first."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -46,6 +46,18 @@ def present(provider: str, row: Mapping[str, Any]) -> Past:
     return Past(provider, row["provider_model_id"], row["status"], facts)
 
 
+def row_of(past: Past) -> dict[str, Any]:
+    """A past state in the columns of the catalog, as far as history keeps them; the inverse of `present`."""
+    facts = past.facts
+    columns = {name: facts.get(name) for name in (*FACTS, *_FLAT_PRICES)}
+    flat = {name: facts[column] for column, name in _FLAT_PRICES.items() if column in facts}
+    others = {field.removeprefix("pricing."): value for field, value in facts.items() if field.startswith("pricing.")}
+    sides = [facts.get(name) for name in ("input_modalities", "output_modalities")]
+    modality = "->".join("+".join(side) for side in sides if side) if all(sides) else None
+    named = {"provider": past.provider, "provider_model_id": past.provider_model_id}
+    return {**named, **columns, "modality": modality, "pricing": {**flat, **others}, "status": past.status}
+
+
 def undone(states: Mapping[Key, Past], changes: Iterable[Recorded]) -> dict[Key, Past]:
     """The states before `changes`, which come newest first."""
     then = dict(states)
@@ -88,3 +100,40 @@ def differing(before: Mapping[Key, Past], after: Mapping[Key, Past]) -> list[tup
         if names:
             found.append(("~", key, {name: (old_facts.get(name), new_facts.get(name)) for name in names}))
     return found
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One recorded change as it is shown: `fields` are `{field: (old, new)}`, `counts` how many changes made up a field's."""
+
+    row: Mapping[str, Any]
+    fields: Mapping[str, tuple[Any, Any]]
+    counts: Mapping[str, int] = {}
+
+
+def collapsed(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
+    """Recorded changes, newest first, with all changes of one field of a model as one: first old to last new, in its newest line.
+
+    Coming, going and returning stay lines of their own.
+    """
+    first_old: dict[tuple[str, str, str], Any] = {}
+    counts: dict[tuple[str, str, str], int] = {}
+    for row in rows:
+        for field, (old, _) in row["fields"].items():
+            key = (row["provider"], row["provider_model_id"], field)
+            first_old[key] = old
+            counts[key] = counts.get(key, 0) + 1
+    lines: list[Line] = []
+    told: set[tuple[str, str, str]] = set()
+    for row in rows:
+        fields: dict[str, tuple[Any, Any]] = {}
+        for field, (old, new) in row["fields"].items():
+            key = (row["provider"], row["provider_model_id"], field)
+            if field == "status":
+                fields[field] = (old, new)
+            elif key not in told:
+                fields[field] = (first_old[key], new)
+                told.add(key)
+        if fields or row["kind"] != "updated":
+            many = {name: counts[row["provider"], row["provider_model_id"], name] for name in fields if name != "status"}
+            lines.append(Line(row, fields, {name: count for name, count in many.items() if count > 1}))
+    return lines

@@ -91,7 +91,7 @@ def test_two_first_upgrades_at_once(database_url: str, tmp_path: Path, older: st
 
 READING = (
     *(["models"], ["status"], ["runs"], ["providers"], ["changes"], ["history", "openrouter", "a"], ["diff", "7d", "now"], ["held"]),
-    *(["audit"], ["purge"], ["sync", "--dry-run", "--providers", "near"]),
+    *(["explain", "openrouter", "a"], ["models", "--as-of", "7d"], ["audit"], ["purge"], ["sync", "--dry-run", "--providers", "near"]),
 )
 WRITING = (
     *(["sync", "--providers", "near"], ["confirm", "1", "--reason", "r"], ["reject", "1", "--reason", "r"]),

@@ -22,16 +22,23 @@ COMMANDS = {
     "models": (
         "show:models",
         "Search the catalog.",
-        "modelsync models claude sonnet\nmodelsync models --provider groq --max-price 0.5\nmodelsync models --min-context 1000000 --csv",
+        "modelsync models claude sonnet\nmodelsync models --provider groq --max-price 0.5\nmodelsync models --min-context 1000000 --csv\n"
+        "modelsync models --provider groq --as-of 2026-11-01",
     ),
-    "status": ("show:status", "Show how fresh the catalog is and what it holds.", "modelsync status --json"),
+    "status": ("status:status", "Show how fresh the catalog is, and what waits.", "modelsync status --json"),
     "runs": ("show:runs", "List past runs, or show one.", "modelsync runs\nmodelsync runs 12"),
     "changes": (
         "history:changes",
         "List what changed, newest first.",
-        "modelsync changes --since 24h\nmodelsync changes --provider openrouter --field pricing_prompt --json",
+        "modelsync changes --since 24h\nmodelsync changes --provider openrouter --field pricing_prompt --json\n"
+        "modelsync changes --since 30d --collapse",
     ),
     "history": ("history:history", "Show everything that happened to one model.", "modelsync history openrouter openai/gpt-5"),
+    "explain": (
+        "explain:explain",
+        "Show how a model's values came to be.",
+        "modelsync explain openrouter openai/gpt-5\nmodelsync explain openrouter openai/gpt-5 pricing_prompt --json",
+    ),
     "diff": ("history:diff", "Compare the catalog at two times.", "modelsync diff 7d now\nmodelsync diff 2026-11-01 2026-11-22 --json"),
     "replay": (
         "replay:replay",

@@ -1,7 +1,7 @@
 """Commands about the past: changes, history, diff."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -16,7 +16,7 @@ from modelsync.cli import output, rendering
 from modelsync.cli.sync import Database, Flag, load
 from modelsync.errors import UsageError
 from modelsync.model import Tier, UnitPrice
-from modelsync.past import differing
+from modelsync.past import Line, collapsed, differing
 from modelsync.plan import FieldChange
 from modelsync.registry import select
 from modelsync.store import ChangeFilter, History
@@ -56,6 +56,7 @@ def changes(
     model: str | None = None,
     field: str | None = None,
     kind: str | None = None,
+    collapse: Annotated[bool, Flag] = False,
     limit: int = 100,
     json: Annotated[bool, Flag] = False,
     database: Database = None,
@@ -74,6 +75,8 @@ def changes(
         Only changes of this field, such as pricing_prompt, context_length or pricing.cache_read.
     kind:
         added, updated, missing, retired or revived.
+    collapse:
+        Show all changes of one field of a model as one, first old to last new. JSON always has each change.
     limit:
         At most this many (0: all).
     json:
@@ -82,13 +85,19 @@ def changes(
     if kind is not None and kind not in SIGNS:
         raise UsageError(f"Unknown kind {kind}", f"Use one of {', '.join(SIGNS)}")
     select(provider)
-    wanted = ChangeFilter(since=moment(since), providers=tuple(provider or ()), model=model, field=field, kind=kind, limit=limit or None)
+    together = collapse and not json
+    wanted = ChangeFilter(since=moment(since), providers=tuple(provider or ()), model=model)
+    if not together:
+        wanted = msgspec.structs.replace(wanted, field=field, kind=kind, limit=limit or None)
     with opened(database) as past:
         found = past.changes(wanted)
     if json:
         output.print_json({"version": 1, "changes": found})
-    else:
-        _print(found, f"Nothing changed since {output.utc(wanted.since)}.")
+        return 0
+    # What is shown of all changes is chosen after they were put together: a filter or a limit would cut off their beginning.
+    lines = collapsed(found) if together else [Line(row, row["fields"]) for row in found]
+    shown = [line for line in lines if (not field or field in line.fields) and (not kind or kind == line.row["kind"])]
+    _print(shown[: limit or None], f"Nothing changed since {output.utc(wanted.since)}.")
     return 0
 
 
@@ -112,7 +121,7 @@ def history(provider: str, model: str, /, *, json: Annotated[bool, Flag] = False
     if json:
         output.print_json({"version": 1, "changes": found})
     else:
-        _print(found, "")
+        _print([Line(row, row["fields"]) for row in found], "")
     return 0
 
 
@@ -170,14 +179,23 @@ def past_differences(old: Any, new: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _print(found: list[dict[str, Any]], nothing: str) -> None:
+def _print(lines: Sequence[Line], nothing: str) -> None:
     console = output.stdout()
-    if not found:
+    if not lines:
         output.say(console, nothing)
-    for row in found:
-        words = ", ".join(part for part in (WORDS.get(row["kind"], ""), told(row["fields"])) if part)
+    for line in lines:
+        row = line.row
+        words = ", ".join(part for part in (WORDS.get(row["kind"], ""), *_told_each(line)) if part)
         name = f"{output.utc(row['changed_at'])}  {row['provider']}  {row['provider_model_id']}"
         output.say(console, _line(row["kind"], name, f"{words}  (run {row['run_id']})"))
+
+
+def _told_each(line: Line) -> Iterator[str]:
+    """The fields of a line; one that changed several times with their number, and whether it is back where it was."""
+    for field, (old, new) in line.fields.items():
+        count = line.counts.get(field, 1)
+        back = ", back where it was" if count > 1 and old == new else ""
+        yield told({field: (old, new)}) + (f" ({count} changes{back})" if count > 1 else "")
 
 
 def _line(kind: str, name: str, words: str) -> Text:

@@ -1,10 +1,11 @@
-"""Commands that only read: providers, models, status, runs, settings."""
+"""Commands that only read: providers, models, runs, settings."""
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -12,20 +13,29 @@ from cyclopts import Parameter
 from modelsync import app
 from modelsync import settings as settings_module
 from modelsync.cli import output
+from modelsync.cli.history import moment
 from modelsync.cli.sync import Database, Flag, load
 from modelsync.errors import UsageError
 from modelsync.registry import all_providers, select
-from modelsync.store import Catalog, ModelFilter
+from modelsync.store import Catalog, History, ModelFilter, Store
 
-STALE_HOURS = 48
+SOON = timedelta(days=30)
+"""Announced ends nearer than this are shown."""
 
 
 @contextmanager
-def _catalog(database: str | None) -> Iterator[tuple[settings_module.Settings, Catalog]]:
+def opened(database: str | None) -> Iterator[tuple[settings_module.Settings, Catalog]]:
+    """The catalog that the settings name."""
+    with _store(database) as (chosen, store):
+        yield chosen, Catalog(store)
+
+
+@contextmanager
+def _store(database: str | None) -> Iterator[tuple[settings_module.Settings, Store]]:
     chosen = load(database)
     store = app.build(chosen).open_store(read_only=True)
     try:
-        yield chosen, Catalog(store)
+        yield chosen, store
     finally:
         store.close()
 
@@ -38,7 +48,7 @@ def providers(*, json: Annotated[bool, Flag] = False, database: Database = None)
     json:
         Print one JSON document.
     """
-    with _catalog(database) as (chosen, catalog):
+    with opened(database) as (chosen, catalog):
         now, known = catalog.now(), catalog.providers()
     found = [_provider(chosen, slug, known.get(slug, {})) for slug in all_providers()]
     if json:
@@ -90,6 +100,7 @@ def models(
     tools: Annotated[bool, Flag] = False,
     reasoning: Annotated[bool, Flag] = False,
     inactive: Annotated[bool, Flag] = False,
+    as_of: str | None = None,
     limit: int = 50,
     json: Annotated[bool, Flag] = False,
     csv: Annotated[bool, Flag] = False,
@@ -121,6 +132,8 @@ def models(
         Only models stated to reason.
     inactive:
         Also retired models, and those that their provider lists but does not serve.
+    as_of:
+        As the catalog stood then: 2026-11-22, 2026-11-22T10:00, or 24h, 7d, 2w ago. Models that were purged since are not in it.
     limit:
         At most this many (0: all; JSON and CSV give all unless it is set lower).
     json:
@@ -146,21 +159,44 @@ def models(
         reasoning=reasoning,
         limit=None if limit == 0 or (machine and limit == 50) else limit,
     )
-    with _catalog(database) as (_, catalog):
-        rows = catalog.models(wanted)
+    then = moment(as_of) if as_of is not None else None
+    if then is not None and then > datetime.now(UTC):
+        raise UsageError(f"{as_of} is in the future", "Give an earlier time, or leave --as-of out")
+    with _store(database) as (_, store):
+        rows, total = _past_models(store, then, wanted) if then is not None else _present_models(store, wanted)
         if json:
-            output.print_json({"version": 1, "units": "USD per token", "models": [_plain(row) for row in rows]})
+            as_of_then = {"as_of": then} if then is not None else {}
+            output.print_json({"version": 1, "units": "USD per token", **as_of_then, "models": [_plain(row) for row in rows]})
         elif csv:
             _print_csv(rows)
         else:
-            _print_models(catalog, wanted, rows)
+            if then is not None:
+                output.say(output.stdout(), _as_of_told(store, then))
+            _print_models(list(rows), total(), Catalog(store).now())
     return 0
 
 
-def _plain(row: Any) -> dict[str, Any]:
-    prices = ("pricing_prompt", "pricing_completion", "pricing_image", "pricing_request")
-    values = dict(row)
-    return {**values, **{name: f"{values[name]:f}" if values[name] is not None else None for name in prices}}
+Rows = Iterable[Mapping[str, Any]]
+
+
+def _present_models(store: Store, wanted: ModelFilter) -> tuple[Rows, Callable[[], int]]:
+    catalog = Catalog(store)
+    return map(dict, catalog.models(wanted)), lambda: catalog.count(wanted)
+
+
+def _past_models(store: Store, then: datetime, wanted: ModelFilter) -> tuple[Rows, Callable[[], int]]:
+    found = History(store).models_at(then, wanted)
+    return found[: wanted.limit], lambda: len(found)
+
+
+def _as_of_told(store: Store, then: datetime) -> str:
+    began = History(store).began_at()
+    before = f"; history begins at {output.utc(began)}" if began is None or then < began else ""
+    return f"As of {output.utc(then)}{before}"
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in row.items()}
 
 
 CSV_COLUMNS = (
@@ -171,12 +207,12 @@ CSV_COLUMNS = (
 )
 
 
-def _print_csv(rows: Iterator[Any]) -> None:
+def _print_csv(rows: Rows) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for row in rows:
         values = _plain(row) | {"dynamic_price": bool(row["pricing"].get("dynamic"))}
-        writer.writerow([_cell(values[name]) for name in CSV_COLUMNS])
+        writer.writerow([_cell(values.get(name)) for name in CSV_COLUMNS])
 
 
 def _cell(value: object) -> str:
@@ -189,85 +225,41 @@ def _cell(value: object) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
-def _print_models(catalog: Catalog, wanted: ModelFilter, rows: Iterator[Any]) -> None:
+def _print_models(rows: Sequence[Mapping[str, Any]], total: int, now: datetime) -> None:
     console = output.stdout()
+    if not total:
+        console.print("No model matches. `modelsync status` shows what the catalog holds.")
+        return
+    shows_ends = any(_ends_soon(row, now) for row in rows)
     numbers = ("in $/1M", "out $/1M", "context", "max out")
-    made = output.table("model", "provider", *numbers, "modality", "status", right=numbers)
-    shown = 0
+    made = output.table("model", "provider", *numbers, "modality", "status", *(["ends"] if shows_ends else []), right=numbers)
     for row in rows:
-        shown += 1
         dynamic = row["pricing"].get("dynamic")
-        prices = ["varies", "varies"] if dynamic else [output.per_million(row[f"pricing_{side}"]) for side in ("prompt", "completion")]
+        prices = ["varies", "varies"] if dynamic else [_per_million(row[f"pricing_{side}"]) for side in ("prompt", "completion")]
         lengths = [output.tokens(row["context_length"]), output.tokens(row["max_output_tokens"])]
         state = row["status"] if row["is_active"] or row["status"] == "retired" else "not served"
-        made.add_row(output.safe(row["provider_model_id"]), row["provider"], *prices, *lengths, row["modality"] or output.UNKNOWN, state)
-    total = catalog.count(wanted)
-    if total:
-        console.print(made)
-        console.print(f"\n{shown:,} of {total:,} models" + (f"; --limit {total} shows all" if shown < total else ""))
-    else:
-        console.print("No model matches. `modelsync status` shows what the catalog holds.")
+        end = _end(row)
+        ends = [(f"{end:%Y-%m-%d}" if end else output.UNKNOWN)] if shows_ends else []
+        facts = [*prices, *lengths, row["modality"] or output.UNKNOWN, state, *ends]
+        made.add_row(output.safe(row["provider_model_id"]), row["provider"], *facts)
+    console.print(made)
+    shown = len(rows)
+    console.print(f"\n{shown:,} of {total:,} models" + (f"; --limit {total} shows all" if shown < total else ""))
 
 
-def status(*, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
-    """Show how fresh the catalog is and what it holds. Exit code 3 when a provider that should be fresh is not.
-
-    Parameters
-    ----------
-    json:
-        Print one JSON document.
-    """
-    with _catalog(database) as (chosen, catalog):
-        now, counts, known, holds = catalog.now(), catalog.model_counts(), catalog.providers(), catalog.holds()
-    rows = [_freshness(slug, known[slug], now, sum(hold["provider"] == slug for hold in holds)) for slug in known]
-    if json:
-        output.print_json({"version": 1, "models": {"stats": counts}, "freshness": rows})
-    else:
-        console = output.stdout()
-        output.say(console, f"Catalog: {app.build(chosen).database_shown()}")
-        parts = (
-            ("active", "active"),
-            ("inactive", "not active"),
-            ("missing", "missing"),
-            ("retired", "retired"),
-            ("priced", "with a token price"),
-        )
-        console.print(f"{counts['total']:,} models: " + ", ".join(f"{counts[name]:,} {words}" for name, words in parts))
-        modalities = list(counts["by_modality"].items())
-        console.print("By modality: " + (", ".join(f"{output.safe(name)} {count:,}" for name, count in modalities[:6]) or output.UNKNOWN))
-        made = output.table("provider", "state", "models", "last success", "last error", right=("models",))
-        for row in rows:
-            made.add_row(
-                row["provider"], row["state"], output.number(row["models"]), output.ago(row["last_success_at"], now), row["error"] or ""
-            )
-        console.print()
-        console.print(made if rows else "Nothing was synced yet. Run: modelsync sync")
-        if holds:
-            console.print()
-            output.say(console, f"{len(holds)} held for a person: see `modelsync held`")
-        _print_drifts(rows, now)
-    return 3 if any(row["state"] in ("stale", "failing") for row in rows) else 0
+def _per_million(price: Decimal | str | None) -> str:
+    return output.per_million(Decimal(price) if price is not None else None)
 
 
-def _freshness(slug: str, known: dict[str, Any], now: datetime, held: int) -> dict[str, Any]:
-    """A provider's state: fresh, stale (no success for two days), failing (the last tries failed) or never."""
-    success = known.get("last_success_at")
-    age = (now - success).total_seconds() if success else None
-    failing = known.get("failures_in_a_row", 0) > 0
-    state = "failing" if failing else "never" if age is None else "stale" if age > STALE_HOURS * 3600 else "fresh"
-    error = output.safe(known.get("last_error") or "") or None
-    freshness = {"provider": slug, "last_success_at": success, "age_seconds": age, "state": state}
-    drifts = [{**drift, "age_seconds": (now - datetime.fromisoformat(drift["at"])).total_seconds()} for drift in known.get("drift", ())]
-    return {**freshness, "models": known["models"], "held": held, "error": error, "drift": drifts}
+def _end(row: Mapping[str, Any]) -> datetime | None:
+    """The announced end of a model; history has it as text."""
+    end = row["expires_at"]
+    return datetime.fromisoformat(end) if isinstance(end, str) else end
 
 
-def _print_drifts(rows: list[dict[str, Any]], now: datetime) -> None:
-    drifts = [(row["provider"], drift) for row in rows for drift in row["drift"]]
-    if drifts:
-        output.stdout().print("\nFields that moved in the last seven days:")
-    for slug, drift in drifts:
-        age = output.ago(datetime.fromisoformat(drift["at"]), now)
-        output.say(output.stdout(), f"  {slug}: {output.safe(drift['message'].removeprefix('drift: '))} ({age})")
+def _ends_soon(row: Mapping[str, Any], now: datetime) -> bool:
+    end = _end(row)
+    return end is not None and row["status"] != "retired" and end <= now + SOON
 
 
 def runs(run: int | None = None, /, *, limit: int = 20, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
@@ -282,7 +274,7 @@ def runs(run: int | None = None, /, *, limit: int = 20, json: Annotated[bool, Fl
     json:
         Print one JSON document.
     """
-    with _catalog(database) as (_, catalog):
+    with opened(database) as (_, catalog):
         if run is not None:
             return _one_run(catalog, run, json=json)
         found = catalog.runs(limit)

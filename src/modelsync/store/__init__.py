@@ -4,6 +4,7 @@ from modelsync.store import answers, engine, operators
 from modelsync.store.answers import KeptAnswer
 from modelsync.store.backup import Copied, backup, restore
 from modelsync.store.catalog import Catalog, ModelFilter
+from modelsync.store.explanations import Explanations
 from modelsync.store.history import ChangeFilter, History
 from modelsync.store.housekeeping import LEAST_AGE, Housekeeping, Kept, OldModel, Purge, PurgePlan, Records
 from modelsync.store.migrate import Schema
@@ -28,6 +29,7 @@ __all__ = [
     "Commit",
     "Copied",
     "Expected",
+    "Explanations",
     "History",
     "Housekeeping",
     "Kept",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +22,9 @@ def _upstream(connection: sa.Connection, pin: dict[str, Any]) -> Any:
     query = sa.select(upstream_values).join(providers, providers.c.id == upstream_values.c.provider_id).where(*mine)
     row = connection.execute(query).mappings().one_or_none()
     return plain(value_of(rows.beneath(row).believed, pin["field"])) if row is not None else pin["beneath"]
+
+
+_OF_STATE = ("last_attempt_at", "last_success_at", "last_complete_at", "failures_in_a_row", "frozen_at", "frozen_reason")
 
 
 class ModelFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +111,7 @@ class Catalog:
             found: dict[str, dict[str, Any]] = {row["slug"]: dict(row) for row in connection.execute(known).mappings()}
             now = self._store.now(connection)
             for state in connection.execute(sa.select(provider_state)).mappings():
-                times = {name: state[name] for name in ("last_attempt_at", "last_success_at", "last_complete_at", "failures_in_a_row")}
+                times = {name: state[name] for name in _OF_STATE}
                 found.setdefault(state["provider"], {"slug": state["provider"], "id": None, "is_active": True, "models": 0}).update(
                     times | {"drift": drifts.recent(state, now)}
                 )
@@ -138,6 +141,16 @@ class Catalog:
             found = dict(connection.execute(numbers).mappings().one())
             pairs = [(name, count) for name, count in connection.execute(by_modality)]
         return {**found, "inactive": found["total"] - found["active"], "by_modality": dict(sorted(pairs, key=lambda pair: -pair[1]))}
+
+    def ending(self, within: timedelta) -> int:
+        """How many active models have an announced end that is near."""
+        column = models.c
+        with self._reading() as connection:
+            if not migrate.current(connection):
+                return 0
+            now = self._store.now(connection)
+            near = (column.is_active.is_(sa.true()), column.expires_at >= now, column.expires_at <= now + within)
+            return int(connection.execute(sa.select(sa.func.count()).select_from(models).where(*near)).scalar_one())
 
     def holds(self, slugs: Iterable[str] = (), kind: str | None = None) -> list[dict[str, Any]]:
         """What waits for a person, oldest first."""

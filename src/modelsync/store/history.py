@@ -1,14 +1,16 @@
 """Reading history: recorded changes, and the catalog as it stood at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from modelsync.past import FACTS, Key, Past, Recorded, present, undone
+from modelsync.past import FACTS, Key, Past, Recorded, present, row_of, undone
 from modelsync.store import migrate
+from modelsync.store.catalog import ModelFilter
 from modelsync.store.rows import json_value
 from modelsync.store.schema import model_changes, models, providers
 from modelsync.store.store import Store
@@ -67,6 +69,20 @@ class History:
             recorded = self._recorded(connection, min(moments), slugs)
         return [undone(now, (change for when, change in recorded if when > moment)) for moment in moments]
 
+    def models_at(self, moment: datetime, wanted: ModelFilter) -> list[dict[str, Any]]:
+        """The models as they stood then, in the columns that history keeps, filtered like `Catalog.models` whatever its limit."""
+        (then,) = self.at([moment], wanted.providers)
+        rows = (row_of(then[key]) for key in sorted(then))
+        return [row for row in rows if _matches(row, wanted)]
+
+    def began_at(self) -> datetime | None:
+        """When the first change was recorded that is still known."""
+        with self._store.reading() as connection:
+            if not migrate.current(connection):
+                return None
+            query = sa.select(model_changes.c.changed_at).order_by(model_changes.c.id).limit(1)
+            return connection.execute(query).scalar()
+
     def _present(self, connection: sa.Connection, slugs: Sequence[str]) -> dict[Key, Past]:
         query = sa.select(models, providers.c.slug.label("provider")).join(providers, providers.c.id == models.c.provider_id)
         query = query.where(providers.c.slug.in_(slugs)) if slugs else query
@@ -95,3 +111,22 @@ def _first(rows: Iterator[dict[str, Any]], limit: int | None) -> Iterator[dict[s
         if limit is not None and number >= limit:
             return
         yield row
+
+
+def _matches(row: Mapping[str, Any], wanted: ModelFilter) -> bool:
+    """Whether a past row fulfils all conditions that the catalog's query puts to present ones."""
+    prompt, completion = (None if row[name] is None else Decimal(row[name]) for name in ("pricing_prompt", "pricing_completion"))
+    names = [str(row[name] or "").casefold() for name in ("provider_model_id", "model_name")]
+    return (
+        all(any(word in name for name in names) for word in wanted.query.casefold().split())
+        and (not wanted.providers or row["provider"] in wanted.providers)
+        and wanted.modality in (None, row["modality"])
+        and wanted.status in (None, row["status"])
+        and wanted.active in (None, row["is_active"])
+        and (wanted.min_context is None or (row["context_length"] is not None and row["context_length"] >= wanted.min_context))
+        and (wanted.max_price is None or (prompt is not None and float(prompt) <= wanted.max_price / 1_000_000))
+        and (not wanted.free or (prompt == 0 and completion == 0))
+        and (not wanted.vision or row["supports_vision"] is True)
+        and (not wanted.tools or row["supports_function_calling"] is True)
+        and (not wanted.reasoning or row["supports_reasoning"] is True)
+    )

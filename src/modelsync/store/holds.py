@@ -77,6 +77,11 @@ def with_held_price(connection: sa.Connection, slug: str) -> frozenset[str]:
     return frozenset(row_id for row in _of_prices(connection, slug) for row_id in row["ids"])
 
 
+def of_price(connection: sa.Connection, slug: str, row_id: str) -> list[dict[str, Any]]:
+    """What stands of one model's held price: open or rejected holds, oldest first."""
+    return [dict(row) for row in _of_prices(connection, slug) if row_id in row["ids"]]
+
+
 def _of_prices(connection: sa.Connection, slug: str) -> list[sa.RowMapping]:
     wanted = (column.provider == slug, column.status.in_(("open", "rejected")), column.kind.in_(OF_PRICES))
     return list(connection.execute(sa.select(holds).where(*wanted).order_by(column.id)).mappings().all())

@@ -1,0 +1,201 @@
+"""`modelsync explain`: how a stored value came to be."""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+
+from modelsync import app
+from modelsync.cli import output
+from modelsync.cli.sync import Database, Flag, load
+from modelsync.errors import UsageError
+from modelsync.explanation import (
+    Absent,
+    Explanation,
+    Frozen,
+    HeldPrice,
+    Known,
+    LastChange,
+    NotStated,
+    PerhapsNotStated,
+    Pinned,
+    Reason,
+    WireText,
+    fields_of,
+    overview,
+)
+from modelsync.explanation import explain as explanation_of
+from modelsync.layers import is_price_per_token
+from modelsync.money import plain
+from modelsync.registry import select
+from modelsync.store import Explanations
+
+SOURCES = {
+    "provider": "the provider",
+    "carried over": "the provider, in an earlier listing",
+    "held": "what stood before; the price that the provider states now is held",
+    "pinned": "an operator, who pinned it",
+    "rolled back": "a rollback",
+    "derived": "this catalog, from other facts",
+    None: "nobody: it is not stated",
+}
+BY_PERSONS = ("pin", "unpin", "add", "confirm", "rollback")
+"""Triggers of runs in which a person decided."""
+
+LONGEST = 60
+"""Characters of a value in a table."""
+
+
+def explain(
+    provider: str,
+    model: str,
+    field: Annotated[str | None, Parameter(negative=())] = None,
+    /,
+    *,
+    json: Annotated[bool, Flag] = False,
+    database: Database = None,
+) -> int:
+    """Show how the values of a model came to be: what the provider said, what is believed, what was decided.
+
+    Parameters
+    ----------
+    provider:
+        The provider's slug.
+    model:
+        The model's id at that provider, exactly.
+    field:
+        One field, such as pricing_prompt, context_length or pricing.cache_read; without it a table of all.
+    json:
+        Print one JSON document.
+    """
+    (chosen,) = select([provider])
+    store = app.build(load(database)).open_store(read_only=True)
+    try:
+        explanations = Explanations(store)
+        known = explanations.known(chosen, model)
+        ids = explanations.ids(provider) if known is None else []
+    finally:
+        store.close()
+    if known is None:
+        raise UsageError(f"{provider} has no model {model} in the catalog", _near(model, ids) or "`modelsync models` finds ids")
+    found = overview(known) if field is None else (explanation_of(known, _field(known, field)),)
+    if json:
+        explained = [plain(msgspec.to_builtins(each)) for each in found]
+        output.print_json({"version": 1, "provider": provider, "provider_model_id": model, "fields": explained})
+    elif field is None:
+        _print_table(known, found)
+    else:
+        _print_one(known, found[0])
+    return 0
+
+
+def _field(known: Known, name: str) -> str:
+    fields = fields_of(known)
+    if name not in fields:
+        raise UsageError(f"There is no field {name}", _near(name, fields) or f"The fields are {', '.join(fields)}")
+    return name
+
+
+def _near(name: str, known: Iterable[str]) -> str | None:
+    """A hint at names like this one: nearly the same, or with it inside."""
+    by_lower = {each.casefold(): each for each in sorted(known)}
+    alike = difflib.get_close_matches(name.casefold(), by_lower, n=3)
+    inside = [lower for lower in by_lower if name.casefold() in lower]
+    near = [by_lower[lower] for lower in dict.fromkeys([*alike, *inside])][:3]
+    return f"Did you mean {' or '.join(near)}?" if near else None
+
+
+def _print_table(known: Known, found: Iterable[Explanation]) -> None:
+    console = output.stdout()
+    made = output.table("field", "value", "from", "since")
+    for each in found:
+        value = output.safe(_shown(each.field, each.value))
+        short = value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
+        made.add_row(output.safe(each.field), short, each.source or output.UNKNOWN, output.utc(each.since))
+    output.say(console, output.safe(f"{known.provider.slug}  {known.stored.model.id}"))
+    console.print(made)
+    for sentence in dict.fromkeys(_told(reason, known) for each in found for reason in each.reasons):
+        output.say(console, output.safe(sentence))
+
+
+def _print_one(known: Known, found: Explanation) -> None:
+    console = output.stdout()
+    for line in _lines(known, found):
+        output.say(console, output.safe(line))
+
+
+def _lines(known: Known, found: Explanation) -> Iterator[str]:
+    yield f"{known.provider.slug}  {known.stored.model.id}  {found.field} = {_shown(found.field, found.value)}"
+    yield f"from: {SOURCES[found.source]}"
+    if found.wire:
+        yield f"on the wire: {_wires(found.wire)}" + (" (the whole price)" if found.wire_is_whole_price else "")
+    if found.declared_unit is not None:
+        yield f"declared unit: {found.declared_unit}"
+    if found.since is not None:
+        yield f"since: {output.utc(found.since)}" + (
+            f"; the whole price {output.utc(found.price_stated_at)}" if found.price_stated_at else ""
+        )
+    yield f"last change of the model: {output.utc(found.model_updated_at)}"
+    if found.last_change is not None:
+        yield f"last change of the field: {_changed(found.field, found.last_change)}"
+    if known.stored.beneath is not None and found.stated != found.value and found.field != "status":
+        wire = f" ({_wires(found.stated_wire)} on the wire)" if found.stated_wire else ""
+        yield f"the provider said last: {_shown(found.field, found.stated)}{wire}"
+    for reason in found.reasons:
+        yield f"why: {_told(reason, known)}"
+    for run in found.answers_of:
+        yield f"the answers are kept: modelsync replay {run} --provider {known.provider.slug}"
+
+
+def _wires(wire: Iterable[WireText]) -> str:
+    return ", ".join(f"{each.field} = {each.text}" for each in wire)
+
+
+def _changed(field: str, change: LastChange) -> str:
+    by = f", by {change.trigger}" if change.trigger in BY_PERSONS else ""
+    moved = f": {_shown(field, change.old)} → {_shown(field, change.new)}" if change.old is not None or change.new is not None else ""
+    what = "the model was added" if change.kind == "added" else change.kind
+    return f"{output.utc(change.at)}, run {change.run_id}{by}, {what}{moved}"
+
+
+def _shown(field: str, value: Any) -> str:
+    """A value for people; prices per token in USD per million."""
+    if value is None:
+        return output.UNKNOWN
+    if isinstance(value, str) and is_price_per_token(field):
+        price = Decimal(value)
+        return "free" if price == 0 else f"{output.per_million(price)} $/1M ({price:f} USD per token)"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _told(reason: Reason, known: Known) -> str:
+    match reason:
+        case Pinned():
+            until = f" until {output.utc(reason.until)}" if reason.until else ""
+            ended = "; that is over, and the next sync shows the provider's value" if reason.ended else ""
+            return f"{reason.author} pinned it at {output.utc(reason.at)}{until}: {reason.reason}{ended}"
+        case HeldPrice():
+            return _told_hold(reason, known)
+        case NotStated(since=None):
+            return "the provider does not state it any more; the value is from an earlier listing"
+        case NotStated():
+            return f"the provider does not state it since {output.utc(reason.since)}; it becomes unknown if that lasts"
+        case PerhapsNotStated():
+            return "the last listing left out some of what it stated of this model before, perhaps this"
+        case Absent():
+            return f"the model is {reason.status} since {output.utc(reason.since)}; its values are from the last listing that had it"
+        case Frozen():
+            thaw = f"modelsync thaw {known.provider.slug}"
+            return f"the provider is frozen since {output.utc(reason.since)} ({reason.reason}); `{thaw}` lets it sync again"
+
+
+def _told_hold(reason: HeldPrice, known: Known) -> str:
+    if reason.status == "rejected":
+        return f"{reason.rejected_by} rejected the stated price: {reason.reason} ({reason.message})"
+    age = output.ago(reason.since, known.now)
+    return f"hold {reason.id}, {age}: {reason.message}. {reason.hint}"

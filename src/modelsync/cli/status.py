@@ -1,0 +1,127 @@
+"""`modelsync status`: how fresh the catalog is, what it holds, and what waits."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from modelsync import app
+from modelsync.cli import output
+from modelsync.cli.show import SOON, opened
+from modelsync.cli.sync import Database, Flag
+
+STALE_HOURS = 48
+SHOWN_HOLDS = 10
+"""Holds that are told one by one."""
+
+
+def status(*, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
+    """Show how fresh the catalog is, what it holds, and what waits for a person.
+
+    Exit code 3 when a provider is failing or stale, 4 when none is but something waits.
+
+    Parameters
+    ----------
+    json:
+        Print one JSON document.
+    """
+    with opened(database) as (chosen, catalog):
+        now, counts, known, holds, pins = catalog.now(), catalog.model_counts(), catalog.providers(), catalog.holds(), catalog.pins()
+        counts["ending"] = catalog.ending(SOON)
+    rows = [_freshness(slug, known[slug], now, sum(hold["provider"] == slug for hold in holds)) for slug in known]
+    pinned = {"total": len(pins), "moved": sum(pin["moved"] for pin in pins)}
+    if json:
+        models = {"stats": counts, "ending_within_days": SOON.days}
+        output.print_json({"version": 1, "models": models, "freshness": rows, "held": [_held(hold, now) for hold in holds], "pins": pinned})
+    else:
+        output.say(output.stdout(), f"Catalog: {app.build(chosen).database_shown()}")
+        _print_counts(counts)
+        _print_freshness(rows, now)
+        _print_holds(holds, now)
+        _print_frozen(rows, now)
+        _print_pins(pinned)
+        _print_drifts(rows, now)
+    if any(row["state"] in ("stale", "failing") for row in rows):
+        return 3
+    return 4 if holds else 0
+
+
+def _freshness(slug: str, known: dict[str, Any], now: datetime, held: int) -> dict[str, Any]:
+    """A provider's state: fresh, stale (no success for two days), failing (the last tries failed) or never."""
+    success = known.get("last_success_at")
+    age = (now - success).total_seconds() if success else None
+    failing = known.get("failures_in_a_row", 0) > 0
+    state = "failing" if failing else "never" if age is None else "stale" if age > STALE_HOURS * 3600 else "fresh"
+    error = output.safe(known.get("last_error") or "") or None
+    freshness = {"provider": slug, "last_success_at": success, "age_seconds": age, "state": state}
+    drifts = [{**drift, "age_seconds": (now - datetime.fromisoformat(drift["at"])).total_seconds()} for drift in known.get("drift", ())]
+    frozen = {"frozen_at": known.get("frozen_at"), "frozen_reason": known.get("frozen_reason")}
+    return {**freshness, "models": known["models"], "held": held, "error": error, **frozen, "drift": drifts}
+
+
+def _held(hold: dict[str, Any], now: datetime) -> dict[str, Any]:
+    names = ("id", "provider", "kind", "message", "created_at")
+    return {**{name: hold[name] for name in names}, "age_seconds": (now - hold["created_at"]).total_seconds()}
+
+
+def _print_counts(counts: dict[str, Any]) -> None:
+    console = output.stdout()
+    parts = (
+        ("active", "active"),
+        ("inactive", "not active"),
+        ("missing", "missing"),
+        ("retired", "retired"),
+        ("priced", "with a token price"),
+    )
+    console.print(f"{counts['total']:,} models: " + ", ".join(f"{counts[name]:,} {words}" for name, words in parts))
+    modalities = list(counts["by_modality"].items())
+    console.print("By modality: " + (", ".join(f"{output.safe(name)} {count:,}" for name, count in modalities[:6]) or output.UNKNOWN))
+    if counts["ending"]:
+        console.print(f"Announced to end within {SOON.days} days: {counts['ending']:,} (`modelsync models` shows when)")
+
+
+def _print_freshness(rows: Sequence[dict[str, Any]], now: datetime) -> None:
+    made = output.table("provider", "state", "models", "last success", "last error", right=("models",))
+    for row in rows:
+        state = f"{row['state']}, frozen" if row["frozen_at"] else row["state"]
+        last = output.ago(row["last_success_at"], now)
+        made.add_row(row["provider"], state, output.number(row["models"]), last, row["error"] or "")
+    console = output.stdout()
+    console.print()
+    console.print(made if rows else "Nothing was synced yet. Run: modelsync sync")
+
+
+def _print_holds(holds: Sequence[dict[str, Any]], now: datetime) -> None:
+    console = output.stdout()
+    if not holds:
+        return
+    console.print()
+    output.say(console, f"{len(holds):,} held for a person: see `modelsync held`")
+    for hold in holds[:SHOWN_HOLDS]:
+        age = output.ago(hold["created_at"], now)
+        output.say(console, output.safe(f"  {hold['id']}  {hold['provider']}  {hold['kind']}: {hold['message']} ({age})"))
+    if len(holds) > SHOWN_HOLDS:
+        output.say(console, f"  and {len(holds) - SHOWN_HOLDS:,} more")
+
+
+def _print_frozen(rows: Sequence[dict[str, Any]], now: datetime) -> None:
+    frozen = [row for row in rows if row["frozen_at"]]
+    if frozen:
+        output.stdout().print("\nFrozen, so that no sync changes them:")
+    for row in frozen:
+        why = f"{output.ago(row['frozen_at'], now)}, {row['frozen_reason']}"
+        output.say(output.stdout(), output.safe(f"  {row['provider']}: {why}; `modelsync thaw {row['provider']}` lets it sync again"))
+
+
+def _print_pins(pinned: dict[str, int]) -> None:
+    if pinned["total"]:
+        moved = f"; beneath {pinned['moved']:,} of them the provider moved: see `modelsync pins --moved`" if pinned["moved"] else ""
+        output.say(output.stdout(), f"\n{pinned['total']:,} values are pinned{moved}")
+
+
+def _print_drifts(rows: Sequence[dict[str, Any]], now: datetime) -> None:
+    drifts = [(row["provider"], drift) for row in rows for drift in row["drift"]]
+    if drifts:
+        output.stdout().print("\nFields that moved in the last seven days:")
+    for slug, drift in drifts:
+        age = output.ago(datetime.fromisoformat(drift["at"]), now)
+        output.say(output.stdout(), f"  {slug}: {output.safe(drift['message'].removeprefix('drift: '))} ({age})")

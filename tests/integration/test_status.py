@@ -1,0 +1,103 @@
+"""`modelsync status`: what waits, what is frozen and pinned, what ends soon, and the exit code that says so."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from modelsync.layers import Pin
+from modelsync.model import Model
+from modelsync.store import Commit, Person, Store, operators, rollback
+from support import D
+from support_cli import environment, run, run_json
+from support_store import PROVIDER, SLUG, listing, model, opened, seen, ticket_for
+from support_sync import execute
+
+ADA = Person("ada", "our contract")
+
+
+def dollars(row_id: str, prompt: Any, **values: Any) -> Model:
+    return model(row_id, D(prompt) / 1_000_000, **values)
+
+
+def sync(store: Store, *models: Model) -> None:
+    store.commit(ticket_for(store), Commit(PROVIDER, listing(*models), seen("d"), whole=True), 0.0)
+
+
+def test_what_waits_is_told_with_its_kind_and_age_and_exit_code_4(database_url: str, tmp_path: Path):
+    env = environment(tmp_path, DATABASE_URL=database_url)
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1))
+        assert run(tmp_path, "status", env=env).returncode == 0
+        sync(store, dollars("m", 1000))
+    at = (datetime.now(UTC) - timedelta(hours=5)).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+    execute(database_url, f"UPDATE holds SET created_at = '{at}'")
+    done = run(tmp_path, "status", env=env)
+    assert done.returncode == 4
+    assert "1 held for a person: see `modelsync held`\n  1  openrouter  price: m: pricing_prompt $1 → $1,000" in done.stdout
+    assert "(5 h ago)" in done.stdout
+    (hold,) = run_json(tmp_path, "status", env=env)["held"]
+    assert (hold["id"], hold["provider"], hold["kind"]) == (1, SLUG, "price")
+    assert 5 * 3600 <= hold["age_seconds"] < 5 * 3600 + 300
+    execute(database_url, "UPDATE provider_state SET last_success_at = '2026-01-01T00:00:00.000000Z'")
+    assert run(tmp_path, "status", env=env).returncode == 3  # stale comes first
+
+
+def test_more_holds_than_fit_are_counted(tmp_path: Path):
+    database_url = f"sqlite:///{tmp_path}/modelsync.db"
+    with opened(database_url) as store:
+        sync(store, *(dollars(f"m{number:02}", 1) for number in range(12)), *(dollars(f"n{number}", 1) for number in range(40)))
+        slipped = (dollars(f"m{number:02}", 1000) for number in range(12))
+        sync(store, *slipped, *(dollars(f"n{number}", 1) for number in range(40)))
+    told = run(tmp_path, "status", env=environment(tmp_path, DATABASE_URL=database_url)).stdout
+    assert "12 held for a person" in told
+    assert told.count("  openrouter  price: m") == 10
+    assert "  and 2 more" in told
+
+
+def test_frozen_providers_and_moved_pins_are_told(database_url: str, tmp_path: Path):
+    env = environment(tmp_path, DATABASE_URL=database_url)
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1, context_length=8))
+        calm = run_json(tmp_path, "status", env=env)
+        operators.pin(store, SLUG, "m", [Pin("pricing_prompt", D("0.0000005")), Pin("context_length", 9)], ADA)
+        assert "2 values are pinned\n" in run(tmp_path, "status", env=env).stdout
+        sync(store, dollars("m", 2, context_length=8))
+        sync(store, dollars("m", 2, context_length=8), dollars("n", 1))
+        rollback(store, SLUG, 1, Person("ada", "their list was wrong"))
+    assert (calm["pins"], calm["held"], calm["freshness"][0]["frozen_at"]) == ({"total": 0, "moved": 0}, [], None)
+    found = run_json(tmp_path, "status", env=env)
+    (row,) = found["freshness"]
+    assert (found["pins"], row["frozen_reason"]) == ({"total": 2, "moved": 1}, "rolled back to run 1: their list was wrong")
+    assert datetime.now(UTC) - datetime.fromisoformat(row["frozen_at"]) < timedelta(minutes=2)
+    done = run(tmp_path, "status", env=env)
+    frozen = "  openrouter: just now, rolled back to run 1: their list was wrong; `modelsync thaw openrouter` lets it sync again"
+    assert f"Frozen, so that no sync changes them:\n{frozen}\n" in done.stdout
+    assert "fresh, frozen" in done.stdout
+    assert "2 values are pinned; beneath 1 of them the provider moved: see `modelsync pins --moved`" in done.stdout
+    assert done.returncode == 0
+
+
+def test_announced_ends_are_counted_and_shown_when_near(database_url: str, tmp_path: Path):
+    env = environment(tmp_path, DATABASE_URL=database_url)
+    now = datetime.now(UTC)
+    far, near, over = now + timedelta(days=31), now + timedelta(days=29), now - timedelta(days=1)
+    with opened(database_url) as store:
+        sync(store, dollars("far", 1, expires_at=far), dollars("open", 1))
+        assert run_json(tmp_path, "status", env=env)["models"]["stats"]["ending"] == 0
+        assert "Announced" not in run(tmp_path, "status", env=env).stdout
+        assert " ends" not in run(tmp_path, "models", env=env).stdout
+        found = {row["provider_model_id"]: row["expires_at"] for row in run_json(tmp_path, "models", env=env)["models"]}
+        assert {name: end and end[:10] for name, end in found.items()} == {"far": f"{far:%Y-%m-%d}", "open": None}
+        off = dollars("off", 1, expires_at=near, available=False)
+        sync(store, dollars("far", 1, expires_at=far), dollars("open", 1), dollars("near", 1, expires_at=near), off)
+        sync(store, dollars("far", 1, expires_at=far), dollars("open", 1), dollars("near", 1, expires_at=near), off)
+        status = run_json(tmp_path, "status", env=env)["models"]
+        assert (status["stats"]["ending"], status["ending_within_days"]) == (1, 30)
+        assert "Announced to end within 30 days: 1 (`modelsync models` shows when)" in run(tmp_path, "status", env=env).stdout
+        lines = {line.split()[0]: line.split()[-1] for line in run(tmp_path, "models", env=env).stdout.splitlines() if line}
+        assert lines["model"] == "ends"
+        assert (lines["far"], lines["near"], lines["open"]) == (f"{far:%Y-%m-%d}", f"{near:%Y-%m-%d}", "—")
+        assert " ends" not in run(tmp_path, "models", "open", env=env).stdout  # no row with one
+        sync(store, dollars("near", 1, expires_at=over), dollars("far", 1, expires_at=far), dollars("open", 1))
+    assert run_json(tmp_path, "status", env=env)["models"]["stats"]["ending"] == 0  # over, and listed all the same
+    assert f"{over:%Y-%m-%d}" in run(tmp_path, "models", env=env).stdout
