@@ -293,6 +293,8 @@ def _moved(change: Change, pins: tuple[Pin, ...]) -> Iterable[str]:
 
 
 def _described(change: Change, pins: tuple[Pin, ...]) -> Change:
+    if change.before is None and not pins:
+        return change
     model, alias = pinned(change.model, pins), _alias(change, pins)
     names = tuple(pin.field for pin in pins)
     before = change.before

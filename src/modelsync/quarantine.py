@@ -77,14 +77,15 @@ class Pair(msgspec.Struct, frozen=True):
 
 def repriced(changes: Iterable[Change]) -> list[Change]:
     """The changes that claim another price than the one that is known."""
-    return [change for change in changes if change.stated is not None and _claims(change) != price_facts(_known(change))]
+    return [change for change in changes if change.stated is not None and change.model.prices != _known(change) and _differ(change)]
 
 
 def powers_of_ten(changes: Iterable[Change]) -> Counter[int]:
     """How many models have a price that moved by exactly 10 to the n, by n."""
     found: Counter[int] = Counter()
     for change in changes:
-        found.update({_power(pair.old, pair.new) for pair in _pairs(_known(change), claimed(change.model.prices))} - {0})
+        if change.before is not None:
+            found.update({_power(pair.old, pair.new) for pair in _moved(_known(change), claimed(change.model.prices))} - {0})
     return found
 
 
@@ -141,8 +142,8 @@ def _all_held(changes: tuple[Change, ...], moving: set[str], power: int, evidenc
 def _doubted(change: Change, evidence: Evidence, limits: Limits) -> Hold | None:
     known, claims = _known(change), claimed(change.model.prices)
     elsewhere = evidence.elsewhere.get(change.id, ())
-    paid = any(pair.old for pair in _pairs(known, known))
-    doubts = {pair: reason for pair in _pairs(known, claims) if (reason := _doubt(pair, _median(pair, elsewhere), limits, paid=paid))}
+    paid = any(price_facts(known)[:_FLAT_ONES]) or any(price.usd for price in known.per_unit)
+    doubts = {pair: reason for pair in _moved(known, claims) if (reason := _doubt(pair, _median(pair, elsewhere), limits, paid=paid))}
     if not doubts:
         return None
     detail = {pair.field: [_digits(pair.old), _digits(pair.new)] for pair in doubts}
@@ -156,8 +157,6 @@ def _doubted(change: Change, evidence: Evidence, limits: Limits) -> Hold | None:
 def _doubt(pair: Pair, middle: Decimal | None, limits: Limits, *, paid: bool) -> str | None:
     """Why a price is not believed; None when it is."""
     old, new = pair.old, pair.new
-    if old == new:
-        return None
     if pair.per_token and not _is_plausible(new):
         return f"outside {_usd(LOWEST_PER_TOKEN, per_token=True)} to {_usd(HIGHEST_PER_TOKEN, per_token=True)}"
     if old is not None and _leaves_an_accident(pair, middle, limits):
@@ -218,8 +217,8 @@ def _known(change: Change) -> Prices:
     return change.before.believed.prices if change.before else NO_PRICES
 
 
-def _claims(change: Change) -> tuple[object, ...]:
-    return price_facts(claimed(change.model.prices))
+def _differ(change: Change) -> bool:
+    return price_facts(claimed(change.model.prices)) != price_facts(_known(change))
 
 
 def _as_known(change: Change) -> Change:
@@ -228,15 +227,24 @@ def _as_known(change: Change) -> Change:
     return msgspec.structs.replace(change, model=model, held=True)
 
 
-_FLAT = (*PER_TOKEN, "request", "image", "web_search")
+_FLAT = tuple((PRICE_COLUMNS.get(name, f"pricing.{name}"), name in PER_TOKEN) for name in (*PER_TOKEN, "request", "image", "web_search"))
+_FLAT_ONES = len(_FLAT)
+"""The first of the facts of a price are its flat ones, in this order."""
 
 
-def _pairs(known: Prices, claims: Prices) -> Iterator[Pair]:
-    """Every claimed price beside the known one: flat prices, tiers (a new one beside the flat price), and prices per other units."""
-    for name in _FLAT:
-        new = getattr(claims, name)
-        if new is not None:
-            yield Pair(PRICE_COLUMNS.get(name, f"pricing.{name}"), getattr(known, name), new, name in PER_TOKEN)
+def _moved(known: Prices, claims: Prices) -> Iterator[Pair]:
+    """Every claimed price that is not the known one, beside that: flat prices, tiers (a new one beside the flat price), other units."""
+    for (field, per_token), old, new in zip(_FLAT, price_facts(known), price_facts(claims), strict=False):
+        if new is not None and old != new:
+            assert isinstance(new, Decimal) and (old is None or isinstance(old, Decimal))  # noqa: S101, PT018 - the flat ones are numbers
+            yield Pair(field, old, new, per_token)
+    if claims.tiers != known.tiers:
+        yield from _moved_tiers(known, claims)
+    if claims.per_unit != known.per_unit:
+        yield from _moved_units(known, claims)
+
+
+def _moved_tiers(known: Prices, claims: Prices) -> Iterator[Pair]:
     old_tiers = {_condition(tier): tier for tier in known.tiers}
     for tier in claims.tiers:
         for name in PER_TOKEN:
@@ -244,10 +252,16 @@ def _pairs(known: Prices, claims: Prices) -> Iterator[Pair]:
             if new is not None:
                 old = getattr(old_tiers.get(_condition(tier)), name, None)
                 base = old if old is not None else getattr(known, name) or getattr(claims, name)
-                yield Pair(f"pricing.tiers[{_named(tier)}].{name}", base, new, True)
+                if base != new:
+                    yield Pair(f"pricing.tiers[{_named(tier)}].{name}", base, new, True)
+
+
+def _moved_units(known: Prices, claims: Prices) -> Iterator[Pair]:
     old_units = {_unit(price): price.usd for price in known.per_unit}
     for price in claims.per_unit:
-        yield Pair(f"pricing.per_unit[{price.what or price.per}]", old_units.get(_unit(price)), price.usd, False)
+        old = old_units.get(_unit(price))
+        if old != price.usd:
+            yield Pair(f"pricing.per_unit[{price.what or price.per}]", old, price.usd, False)
 
 
 def _condition(tier: Tier) -> tuple[int | None, int | None, int | None]:
