@@ -104,7 +104,7 @@ class Stored(msgspec.Struct, frozen=True):
 class Hold(msgspec.Struct, frozen=True):
     """What waits for a person: the kind ("shrink", "price", …), what happened, what to do, and the ids it is about.
 
-    `detail` is `{field: [live, stated]}` of a held price, in JSON values.
+    `detail` is `{field: [live, stated]}` of a held price, in JSON values; of a change of unit it holds these by id.
     """
 
     kind: str
@@ -172,7 +172,7 @@ def needed(listing: Listing, stored: Stored) -> list[str]:
         return []
     seen = listing.seen
     came = {row_id for row_id, digest in listing.hashes.items() if hashes.get(row_id, digest) != digest}
-    came |= seen & (away | restless) & hashes.keys()
+    came |= (seen & away | restless) & hashes.keys()
     gone = {row_id for row_id in hashes if row_id not in seen and row_id not in away} | stored.due if listing.complete else set()
     return sorted(came | gone)
 
@@ -204,6 +204,8 @@ def make_plan(listing: Listing, stored: Stored) -> Plan:
     changes += [_retired(stored, row_id) for row_id in gone if row_id in stored.due]
     rejected = {row_id for row_id in away if row_id in seen and row_id not in listing.models}
     changes += [_revived(stored, row_id) for row_id in sorted(rejected)]
+    looked = {change.id for change in changes}
+    changes += [_as_it_was(stored, row_id, Kind.UPDATED) for row_id in stored.restless & known.keys() - looked]  # a pin may have ended
     return Plan(tuple(sorted(changes, key=lambda change: change.id)), unchanged, tuple(gone))
 
 
@@ -265,7 +267,7 @@ def settled(plan: Plan, stored: Stored) -> Plan:
     return msgspec.structs.replace(
         plan,
         changes=tuple(changes),
-        unchanged=plan.unchanged + len(plan.changes) - len(changes),
+        unchanged=plan.unchanged + sum(change.stated is not None for change in plan.changes) - sum(c.stated is not None for c in changes),
         beneath=beneath,
         rehashed=tuple(rehashed),
         notices=tuple(notices),

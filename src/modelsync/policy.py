@@ -44,7 +44,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
     `retired_lately` were retired within these days without a person's word: without them a slow drip would pass for ever. `accepted` and
     `doubted` are ids whose absence was confirmed or rejected; `accepted_kinds` are the holds of whole listings that were confirmed.
-    `moment` is the time and the number of this listing, None when its silence about a price means nothing.
+    `outside` are ids that are not listed only because the scope changed. `moment` is the time and the number of this listing, None when
+    its silence about a price means nothing.
     """
 
     most_listed: int = 0
@@ -52,6 +53,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     may_be_empty: bool = False
     accepted: frozenset[str] = frozenset()
     doubted: frozenset[str] = frozenset()
+    outside: frozenset[str] = frozenset()
     accepted_kinds: frozenset[str] = frozenset()
     moment: Silence | None = None
     prices: Evidence = Evidence()
@@ -74,14 +76,20 @@ def outside_scope(listing: Listing, known: Iterable[str], *, scope: str, last_sc
 def decide(plan: Plan, listing: Listing, stored: Stored, context: Context, rules: Rules) -> Plan:
     """The plan with everything taken out that is not believed, and with operators' decisions over it."""
     standing = len(stored.hashes) - len(stored.retired)
+    plan = _without(plan, context.outside)
     for refuse in (_unreadable, _empty, _other_catalog):
         hold = refuse(plan, listing, standing, context, rules)
-        if hold is not None and hold.kind not in context.accepted_kinds:
+        if hold is not None and not _is_accepted(hold, context):
             return Plan(refused=hold)
-    plan = _guard_against_shrinking(_without_doubted(plan, context), listing, context, rules)
+    plan = _guard_against_shrinking(_without(plan, context.doubted), listing, context, rules)
     judged = quarantine.judge(tuple(_forgetting(change, context.moment, rules) for change in plan.changes), context.prices, rules.prices)
     plan = msgspec.structs.replace(plan, changes=judged.changes, holds=(*plan.holds, *judged.holds), rejected=judged.rejected)
     return settled(plan, stored)
+
+
+def _is_accepted(hold: Hold, context: Context) -> bool:
+    """Whether a person has confirmed just that: a decision is about ids, and about no others."""
+    return hold.kind in context.accepted_kinds and set(hold.ids) <= context.accepted
 
 
 def _forgetting(change: Change, moment: Silence | None, rules: Rules) -> Change:
@@ -137,12 +145,12 @@ def _looks_renamed(new: list[str], gone: tuple[str, ...]) -> str:
     return "; it looks like a renaming" if gone and same * 2 >= len(gone) else ""
 
 
-def _without_doubted(plan: Plan, context: Context) -> Plan:
-    """Without the absence of models of which a person said that they are there."""
-    if not context.doubted:
+def _without(plan: Plan, present: frozenset[str]) -> Plan:
+    """Without the absence of models that are there all the same."""
+    if not present:
         return plan
-    changes = tuple(change for change in plan.changes if change.kind not in _ABSENCE or change.id not in context.doubted)
-    return msgspec.structs.replace(plan, changes=changes, gone=tuple(row_id for row_id in plan.gone if row_id not in context.doubted))
+    changes = tuple(change for change in plan.changes if change.kind not in _ABSENCE or change.id not in present)
+    return msgspec.structs.replace(plan, changes=changes, gone=tuple(row_id for row_id in plan.gone if row_id not in present))
 
 
 _ABSENCE = (Kind.MISSING, Kind.RETIRED)
@@ -169,5 +177,7 @@ def _guard_against_shrinking(plan: Plan, listing: Listing, context: Context, rul
         "No model was marked missing or retired; the rest was applied. Confirm it if they really are gone",
         suspicious,
     )
-    kept = tuple(change for change in plan.changes if change.kind not in _ABSENCE or change.id in context.accepted)
+    # This listing counts no absence, so that it is no model's third; what a person confirmed may begin to be missing with it.
+    begins = {change.id for change in plan.changes if change.kind is Kind.MISSING and change.id in context.accepted}
+    kept = tuple(change for change in plan.changes if change.kind not in _ABSENCE or change.id in begins)
     return msgspec.structs.replace(plan, changes=kept, holds=(*plan.holds, hold))

@@ -47,7 +47,7 @@ class Standing(msgspec.Struct, frozen=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a judgement needs beside a change: the time, prices of the same models elsewhere, what stands and what was refused, by id.
 
-    `priced` is the number of the provider's models with a price. `refused_units` are ids whose change of unit a person refused.
+    `priced` is the number of the provider's models with a price. `refused_units` are the details of changes of unit that a person refused.
     """
 
     now: datetime | None = None
@@ -55,7 +55,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     priced: int = 0
     standing: Mapping[str, Standing] = {}
     refused: Mapping[str, Mapping[str, Any]] = {}
-    refused_units: frozenset[str] = frozenset()
+    refused_units: Sequence[Mapping[str, Any]] = ()
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -129,14 +129,21 @@ def _unit_change(moving: Iterable[Change], priced: int, limits: Limits) -> int |
 
 def _all_held(changes: tuple[Change, ...], moving: set[str], power: int, evidence: Evidence) -> Judged:
     kept = tuple(_as_known(change) if change.id in moving else change for change in changes)
+    detail = {change.id: _detail(_moved(_known(change), claimed(change.model.prices))) for change in changes if change.id in moving}
     factor = f"×{10**power:,}" if power > 0 else f"÷{10**-power:,}"
     hold = Hold(
         UNIT_CHANGE,
         f"prices moved by {factor} together, so the unit must have changed; {len(moving):,} price changes are held",
         "The old prices stay. Confirm it only if the provider really changed its prices so; no later listing can do that by itself",
         tuple(sorted(moving)),
+        detail,
     )
-    return Judged(kept, rejected=(hold,)) if moving <= evidence.refused_units else Judged(kept, holds=(hold,))
+    refused = any(detail.items() <= each.items() for each in evidence.refused_units)
+    return Judged(kept, rejected=(hold,)) if refused else Judged(kept, holds=(hold,))
+
+
+def _detail(pairs: Iterable[Pair]) -> dict[str, list[str | None]]:
+    return {pair.field: [_digits(pair.old), _digits(pair.new)] for pair in pairs}
 
 
 def _doubted(change: Change, evidence: Evidence, limits: Limits) -> Hold | None:
@@ -146,7 +153,7 @@ def _doubted(change: Change, evidence: Evidence, limits: Limits) -> Hold | None:
     doubts = {pair: reason for pair in _moved(known, claims) if (reason := _doubt(pair, _median(pair, elsewhere), limits, paid=paid))}
     if not doubts:
         return None
-    detail = {pair.field: [_digits(pair.old), _digits(pair.new)] for pair in doubts}
+    detail = _detail(doubts)
     if _is_released(detail, doubts, evidence.standing.get(change.id), elsewhere, evidence.now, limits):
         return None
     told = "; ".join(f"{pair.field} {_told(pair)} ({reason})" for pair, reason in doubts.items())

@@ -229,8 +229,8 @@ def exit_code(report: Report, *, named: bool) -> int:
 
 def counts_of(listing: Listing, plan: Plan, *, applied: bool) -> Counts:
     """The counts of a plan; `applied` says whether the database confirmed it."""
-    created, changed = plan.count(Kind.ADDED), plan.count(Kind.UPDATED, Kind.REVIVED)
-    updated = changed - sum(change.kind is Kind.REVIVED and change.id not in listing.models for change in plan.changes)
+    created = plan.count(Kind.ADDED)
+    updated = sum(change.kind in (Kind.UPDATED, Kind.REVIVED) and change.id in listing.models for change in plan.changes)
     skipped = len(listing.rejected) + len(listing.duplicates)
     return Counts(
         fetched=listing.fetched,

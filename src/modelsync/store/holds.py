@@ -12,7 +12,7 @@ from modelsync.plan import Hold, Plan
 from modelsync.policy import Context
 from modelsync.quarantine import Standing
 from modelsync.reading import Listing
-from modelsync.store.schema import audit_log, holds, model_changes, providers, sync_results
+from modelsync.store.schema import audit_log, holds, model_changes, models, providers, sync_results, sync_runs
 
 MEMORY = timedelta(days=7)
 """How far back the largest listing is looked for."""
@@ -20,6 +20,9 @@ MEMORY = timedelta(days=7)
 DECISIONS = {"confirm": "confirmed", "reject": "rejected"}
 UNDECIDABLE = frozenset({"empty", "invalid"})
 """Kinds that hold nothing which could be applied."""
+
+OF_WHOLE_LISTS = ("empty", "invalid", "other-catalog")
+"""Kinds that keep a whole listing out."""
 
 OF_PRICES = quarantine.KINDS
 """Kinds about prices, not about absence."""
@@ -51,25 +54,29 @@ def context(connection: sa.Connection, slug: str, now: datetime, *, stored: int,
 
 
 def _retired_since(connection: sa.Connection, slug: str, since: datetime) -> set[str]:
-    changes = model_changes.c
+    """Models that were retired since then, still are, and not by a person's rollback."""
+    change, run, model = model_changes.c, sync_runs.c, models.c
     mine = sa.select(providers.c.id).where(providers.c.slug == slug).scalar_subquery()
-    recent = (changes.provider_id == mine, sa.text("kind = 'retired'"), changes.changed_at >= since)  # as the partial index says it
-    return set(connection.execute(sa.select(changes.provider_model_id).where(*recent)).scalars())
+    recent = (change.provider_id == mine, sa.text("kind = 'retired'"), change.changed_at >= since)  # as the partial index says it
+    same = sa.and_(model.provider_id == change.provider_id, model.provider_model_id == change.provider_model_id)
+    query = sa.select(change.provider_model_id).join(sync_runs, run.id == change.run_id).join(models, same)
+    still = (run.trigger != "rollback", sa.text("models.status = 'retired'"))
+    return set(connection.execute(query.where(*recent, *still)).scalars())
 
 
-def prices(connection: sa.Connection, slug: str) -> tuple[dict[str, Standing], dict[str, Any], frozenset[str]]:
-    """What stands of held prices: open ones and refused ones by model, and the models whose change of unit was refused."""
+def prices(connection: sa.Connection, slug: str) -> tuple[dict[str, Standing], dict[str, Any], list[dict[str, Any]]]:
+    """What stands of held prices: open ones and refused ones by model, and the changes of unit that were refused."""
     standing: dict[str, Standing] = {}
     refused: dict[str, Any] = {}
-    units: set[str] = set()
+    units: list[dict[str, Any]] = []
     for row in _of_prices(connection, slug):
         if row["kind"] == quarantine.UNIT_CHANGE:
-            units.update(row["ids"] if row["status"] == "rejected" else ())
+            units += [row["detail"]] if row["status"] == "rejected" else []
         elif row["status"] == "rejected":
             refused[row["ids"][0]] = row["detail"]
         else:
             standing[row["ids"][0]] = Standing(row["detail"], row["agreed_at"])
-    return standing, refused, frozenset(units)
+    return standing, refused, units
 
 
 def with_held_price(connection: sa.Connection, slug: str) -> frozenset[str]:
@@ -107,9 +114,25 @@ def note(connection: sa.Connection, slug: str, listing: Listing, plan: Plan, now
         elif row["status"] == "open":
             _resolve(connection, row["id"], "released", now, "sync", "a later listing did away with it")
         elif row["kind"] in OF_PRICES or not _concerned(row, listing, plan):
-            connection.execute(sa.update(holds).where(column.id == row["id"]).values(status="closed"))
+            _end(connection, row)
     for hold in found.values():
         _open(connection, slug, hold, now)
+
+
+def _end(connection: sa.Connection, row: sa.RowMapping) -> None:
+    """A decision has done its work: what was confirmed is complete (closed), what was rejected is over (released)."""
+    status = "closed" if row["status"] == "confirmed" else "released"
+    connection.execute(sa.update(holds).where(column.id == row["id"]).values(status=status))
+
+
+def release_whole(connection: sa.Connection, slug: str, now: datetime) -> None:
+    """The last believed listing is back as it was: whatever was held of whole listings since is done away with."""
+    wanted = (column.provider == slug, column.kind.in_(OF_WHOLE_LISTS), column.status.in_(("open", *DECISIONS.values())))
+    for row in connection.execute(sa.select(holds).where(*wanted)).mappings().all():
+        if row["status"] == "open":
+            _resolve(connection, row["id"], "released", now, "sync", "the last listing is back as it was")
+        else:
+            _end(connection, row)
 
 
 def _key(kind: str, ids: Iterable[str]) -> tuple[str, ...]:
@@ -120,6 +143,8 @@ def _key(kind: str, ids: Iterable[str]) -> tuple[str, ...]:
 def _is_the_same(hold: Hold, row: sa.RowMapping) -> bool:
     if hold.kind == quarantine.PRICE:
         return bool(row["status"] == "open" and hold.detail == row["detail"])
+    if hold.kind == quarantine.UNIT_CHANGE:
+        return bool(row["status"] == "open")
     return row["status"] == "open" or set(hold.ids) <= set(row["ids"])
 
 
@@ -142,7 +167,8 @@ def _open(connection: sa.Connection, slug: str, hold: Hold, now: datetime) -> No
 
 
 def _renew(connection: sa.Connection, row: sa.RowMapping, hold: Hold, now: datetime) -> None:
-    values = {"message": hold.message, "hint": hold.hint, "ids": list(hold.ids), "times_seen": row["times_seen"] + 1, "last_seen_at": now}
+    values: dict[str, Any] = {"message": hold.message, "hint": hold.hint, "ids": list(hold.ids), "detail": hold.detail}
+    values |= {"times_seen": row["times_seen"] + 1, "last_seen_at": now}
     values["agreed_at"] = row["agreed_at"] or now
     connection.execute(sa.update(holds).where(column.id == row["id"]).values(values))
 

@@ -82,6 +82,7 @@ def _act(store: Store, connection: sa.Connection, slug: str, person: Person) -> 
     if provider_id is None:
         raise UsageError(f"The catalog has nothing of {slug} yet", f"Sync it first: modelsync sync --providers {slug}")
     state = tickets.lock(connection, slug)
+    records.forget_listing(connection, slug)
     return Act(connection, store.bulk, slug, provider_id, store.now(connection), state["complete_seq"], person)
 
 
@@ -163,6 +164,7 @@ def decide(store: Store, hold_ids: Iterable[int], decision: str, person: Person)
     with store.writing() as connection:
         decided = holds.decide(connection, hold_ids, decision, person.name, person.reason, store.now(connection))
         for row in decided:
+            records.forget_listing(connection, row["provider"])
             if decision == "confirm" and row["kind"] in holds.OF_PRICES:
                 confirm_prices(_act(store, connection, row["provider"], person), row["ids"])
         return decided

@@ -40,7 +40,8 @@ def decided(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.Row
     context = holds.context(connection, provider.slug, now, stored=standing, may_be_empty=provider.may_be_empty)
     context = msgspec.structs.replace(
         context,
-        doubted=context.doubted | outside | kept(known.pins),
+        doubted=context.doubted | kept(known.pins),
+        outside=outside,
         moment=Silence(now, seq) if wanted.whole else None,
         prices=_evidence(connection, provider.slug, provider_id, plan, now),
     )

@@ -106,6 +106,12 @@ def succeeded(
     _insert_result(connection, ticket.run_id, result, now)
 
 
+def forget_listing(connection: sa.Connection, slug: str) -> None:
+    """Take no answer as unchanged until the next listing was looked at whole: a person has decided something."""
+    mine = provider_state.c.provider == slug
+    connection.execute(sa.update(provider_state).where(mine).values(digest=None, validators=None))
+
+
 def note_scope(connection: sa.Connection, slug: str, scope: str, outside: frozenset[str]) -> None:
     """The scope of the last complete listing, and the ids that it lacks because an earlier one had another scope."""
     values = {"absence_scope": scope, "outside_scope": sorted(outside) or None}

@@ -247,8 +247,11 @@ class Store:
         now, seq = self.now(connection), state["complete_seq"] + 1
         provider_id = provider_rows.id_of(connection, ticket.slug)
         stored = planning.stored(connection, self.bulk, self.providers[ticket.slug], provider_id, rules, seq, now)
-        kept = planning.kept(stored.pins) | frozenset(state["outside_scope"] or ())
-        stored = msgspec.structs.replace(stored, due=stored.due - kept, missing=stored.missing - planning.kept(stored.pins))
+        context = holds.context(connection, ticket.slug, now, stored=0, may_be_empty=True)
+        there = planning.kept(stored.pins) | context.doubted
+        outside = frozenset(state["outside_scope"] or ())
+        stored = msgspec.structs.replace(stored, due=stored.due - there - outside, missing=stored.missing - there)
+        holds.release_whole(connection, ticket.slug, now)
         stored = planning.with_rows(connection, provider_id, stored, sorted(stored.due))
         plan = settled(retirements(stored), stored)
         if provider_id is not None:

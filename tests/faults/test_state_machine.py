@@ -1,0 +1,561 @@
+"""The store against a reference model of the rules: any sequence of listings, hours, failures and decisions, on both databases."""
+
+import os
+import shutil
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from modelsync.errors import Failure, Kind
+from modelsync.layers import Pin
+from modelsync.model import Model, Prices, content_hash
+from modelsync.past import Recorded, differing, undone
+from modelsync.reading import Listing, Rejected
+from modelsync.registry import all_providers
+from modelsync.report import Counts, Failed, Held, NotModified, ProviderResult, Superseded, Synced
+from modelsync.store import Catalog, ChangeFilter, Commit, History, Person, Seen, Store, Ticket, operators, rollback, thaw
+from modelsync.store.schema import metadata
+from support import D
+from support_reference import COLUMNS, HIGHEST, RULES, Hold, Reference, Said
+from support_soak import note_figures
+from support_store import opened
+
+SOAK_EXAMPLES = int(os.environ.get("SOAK_EXAMPLES", "300"))
+ADA = Person("ada", "a reason")
+OURS, THEIRS = "openrouter", "deepinfra"
+SLUGS = (OURS, THEIRS)
+PREFIX = {OURS: "", THEIRS: "x/M"}  # the same models elsewhere: the last part of the id, in any case
+NUMBERS = st.integers(0, 11)
+FACTORS = [D("1.25"), D("0.5"), D(3), D(9), D(10), D(12), D("0.05"), D(150), D("0.008")]
+TIMES = {
+    "models": ["missing_since"],
+    "holds": ["created_at", "last_seen_at", "agreed_at"],
+    "model_changes": ["changed_at"],
+    "sync_runs": ["started_at", "finished_at"],
+    "sync_results": ["finished_at"],
+    "provider_state": ["ticket_until", "last_complete_at", "last_success_at", "last_attempt_at"],
+    "pins": ["created_at", "expires_at"],
+}
+
+
+def row_id(slug: str, number: int) -> str:
+    return f"{PREFIX[slug]}m{number:02}".upper() if slug == THEIRS else f"m{number:02}"
+
+
+def first_row(number: int) -> dict[str, Any]:
+    price = D(number + 1) / 1_000_000
+    return {"model_name": f"Model {number}", "context_length": 1000 + number, "pricing_prompt": price, "pricing_completion": price * 2}
+
+
+def model_of(name: str, row: dict[str, Any]) -> Model:
+    stated = {column.removeprefix("pricing_"): value.normalize() for column, value in row.items() if column.startswith("pricing_")}
+    implausible = {column: value for column, value in stated.items() if value > HIGHEST}
+    prices = Prices(**{column: value for column, value in stated.items() if column not in implausible}, implausible=implausible)
+    return Model(id=name, model_name=row.get("model_name"), context_length=row.get("context_length"), prices=prices)
+
+
+def listing_of(said: Said) -> Listing:
+    found = {name: model_of(name, dict(row)) for name, row in said.rows.items()}
+    return Listing(
+        models=found,
+        hashes={name: content_hash(model) for name, model in found.items()},
+        rejected=tuple(Rejected(position, name, "unreadable", "") for position, name in enumerate(said.unread)),
+        duplicates=tuple(list(found)[: said.duplicates]),
+        complete=said.complete,
+    )
+
+
+def hours_pass(store: Store, hours: float) -> None:
+    """Let everything that is in the database have happened earlier: its own clock decides in the code."""
+    sqlite = store.dialect == "sqlite"
+    with store.writing() as connection:
+        for table, columns in TIMES.items():
+            change = "strftime('%Y-%m-%dT%H:%M:%f000Z', {0}, '-{1} hours')" if sqlite else "{0} - interval '{1} hours'"
+            values = ", ".join(f"{name} = {change.format(name, hours)}" for name in columns)
+            connection.exec_driver_sql(f"UPDATE {table} SET {values}".replace("%", "%%") if not sqlite else f"UPDATE {table} SET {values}")
+        beneath = metadata.tables["upstream_values"]
+        for row in connection.execute(sa.select(beneath)).mappings().all():
+            silent = {name: {**since, "since": _earlier(since["since"], hours)} for name, since in row["silent"].items()}
+            mine = (beneath.c.provider_id == row["provider_id"], beneath.c.provider_model_id == row["provider_model_id"])
+            connection.execute(sa.update(beneath).where(*mine).values(silent=silent))
+
+
+def _earlier(text: str, hours: float) -> str:
+    return (datetime.fromisoformat(text) - timedelta(hours=hours)).isoformat()
+
+
+class Arena:
+    """Two open stores on one database, emptied for each example; and the figures of all examples."""
+
+    def __init__(self, database_url: str, folder: Path) -> None:
+        self.url = database_url
+        self.empty = folder / "empty.db"
+        self.examples = self.steps = self.wrong_retirements = 0
+        with opened(database_url):
+            pass
+        if self.is_sqlite:
+            shutil.copy(self.path, self.empty)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.startswith("sqlite")
+
+    @property
+    def path(self) -> Path:
+        return Path(self.url.removeprefix("sqlite:///"))
+
+    def stores(self) -> list[Store]:
+        self.examples += 1
+        if self.is_sqlite:
+            shutil.copy(self.empty, self.path)
+        found = [Store.open(self.url, all_providers()) for _ in range(2)]
+        if not self.is_sqlite:
+            names = ", ".join(metadata.tables)
+            with found[0].writing() as connection:  # past the triggers that keep the audit log
+                connection.exec_driver_sql(f"SET LOCAL session_replication_role = replica; TRUNCATE {names} RESTART IDENTITY")
+        return found
+
+
+class Catalogs(RuleBasedStateMachine):
+    def __init__(self, arena: Arena) -> None:
+        super().__init__()
+        self.arena = arena
+        self.stores = arena.stores()
+        self.reference = Reference(*SLUGS)
+        self.lists: dict[str, dict[str, dict[str, Any]]] = {slug: {} for slug in SLUGS}
+        self.unread: set[str | None] = set()
+        self.duplicates = 0
+        self.scope = "a"
+        self.valid: Ticket | None = None
+        self.slow: tuple[Ticket, Said] | None = None
+        self.moments: list[tuple[int, Any]] = []
+        for number in range(8):
+            self.lists[OURS][row_id(OURS, number)] = first_row(number)
+        self._sync(OURS)
+
+    def teardown(self) -> None:
+        try:
+            self._unwind()
+        finally:
+            for store in self.stores:
+                store.close()
+
+    @property
+    def store(self) -> Store:
+        return self.stores[0]
+
+    # What the providers list
+
+    @rule(slug=st.sampled_from(SLUGS), number=NUMBERS)
+    def list_one(self, slug: str, number: int) -> None:
+        self.lists[slug].setdefault(row_id(slug, number), first_row(number))
+
+    @rule(numbers=st.sets(NUMBERS, min_size=1, max_size=6))
+    def leave_out(self, numbers: set[int]) -> None:
+        for number in numbers:
+            self.lists[OURS].pop(row_id(OURS, number), None)
+
+    @rule(number=NUMBERS)
+    def rename(self, number: int) -> None:
+        row = self.lists[OURS].pop(row_id(OURS, number), None)
+        if row:
+            self.lists[OURS][f"new/{row_id(OURS, number)}"] = row
+
+    @rule(number=NUMBERS, column=st.sampled_from(COLUMNS[:2]), value=st.sampled_from([None, 1, 2]))
+    def edit_a_fact(self, number: int, column: str, value: int | None) -> None:
+        row = self.lists[OURS].get(row_id(OURS, number), {})
+        row.pop(column, None)
+        if value is not None:
+            row[column] = f"Name {value}" if column == "model_name" else value
+
+    @rule(slug=st.sampled_from(SLUGS), number=NUMBERS, column=st.sampled_from(COLUMNS[2:]), by=st.sampled_from(FACTORS))
+    def edit_a_price(self, slug: str, number: int, column: str, by: Decimal) -> None:
+        row = self.lists[slug].get(row_id(slug, number), {})
+        if column in row:
+            row[column] *= by
+
+    @rule(numbers=st.sets(NUMBERS, min_size=1, max_size=4) | st.just(set(range(12))), power=st.sampled_from([3, 6, -3, 1]))
+    def change_the_unit(self, numbers: set[int], power: int) -> None:
+        for number in numbers:
+            row = self.lists[OURS].get(row_id(OURS, number), {})
+            row.update({name: row[name] * D(10) ** power for name in COLUMNS[2:] if name in row})
+
+    @rule(number=NUMBERS, column=st.sampled_from(COLUMNS[2:]), value=st.sampled_from([None, D(0), D("0.02"), D("0.000004")]))
+    def set_a_price(self, number: int, column: str, value: Decimal | None) -> None:
+        row = self.lists[OURS].get(row_id(OURS, number), {})
+        row.pop(column, None)
+        if row and value is not None:
+            row[column] = value
+
+    @rule(numbers=st.sets(NUMBERS, max_size=2), anonymous=st.booleans(), duplicates=st.integers(0, 2))
+    def spoil_rows(self, numbers: set[int], anonymous: bool, duplicates: int) -> None:
+        self.unread = {row_id(OURS, number) for number in numbers} | ({None} if anonymous else set())
+        self.duplicates = duplicates
+
+    @precondition(lambda self: self.unread or self.duplicates)
+    @rule()
+    def spoil_nothing(self) -> None:
+        self.unread, self.duplicates = set(), 0
+
+    # Syncs
+
+    @rule(slug=st.sampled_from([OURS, OURS, OURS, THEIRS]), other=st.booleans())
+    def sync(self, slug: str, other: bool) -> None:
+        self._sync(slug, store=self.stores[other])
+
+    @rule(
+        numbers=st.sets(NUMBERS, min_size=1, max_size=2),
+        second=st.sampled_from(["whole", "part", "empty", "failed"]),
+        times=st.sampled_from([3, 4, 1]),
+        hours=st.sampled_from([13.03, 13.03, 0.0]),
+    )
+    def leave_out_and_sync(self, numbers: set[int], second: str, times: int, hours: float) -> None:
+        """I6: of the listings that lack a model, one may say nothing about absence."""
+        self.leave_out(numbers)
+        for attempt in range(times):
+            match second if attempt == 1 else "whole":
+                case "part":
+                    self.sync_a_part(4)
+                case "empty":
+                    self.sync_an_empty_list()
+                case "failed":
+                    self.fail()
+                case _:
+                    self._sync(OURS)
+            self.hours_pass(hours)
+
+    @rule(number=NUMBERS, by=st.sampled_from(FACTORS), times=st.integers(1, 3), hours=st.sampled_from([0.0, 3.01, 13.03]))
+    def reprice_and_sync(self, number: int, by: Decimal, times: int, hours: float) -> None:
+        self.edit_a_price(OURS, number, "pricing_prompt", by)
+        for _ in range(times):
+            self._sync(OURS)
+            self.hours_pass(hours)
+
+    @rule(numbers=st.sets(NUMBERS, min_size=3), times=st.integers(1, 3), decision=st.sampled_from(["confirm", "reject"]))
+    def shrink_and_decide(self, numbers: set[int], times: int, decision: str) -> None:
+        self.leave_out(numbers)
+        self._sync(OURS)
+        self.decide(0, decision)
+        for _ in range(times):
+            self._sync(OURS)
+            self.hours_pass(13.03)
+
+    @rule(
+        numbers=st.sets(NUMBERS, min_size=1),
+        power=st.sampled_from([3, -3]),
+        decision=st.sampled_from(["confirm", "reject"]),
+        back=st.booleans(),
+    )
+    def change_the_unit_and_decide(self, numbers: set[int], power: int, decision: str, back: bool) -> None:
+        self.change_the_unit(numbers, power)
+        self._sync(OURS)
+        self.decide(0, decision)
+        if back:
+            self.change_the_unit(numbers, -power)
+        self._sync(OURS)
+
+    @rule(number=NUMBERS, by=st.sampled_from([D("0.3"), D(1), D(2)]))
+    def they_say_much_the_same(self, number: int, by: Decimal) -> None:
+        row = self.lists[OURS].get(row_id(OURS, number))
+        if row:
+            self.lists[THEIRS][row_id(THEIRS, number)] = {**row, **{name: row[name] * by for name in COLUMNS[2:] if name in row}}
+            self._sync(THEIRS)
+
+    @rule(hours=st.sampled_from([7.01, 25.03, 90.07]))
+    def wait_and_sync(self, hours: float) -> None:
+        self.hours_pass(hours)
+        self._sync(OURS)
+
+    @rule(left=st.integers(0, 6))
+    def sync_a_part(self, left: int) -> None:
+        rows = dict(list(self._rows(OURS).items())[:left])
+        self._sync(OURS, Said(rows, complete=False))
+
+    @rule()
+    def sync_an_empty_list(self) -> None:
+        self._sync(OURS, Said({}))
+
+    @rule(again=st.booleans())
+    def sync_somebody_elses_list(self, again: bool) -> None:
+        rows = {f"other/{number}{'b' if again else ''}": first_row(number) for number in range(10)}
+        self._sync(OURS, Said(rows))
+
+    @rule()
+    def sync_the_same_again(self) -> None:
+        """I17: what was just taken changes nothing, but for what absence comes to."""
+        self._sync(OURS)
+        before, shown, changes = self._rows_of_models(), self.reference.parts[OURS].shown(), self._last_change()
+        result = self._sync(OURS)
+        if result and shown == self.reference.parts[OURS].shown():
+            assert self._rows_of_models() == before
+            assert self._last_change() == changes
+
+    @precondition(lambda self: self.reference.parts[OURS].unchanged)
+    @rule()
+    def sync_unchanged(self) -> None:
+        """The provider says that nothing changed: the same as its last listing again."""
+        part = self.reference.parts[OURS]
+        seen = self.store.seen(OURS, self.scope, 1)
+        if part.frozen or seen is None:
+            return
+        assert part.unchanged is not None
+        said, scope = part.unchanged
+        assert scope == self.scope
+        ticket = self._ticket(OURS)
+        same = ProviderResult(slug=OURS, outcome=NotModified(seen.listed), seconds=0.0)
+        self.store.confirm(ticket, seen, same, RULES)
+        self.reference.sync(OURS, said, scope)
+        self.reference.remember(OURS, ticket.run_id)
+
+    @rule()
+    def fail(self) -> None:
+        if not self.reference.parts[OURS].frozen:
+            ticket = self._ticket(OURS)
+            failed = ProviderResult(slug=OURS, outcome=Failed(Failure(Kind.TRANSIENT, "no answer", "")), seconds=0.0)
+            self.store.give_up(ticket.run_id, failed, ticket)
+            self.valid = None
+
+    @rule()
+    def begin_a_slow_fetch(self) -> None:
+        if not self.reference.parts[OURS].frozen:
+            self.slow = (self._ticket(OURS, seconds=0.0), Said(self._rows(OURS)))
+
+    @precondition(lambda self: self.slow is not None)
+    @rule()
+    def end_the_slow_fetch(self) -> None:
+        """I14, I15: it commits only if nobody has taken another ticket meanwhile."""
+        assert self.slow is not None
+        ticket, said = self.slow
+        self.slow = None
+        if self.valid is ticket:
+            self._commit(OURS, self.stores[1], ticket, said)
+        else:
+            wanted = Commit(self.store.providers[OURS], listing_of(said), None, RULES, self.scope, True)
+            assert isinstance(self.stores[1].commit(ticket, wanted, 0.0).outcome, Superseded)
+
+    @rule(scope=st.sampled_from("ab"))
+    def change_the_scope(self, scope: str) -> None:
+        self.scope = scope
+
+    @rule(hours=st.sampled_from([3.01, 7.01, 25.03, 90.07]))
+    def hours_pass(self, hours: float) -> None:
+        if hours:
+            hours_pass(self.store, hours)
+            self.reference.now += hours
+
+    # Persons
+
+    @rule(
+        slug=st.sampled_from([OURS, OURS, THEIRS]),
+        number=NUMBERS,
+        pin=st.sampled_from(
+            [
+                ("model_name", "Mine"),
+                ("context_length", None),
+                ("context_length", 16),
+                ("pricing_prompt", D("0.000005")),
+                ("pricing_completion", None),
+                ("is_active", True),
+                ("is_active", False),
+            ]
+        ),
+        hours=st.sampled_from([None, None, 10.5]),
+    )
+    def pin(self, slug: str, number: int, pin: tuple[str, Any], hours: float | None) -> None:
+        name, (column, value) = row_id(slug, number), pin
+        if name in self.reference.parts[slug].models:
+            until = None if hours is None else datetime.now(UTC) + timedelta(hours=hours)
+            operators.pin(self.store, slug, name, [Pin(column, value)], ADA, until)
+            self.reference.pin(slug, name, column, value, None if hours is None else self.reference.now + hours)
+
+    @precondition(lambda self: any(pins for part in self.reference.parts.values() for pins in part.pins.values()))
+    @rule(slug=st.sampled_from(SLUGS), index=st.integers(0, 20))
+    def unpin(self, slug: str, index: int) -> None:
+        pinned = sorted(name for name, pins in self.reference.parts[slug].pins.items() if pins)
+        if pinned:
+            name = pinned[index % len(pinned)]
+            operators.unpin(self.store, slug, name, [], ADA)
+            self.reference.unpin(slug, name)
+
+    @rule(number=NUMBERS, price=st.booleans())
+    def add(self, number: int, price: bool) -> None:
+        name = row_id(OURS, number)
+        pin: tuple[str, Any] = ("pricing_prompt", D("0.000007")) if price else ("context_length", 32)
+        if name not in self.reference.parts[OURS].models and self.reference.parts[OURS].after:
+            operators.add(self.store, OURS, name, [Pin(*pin)], ADA)
+            self.reference.add(OURS, name, *pin)
+
+    @precondition(lambda self: self._open_holds(OURS) or self._open_holds(THEIRS))
+    @rule(index=st.integers(0, 5), decision=st.sampled_from(["confirm", "confirm", "reject"]))
+    def decide(self, index: int, decision: str) -> None:
+        kinds = ("empty", "invalid") if decision == "confirm" else ()
+        standing = [(slug, hold) for slug in SLUGS for hold in self._open_holds(slug) if hold.kind not in kinds]
+        if standing:
+            slug, hold = standing[index % len(standing)]
+            (found,) = [row["id"] for row in Catalog(self.store).holds([slug], hold.kind) if tuple(row["ids"]) == hold.ids]
+            operators.decide(self.store, [found], decision, ADA)
+            self.reference.decide(slug, hold, {"confirm": "confirmed", "reject": "rejected"}[decision])
+
+    @precondition(lambda self: not self.reference.parts[OURS].frozen)
+    @rule(index=st.integers(0, 50))
+    def roll_back(self, index: int) -> None:
+        runs = list(self.reference.parts[OURS].after)
+        run_id = runs[-1 - index % len(runs)]
+        rollback(self.store, OURS, run_id, ADA)
+        self.reference.rollback(OURS, run_id)
+        self.valid = None
+
+    @precondition(lambda self: self.reference.parts[OURS].frozen)
+    @rule()
+    def thaw(self) -> None:
+        assert thaw(self.store, OURS, ADA) == self.reference.parts[OURS].frozen
+        self.reference.parts[OURS].frozen = False
+
+    # What must be so
+
+    @rule()
+    def remember(self) -> None:
+        self.moments.append((self._last_change(), self._present()))
+
+    @invariant()
+    def the_catalog_is_what_the_rules_say(self) -> None:
+        self.arena.steps += 1
+        found, wanted = self._stored(), {slug: self.reference.parts[slug].shown() for slug in SLUGS}
+        for slug, rows in found.items():
+            retired = {name for name, row in rows.items() if row["status"] == "retired"}
+            self.arena.wrong_retirements += sum(wanted[slug].get(name, {}).get("status") != "retired" for name in retired)
+        assert found == wanted, [
+            (slug, name, found[slug].get(name), wanted[slug].get(name))
+            for slug in SLUGS
+            for name in sorted(found[slug].keys() | wanted[slug].keys())
+            if found[slug].get(name) != wanted[slug].get(name)
+        ]
+
+    @invariant()
+    def what_waits_for_a_person_is_what_the_rules_say(self) -> None:
+        found = sorted((row["provider"], row["kind"], sorted(row["ids"])) for row in Catalog(self.store).holds())
+        wanted = sorted((slug, hold.kind, sorted(hold.ids)) for slug in SLUGS for hold in self._open_holds(slug))
+        assert found == wanted, (found, wanted)
+
+    @invariant()
+    def only_what_was_believed_whole_may_be_taken_as_unchanged(self) -> None:
+        if self.store.seen(OURS, self.scope, 1) is not None:
+            assert self.reference.parts[OURS].unchanged is not None
+
+    def _unwind(self) -> None:
+        """I19: history leads from the present back to every earlier state, and to nothing at all."""
+        changes = History(self.store).changes(ChangeFilter())
+        present = self._present()
+        for last, then in [(0, {}), *self.moments]:
+            later = [Recorded(row["provider"], row["provider_model_id"], row["kind"], row["fields"]) for row in changes if row["id"] > last]
+            assert (found := undone(present, later)) == then, differing(found, then)
+
+    # Tools
+
+    def _rows(self, slug: str) -> dict[str, dict[str, Any]]:
+        unread = self.unread if slug == OURS else set()
+        return {name: dict(row) for name, row in self.lists[slug].items() if name not in unread}
+
+    def _said(self, slug: str) -> Said:
+        rows = self._rows(slug)
+        if slug == THEIRS:
+            return Said(rows)
+        return Said(rows, tuple(sorted(self.unread, key=str)), duplicates=min(self.duplicates, len(rows)))
+
+    def _ticket(self, slug: str, seconds: float = 60.0) -> Ticket:
+        store = self.store
+        ticket = store.take_ticket(slug, store.begin_run("test"), seconds)
+        assert isinstance(ticket, Ticket), ticket
+        if slug == OURS:
+            self.valid = ticket
+        return ticket
+
+    def _sync(self, slug: str, said: Said | None = None, store: Store | None = None) -> ProviderResult | None:
+        """A sync as the program does it: none of a frozen provider."""
+        store = store or self.store
+        if self.reference.parts[slug].frozen:
+            assert store.kept_out(slug) is not None
+            return None
+        said = said or self._said(slug)
+        return self._commit(slug, store, self._ticket(slug), said)
+
+    def _commit(self, slug: str, store: Store, ticket: Ticket, said: Said) -> ProviderResult:
+        listing = listing_of(said)
+        counts = Counts(fetched=listing.fetched, transformed=len(said.rows), skipped=listing.fetched - len(said.rows))
+        seen = Seen(scope=self.scope, version=1, digest="d", validators=None, listed=counts) if said.complete else None
+        result = store.commit(ticket, Commit(store.providers[slug], listing, seen, RULES, self.scope, said.complete), 0.0)
+        if slug == OURS:
+            self.valid = None
+        expected = self.reference.sync(slug, said, self.scope)
+        if expected == "synced":
+            self.reference.remember(slug, ticket.run_id)
+            assert isinstance(result.outcome, Synced), result
+            counts = result.counts
+            assert counts.fetched == listing.fetched == counts.created + counts.updated + counts.unchanged + counts.skipped  # I20
+            assert counts.synced == counts.transformed == len(said.rows)
+        else:
+            assert isinstance(result.outcome, Held), result
+            assert result.outcome.reason == expected
+        return result
+
+    def _open_holds(self, slug: str) -> list[Hold]:
+        return [hold for hold in self.reference.parts[slug].holds if hold.status == "open"]
+
+    def _stored(self) -> dict[str, dict[str, dict[str, Any]]]:
+        found: dict[str, dict[str, dict[str, Any]]] = {slug: {} for slug in SLUGS}
+        names = f"status, is_active, {', '.join(COLUMNS)}"
+        with self.store.reading() as connection:
+            query = f"SELECT (SELECT slug FROM providers p WHERE p.id = provider_id) AS slug, provider_model_id, {names} FROM models"
+            for row in connection.exec_driver_sql(query).mappings():
+                prices = {name: None if row[name] is None else Decimal(row[name]) for name in COLUMNS[2:]}
+                facts = {name: row[name] for name in COLUMNS[:2]}
+                found[row["slug"]][row["provider_model_id"]] = {
+                    "status": row["status"],
+                    "is_active": bool(row["is_active"]),
+                    **facts,
+                    **prices,
+                }
+        return found
+
+    def _rows_of_models(self) -> list[Any]:
+        with self.store.reading() as connection:
+            return list(connection.exec_driver_sql("SELECT * FROM models ORDER BY id"))
+
+    def _last_change(self) -> int:
+        with self.store.reading() as connection:
+            return int(connection.exec_driver_sql("SELECT coalesce(max(id), 0) FROM model_changes").scalar_one())
+
+    def _present(self) -> Any:
+        return History(self.store).at([datetime(9999, 1, 1, tzinfo=UTC)])[0]
+
+
+def run_machine(database_url: str, folder: Path, examples: int, steps: int, **how: Any) -> None:
+    arena = Arena(database_url, folder)
+    began = time.monotonic()
+    checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+    chosen = settings(max_examples=examples, stateful_step_count=steps, deadline=None, database=None, suppress_health_check=checks, **how)
+    try:
+        run_state_machine_as_test(lambda: Catalogs(arena), settings=chosen)
+    finally:
+        figures = {"examples": arena.examples, "steps": arena.steps, "wrong_retirements": arena.wrong_retirements}
+        name = "sqlite" if arena.is_sqlite else "postgres"
+        note_figures("state machine", database=name, **figures, seconds=round(time.monotonic() - began, 1))
+    assert arena.wrong_retirements == 0
+
+
+def test_the_catalog_is_what_the_rules_say(database_url: str, tmp_path: Path):
+    examples = 40 if database_url.startswith("sqlite") else 25
+    run_machine(database_url, tmp_path, examples, steps=20, derandomize=True)
+
+
+@pytest.mark.soak
+def test_the_catalog_is_what_the_rules_say_for_long(database_url: str, tmp_path: Path):
+    run_machine(database_url, tmp_path, examples=SOAK_EXAMPLES, steps=50)
