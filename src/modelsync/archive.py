@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
+from modelsync import secrecy
 from modelsync.errors import Failure, Kind
 from modelsync.provider import Answer, Request
 from modelsync.store import KeptAnswer, Store, answers
@@ -25,9 +26,6 @@ from modelsync.store import KeptAnswer, Store, answers
 _secret = re.compile(r"key|token|secret|pass|auth|sig|cred|session|jwt", re.IGNORECASE)
 _of_paging = re.compile(r"(next|page).*token|token.*(next|page)", re.IGNORECASE)
 _ours = re.compile(r"[0-9a-f]{64}\.(gz|[a-z0-9_]+\.new)")
-
-SHORTEST_KEY = 8
-"""Shorter keys than this are found in any text by chance."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -51,12 +49,15 @@ class Archive(msgspec.Struct, frozen=True):
     days: int
     keys: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Archive({self.folder}, {self.days} days)"
+
     def keep(self, slug: str, scope: str, came: Sequence[tuple[Request, Answer]], *, whole: bool = True) -> Kept:
         """Write the answers of one sync: all of them, or none that counts. A folder that cannot be written is a warning.
 
         They are not `whole` when their pages could not be followed to an end.
         """
-        if any(key.encode() in answer.body for key in self.keys if len(key) >= SHORTEST_KEY for _, answer in came):
+        if any(secrecy.repeats(answer.url.encode() + b" " + answer.body, key) for key in self.keys for _, answer in came):
             return Kept(warnings=("the answers were not kept, because one of them repeats a key",))
         try:
             for _, answer in came:

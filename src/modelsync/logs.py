@@ -8,13 +8,19 @@ from typing import Any
 import stamina.instrumentation
 import structlog
 
+from modelsync import secrecy
+
 
 def configure(*, verbose: bool, secrets: Iterable[str]) -> None:
     """Show warnings, or with `verbose` every request and every skipped row. No value in `secrets` is ever shown."""
-    hidden = [secret for secret in secrets if len(secret) >= 4]
+    forms = {form for secret in secrets if len(secret) >= 4 for form in secrecy.forms(secret)}
+    hidden = sorted({printable(form) for form in forms} | forms, key=len, reverse=True)
 
-    def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        return {name: _redacted(value, hidden) for name, value in event.items()}
+    def redacted_line(_: object, __: str, event: MutableMapping[str, Any]) -> str:
+        line = _line(event)
+        for form in hidden:
+            line = line.replace(form, "***")
+        return line
 
     stamina.instrumentation.set_on_retry_hooks([])  # each try is logged where it is made
     structlog.configure(
@@ -22,8 +28,7 @@ def configure(*, verbose: bool, secrets: Iterable[str]) -> None:
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True),
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
-            redact,
-            _line,
+            redacted_line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -31,15 +36,7 @@ def configure(*, verbose: bool, secrets: Iterable[str]) -> None:
     )
 
 
-def _redacted(value: Any, hidden: list[str]) -> Any:
-    if not isinstance(value, str):
-        return value
-    for secret in hidden:
-        value = value.replace(secret, "***")
-    return value
-
-
-def _line(_: object, __: str, event: MutableMapping[str, Any]) -> str:
+def _line(event: MutableMapping[str, Any]) -> str:
     time, level, text = event.pop("timestamp"), event.pop("level"), event.pop("event")
     provider, trace = event.pop("provider", ""), event.pop("exception", "")
     facts = " ".join(f"{name}={value}" for name, value in event.items())

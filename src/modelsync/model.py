@@ -67,8 +67,8 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     Everything up to `image_output` is USD per token; `request` USD per request, `image` USD per image, `web_search` USD per search.
     `cache_write` is the provider's default time to live (usually five minutes). `others` holds price fields this version does not
     know, as received. `raw` (wire text and unit of each field that was read) and `problems` (why a stated price was not taken)
-    explain the values and are no part of them: they never make two prices differ. `implausible` are stated prices per token outside
-    all bounds, by field: they wait for a person.
+    explain the values and are no part of them: they never make two prices differ. `implausible` are flat prices that are stated
+    outside all bounds, by field, and `implausible_units` the other ones: they wait for a person.
     """
 
     prompt: Decimal | None = None
@@ -92,6 +92,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     raw: dict[str, str] = msgspec.field(default_factory=dict)
     problems: tuple[str, ...] = ()
     implausible: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    implausible_units: tuple[UnitPrice, ...] = ()
 
     @property
     def stated(self) -> bool:
@@ -99,20 +100,23 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
         return any(value is not None and value is not False and value != () for value in price_facts(self)[:-1])
 
 
-PRICE_FIELDS = Prices.__struct_fields__[:-3]
-"""The fields that are facts: all but `raw`, `problems` and `implausible`."""
+PRICE_FIELDS = Prices.__struct_fields__[:-4]
+"""The fields that are facts: all but `raw`, `problems` and what is implausible."""
 
 NO_PRICES = Prices()
 
 
 def price_facts(prices: Prices) -> tuple[object, ...]:
     """The values of PRICE_FIELDS, in that order."""
-    return msgspec.structs.astuple(prices)[:-3]
+    return msgspec.structs.astuple(prices)[:-4]
 
 
 def claimed(prices: Prices) -> Prices:
     """The same with implausible prices among the facts: what the provider claims, whether it can be true or not."""
-    return msgspec.structs.replace(prices, **prices.implausible, implausible={}) if prices.implausible else prices
+    if not prices.implausible and not prices.implausible_units:
+        return prices
+    units = tuple(sorted((*prices.per_unit, *prices.implausible_units), key=lambda unit_price: unit_price.what))
+    return msgspec.structs.replace(prices, **prices.implausible, per_unit=units, implausible={}, implausible_units=())
 
 
 def tier_of(prices: Prices, *, above: int | None = None, utc_start: int | None = None, utc_end: int | None = None) -> Tier:
@@ -160,8 +164,8 @@ _canonical = msgspec.json.Encoder(order="deterministic")
 def content_hash(model: Model) -> str:
     """32 hex digits over every fact and the metadata of a model; how a price was written on the wire is no fact."""
     facts = (*msgspec.structs.astuple(model)[:-1], *price_facts(model.prices))
-    if model.prices.implausible:
-        facts = (*facts, model.prices.implausible)
+    if model.prices.implausible or model.prices.implausible_units:
+        facts = (*facts, model.prices.implausible, model.prices.implausible_units)
     return hashlib.blake2b(_canonical.encode(facts), digest_size=16).hexdigest()
 
 

@@ -44,8 +44,9 @@ CENTS_PER_IMAGE_UNIT = Unit("US cents per image unit", "image unit", Decimal("1e
 LOWEST_PER_TOKEN, HIGHEST_PER_TOKEN = Decimal("1e-11"), Decimal("1e-2")
 """A stated, non-zero price per token outside these bounds is not believed (USD per token)."""
 
-_LEAST_CLAIM, _GREATEST_CLAIM = Decimal("1e-20"), Decimal("1e6")
-"""Beyond these (USD per token) no mistake in a unit leads; such a number is no price at all."""
+_CLAIMS = {"token": (Decimal("1e-20"), Decimal("1e6"))}
+_ANY_CLAIM = (Decimal(0), Decimal("1e12"))
+"""Beyond these (USD) no mistake in a unit leads; such a number is no price at all."""
 
 HIGHEST_PER_UNIT = Decimal(100_000)
 """The same for any other unit (USD)."""
@@ -133,7 +134,8 @@ def bounded(value: Decimal, per: str) -> Amount:
         return Unreadable("negative")
     low, high = (LOWEST_PER_TOKEN, HIGHEST_PER_TOKEN) if per == "token" else (Decimal(0), HIGHEST_PER_UNIT)
     if not low <= value <= high:
-        claim = value.normalize(_twelve_digits) if _LEAST_CLAIM <= value <= _GREATEST_CLAIM else None
+        least, greatest = _CLAIMS.get(per, _ANY_CLAIM)
+        claim = value.normalize(_twelve_digits) if least <= value <= greatest else None
         return Unreadable(f"{value.normalize():f} USD per {per} is outside {low:f} to {high:f}", claim)
     return value.normalize(_twelve_digits)
 
@@ -155,6 +157,7 @@ def read_prices(
     facts: dict[str, Any] = {}
     per_unit: list[UnitPrice] = []
     implausible: dict[str, Decimal] = {}
+    implausible_units: list[UnitPrice] = []
     raw_texts: dict[str, str] = {}
     others: dict[str, str] = {}
     problems: list[str] = []
@@ -175,8 +178,8 @@ def read_prices(
             continue
         raw_texts[field] = written
         if isinstance(value, Unreadable):
-            implausible |= _claim(price, value)
-            problems.append(f"price {field} = {excerpt(raw)}: {value.reason}; {'held' if price.to in implausible else 'not stated'}")
+            problems.append(f"price {field} = {excerpt(raw)}: {value.reason}; {'not stated' if value.value is None else 'held'}")
+            _claim(price, field, value.value, implausible, implausible_units)
         elif value or (zero_is_free and price.zero_is_free):
             if price.to == "per_unit":
                 per_unit.append(UnitPrice(price.unit.per, value, field))
@@ -193,12 +196,16 @@ def read_prices(
         raw=raw_texts,
         problems=tuple(problems),
         implausible=implausible,
+        implausible_units=tuple(implausible_units),
     )
 
 
-def _claim(price: Price, found: Unreadable) -> dict[str, Decimal]:
-    """A price per token that cannot be true, but is a number: a person may look at it."""
-    return {price.to: found.value} if found.value is not None and price.to in PER_TOKEN else {}
+def _claim(price: Price, field: str, value: Decimal | None, flat: dict[str, Decimal], units: list[UnitPrice]) -> None:
+    """Note a price that cannot be true, but is a number: a person may look at it."""
+    if value is not None and price.to == "per_unit":
+        units.append(UnitPrice(price.unit.per, value, field))
+    elif value is not None:
+        flat[price.to] = value
 
 
 class _Scaled(msgspec.Struct, frozen=True):

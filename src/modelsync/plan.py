@@ -195,7 +195,8 @@ def make_plan(listing: Listing, stored: Stored) -> Plan:
             unchanged += 1
         elif before is None:
             stated = listing.models[row_id]
-            model = msgspec.structs.replace(stated, prices=claimed(stated.prices)) if stated.prices.implausible else stated
+            prices = claimed(stated.prices)
+            model = stated if prices is stated.prices else msgspec.structs.replace(stated, prices=prices)
             changes.append(Change(Kind.ADDED, row_id, model, digest, stated=stated))
         else:
             changes.append(_changed(stored, row_id, listing.models[row_id], digest))

@@ -10,6 +10,7 @@ import msgspec
 
 from modelsync import quarantine
 from modelsync.layers import Silence, unstated, without_prices
+from modelsync.model import claimed
 from modelsync.plan import Change, Hold, Kind, Plan, Stored, settled
 from modelsync.quarantine import Evidence
 from modelsync.reading import Listing
@@ -97,10 +98,10 @@ def _forgetting(change: Change, moment: Silence | None, rules: Rules) -> Change:
     if change.stated is None or change.before is None:
         return change
     before = change.before.beneath.silent if change.before.beneath else {}
-    names = list(unstated(change.stated.prices, change.model.prices))
+    names = list(unstated(claimed(change.stated.prices), change.model.prices))
     if moment is None:
         return msgspec.structs.replace(change, silent={name: before[name] for name in names if name in before})
-    silent = {name: before.get(name, moment) for name in names if name not in change.stated.prices.implausible}
+    silent = {name: before.get(name, moment) for name in names}
     gone = [name for name, since in silent.items() if rules.is_due(since.since, since.seq, moment.since, moment.seq)]
     prices = without_prices(change.model.prices, gone)
     left = {name: since for name, since in silent.items() if name not in gone}

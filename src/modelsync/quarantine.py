@@ -14,7 +14,7 @@ import msgspec
 
 from modelsync.layers import PRICE_COLUMNS
 from modelsync.model import NO_PRICES, PER_TOKEN, Model, Prices, Tier, UnitPrice, claimed, price_facts
-from modelsync.money import HIGHEST_PER_TOKEN, LOWEST_PER_TOKEN
+from modelsync.money import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKEN
 from modelsync.plan import Change, Hold
 
 PRICE = "price"
@@ -164,8 +164,9 @@ def _doubted(change: Change, evidence: Evidence, limits: Limits) -> Hold | None:
 def _doubt(pair: Pair, middle: Decimal | None, limits: Limits, *, paid: bool) -> str | None:
     """Why a price is not believed; None when it is."""
     old, new = pair.old, pair.new
-    if pair.per_token and not _is_plausible(new):
-        return f"outside {_usd(LOWEST_PER_TOKEN, per_token=True)} to {_usd(HIGHEST_PER_TOKEN, per_token=True)}"
+    if not _is_plausible(new, per_token=pair.per_token):
+        bounds = (LOWEST_PER_TOKEN, HIGHEST_PER_TOKEN) if pair.per_token else (Decimal(0), HIGHEST_PER_UNIT)
+        return f"outside {' to '.join(_usd(bound, per_token=pair.per_token) for bound in bounds)}"
     if old is not None and _leaves_an_accident(pair, middle, limits):
         return None
     if old and not new:
@@ -182,7 +183,7 @@ def _doubt(pair: Pair, middle: Decimal | None, limits: Limits, *, paid: bool) ->
 def _leaves_an_accident(pair: Pair, middle: Decimal | None, limits: Limits) -> bool:
     """Whether the old price was the implausible one: out of bounds, or far from what the model costs elsewhere while the new one is not."""
     assert pair.old is not None  # noqa: S101 - the caller has looked
-    if pair.per_token and not _is_plausible(pair.old):
+    if not _is_plausible(pair.old, per_token=pair.per_token):
         return True
     if not (middle and pair.old and pair.new):
         return False
@@ -297,8 +298,8 @@ def _median(pair: Pair, elsewhere: Sequence[Prices]) -> Decimal | None:
     return median(found) if found else None
 
 
-def _is_plausible(value: Decimal) -> bool:
-    return value.is_zero() or LOWEST_PER_TOKEN <= value <= HIGHEST_PER_TOKEN
+def _is_plausible(value: Decimal, *, per_token: bool) -> bool:
+    return value.is_zero() or (LOWEST_PER_TOKEN <= value <= HIGHEST_PER_TOKEN if per_token else 0 < value <= HIGHEST_PER_UNIT)
 
 
 def _factor(one: Decimal, other: Decimal) -> Decimal:

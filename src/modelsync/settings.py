@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import json
 import os
 import re
 import tomllib
@@ -21,6 +22,9 @@ from modelsync.provider import GoogleAccount, Provider
 from modelsync.quarantine import Limits as PriceLimits
 from modelsync.registry import all_providers
 from modelsync.store import LEAST_AGE
+
+LEAST_SECRET = 8
+"""Shorter lines of a private key are none."""
 
 DEFAULT_DATABASE = "sqlite:///modelsync.db"
 
@@ -71,6 +75,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     options: Mapping[str, msgspec.Struct]
     shown: tuple[Setting, ...]
     secrets: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Settings({len(self.shown)} of them)"
 
     def scope(self, provider: Provider[Any]) -> str:
         """What a provider's listing depends on, as 16 hex digits: its options, its key, and where it is asked."""
@@ -138,10 +145,7 @@ def _toml(path: Path, *, required: bool) -> dict[str, str]:
 def _settings(source: _Source) -> Settings:
     known = all_providers()
     credentials = {slug: found for slug, provider in known.items() if (found := _credential(provider, source))}
-    secrets = {found.key for found in credentials.values() if isinstance(found, KeyCredential)}
-    secrets |= {found.json_text for found in credentials.values() if isinstance(found, GoogleCredential) and found.json_text}
     database = source.get("DATABASE_URL")
-    secrets |= _passwords(database[0]) if database else set()
     return Settings(
         database_url=database[0] if database else DEFAULT_DATABASE,
         limits=Limits(
@@ -162,8 +166,24 @@ def _settings(source: _Source) -> Settings:
         credentials=credentials,
         options={slug: _options(provider, source) for slug, provider in known.items()},
         shown=tuple(_shown(source, known)),
-        secrets=tuple(sorted(secrets, key=len, reverse=True)),
+        secrets=tuple(sorted(_secrets(source, credentials.values()), key=len, reverse=True)),
     )
+
+
+def _secrets(source: _Source, credentials: Iterable[Credential]) -> set[str]:
+    found: set[str] = set()
+    for credential in credentials:
+        if isinstance(credential, KeyCredential):
+            found.add(credential.key)
+        else:
+            found |= _private_parts(credential) | ({credential.json_text} if credential.json_text else set())
+    for name in source.names():
+        address, _ = source.get(name) or ("", "")
+        if name == "DATABASE_URL" or name.startswith("MODELSYNC_ORIGIN"):
+            found |= _passwords(address)
+        if name.startswith("MODELSYNC_ORIGIN"):
+            found |= _tokens(address)
+    return found
 
 
 def _rules(source: _Source) -> Rules:
@@ -320,10 +340,13 @@ def _setting(source: _Source, name: str, text: str, *, secret: bool) -> Setting:
     if found is None:
         return Setting(name, "", "not set", text)
     value, place = found
+    if name.startswith("MODELSYNC_ORIGIN"):
+        value = _token_before_host.sub(r"\1***@", value)
     return Setting(name, "***" if secret else _masked(value), place, text)
 
 
 _before_host = re.compile(r"((?:^(?!.*://)|://)[^:@/]*:)(.+)@")  # a password may hold any character, @ and / included
+_token_before_host = re.compile(r"(://)([^:@/]+)@")  # a user without a password: a name in a database's address, a token in an origin
 _among_parameters = re.compile(r"([?&](?:ssl)?password=)([^&]*)")
 
 
@@ -331,6 +354,25 @@ def _passwords(address: str) -> set[str]:
     """The passwords in an address, as written and decoded."""
     written = {match[2] for pattern in (_before_host, _among_parameters) for match in pattern.finditer(address)}
     return (written | {unquote(password) for password in written}) - {""}
+
+
+def _tokens(origin: str) -> set[str]:
+    written = {match[2] for match in _token_before_host.finditer(origin)}
+    return written | {unquote(token) for token in written}
+
+
+def _private_parts(credential: GoogleCredential) -> set[str]:
+    """What is secret in Google's JSON, line by line: a log may show a part of it."""
+    try:
+        text = credential.json_text or (credential.path.read_text("utf-8") if credential.path else "{}")
+        fields = json.loads(text)
+        found = {str(fields[name]) for name in _PRIVATE_FIELDS if fields.get(name)}
+    except (OSError, ValueError, TypeError, AttributeError):  # unusable, which the sync says
+        return set()
+    return {line for value in found for line in value.splitlines() if len(line) >= LEAST_SECRET and not line.startswith("-----")}
+
+
+_PRIVATE_FIELDS = ("private_key", "private_key_id", "client_secret", "refresh_token")
 
 
 def _masked(text: str) -> str:

@@ -90,7 +90,7 @@ def die_at_every(simulator: Simulator, database_url: str, tmp_path: Path, moment
     assert False in seen
 
 
-def test_c01_a_crash_at_every_statement(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+def test_c01_i10_i11_a_crash_at_every_statement(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
     """In SQLite before each; in Postgres with each on its way, which shows what comes of a commit that nobody waits for."""
     sqlite = database_url.startswith("sqlite")
     die_at_every(simulator, database_url, tmp_path, support_crash.die_before_statement if sqlite else support_crash.die_having_sent)
@@ -150,12 +150,12 @@ def kills(simulator: Simulator, database_url: str, folder: Path, wanted: int, se
     return told
 
 
-def test_c01_kill_at_random_instants(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+def test_c01_i10_i11_kill_at_random_instants(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
     kills(simulator, database_url, tmp_path, 15, seed=random.randrange(10**6))
 
 
 @pytest.mark.soak
-def test_c01_kill_at_a_thousand_random_instants(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+def test_c01_i10_i11_kill_at_a_thousand_random_instants(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
     kills(simulator, database_url, tmp_path, SOAK_KILLS, seed=random.randrange(10**6))
 
 
@@ -253,7 +253,7 @@ def test_c04_out_of_memory_at_any_point(simulator: Simulator, database_url: str,
 # Many at once
 
 
-def test_c05_eight_processes_change_what_one_changes(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+def test_c05_i13_eight_processes_change_what_one_changes(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
     values, arguments = environment(simulator), ("sync", "--database", database_url, "--providers", SLUG)
     assert program(values, database_url, tmp_path).sync([SLUG]).counts.created == 5
     simulator.set_day(1)
@@ -269,3 +269,33 @@ def test_c05_eight_processes_change_what_one_changes(simulator: Simulator, datab
     assert statuses(database_url) == {"succeeded"}
     (state,) = table(database_url, "provider_state")
     assert (state["complete_seq"], state["ticket_token"]) == (9, None)
+
+
+def test_c03_i15_a_process_that_slept_while_another_took_over_commits_nothing(
+    simulator: Simulator, database_url: str, tmp_path: Path
+) -> None:
+    values = environment(simulator)
+    here = program(values, database_url, tmp_path)
+    here.sync([SLUG])
+    simulator.set_day(1)
+    simulator.clear_requests()
+    simulator.add_fault(SLUG, "delay", seconds=1, times=1)
+    sleeper = start(values, tmp_path, "sync", "--database", database_url, "--providers", SLUG)
+    until(lambda: simulator.requests(SLUG))
+    os.kill(sleeper.pid or 0, signal.SIGSTOP)
+    support_crash.let_time_pass(database_url)  # as a minute would: its ticket has run out
+    simulator.set_day(0)
+    assert here.sync([SLUG]).status == "succeeded"
+    before = catalog_of(database_url)
+    os.kill(sleeper.pid or 0, signal.SIGCONT)
+    code_of(sleeper)
+
+    assert catalog_of(database_url) == before
+    assert "a newer sync was committed meanwhile" in output(tmp_path)
+    assert len(changes_of(database_url, SLUG)) == 5
+
+
+def catalog_of(database_url: str) -> tuple[object, ...]:
+    """What a process without a ticket may not change."""
+    (state,) = table(database_url, "provider_state")
+    return models_of(database_url, SLUG), changes_of(database_url, SLUG), state["committed_seq"], state["digest"]

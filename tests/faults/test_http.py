@@ -59,7 +59,7 @@ def test_h02_a_revoked_key_is_the_operators_turn(each_bench: Bench, capsys: pyte
     assert CANARY not in f"{everything(each_bench.database_url)} {capsys.readouterr()}"
 
 
-def test_h03_402_with_an_account_in_the_body_shows_none_of_it(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+def test_h03_i32_402_with_an_account_in_the_body_shows_none_of_it(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     body = json.dumps({"error": {"message": f"no credit left for {CANARY}", "key_id": CANARY}}).encode()
     served = bench.serve("groq", answering(http(body, f"X-Account: {CANARY}", status=f"402 {CANARY}")))
     failure = bench.failure("groq", **CAUTIOUS)
@@ -113,7 +113,7 @@ def test_h05_servers_in_trouble_are_asked_three_times_with_growing_waits(bench: 
         assert 0.95 <= second < 3
 
 
-def test_h06_redirects_are_never_followed_and_no_header_leaves(bench: Bench) -> None:
+def test_h06_i33_redirects_are_never_followed_and_no_header_leaves(bench: Bench) -> None:
     elsewhere = bench.servers.serve(answering(http(groq("a"))))
     places = {
         "groq": ("/elsewhere", None),
@@ -254,7 +254,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 
 
 @linux
-def test_h09_bombs_do_not_fill_the_memory(bench: Bench) -> None:
+def test_h09_i36_bombs_do_not_fill_the_memory(bench: Bench) -> None:
     served = bench.serve("groq", answering(http(and_more(bench, "groq", "a"))))
     settings = {"MODELSYNC_MAX_BYTES": str(CAP_MIB << 20)}
     result, base = measured_sync(bench, **settings)

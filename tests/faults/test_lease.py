@@ -132,7 +132,7 @@ def confirmed(store: Store, ticket: Ticket, before: Seen) -> object:
 
 
 @pytest.mark.parametrize("moment", [Moment.SENT, Moment.ANSWERED])
-def test_d02_a_commit_whose_acknowledgement_was_lost_is_found_in_the_database(wire: Wire, moment: Moment) -> None:
+def test_d02_i12_a_commit_whose_acknowledgement_was_lost_is_found_in_the_database(wire: Wire, moment: Moment) -> None:
     """I12: reported as what it was, and done once."""
     with opened(wire.through) as store:
         commit(store, model("a", D("0.000001")))

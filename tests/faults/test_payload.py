@@ -328,7 +328,7 @@ def endless(page: Any) -> Handler:
     return handle
 
 
-def test_p05_pages_without_end_stop_at_the_deadline(bench: Bench) -> None:
+def test_p05_i36_pages_without_end_stop_at_the_deadline(bench: Bench) -> None:
     served = {
         "openrouter": bench.serve("openrouter", endless(lambda number: links((f"m{number}",), f"/api/v1/models?offset={number}"))),
         "near": bench.serve("near", endless(lambda number: counted((f"m{number}",), number + 1))),
@@ -347,7 +347,7 @@ def test_p05_pages_without_end_stop_at_the_deadline(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1e12", "1000000000000", '"128k"', '"131072"', "1.5", "true", "[1]", "{}", "null"])
-def test_s7_a_context_length_that_is_none_is_not_stated(bench: Bench, value: str) -> None:
+def test_s07_a_context_length_that_is_none_is_not_stated(bench: Bench, value: str) -> None:
     """In a new row there is none then; a known one keeps what it had. 0 and null say nothing, and need no warning."""
     bench.serve("groq", answering(http(with_row(bench, f'{{"id": "new", "context_window": {value}}}'))))
     (result,) = bench.sync("groq").results
@@ -357,7 +357,7 @@ def test_s7_a_context_length_that_is_none_is_not_stated(bench: Bench, value: str
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1000000000000", '"128k"'])
-def test_s7_a_known_context_length_is_not_erased(bench: Bench, value: str) -> None:
+def test_s07_a_known_context_length_is_not_erased(bench: Bench, value: str) -> None:
     known = [row_id for row_id in models_of(bench.database_url, "groq") if row_id != "orchard/gpt-oss-77b"]
     row = f'{{"id": "orchard/gpt-oss-77b", "context_window": {value}}}'
     body = groq(*known, "LAST").replace(b'{"id": "LAST"}', row.encode())
@@ -376,7 +376,7 @@ def test_s7_a_known_context_length_is_not_erased(bench: Bench, value: str) -> No
         ("[]", None),
     ],
 )
-def test_s7_modalities_that_are_not_known(bench: Bench, value: str, stored: list[str] | None) -> None:
+def test_s07_modalities_that_are_not_known(bench: Bench, value: str, stored: list[str] | None) -> None:
     bench.serve("groq", answering(http(with_row(bench, f'{{"id": "new", "input_modalities": {value}}}'))))
     (result,) = bench.sync("groq").results
     assert synced(result.outcome).counts.created == 1

@@ -55,7 +55,7 @@ def made_older(database_url: str, hours: float) -> None:
             execute(database_url, f"UPDATE models SET missing_since = '{text}' WHERE id = {row['id']}")
 
 
-def test_i06_a_model_is_retired_at_its_third_absence_and_not_before(database_url: str):
+def test_i06_s05_a_model_is_retired_at_its_third_absence_and_not_before(database_url: str):
     with opened(database_url) as store:
         sync(store, "a", "b")
         assert [sync(store, "a").counts.retired for _ in range(3)] == [0, 0, 1]
@@ -245,7 +245,7 @@ def test_s06_another_providers_list_changes_nothing_until_it_is_confirmed(databa
         }
 
 
-def test_i02_an_empty_list_is_held_and_released_by_the_next_good_one(database_url: str):
+def test_i02_s01_an_empty_list_is_held_and_released_by_the_next_good_one(database_url: str):
     with opened(database_url) as store:
         sync(store, "a")
         assert isinstance(sync(store).outcome, Held)

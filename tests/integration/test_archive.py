@@ -183,9 +183,9 @@ def test_i31_no_key_is_kept(simulator: Simulator, modelsync: app.App, database_u
     assert [secret for secret in secrets if secret.encode() in text] == []
 
 
-def test_i31_answers_that_repeat_a_key_are_not_kept(simulator: Simulator, database_url: str, tmp_path: Path, folder: Path):
+def test_i31_answers_that_repeat_another_providers_key_are_not_kept(simulator: Simulator, database_url: str, tmp_path: Path, folder: Path):
     modelsync = program(environment(simulator), database_url, tmp_path, MODELSYNC_ARCHIVE=str(folder))
-    key = modelsync.settings.credentials["openrouter"]
+    key = modelsync.settings.credentials["groq"]
     assert isinstance(key, KeyCredential)
     row = {"id": "acme/scribe-2", "description": f"asked with {key.key}", "pricing": {"prompt": "0.1"}}
     simulator.set_list("openrouter", "models", [row])

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pexpect
@@ -189,6 +190,29 @@ def test_status_runs_providers_settings_and_db_tell_the_same_story(simulator: Si
     assert "demo-groq" not in run(tmp_path, "settings", env=env).stdout
     assert "schema 0003; this program needs 0003" in run(tmp_path, "db", "current", env=env).stdout
     assert "CREATE TABLE models" in run(tmp_path, "db", "upgrade", "--sql", "--database", "other.db", env=env).stdout
+
+
+def test_i29_what_is_failing_stale_or_held_shows_in_the_status_and_its_exit_code(simulator: Simulator, tmp_path: Path):
+    env = environment(tmp_path, simulator, MODELSYNC_ATTEMPTS="1")
+    assert run(tmp_path, "sync", "--providers", "near", "openrouter", env=env).returncode == 0
+    assert run(tmp_path, "status", env=env).returncode == 0
+    simulator.add_fault("near", "status", status=500)
+    simulator.add_fault("openrouter", "empty")
+    codes = [run(tmp_path, "sync", "--providers", slug, env=env).returncode for slug in ("near", "near", "near", "openrouter")]
+    assert codes == [1, 1, 1, 4]
+    shown = run(tmp_path, "status", env=env)
+    assert (shown.returncode, "1 held for a person" in shown.stdout) == (3, True)
+    states = {row["provider"]: (row["state"], row["held"]) for row in run_json(tmp_path, "status", env=env)["freshness"]}
+    assert states == {"near": ("failing", 0), "openrouter": ("fresh", 1)}
+
+    simulator.clear_faults()
+    assert run(tmp_path, "sync", "--providers", "near", "openrouter", env=env).returncode == 0
+    assert run(tmp_path, "status", env=env).returncode == 0
+    with closing(sqlite3.connect(tmp_path / "modelsync.db")) as catalog, catalog:
+        catalog.execute("UPDATE provider_state SET last_success_at = '2026-01-01T00:00:00.000000Z' WHERE provider = 'near'")
+    states = {row["provider"]: row["state"] for row in run_json(tmp_path, "status", env=env)["freshness"]}
+    assert states == {"near": "stale", "openrouter": "fresh"}
+    assert run(tmp_path, "status", env=env).returncode == 3
 
 
 def test_doctor_names_what_is_broken(simulator: Simulator, tmp_path: Path):

@@ -189,7 +189,7 @@ def test_a_next_page_at_home_is() -> None:
 @pytest.mark.parametrize(
     "origin", ["http://192.0.2.1:9", "http://example.invalid", "http://127.0.0.1.example.invalid", "http://localhost.example.invalid"]
 )
-def test_a_key_never_goes_over_plain_http_to_another_machine(origin: str) -> None:
+def test_i33_a_key_never_goes_over_plain_http_to_another_machine(origin: str) -> None:
     came = fetch_from(answering(http()), origin=origin)
     assert failed(came) == Failure(
         Kind.CONFIG, "a key would be sent over plain http", "Use https, or a loopback address, in MODELSYNC_ORIGIN"
@@ -335,7 +335,7 @@ def test_codings_that_are_not(coding: str, body: bytes, reason: str) -> None:
 # Secrets
 
 
-def test_no_message_and_no_log_line_shows_a_key(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> None:
+def test_i31_no_message_and_no_log_line_shows_a_key(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> None:
     logs.configure(verbose=True, secrets=())  # so that it is not the redaction that hides it
     request.addfinalizer(structlog.reset_defaults)
     echo = f'{{"error": "the key {CANARY} is wrong"}}'.encode()

@@ -109,7 +109,7 @@ def test_accounts_with_a_broken_field_fail_with_an_instruction(simulator: Simula
     assert "bug" not in failure.message
 
 
-def test_a_token_address_over_plain_http_gets_no_assertion(simulator: Simulator) -> None:
+def test_i33_a_token_address_over_plain_http_gets_no_assertion(simulator: Simulator) -> None:
     elsewhere = _spoilt(simulator.service_account(), token_uri="http://tokens.invalid/token")
 
     async def run() -> FetchResult:

@@ -287,7 +287,7 @@ def test_i09_a_listing_with_calls_unanswered_says_nothing_about_prices(database_
 # As a user sees it
 
 
-def test_held_confirm_and_the_exit_code(simulator: Simulator, tmp_path: Path):
+def test_i29_held_confirm_and_the_exit_code(simulator: Simulator, tmp_path: Path):
     env = environment(tmp_path, simulator)
     row = {"id": "acme/one", "pricing": {"prompt": "0.000002"}, "architecture": {"output_modalities": ["text"]}}
     simulator.set_list("openrouter", "models", [row])

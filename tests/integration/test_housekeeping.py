@@ -184,7 +184,7 @@ def test_only_the_named_providers_are_looked_at(database_url: str) -> None:
 # Purge: the deed
 
 
-def test_i28_a_purge_deletes_exactly_its_plan_and_is_written_down(database_url: str) -> None:
+def test_i07_i28_a_purge_deletes_exactly_its_plan_and_is_written_down(database_url: str) -> None:
     years_ago(database_url)
     pin(database_url, "c")
     execute(

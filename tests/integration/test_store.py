@@ -37,7 +37,7 @@ D = Decimal
 # What is written
 
 
-def test_a_commit_writes_everything_together(database_url: str) -> None:
+def test_i10_a_commit_writes_everything_together(database_url: str) -> None:
     with opened(database_url) as store:
         result = commit(store, model("b", D("0.000001")), model("a"), seen=seen("d1", Counts(fetched=2)))
 
@@ -257,7 +257,7 @@ def test_a_valid_ticket_keeps_others_out(database_url: str) -> None:
         assert (third.seq, third.token != first.token) == (first.seq + 1, True)
 
 
-def test_a_ticket_that_was_taken_over_commits_nothing(database_url: str) -> None:
+def test_i14_i15_a_ticket_that_was_taken_over_commits_nothing(database_url: str) -> None:
     with opened(database_url) as store:
         slow = ticket_for(store, seconds=0.05)
         time.sleep(0.1)
@@ -285,7 +285,7 @@ def test_an_expired_ticket_that_nobody_wanted_still_commits(database_url: str) -
         assert store.commit(slow, Commit(PROVIDER, listing(model("b")), None), 0.0).outcome == Superseded()  # once
 
 
-def test_many_threads_get_one_ticket(database_url: str) -> None:
+def test_i13_many_threads_get_one_ticket(database_url: str) -> None:
     with opened(database_url) as store:
         run_id, came = store.begin_run("test"), []
         threads = [threading.Thread(target=lambda: came.append(store.take_ticket(SLUG, run_id, 60.0))) for _ in range(8)]

@@ -258,7 +258,7 @@ def test_an_unknown_provider_is_named_with_its_neighbours(simulator: Simulator, 
     assert simulator.requests() == []
 
 
-def test_a_dry_run_leaves_no_trace_and_tells_what_the_sync_does(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+def test_i18_a_dry_run_leaves_no_trace_and_tells_what_the_sync_does(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
     modelsync = program(environment(simulator), database_url, tmp_path)
     modelsync.sync()
     simulator.set_day(1)
@@ -292,7 +292,7 @@ def _files(database_url: str) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in path.parent.glob(f"{path.name}*")}
 
 
-def test_a_dry_run_into_nothing_makes_nothing(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+def test_i18_a_dry_run_into_nothing_makes_nothing(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
     dry = program(environment(simulator), database_url, tmp_path).sync(dry_run=True)
 
     assert {slug: each.created for slug, each in counts(dry).items()} == {slug: models for slug, (models, _, _) in DAYS.items()}

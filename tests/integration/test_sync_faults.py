@@ -114,7 +114,7 @@ FAULTS: dict[str, tuple[str, str, dict[str, Any], Kind | None, str]] = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_broken_provider_is_left_as_it_was_and_alone(simulator: Simulator, database_url: str, tmp_path: Path, name: str) -> None:
+def test_i16_a_broken_provider_is_left_as_it_was_and_alone(simulator: Simulator, database_url: str, tmp_path: Path, name: str) -> None:
     slug, fault, details, kind, message = FAULTS[name]
     modelsync = program(environment(simulator), database_url, tmp_path, MODELSYNC_MAX_BYTES="8000000")
     modelsync.sync()
@@ -178,7 +178,7 @@ def test_a_commit_that_the_database_refuses_is_that_providers_own(simulator: Sim
     assert counts(modelsync.sync(["openrouter"]))["openrouter"].created == 1  # the ticket is free, the answer not taken as seen
 
 
-def test_a_provider_that_is_slower_than_its_deadline_fails_alone(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+def test_i16_a_provider_that_is_slower_than_its_deadline_fails_alone(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
     values = environment(simulator)
     program(values, database_url, tmp_path).sync()
     simulator.set_day(1)

@@ -97,7 +97,9 @@ def test_s06_another_providers_list_is_held_as_a_whole():
     refused = decided(plan, listed(*names(20, "other/")), 20).refused
     assert refused.kind == "other-catalog"
     assert refused.message.startswith("20 of 20 ids are new and 20 of 20 known ones are gone")
-    assert decided(plan, listed(*names(20, "other/")), 20, accepted_kinds=frozenset({"other-catalog"})).refused is None
+    kinds = {"accepted_kinds": frozenset({"other-catalog"})}
+    assert decided(plan, listed(*names(20, "other/")), 20, accepted=frozenset(names(20)), **kinds).refused is None
+    assert decided(plan, listed(*names(20, "other/")), 20, accepted=frozenset(names(19)), **kinds).refused is not None
 
 
 def test_s03_ids_that_only_got_a_prefix_look_like_a_renaming():

@@ -247,13 +247,18 @@ def test_i23_different_factors_are_no_change_of_unit():
     assert [hold.kind for hold in found.holds] == ["price"] * 6
 
 
-def test_i23_a_refused_change_of_unit_stays_refused_until_other_models_move():
+def test_i23_a_refused_change_of_unit_stays_refused_until_another_price_is_stated():
     known, stated = catalog(10, D(1000), 10)
-    refused = frozenset(known)
     changes = changes_of(known, stated)[2]
-    found = judge(changes, Evidence(now=NOON, priced=10, refused_units=refused), LIMITS)
+    (refused,) = judge(changes, Evidence(now=NOON, priced=10), LIMITS).holds
+    assert refused.detail["m000"] == {"pricing_prompt": ["0.000001", "0.001"], "pricing_completion": ["0.000002", "0.002"]}
+    found = judge(changes, Evidence(now=NOON, priced=10, refused_units=(refused.detail,)), LIMITS)
     assert (found.holds, [hold.kind for hold in found.rejected]) == ((), ["unit-change"])
-    found = judge(changes, Evidence(now=NOON, priced=10, refused_units=refused - {"m000"}), LIMITS)
+    fewer = {name: pair for name, pair in refused.detail.items() if name != "m000"}
+    found = judge(changes, Evidence(now=NOON, priced=10, refused_units=(fewer,)), LIMITS)
+    assert [hold.kind for hold in found.holds] == ["unit-change"]
+    other = changes_of(known, catalog(10, D(1_000_000), 10)[1])[2]
+    found = judge(other, Evidence(now=NOON, priced=10, refused_units=(refused.detail,)), LIMITS)
     assert [hold.kind for hold in found.holds] == ["unit-change"]
 
 

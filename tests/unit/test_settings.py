@@ -153,7 +153,7 @@ def test_googles_credentials(load, tmp_path):
     text = json.dumps({"type": "service_account", "private_key": KEY})
     loaded = load({"GOOGLE_VERTEX_CREDENTIALS_JSON": text, "GOOGLE_APPLICATION_CREDENTIALS": "/x.json"})
     assert loaded.credentials["google-vertex"].json_text == text
-    assert loaded.secrets == (text,)
+    assert loaded.secrets == (text, KEY)
     assert row(loaded, "GOOGLE_VERTEX_CREDENTIALS_JSON") == ("***", "environment")
     loaded = load({"GOOGLE_APPLICATION_CREDENTIALS": "/x.json"})
     assert str(loaded.credentials["google-vertex"].path) == "/x.json"
@@ -336,6 +336,12 @@ def test_i31_a_password_is_a_secret_as_written_and_decoded(load):
 
 def test_i31_a_password_in_an_origin_is_not_shown(load):
     assert row(load({"MODELSYNC_ORIGIN": f"http://me:{PASSWORD}@127.0.0.1:1"}), "MODELSYNC_ORIGIN")[0] == "http://me:***@127.0.0.1:1"
+
+
+def test_i31_a_token_in_an_origin_is_not_shown_and_is_a_secret(load):
+    loaded = load({"MODELSYNC_ORIGIN_GROQ": f"https://{KEY}%2B@proxy.test.invalid"})
+    assert row(loaded, "MODELSYNC_ORIGIN_GROQ")[0] == "https://***@proxy.test.invalid"
+    assert set(loaded.secrets) == {f"{KEY}%2B", f"{KEY}+"}
 
 
 def test_i31_no_key_is_in_anything_meant_for_people(load):

@@ -3,10 +3,11 @@
 import email.utils
 import hashlib
 import math
+import re
 import ssl
 import time
 from collections.abc import Mapping
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx2
 import stamina
@@ -17,6 +18,7 @@ from modelsync.fetch.body import BadEncoding, TooLarge, read_body
 from modelsync.fetch.origins import Origins, is_safe_for_keys, shown
 from modelsync.fetch.results import Limits
 from modelsync.provider import Answer
+from modelsync.secrecy import redacted, repeats
 
 log = structlog.get_logger("modelsync.fetch")
 
@@ -52,6 +54,7 @@ class Asker:
         self._key_variable = key_variable
         self._ends_at = ends_at
         self._bytes_left = limits.max_bytes
+        self._sent: set[str] = set()
 
     @property
     def seconds_left(self) -> float:
@@ -73,6 +76,10 @@ class Asker:
                 return await self._once(url, headers, conditional=conditional, number=attempt.num)
         raise AssertionError("a retry context returns or raises")
 
+    def without_secrets(self, failure: Failure) -> Failure:
+        """A failure that shows nothing of what was sent to authorize us, even if the provider put it where a host name belongs."""
+        return Failure(failure.kind, redacted(failure.message, self._sent), redacted(failure.hint, self._sent))
+
     def _backoff(self, error: Exception) -> bool | float:
         """Whether to try again, or after how many seconds: what the server asked for, when the deadline allows it."""
         if not isinstance(error, RequestFailed) or not error.retry:
@@ -83,19 +90,24 @@ class Asker:
 
     async def _once(self, url: str, headers: Mapping[str, str], *, conditional: bool, number: int) -> Answer:
         target = self._origins.route(self._slug, url)
-        if "Authorization" in headers and not is_safe_for_keys(target):
+        started, key = time.monotonic(), key_in(headers)
+        self._sent |= {key, *_user_information(target)} - {""}
+        if key and not is_safe_for_keys(target):
             hint = "Use https, or a loopback address, in MODELSYNC_ORIGIN"
             raise RequestFailed(Failure(Kind.CONFIG, "a key would be sent over plain http", hint))
-        started = time.monotonic()
+        place = redacted(shown(target), self._sent)
         try:
             async with self._http.stream("GET", target, headers=headers) as response:
-                log.debug("answered", provider=self._slug, url=shown(target), status=response.status_code, attempt=number)
+                log.debug("answered", provider=self._slug, url=place, status=response.status_code, attempt=number)
                 self._check_status(response, target, conditional=conditional)
                 body = await read_body(response, self._bytes_left)
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeEncodeError, BadEncoding, TooLarge, ssl.SSLError, OSError) as error:
             raise self._unreachable(error, target) from error
+        if any(repeats(body, secret) for secret in self._sent):
+            hint = f"Nothing of it was kept. Renew the key in {self._key_variable or 'MODELSYNC_ORIGIN'}, and tell the provider"
+            raise RequestFailed(Failure(Kind.UPSTREAM, f"the answer of {_host(target)} repeats the key it was asked with", hint))
         self._bytes_left -= len(body)
-        log.debug("received", provider=self._slug, url=shown(target), bytes=len(body), seconds=round(time.monotonic() - started, 3))
+        log.debug("received", provider=self._slug, url=place, bytes=len(body), seconds=round(time.monotonic() - started, 3))
         received = {name.lower(): value for name, value in response.headers.items()}
         return Answer(url=url, body=body, sha256=hashlib.sha256(body).hexdigest(), headers=received, received_at=time.time())
 
@@ -170,6 +182,18 @@ def _untrusted(error: BaseException) -> ssl.SSLError | None:
     return cause
 
 
+def key_in(headers: Mapping[str, str]) -> str:
+    """The key or token that headers carry; nothing without one."""
+    sent = (value for name, value in headers.items() if name.lower() == "authorization")  # google-auth writes it in lower case
+    return next(sent, "").partition(" ")[2]
+
+
+def _user_information(url: str) -> list[str]:
+    """What is secret before the host of an address: all of it, and its password, or its only part."""
+    written = urlsplit(url).netloc.rpartition("@")[0]
+    return [unquote(part) for part in (written, written.partition(":")[2])]
+
+
 def _host(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
@@ -177,9 +201,18 @@ def _host(url: str) -> str:
 def _place(url: str, location: str) -> str:
     """The host that a redirect leads to, for people."""
     try:
-        return _host(urljoin(url, location))[:200] or "another place"
+        host = _host(urljoin(url, location))
     except ValueError:
         return "another place"
+    return host if may_be_host(host) else "another place"
+
+
+def may_be_host(text: str) -> bool:
+    """Whether a host that a provider named may be shown: anything else is not repeated, not even in part."""
+    return _host_and_port.fullmatch(text) is not None
+
+
+_host_and_port = re.compile(r"(?:[\w.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
 
 
 def retry_after(value: str | None, now: float) -> float | None:

@@ -27,7 +27,8 @@ async def read_body(response: httpx2.Response, limit: int) -> bytes:
     if coding in ("gzip", "x-gzip"):
         async with contextlib.aclosing(response.aiter_raw()) as chunks:
             return await _gunzip(chunks, limit)
-    raise BadEncoding(f"content coding {coding[:40]!r} was not asked for")
+    named = repr(coding) if len(coding) <= 20 else "of a long name"
+    raise BadEncoding(f"content coding {named} was not asked for")
 
 
 async def _plain(chunks: AsyncIterator[bytes], limit: int) -> bytes:

@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 
 from modelsync.errors import Failure, Kind
-from modelsync.fetch.asking import LATER, Asker, NotModified, RequestFailed
+from modelsync.fetch.asking import LATER, Asker, NotModified, RequestFailed, may_be_host
 from modelsync.fetch.credentials import Credential, GoogleCredential
 from modelsync.fetch.origins import Origins
 from modelsync.fetch.results import Fetched, FetchResult, Limits, NeedsKey, Unfollowed, Unmodified, Validators
@@ -98,7 +98,7 @@ class Fetcher:
                 request = None if first_only else await asyncio.to_thread(_advance, flow, came)
         except PagingError as error:
             failure = Failure(Kind.UPSTREAM, f"the pages of the list cannot be followed: {error}", LATER)
-            return Unfollowed(failure, tuple(answers))
+            return Unfollowed(asker.without_secrets(failure), tuple(answers))
         return Fetched(tuple(answers), tuple(notes))
 
     async def _ask(
@@ -106,7 +106,7 @@ class Fetcher:
     ) -> Answer | Failure:
         endpoint = request.endpoint
         if urlsplit(request.url)[:2] != urlsplit(endpoint.at(options))[:2]:
-            raise PagingError(f"the next page is at another place, {'://'.join(urlsplit(request.url)[:2])[:200]}")
+            raise PagingError(f"the next page is at another place, {_place(request.url)}")
         conditional = validators.headers if validators and validators.url == request.url else {}
         keyed = {} if endpoint.key is KeyUse.NEVER else authorization
         # What only fills may use up half of the time that is left, so that it cannot cost the provider its sync.
@@ -117,6 +117,7 @@ class Fetcher:
         except TimeoutError:
             return Failure(Kind.TRANSIENT, f"no complete answer from {_host(request.url)} within {patience:.0f} s", LATER)
         except RequestFailed as failed:
+            failed.failure = asker.without_secrets(failed.failure)
             if endpoint.fills or (endpoint.may_be_absent and failed.status == 404):
                 return failed.failure
             raise
@@ -146,4 +147,10 @@ def _routing(origins: Origins, slug: str) -> Callable[[str], str]:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).netloc
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _place(url: str) -> str:
+    """Scheme and host of an address that a provider gave, where they can be such."""
+    scheme, host = urlsplit(url).scheme, _host(url)
+    return f"{scheme}://{host}" if scheme in ("http", "https") and may_be_host(host) else "of a name that cannot be one"

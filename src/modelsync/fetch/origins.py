@@ -13,6 +13,9 @@ class Origins(msgspec.Struct, frozen=True):
     everywhere: str | None = None
     by_slug: Mapping[str, str] = {}
 
+    def __repr__(self) -> str:
+        return f"Origins({shown(self.everywhere or '')}, {', '.join(self.by_slug)})"
+
     def route(self, slug: str, url: str) -> str:
         """The address to ask instead of `url`."""
         parts = urlsplit(url)

@@ -122,7 +122,15 @@ def prices(own: Mapping[str, msgspec.Raw], more: Mapping[str, msgspec.Raw]) -> P
     deployment = bytes(more.get("type", b"")) == b'"uptime"'  # seconds of a deployment of one's own, not of a call
     second = read_prices({} if deployment else DETAIL_PRICES, more, ignore=NO_PRICE)
     missing = {name: getattr(second, name) for name in PRICE_FIELDS if getattr(first, name) == getattr(NO_PRICES, name)}
-    both = msgspec.structs.replace(first, **missing, raw={**second.raw, **first.raw}, problems=first.problems + second.problems)
+    doubtful = {**{name: value for name, value in second.implausible.items() if name in missing}, **first.implausible}
+    both = msgspec.structs.replace(
+        first,
+        **missing,
+        raw={**second.raw, **first.raw},
+        problems=first.problems + second.problems,
+        implausible=doubtful,
+        implausible_units=first.implausible_units or second.implausible_units,
+    )
     return multiplied(both, more)
 
 
@@ -142,6 +150,7 @@ def multiplied(prices: Prices, wire: Mapping[str, msgspec.Raw]) -> Prices:
 
 PROVIDER = Provider(
     slug="deepinfra",
+    version=2,
     name="DeepInfra",
     description="Serverless inference of open models, by the token",
     site_url="https://deepinfra.com",

@@ -120,11 +120,18 @@ def prices(offer: Offer) -> Prices:
     return read_prices(PRICES, offer.pricing, zero_is_free=offer.is_free is True)  # 0 and 0 with is_free false: not known, not free
 
 
-def rank(offer: Offer) -> tuple[int, Decimal, bool, int, str]:
-    """The least is chosen: with both prices, cheapest (1 token in and 1 out), with a context, longest context, first by name."""
+def rank(offer: Offer) -> tuple[int, int, Decimal, bool, int, str]:
+    """The least is chosen: with both prices, with claims at least, cheapest (1 token in and 1 out), longest context, first by name."""
     stated = prices(offer)
     known = [price for price in (stated.prompt, stated.completion) if price is not None]
-    return 2 - len(known), sum(known, Decimal(0)), offer.context_length is None, -(offer.context_length or 0), offer.provider
+    return (
+        2 - len(known),
+        -len(stated.implausible),
+        sum(known, Decimal(0)),
+        offer.context_length is None,
+        -(offer.context_length or 0),
+        offer.provider,
+    )
 
 
 def kept(offer: Offer) -> dict[str, object]:

@@ -45,9 +45,10 @@ class History:
         with self._store.reading() as connection:
             if not migrate.current(connection):
                 return []
-            found = (dict(row) for row in connection.execution_options(yield_per=500).execute(query).mappings())
-            matching = (row for row in found if wanted.field is None or wanted.field in row["fields"])
-            return list(_first(matching, wanted.limit))
+            with connection.execution_options(yield_per=500).execute(query) as rows:  # left before its end, it must be closed
+                found = (dict(row) for row in rows.mappings())
+                matching = (row for row in found if wanted.field is None or wanted.field in row["fields"])
+                return list(_first(matching, wanted.limit))
 
     def _conditions(self, wanted: ChangeFilter) -> Iterator[sa.ColumnElement[bool]]:
         column = model_changes.c
