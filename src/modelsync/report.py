@@ -13,6 +13,9 @@ from modelsync.reading import Listing
 
 REPORT_VERSION = 1
 
+MANY_MISSING, FEW_MISSING = 0.1, 5
+"""More than this share of all models, and more than this many, absent in one run: an alarm, though each provider alone may pass."""
+
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of one provider, or of a whole run.
@@ -197,6 +200,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return run_status(self.results)
 
     @property
+    def alarm(self) -> str | None:
+        """What no provider alone would tell: too much is absent over all of them together. Such a run may be a network's fault."""
+        missing, known = self.counts.missing, self.counts.transformed + self.counts.missing
+        if len(self.succeeded) < 2 or missing <= max(FEW_MISSING, MANY_MISSING * known):
+            return None
+        hint = "`modelsync changes --kind missing` lists them before they retire"
+        return f"{missing:,} of {known:,} models are absent over all providers; {hint}"
+
+    @property
     def message(self) -> str:
         """One sentence, with the wording users' scripts know."""
         prefix = "[DRY RUN] " if self.dry_run else ""
@@ -297,6 +309,7 @@ def document(report: Report) -> dict[str, Any]:
             "total_models_transformed": counts.transformed,
             "total_models_skipped": counts.skipped,
             "total_models_synced": counts.synced,
+            "alarm": report.alarm,
             "errors": errors,
             "results": [details(report, result) for result in report.results],
         },

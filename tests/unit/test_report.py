@@ -215,6 +215,17 @@ def test_counts_are_summed_and_nothing_read_counts_nothing():
     assert [each.counts == Counts() for each in made.results] == [False, True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("missing", "alarm"),
+    [((10, 10), None), ((11, 12), "23 of 223 models are absent over all providers"), ((30,), None), ((3, 3), None)],
+)
+def test_i05_an_alarm_when_more_than_a_tenth_is_absent_over_all_providers(missing, alarm):
+    """100 models are listed by each; one provider alone has its own guard."""
+    made = report(*(Synced(Counts(fetched=100, transformed=100, missing=count), 0) for count in missing))
+    assert (made.alarm or "").startswith(alarm or "")
+    assert bool(made.alarm) is bool(alarm)
+
+
 # Counts of a plan
 
 
@@ -266,6 +277,7 @@ def test_the_document_of_a_run():
         "total_models_transformed": 148,
         "total_models_skipped": 2,
         "total_models_synced": 148,
+        "alarm": None,
         "errors": [
             {"provider": "p1", "error": "API key not configured (set GROQ_API_KEY)"},
             {"provider": "p2", "error": "api.test.invalid answered 503. Nothing was changed; try again later"},

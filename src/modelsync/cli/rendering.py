@@ -121,6 +121,9 @@ def show_report(console: Console, report: Report, database: str) -> None:
         console.print()
         count = f"{len(warned):,} warning{'s' * (len(warned) != 1)}"
         output.say(console, f"{count}; the first: {warned[0][0]}: {output.safe(warned[0][1])} (all of them with --json)")
+    if report.alarm:
+        console.print()
+        output.say(console, Text("Alarm: ", style="red").append(report.alarm, style="default"))
     console.print()
     output.say(console, _sum(report, database))
 
