@@ -78,7 +78,7 @@ def paused(simulator: Simulator, database_url: str, tmp_path: Path) -> Iterator[
     process.communicate()
 
 
-def test_c03_a_process_that_was_paused_for_too_long_commits_nothing(
+def test_c03_i15_a_process_that_was_paused_for_too_long_commits_nothing(
     simulator: Simulator, database_url: str, tmp_path: Path, paused: "subprocess.Popen[str]"
 ) -> None:
     """I15: its lease ran out, another process took over, and its own answer is the older one."""

@@ -220,7 +220,13 @@ def repeating(served: Sequence[Served], answer: Answerer, token: bytes) -> Handl
     return handle
 
 
-@pytest.mark.parametrize("how", [{}, {"origin": f"http://{PROXY}@"}], ids=["with keys", "with a token for the origin"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param({}, id="with keys"),
+        pytest.param({"origin": f"http://{PROXY}@"}, id="with a token for the origin", marks=pytest.mark.soak),
+    ],
+)
 def test_i31_i32_no_secret_and_no_raw_body_is_said_or_stored_whatever_is_answered(
     simulator: Simulator, servers: Servers, database_url: str, tmp_path: Path, how: dict[str, str]
 ) -> None:

@@ -207,7 +207,7 @@ def test_i05_a_rejected_hold_keeps_the_models_as_they_are(database_url: str, shr
     assert {status for status, _ in statuses(database_url).values()} == {"active"}
     assert [row["status"] for row in query(database_url, "SELECT * FROM holds")] == ["rejected"]
     sync(store, *many(30), "new")  # back again: the decision is over
-    assert [row["status"] for row in query(database_url, "SELECT * FROM holds")] == ["closed"]
+    assert [row["status"] for row in query(database_url, "SELECT * FROM holds")] == ["released"]
 
 
 def test_s02_fifteen_percent_less_each_time_does_not_pass(database_url: str):

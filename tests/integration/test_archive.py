@@ -16,7 +16,6 @@ import support_cli
 from modelsync import app
 from modelsync.archive import Archive, Pruned, without_secrets
 from modelsync.errors import UsageError
-from modelsync.fetch import KeyCredential
 from modelsync.provider import Request
 from modelsync.registry import all_providers
 from modelsync.report import Failed, Held, NotModified, Planned, Synced, plan_line
@@ -184,10 +183,9 @@ def test_i31_no_key_is_kept(simulator: Simulator, modelsync: app.App, database_u
 
 
 def test_i31_answers_that_repeat_another_providers_key_are_not_kept(simulator: Simulator, database_url: str, tmp_path: Path, folder: Path):
-    modelsync = program(environment(simulator), database_url, tmp_path, MODELSYNC_ARCHIVE=str(folder))
-    key = modelsync.settings.credentials["groq"]
-    assert isinstance(key, KeyCredential)
-    row = {"id": "acme/scribe-2", "description": f"asked with {key.key}", "pricing": {"prompt": "0.1"}}
+    key = "gsk-of-another-provider-4711"
+    modelsync = program(environment(simulator), database_url, tmp_path, MODELSYNC_ARCHIVE=str(folder), GROQ_API_KEY=key)
+    row = {"id": "acme/scribe-2", "description": f"asked with {key}", "pricing": {"prompt": "0.0000001"}}
     simulator.set_list("openrouter", "models", [row])
     report = modelsync.sync(["openrouter"])
     assert report.results[0].warnings[0] == "the answers were not kept, because one of them repeats a key"

@@ -150,7 +150,7 @@ def test_a_rejected_price_is_refused_until_another_is_stated(database_url: str):
             result = sync(store, dollars("m", 1000))
             assert (kinds(result), price(database_url), held(database_url)) == ([], 1, [("price", "rejected")])
         assert kinds(sync(store, dollars("m", 3000))) == ["price"]
-    assert held(database_url) == [("price", "closed"), ("price", "open")]
+    assert held(database_url) == [("price", "released"), ("price", "open")]
 
 
 def test_i22_two_later_listings_six_hours_apart_and_another_provider_release_a_price(database_url: str):
