@@ -1,11 +1,13 @@
 """Bulk writing in SQLite: one prepared statement, many rows, the driver's own executemany."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
+from modelsync.store.engine import BUSY_SECONDS
 from modelsync.store.rows import COLUMNS, KEPT, sqlite_values
 
 _UPSERT = (
@@ -37,6 +39,17 @@ def _driver(connection: sa.Connection) -> sqlite3.Connection:
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - tells the type checker which driver this is
     return driver
+
+
+@contextmanager
+def waiting_at_most(connection: sa.Connection, seconds: float) -> Iterator[None]:
+    """Wait less than usual for another program's transaction."""
+    driver = _driver(connection)
+    driver.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
 
 
 def now(connection: sa.Connection) -> str:

@@ -119,8 +119,23 @@ class Store:
         return self.transact(lambda connection: records.begin_run(connection, trigger, self.now(connection)))
 
     def beat(self, run_id: int) -> None:
-        """Record that a run is alive: its tickets stay valid, and runs that say nothing any more are marked as interrupted."""
-        self.transact(lambda connection: records.beat(connection, run_id, self.now(connection)))
+        """Record that a run is alive: its tickets stay valid, and runs that say nothing any more are marked as interrupted.
+
+        In SQLite it hardly waits: whoever keeps it from writing keeps everybody else from taking over, too, and it keeps nobody waiting.
+        """
+        if self.dialect == "postgresql":
+            self.transact(lambda connection: records.beat(connection, run_id, self.now(connection)))
+        elif self._one_writer.acquire(blocking=False):
+            try:
+                with (
+                    explaining(self.shown),
+                    self.engine.connect().execution_options(writes=True) as connection,
+                    sqlite.waiting_at_most(connection, 1.0),
+                    connection.begin(),
+                ):
+                    records.beat(connection, run_id, self.now(connection))
+            finally:
+                self._one_writer.release()
 
     def finish_run(self, report: Report, *, cancelled: bool = False) -> None:
         """Record how a run ended."""
