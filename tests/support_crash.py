@@ -79,7 +79,7 @@ def _command(values: dict[str, str], folder: Path, arguments: tuple[str, ...], f
     raise SystemExit(cli.run(list(arguments)))
 
 
-def code_of(process: ForkServerProcess, seconds: float = 60.0) -> int:
+def code_of(process: ForkServerProcess, seconds: float = 120.0) -> int:
     """How a process ended; a negative number is the signal that ended it."""
     process.join(seconds)
     if process.exitcode is None:
