@@ -109,8 +109,11 @@ def prices_of(row: Row) -> dict[str, Decimal]:
 
 
 def power(old: Decimal | None, new: Decimal) -> int:
-    """n where a price moved by exactly 10 to the n."""
-    return next((n for n in range(-12, 13) if n and old and new and new == old * Decimal(10) ** n), 0)
+    """n where a price moved by exactly 10 to the n: the same digits, n places further."""
+    if not (old and new):
+        return 0
+    one, other = old.normalize().as_tuple(), new.normalize().as_tuple()
+    return int(other.exponent) - int(one.exponent) if one.digits == other.digits else 0
 
 
 class Reference:

@@ -205,9 +205,16 @@ def make_plan(listing: Listing, stored: Stored) -> Plan:
     changes += [_retired(stored, row_id) for row_id in gone if row_id in stored.due]
     rejected = {row_id for row_id in away if row_id in seen and row_id not in listing.models}
     changes += [_revived(stored, row_id) for row_id in sorted(rejected)]
-    looked = {change.id for change in changes}
-    changes += [_as_it_was(stored, row_id, Kind.UPDATED) for row_id in stored.restless & known.keys() - looked]  # a pin may have ended
     return Plan(tuple(sorted(changes, key=lambda change: change.id)), unchanged, tuple(gone))
+
+
+def with_restless(plan: Plan, stored: Stored) -> Plan:
+    """The plan with every restless model in it: a pin may have ended on one of which the listing says nothing that is believed."""
+    others = stored.restless & stored.hashes.keys() - {change.id for change in plan.changes}
+    if not others:
+        return plan
+    changes = (*plan.changes, *(_as_it_was(stored, row_id, Kind.UPDATED) for row_id in others))
+    return msgspec.structs.replace(plan, changes=tuple(sorted(changes, key=lambda change: change.id)))
 
 
 def retirements(stored: Stored) -> Plan:

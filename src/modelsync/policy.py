@@ -11,7 +11,7 @@ import msgspec
 from modelsync import quarantine
 from modelsync.layers import Silence, unstated, without_prices
 from modelsync.model import claimed
-from modelsync.plan import Change, Hold, Kind, Plan, Stored, settled
+from modelsync.plan import Change, Hold, Kind, Plan, Stored, settled, with_restless
 from modelsync.quarantine import Evidence
 from modelsync.reading import Listing
 
@@ -85,7 +85,7 @@ def decide(plan: Plan, listing: Listing, stored: Stored, context: Context, rules
     plan = _guard_against_shrinking(_without(plan, context.doubted), listing, context, rules)
     judged = quarantine.judge(tuple(_forgetting(change, context.moment, rules) for change in plan.changes), context.prices, rules.prices)
     plan = msgspec.structs.replace(plan, changes=judged.changes, holds=(*plan.holds, *judged.holds), rejected=judged.rejected)
-    return settled(plan, stored)
+    return settled(with_restless(plan, stored), stored)
 
 
 def _is_accepted(hold: Hold, context: Context) -> bool:

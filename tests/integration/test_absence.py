@@ -245,6 +245,16 @@ def test_s06_another_providers_list_changes_nothing_until_it_is_confirmed(databa
         }
 
 
+def test_s06_a_rejected_list_stays_rejected_while_fewer_and_then_more_of_its_models_are_gone(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *many(20))
+        sync(store, *many(20, "other/"))
+        operators.decide(store, [1], "reject", Person("ada", "a mix-up at theirs"))
+        for listed in (many(20, "other/") + many(3), many(20, "other/")):  # 17 of the 20 are gone, then all again: the same mix-up
+            assert isinstance(sync(store, *listed).outcome, Held)
+            assert Catalog(store).holds() == []
+
+
 def test_i02_s01_an_empty_list_is_held_and_released_by_the_next_good_one(database_url: str):
     with opened(database_url) as store:
         sync(store, "a")

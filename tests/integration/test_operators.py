@@ -193,6 +193,16 @@ def test_an_expired_pin_is_gone_at_the_next_sync(database_url: str):
     assert (last["actor"], last["reason"]) == ("sync", "the pin expired")
 
 
+def test_an_expired_pin_ends_on_a_model_whose_absence_is_held(database_url: str):
+    with opened(database_url) as store:
+        theirs = [dollars(f"m{number:02}", 1) for number in range(12)]
+        sync(store, *theirs)
+        pin(store, "m00", until=datetime.now(UTC) + timedelta(hours=1), pricing_prompt=D("0.0000005"))
+        execute(database_url, "UPDATE pins SET expires_at = '2026-01-01T00:00:00.000000Z'")
+        assert [hold.kind for hold in sync(store, *theirs[6:]).holds] == ["shrink"]
+    assert row(database_url, "m00")["pricing_prompt"] == D("0.000001")
+
+
 def test_a_pin_over_a_held_price_leaves_the_hold_as_it_is(database_url: str):
     with opened(database_url) as store:
         sync(store, dollars("m", 1))

@@ -167,9 +167,10 @@ def _open(connection: sa.Connection, slug: str, hold: Hold, now: datetime) -> No
 
 
 def _renew(connection: sa.Connection, row: sa.RowMapping, hold: Hold, now: datetime) -> None:
-    values: dict[str, Any] = {"message": hold.message, "hint": hold.hint, "ids": list(hold.ids), "detail": hold.detail}
-    values |= {"times_seen": row["times_seen"] + 1, "last_seen_at": now}
-    values["agreed_at"] = row["agreed_at"] or now
+    """A later listing says the same; what was decided stays about the ids it was made about, even where fewer are gone now."""
+    values: dict[str, Any] = {"times_seen": row["times_seen"] + 1, "last_seen_at": now, "agreed_at": row["agreed_at"] or now}
+    if row["status"] == "open":
+        values |= {"message": hold.message, "hint": hold.hint, "ids": list(hold.ids), "detail": hold.detail}
     connection.execute(sa.update(holds).where(column.id == row["id"]).values(values))
 
 
