@@ -4,11 +4,15 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import alembic.command
+import alembic.config
+
 from modelsync.model import Model, Prices, content_hash
 from modelsync.reading import Listing
 from modelsync.registry import all_providers
 from modelsync.report import Counts, ProviderResult
 from modelsync.store import Commit, Seen, Store, Ticket
+from modelsync.store.engine import create, parse_url
 from support_sync import execute, query
 
 PROVIDER = all_providers()["openrouter"]
@@ -86,3 +90,14 @@ def touched(database_url: str) -> list[str]:
     found = [row["name"] for row in query(database_url, "SELECT name FROM touched ORDER BY name")]
     execute(database_url, "DELETE FROM touched")
     return found
+
+
+def upgraded_to(database_url: str, revision: str) -> None:
+    """Bring an empty database to an older schema, as an older modelsync left it."""
+    config = alembic.config.Config()
+    config.set_main_option("script_location", "modelsync:store/migrations")
+    engine = create(parse_url(database_url), read_only=False)
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, revision)
+    engine.dispose()

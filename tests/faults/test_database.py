@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import alembic.command
-import alembic.config
 import psycopg
 import pytest
 
@@ -21,8 +19,8 @@ import postgres
 import support_crash
 from modelsync.simulator.server import Simulator
 from modelsync.store import Schema
-from modelsync.store.engine import create, parse_url
 from support_crash import DIED, code_of, output, start, statuses, until
+from support_store import upgraded_to
 from support_sync import changes_of, environment, everything, execute, program, query, sqlite_path, table
 
 SLUG = "openrouter"
@@ -490,17 +488,6 @@ def tables(database_url: str) -> set[str]:
     else:
         found = query(database_url, "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'")
     return {row["name"] for row in found}
-
-
-def upgraded_to(database_url: str, revision: str) -> None:
-    """An older modelsync's catalog."""
-    config = alembic.config.Config()
-    config.set_main_option("script_location", "modelsync:store/migrations")
-    engine = create(parse_url(database_url), read_only=False)
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        alembic.command.upgrade(config, revision)
-    engine.dispose()
 
 
 @pytest.mark.parametrize("older", [None, "0001"])

@@ -17,9 +17,8 @@ from alembic.migration import MigrationContext
 from modelsync.errors import DatabaseError
 from modelsync.registry import all_providers
 from modelsync.store import Catalog, Commit, ModelFilter, Schema, Store
-from modelsync.store.engine import create, parse_url
 from modelsync.store.schema import metadata
-from support_store import commit, listing, model, opened, ticket_for
+from support_store import commit, listing, model, opened, ticket_for, upgraded_to
 from support_sync import everything, execute, models_of, query, sqlite_path
 
 TABLES = {"providers", "models", "model_changes", "sync_runs", "sync_results", "provider_state", "alembic_version"}
@@ -274,17 +273,6 @@ def test_a_postgres_that_is_not_there_is_told_without_its_password() -> None:
     told = refused("postgresql://someone:CANARY-7f3a@127.0.0.1:1/catalog?sslmode=disable")
     assert told.endswith("Nothing was written; check DATABASE_URL, and that the server is running")
     assert "CANARY" not in told
-
-
-def upgraded_to(database_url: str, revision: str) -> None:
-    """Bring an empty database to an older schema, as an older modelsync left it."""
-    config = alembic.config.Config()
-    config.set_main_option("script_location", "modelsync:store/migrations")
-    engine = create(parse_url(database_url), read_only=False)
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        alembic.command.upgrade(config, revision)
-    engine.dispose()
 
 
 def test_an_older_schema_is_refused_until_it_is_upgraded_and_loses_nothing(database_url: str) -> None:

@@ -6,7 +6,8 @@ from typing import Annotated
 from cyclopts import App
 
 from modelsync.cli import output
-from modelsync.cli.sync import Database, Flag, load
+from modelsync.cli.parameters import FLAG, Database
+from modelsync.cli.sync import load
 from modelsync.store import Copied, Schema, shown_address
 from modelsync.store import backup as copy_to
 from modelsync.store import restore as restored_from
@@ -22,7 +23,7 @@ def _schema(database: str | None) -> Schema:
 
 
 @app.command
-def upgrade(*, sql: Annotated[bool, Flag] = False, database: Database = None) -> int:
+def upgrade(*, sql: Annotated[bool, FLAG] = False, database: Database = None) -> int:
     """Bring the tables to this program's version, in one transaction. An empty database gets them by itself at the first sync.
 
     Parameters

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from cyclopts import Parameter
 from rich.text import Text
 
 from modelsync import app
 from modelsync.cli import output
-from modelsync.cli.sync import Database, Flag, load
+from modelsync.cli.parameters import FLAG, Database, Json, Slugs
+from modelsync.cli.sync import load
 from modelsync.errors import Failure, ModelsyncError
 from modelsync.fetch import Fetched, NeedsKey, Unfollowed
 from modelsync.reading import rows_of
@@ -25,21 +25,17 @@ Check = tuple[str, str, str]
 
 def doctor(
     *,
-    providers: Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())] = None,
-    offline: Annotated[bool, Flag] = False,
-    json: Annotated[bool, Flag] = False,
+    providers: Slugs = None,
+    offline: Annotated[bool, FLAG] = False,
+    json: Json = False,
     database: Database = None,
 ) -> int:
     """Check keys, endpoints (one light request each), database, clock and schema. Writes nothing. Exit code 1 when something is broken.
 
     Parameters
     ----------
-    providers:
-        Only these providers' keys and endpoints.
     offline:
         Make no requests.
-    json:
-        Print one JSON document.
     """
     chosen = load(database)
     program = app.build(chosen)

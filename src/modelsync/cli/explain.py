@@ -10,7 +10,8 @@ from cyclopts import Parameter
 
 from modelsync import app
 from modelsync.cli import output
-from modelsync.cli.sync import Database, Flag, load
+from modelsync.cli.parameters import Database, Json
+from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.explanation import (
     Absent,
@@ -55,21 +56,15 @@ def explain(
     field: Annotated[str | None, Parameter(negative=())] = None,
     /,
     *,
-    json: Annotated[bool, Flag] = False,
+    json: Json = False,
     database: Database = None,
 ) -> int:
     """Show how the values of a model came to be: what the provider said, what is believed, what was decided.
 
     Parameters
     ----------
-    provider:
-        The provider's slug.
-    model:
-        The model's id at that provider, exactly.
     field:
         One field, such as pricing_prompt, context_length or pricing.cache_read; without it a table of all.
-    json:
-        Print one JSON document.
     """
     (chosen,) = select([provider])
     store = app.build(load(database)).open_store(read_only=True)

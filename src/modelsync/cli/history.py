@@ -8,12 +8,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import msgspec
-from cyclopts import Parameter
 from rich.text import Text
 
 from modelsync import app
 from modelsync.cli import output, rendering
-from modelsync.cli.sync import Database, Flag, load
+from modelsync.cli.parameters import FLAG, Database, Json, ModelId, ProviderSlug, Slugs
+from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.model import Tier, UnitPrice
 from modelsync.past import Line, collapsed, differing
@@ -52,13 +52,13 @@ def moment(text: str) -> datetime:
 def changes(
     *,
     since: str = "7d",
-    provider: Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())] = None,
+    provider: Slugs = None,
     model: str | None = None,
     field: str | None = None,
     kind: str | None = None,
-    collapse: Annotated[bool, Flag] = False,
+    collapse: Annotated[bool, FLAG] = False,
     limit: int = 100,
-    json: Annotated[bool, Flag] = False,
+    json: Json = False,
     database: Database = None,
 ) -> int:
     """List what changed, newest first.
@@ -67,8 +67,6 @@ def changes(
     ----------
     since:
         From this time on: 2026-11-22, 2026-11-22T10:00, or 24h, 7d, 2w ago.
-    provider:
-        Only these providers.
     model:
         Only the model with this id.
     field:
@@ -79,8 +77,6 @@ def changes(
         Show all changes of one field of a model as one, first old to last new. JSON always has each change.
     limit:
         At most this many (0: all).
-    json:
-        Print one JSON document.
     """
     if kind is not None and kind not in SIGNS:
         raise UsageError(f"Unknown kind {kind}", f"Use one of {', '.join(SIGNS)}")
@@ -101,18 +97,8 @@ def changes(
     return 0
 
 
-def history(provider: str, model: str, /, *, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
-    """Show everything that ever happened to one model, newest first.
-
-    Parameters
-    ----------
-    provider:
-        The provider's slug.
-    model:
-        The model's id at that provider, exactly.
-    json:
-        Print one JSON document.
-    """
+def history(provider: ProviderSlug, model: ModelId, /, *, json: Json = False, database: Database = None) -> int:
+    """Show everything that ever happened to one model, newest first."""
     select([provider])
     with opened(database) as past:
         found = past.changes(ChangeFilter(providers=(provider,), model=model))
@@ -130,8 +116,8 @@ def diff(
     after: str,
     /,
     *,
-    provider: Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())] = None,
-    json: Annotated[bool, Flag] = False,
+    provider: Slugs = None,
+    json: Json = False,
     database: Database = None,
 ) -> int:
     """Compare the catalog at two times.
@@ -142,10 +128,6 @@ def diff(
         The earlier time: 2026-11-22, 2026-11-22T10:00, or 24h, 7d, 2w ago.
     after:
         The later time, likewise, or `now`.
-    provider:
-        Only these providers.
-    json:
-        Print one JSON document.
     """
     select(provider)
     times = [moment(text) if text != "now" else datetime.now(UTC) for text in (before, after)]

@@ -7,12 +7,13 @@ from cyclopts import Parameter
 
 from modelsync import app
 from modelsync.cli import output
-from modelsync.cli.sync import Database, Flag, load
+from modelsync.cli.parameters import FLAG, Database, Json, Reason, Slugs
+from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.registry import select
 from modelsync.store import Catalog, Person, operators
 
-Slugs = Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())]
+AllOf = Annotated[Slugs, Parameter(help="Everything held of these providers.")]
 Words = {"confirm": "Confirmed", "reject": "Rejected"}
 Next = {
     "confirm": "Confirmed prices are live; absent models are retired once they were absent long enough.",
@@ -24,22 +25,18 @@ def held(
     *,
     provider: Slugs = None,
     kind: str | None = None,
-    ids: Annotated[bool, Flag] = False,
-    json: Annotated[bool, Flag] = False,
+    ids: Annotated[bool, FLAG] = False,
+    json: Json = False,
     database: Database = None,
 ) -> int:
     """List what waits for a person, oldest first. Exit code 4 when something does.
 
     Parameters
     ----------
-    provider:
-        Only of these providers.
     kind:
         price, unit-change, shrink, other-catalog, empty or invalid.
     ids:
         Also name the models that each is about.
-    json:
-        Print one JSON document.
     """
     select(provider)
     store = app.build(load(database)).open_store(read_only=True)
@@ -65,10 +62,10 @@ def held(
 
 def confirm(
     *numbers: int,
-    reason: str,
-    provider: Slugs = None,
+    reason: Reason,
+    provider: AllOf = None,
     kind: str | None = None,
-    json: Annotated[bool, Flag] = False,
+    json: Json = False,
     database: Database = None,
 ) -> int:
     """Accept what is held, by number, or all of a provider or a kind. It is written to the audit log.
@@ -77,24 +74,20 @@ def confirm(
     ----------
     numbers:
         The numbers that `modelsync held` shows.
-    reason:
-        Why; others will read it.
     provider:
         Everything held of these providers.
     kind:
         Everything held of this kind.
-    json:
-        Print one JSON document.
     """
     return _decide("confirm", numbers, reason, provider, kind, json=json, database=database)
 
 
 def reject(
     *numbers: int,
-    reason: str,
-    provider: Slugs = None,
+    reason: Reason,
+    provider: AllOf = None,
     kind: str | None = None,
-    json: Annotated[bool, Flag] = False,
+    json: Json = False,
     database: Database = None,
 ) -> int:
     """Refuse what is held, by number, or all of a provider or a kind: the catalog stays as it is. It is written to the audit log.
@@ -103,14 +96,10 @@ def reject(
     ----------
     numbers:
         The numbers that `modelsync held` shows.
-    reason:
-        Why; others will read it.
     provider:
         Everything held of these providers.
     kind:
         Everything held of this kind.
-    json:
-        Print one JSON document.
     """
     return _decide("reject", numbers, reason, provider, kind, json=json, database=database)
 

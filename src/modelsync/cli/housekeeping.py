@@ -6,21 +6,19 @@ import shlex
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import groupby
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from cyclopts import Parameter
 from rich.console import Console
 
 from modelsync import app
 from modelsync.cli import output
 from modelsync.cli.history import UNITS, moment
-from modelsync.cli.sync import Database, Flag, load
+from modelsync.cli.parameters import Database, Json, Slugs
+from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.registry import select
 from modelsync.store import LEAST_AGE, Catalog, Housekeeping, Purge, PurgePlan
-
-Slugs = Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())]
 
 
 def purge(
@@ -30,7 +28,7 @@ def purge(
     provider: Slugs = None,
     plan: str | None = None,
     reason: str | None = None,
-    json: Annotated[bool, Flag] = False,
+    json: Json = False,
     database: Database = None,
 ) -> int:
     """Show what would be deleted for good; with --plan and --reason, delete exactly that. It is written to the audit log.
@@ -44,14 +42,10 @@ def purge(
         Models retired for longer than this: 365d, 52w; at least 8d.
     runs_older_than:
         Runs and results older than this, which changed nothing; at least 8d.
-    provider:
-        Only of these providers.
     plan:
         The number that the look before ended with.
     reason:
         Why; others will read it.
-    json:
-        Print one JSON document.
     """
     select(provider)
     slugs = tuple(dict.fromkeys(provider or ()))
@@ -133,7 +127,7 @@ def audit(
     since: str | None = None,
     actor: str | None = None,
     limit: int = 100,
-    json: Annotated[bool, Flag] = False,
+    json: Json = False,
     database: Database = None,
 ) -> int:
     """List what persons decided, newest first.
@@ -146,8 +140,6 @@ def audit(
         Only by this user.
     limit:
         At most this many (0: all).
-    json:
-        Print one JSON document.
     """
     begin = moment(since) if since is not None else None
     store = app.build(load(database)).open_store(read_only=True)

@@ -7,12 +7,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import msgspec
-from cyclopts import Parameter
 
 from modelsync import app
 from modelsync.cli import output
 from modelsync.cli.history import moment
-from modelsync.cli.sync import Database, Flag, load
+from modelsync.cli.parameters import FLAG, Database, Json, ModelId, ProviderSlug, Reason, Slugs
+from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.layers import PINNABLE, Pin, is_pinnable, is_price_per_token, typed
 from modelsync.money import bounded, plain
@@ -21,7 +21,6 @@ from modelsync.store import Catalog, Person, Store, operators
 from modelsync.store import rollback as go_back
 from modelsync.store import thaw as let_go
 
-Slugs = Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())]
 PER_MILLION = "/M"
 
 
@@ -83,19 +82,15 @@ def _per_token(field: str, text: str) -> Decimal | None:
     return price
 
 
-def pin(provider: str, model: str, /, *values: str, reason: str, until: str | None = None, database: Database = None) -> int:
+def pin(
+    provider: ProviderSlug, model: ModelId, /, *values: str, reason: Reason, until: str | None = None, database: Database = None
+) -> int:
     """Set fields of a model to values that win over every sync.
 
     Parameters
     ----------
-    provider:
-        The provider's slug.
-    model:
-        The model's id at that provider, exactly.
     values:
         FIELD=VALUE, such as pricing_prompt=2.5/M, context_length=200000, is_active=false, model_id=my-name or metadata.notes=ask first.
-    reason:
-        Why; others will read it.
     until:
         When it ends: 2026-12-31 or 2026-12-31T10:00. The first sync after that shows the provider's value again.
     """
@@ -108,49 +103,25 @@ def pin(provider: str, model: str, /, *values: str, reason: str, until: str | No
     return 0
 
 
-def hide(provider: str, model: str, /, *, reason: str, database: Database = None) -> int:
-    """Take a model out of use: it is not active, whatever the provider says.
-
-    Parameters
-    ----------
-    provider:
-        The provider's slug.
-    model:
-        The model's id at that provider, exactly.
-    reason:
-        Why; others will read it.
-    """
+def hide(provider: ProviderSlug, model: ModelId, /, *, reason: Reason, database: Database = None) -> int:
+    """Take a model out of use: it is not active, whatever the provider says."""
     return pin(provider, model, "is_active=false", reason=reason, database=database)
 
 
-def keep(provider: str, model: str, /, *, reason: str, database: Database = None) -> int:
-    """Keep a model active, whether the provider lists it or not.
-
-    Parameters
-    ----------
-    provider:
-        The provider's slug.
-    model:
-        The model's id at that provider, exactly.
-    reason:
-        Why; others will read it.
-    """
+def keep(provider: ProviderSlug, model: ModelId, /, *, reason: Reason, database: Database = None) -> int:
+    """Keep a model active, whether the provider lists it or not."""
     return pin(provider, model, "is_active=true", reason=reason, database=database)
 
 
-def add(provider: str, model: str, /, *values: str, reason: str, database: Database = None) -> int:
+def add(provider: ProviderSlug, model: str, /, *values: str, reason: Reason, database: Database = None) -> int:
     """Add a model that the provider does not list. It stays until its pin on is_active is removed.
 
     Parameters
     ----------
-    provider:
-        The provider's slug.
     model:
         The id to call it by at that provider.
     values:
         FIELD=VALUE, as with `modelsync pin`.
-    reason:
-        Why; others will read it.
     """
     select([provider])
     with opened(database) as store:
@@ -161,19 +132,13 @@ def add(provider: str, model: str, /, *values: str, reason: str, database: Datab
     return 0
 
 
-def unpin(provider: str, model: str, /, *fields: str, reason: str, database: Database = None) -> int:
+def unpin(provider: ProviderSlug, model: ModelId, /, *fields: str, reason: Reason, database: Database = None) -> int:
     """Remove pins of a model: what the provider said last shows at once.
 
     Parameters
     ----------
-    provider:
-        The provider's slug.
-    model:
-        The model's id at that provider, exactly.
     fields:
         Only these fields; without any, all pins of the model.
-    reason:
-        Why; others will read it.
     """
     select([provider])
     with opened(database) as store:
@@ -184,19 +149,13 @@ def unpin(provider: str, model: str, /, *fields: str, reason: str, database: Dat
     return 0
 
 
-def pins(
-    *, provider: Slugs = None, moved: Annotated[bool, Flag] = False, json: Annotated[bool, Flag] = False, database: Database = None
-) -> int:
+def pins(*, provider: Slugs = None, moved: Annotated[bool, FLAG] = False, json: Json = False, database: Database = None) -> int:
     """List what is pinned, and what the provider says beneath it.
 
     Parameters
     ----------
-    provider:
-        Only of these providers.
     moved:
         Only pins beneath which the provider moved since they were set.
-    json:
-        Print one JSON document.
     """
     select(provider)
     with opened(database, read_only=True) as store:
@@ -217,19 +176,15 @@ def pins(
     return 0
 
 
-def rollback(provider: str, /, *, to: int, reason: str, database: Database = None) -> int:
+def rollback(provider: ProviderSlug, /, *, to: int, reason: Reason, database: Database = None) -> int:
     """Bring a provider's models back to what they were after a run, and keep syncs out until `modelsync thaw`.
 
     Models that came later are retired, pins are kept, and history records it like any other change.
 
     Parameters
     ----------
-    provider:
-        The provider's slug.
     to:
         The run's number: `modelsync runs` and `modelsync changes` show them.
-    reason:
-        Why; others will read it.
     """
     select([provider])
     with opened(database) as store:
@@ -239,16 +194,8 @@ def rollback(provider: str, /, *, to: int, reason: str, database: Database = Non
     return 0
 
 
-def thaw(provider: str, /, *, reason: str, database: Database = None) -> int:
-    """Let a provider sync again that a rollback froze.
-
-    Parameters
-    ----------
-    provider:
-        The provider's slug.
-    reason:
-        Why; others will read it.
-    """
+def thaw(provider: ProviderSlug, /, *, reason: Reason, database: Database = None) -> int:
+    """Let a provider sync again that a rollback froze."""
     select([provider])
     with opened(database) as store:
         thawed = let_go(store, provider, person(reason))

@@ -1,12 +1,9 @@
 """`modelsync replay`: answers that were kept, read again."""
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
 from modelsync import app
 from modelsync.cli import output, rendering
-from modelsync.cli.sync import Database, Flag, load
+from modelsync.cli.parameters import Database, Json, Slugs
+from modelsync.cli.sync import load
 from modelsync.report import document, exit_code
 
 
@@ -14,8 +11,8 @@ def replay(
     run: int,
     /,
     *,
-    provider: Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())] = None,
-    json: Annotated[bool, Flag] = False,
+    provider: Slugs = None,
+    json: Json = False,
     database: Database = None,
 ) -> int:
     """Read the answers that were kept of a run again, with this version and these settings, and show what they would change in the
@@ -25,10 +22,6 @@ def replay(
     ----------
     run:
         The number of a run.
-    provider:
-        Only these providers.
-    json:
-        Print the report as one JSON document.
     """
     program = app.build(load(database))
     report = program.replay(run, provider)

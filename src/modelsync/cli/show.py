@@ -8,13 +8,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from cyclopts import Parameter
-
 from modelsync import app
 from modelsync import settings as settings_module
 from modelsync.cli import output
 from modelsync.cli.history import moment
-from modelsync.cli.sync import Database, Flag, load
+from modelsync.cli.parameters import FLAG, Database, Json, Slugs
+from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.registry import all_providers, select
 from modelsync.store import Catalog, History, ModelFilter, Store
@@ -40,14 +39,8 @@ def _store(database: str | None) -> Iterator[tuple[settings_module.Settings, Sto
         store.close()
 
 
-def providers(*, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
-    """List providers: whether a key is needed and set, the declared price unit, the last sync.
-
-    Parameters
-    ----------
-    json:
-        Print one JSON document.
-    """
+def providers(*, json: Json = False, database: Database = None) -> int:
+    """List providers: whether a key is needed and set, the declared price unit, the last sync."""
     with opened(database) as (chosen, catalog):
         now, known = catalog.now(), catalog.providers()
     found = [_provider(chosen, slug, known.get(slug, {})) for slug in all_providers()]
@@ -90,20 +83,20 @@ def _provider(chosen: settings_module.Settings, slug: str, known: dict[str, Any]
 
 def models(
     *query: str,
-    provider: Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())] = None,
+    provider: Slugs = None,
     modality: str | None = None,
     status: str | None = None,
     min_context: int | None = None,
     max_price: float | None = None,
-    free: Annotated[bool, Flag] = False,
-    vision: Annotated[bool, Flag] = False,
-    tools: Annotated[bool, Flag] = False,
-    reasoning: Annotated[bool, Flag] = False,
-    inactive: Annotated[bool, Flag] = False,
+    free: Annotated[bool, FLAG] = False,
+    vision: Annotated[bool, FLAG] = False,
+    tools: Annotated[bool, FLAG] = False,
+    reasoning: Annotated[bool, FLAG] = False,
+    inactive: Annotated[bool, FLAG] = False,
     as_of: str | None = None,
     limit: int = 50,
-    json: Annotated[bool, Flag] = False,
-    csv: Annotated[bool, Flag] = False,
+    json: Annotated[bool, FLAG] = False,
+    csv: Annotated[bool, FLAG] = False,
     database: Database = None,
 ) -> int:
     """Search the catalog. All words and all filters must match; prices are USD per million tokens.
@@ -112,8 +105,6 @@ def models(
     ----------
     query:
         Words looked for in ids and names.
-    provider:
-        Only these providers.
     modality:
         Exactly this modality, such as "text+image->text".
     status:
@@ -262,7 +253,7 @@ def _ends_soon(row: Mapping[str, Any], now: datetime) -> bool:
     return end is not None and row["status"] != "retired" and end <= now + SOON
 
 
-def runs(run: int | None = None, /, *, limit: int = 20, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
+def runs(run: int | None = None, /, *, limit: int = 20, json: Json = False, database: Database = None) -> int:
     """List past runs, or show one with each provider's result.
 
     Parameters
@@ -271,8 +262,6 @@ def runs(run: int | None = None, /, *, limit: int = 20, json: Annotated[bool, Fl
         The number of a run.
     limit:
         At most this many runs.
-    json:
-        Print one JSON document.
     """
     with opened(database) as (_, catalog):
         if run is not None:
@@ -311,14 +300,8 @@ def _one_run(catalog: Catalog, run: int, *, json: bool) -> int:
     return 0
 
 
-def settings(*, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
-    """List every setting, its value (secrets masked) and where it came from.
-
-    Parameters
-    ----------
-    json:
-        Print one JSON document.
-    """
+def settings(*, json: Json = False, database: Database = None) -> int:
+    """List every setting, its value (secrets masked) and where it came from."""
     chosen = load(database)
     if json:
         rows = [{"name": row.name, "value": row.value or None, "source": row.source, "help": row.help} for row in chosen.shown]

@@ -2,27 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 from modelsync import app
 from modelsync.cli import output
+from modelsync.cli.parameters import Database, Json
 from modelsync.cli.show import SOON, opened
-from modelsync.cli.sync import Database, Flag
 
 STALE_HOURS = 48
 SHOWN_HOLDS = 10
 """Holds that are told one by one."""
 
 
-def status(*, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
+def status(*, json: Json = False, database: Database = None) -> int:
     """Show how fresh the catalog is, what it holds, and what waits for a person.
 
     Exit code 3 when a provider is failing or stale, 4 when none is but something waits.
-
-    Parameters
-    ----------
-    json:
-        Print one JSON document.
     """
     with opened(database) as (chosen, catalog):
         now, counts, known, holds, pins = catalog.now(), catalog.model_counts(), catalog.providers(), catalog.holds(), catalog.pins()

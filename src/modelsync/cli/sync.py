@@ -8,13 +8,11 @@ from cyclopts import Parameter
 
 from modelsync import app, settings
 from modelsync.cli import output, rendering
+from modelsync.cli.parameters import FLAG, Database, Json, Slugs
 from modelsync.errors import UsageError
 from modelsync.report import Report, document, exit_code
 from modelsync.running import Stopped
 from modelsync.sync import Watch
-
-Flag = Parameter(negative=(), show_default=False)
-Database = Annotated[str | None, Parameter(name="--database", help="Address of the catalog; otherwise DATABASE_URL, or modelsync.db here.")]
 
 
 def load(database: str | None) -> settings.Settings:
@@ -24,10 +22,10 @@ def load(database: str | None) -> settings.Settings:
 
 def sync(
     *,
-    providers: Annotated[list[str] | None, Parameter(consume_multiple=1, negative=())] = None,
-    dry_run: Annotated[bool, Flag] = False,
+    providers: Slugs = None,
+    dry_run: Annotated[bool, FLAG] = False,
     verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative=(), show_default=False)] = False,
-    json: Annotated[bool, Flag] = False,
+    json: Json = False,
     save: Path | None = None,
     database: Database = None,
 ) -> int:
@@ -35,14 +33,10 @@ def sync(
 
     Parameters
     ----------
-    providers:
-        Only these providers (default: all).
     dry_run:
         Fetch and compare, write nothing at all, and show the plan.
     verbose:
         Log every request and every skipped row.
-    json:
-        Print the report as one JSON document.
     save:
         With --dry-run, write the plan to this file; the command apply does exactly that, or nothing if the catalog has moved on.
     """
@@ -57,15 +51,13 @@ def sync(
     return _shown(program, slugs, work, named=bool(providers), verbose=verbose, json=json)
 
 
-def apply(file: Path, /, *, json: Annotated[bool, Flag] = False, database: Database = None) -> int:
+def apply(file: Path, /, *, json: Json = False, database: Database = None) -> int:
     """Do what a saved plan says, exactly; a provider whose part of the catalog has moved on since is left as it is.
 
     Parameters
     ----------
     file:
         What `modelsync sync --dry-run --save FILE` wrote.
-    json:
-        Print the report as one JSON document.
     """
     program = app.build(load(database))
 
