@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from modelsync import app
 from modelsync.cli import output
-from modelsync.cli.parameters import Database, Json
+from modelsync.cli.parameters import Database, Json, ModelId, ProviderSlug
 from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.explanation import (
@@ -51,8 +51,8 @@ LONGEST = 60
 
 
 def explain(
-    provider: str,
-    model: str,
+    provider: ProviderSlug,
+    model: ModelId,
     field: Annotated[str | None, Parameter(negative=())] = None,
     /,
     *,
