@@ -153,6 +153,15 @@ class Reference:
         part.unchanged = (said, scope) if said.complete and not waits and not expiring else None
         return "synced"
 
+    def sync_unchanged(self, slug: str) -> None:
+        """The last listing again: whatever a person refused of other lists since is over."""
+        part = self.parts[slug]
+        assert part.unchanged is not None
+        for hold in part.holds:
+            if hold.status == "rejected" and hold.kind in ("empty", "invalid", "other-catalog"):
+                hold.status = "closed"
+        self.sync(slug, *part.unchanged)
+
     def _refused(self, part: Part, said: Said, standing: set[str], excused: set[str]) -> Hold | None:
         """I2, S6: nothing readable, nothing at all, or nearly all new and nearly all known ones gone."""
         if not said.rows:

@@ -307,12 +307,11 @@ class Catalogs(RuleBasedStateMachine):
         if part.frozen or seen is None:
             return
         assert part.unchanged is not None
-        said, scope = part.unchanged
-        assert scope == self.scope
+        assert part.unchanged[1] == self.scope
         ticket = self._ticket(OURS)
         same = ProviderResult(slug=OURS, outcome=NotModified(seen.listed), seconds=0.0)
         self.store.confirm(ticket, seen, same, RULES)
-        self.reference.sync(OURS, said, scope)
+        self.reference.sync_unchanged(OURS)
         self.reference.remember(OURS, ticket.run_id)
 
     @rule()

@@ -10,7 +10,7 @@ from modelsync.errors import UsageError
 from modelsync.model import Model
 from modelsync.policy import Rules
 from modelsync.reading import Listing, Rejected
-from modelsync.report import Held, NotModified, ProviderResult, Synced
+from modelsync.report import Counts, Held, NotModified, ProviderResult, Synced
 from modelsync.simulator.server import Simulator
 from modelsync.store import Catalog, Commit, Person, Store, operators
 from support_cli import environment, run, run_json
@@ -243,6 +243,25 @@ def test_s06_another_providers_list_changes_nothing_until_it_is_confirmed(databa
             **{name[:5]: "retired" for name in many(20)},
             "other": "active",
         }
+
+
+def test_s06_a_confirmed_list_that_does_not_change_still_lets_the_models_go(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *many(20))
+        sync(store, *many(20, "other/"))
+        operators.decide(store, [1], "confirm", Person("ada", "they renamed everything"))
+        sync(store, *many(20, "other/"))
+        for _ in range(2):  # their bytes are the same: no list is read
+            ticket = ticket_for(store)
+            same = ProviderResult(slug=SLUG, outcome=NotModified(Counts(fetched=20)), seconds=0.0)
+            store.confirm(ticket, seen("d"), same, AT_ONCE)
+        assert {name[:5]: status for name, (status, _) in statuses(database_url).items()} == {
+            **{name[:5]: "retired" for name in many(20)},
+            "other": "active",
+        }
+        assert [row["status"] for row in query(database_url, "SELECT status FROM holds")] == ["confirmed"]
+        assert sync(store, *many(20, "other/")).holds == ()
+        assert [row["status"] for row in query(database_url, "SELECT status FROM holds")] == ["closed"]
 
 
 def test_s06_a_rejected_list_stays_rejected_while_fewer_and_then_more_of_its_models_are_gone(database_url: str):

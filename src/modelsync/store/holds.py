@@ -125,13 +125,16 @@ def _end(connection: sa.Connection, row: sa.RowMapping) -> None:
     connection.execute(sa.update(holds).where(column.id == row["id"]).values(status=status))
 
 
-def release_whole(connection: sa.Connection, slug: str, now: datetime) -> None:
-    """The last believed listing is back as it was: whatever was held of whole listings since is done away with."""
+def release_whole(connection: sa.Connection, slug: str, gone: frozenset[str], now: datetime) -> None:
+    """The last believed listing is back as it was: whatever was held of whole listings since is done away with.
+
+    It may be one that a person confirmed: that decision stands while models that it was about are `gone`, and not retired.
+    """
     wanted = (column.provider == slug, column.kind.in_(OF_WHOLE_LISTS), column.status.in_(("open", *DECISIONS.values())))
     for row in connection.execute(sa.select(holds).where(*wanted)).mappings().all():
         if row["status"] == "open":
             _resolve(connection, row["id"], "released", now, "sync", "the last listing is back as it was")
-        else:
+        elif row["status"] == "rejected" or gone.isdisjoint(row["ids"]):
             _end(connection, row)
 
 

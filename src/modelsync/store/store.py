@@ -80,7 +80,8 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A transaction that only reads, and sees one state of the catalog throughout."""
-        with explaining(self.shown), self.engine.connect() as connection, connection.begin():
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True} if self.dialect == "postgresql" else {}
+        with explaining(self.shown), self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -263,10 +264,9 @@ class Store:
         provider_id = provider_rows.id_of(connection, ticket.slug)
         stored = planning.stored(connection, self.bulk, self.providers[ticket.slug], provider_id, rules, seq, now)
         context = holds.context(connection, ticket.slug, now, stored=0, may_be_empty=True)
-        there = planning.kept(stored.pins) | context.doubted
-        outside = frozenset(state["outside_scope"] or ())
-        stored = msgspec.structs.replace(stored, due=stored.due - there - outside, missing=stored.missing - there)
-        holds.release_whole(connection, ticket.slug, now)
+        there = planning.kept(stored.pins) | context.doubted | frozenset(state["outside_scope"] or ())
+        stored = msgspec.structs.replace(stored, due=stored.due - there, missing=stored.missing - there)
+        holds.release_whole(connection, ticket.slug, stored.missing, now)
         stored = planning.with_rows(connection, provider_id, stored, sorted(stored.due))
         plan = settled(retirements(stored), stored)
         if provider_id is not None:
