@@ -186,9 +186,7 @@ def test_reading_goes_on_while_another_writes(database_url: str) -> None:
         with opened(database_url, read_only=True) as reader, reader.reading() as connection:
             before = connection.exec_driver_sql("SELECT count(*) FROM models").scalar_one()
             commit(writer, model("a"), model("b"))
-            assert connection.exec_driver_sql("SELECT count(*) FROM models").scalar_one() == before + (
-                not database_url.startswith("sqlite")
-            )
+            assert connection.exec_driver_sql("SELECT count(*) FROM models").scalar_one() == before == 1  # one state throughout
 
 
 # What goes wrong with a file
