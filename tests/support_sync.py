@@ -24,7 +24,7 @@ DOCUMENTS = {
 MONEY = {"pricing_prompt", "pricing_completion", "pricing_image", "pricing_request"}
 TABLES = (
     *("providers", "models", "model_changes", "sync_runs", "sync_results", "provider_state"),
-    *("holds", "audit_log", "pins", "upstream_values", "answers"),
+    *("holds", "audit_log", "pins", "upstream_values", "answers", "api_keys"),
 )
 
 KEYS = {"provider_state": "provider", "upstream_values": "provider_id, provider_model_id"}

@@ -33,9 +33,9 @@ def unwatched(_slug: str, _event: sync.Step | ProviderResult) -> None:
 class App:
     """modelsync with its settings. Every method blocks, and refuses to run inside a running event loop."""
 
-    def __init__(self, settings: Settings, *, verbose: bool = False) -> None:
+    def __init__(self, settings: Settings, *, verbose: bool = False, serving: bool = False) -> None:
         self.settings = settings
-        logs.configure(verbose=verbose, secrets=settings.secrets)
+        logs.configure(verbose=verbose, secrets=settings.secrets, serving=serving)
 
     def open_store(self, *, read_only: bool = False) -> Store:
         """The catalog's database. Raises DatabaseError."""
@@ -72,8 +72,13 @@ class App:
         watch: Watch = unwatched,
         trigger: str = "api",
         save: Path | None = None,
+        wait: bool = True,
+        handle: running.Handle | None = None,
     ) -> Report:
         """Sync the named providers, or all, and say what came of it. A dry run writes nothing at all, but for its plans to a file `save`.
+
+        A provider that another run is at is waited for, or without `wait` reported as busy. With a `handle`, another thread learns
+        the run's number and can stop it (Stopped is raised here then).
 
         Raises UsageError for an unknown provider and DatabaseError when the catalog cannot be opened; what a provider does never raises.
         """
@@ -85,10 +90,10 @@ class App:
                 if dry_run:
                     await sync.plan_all(jobs, fetcher, store, told, plans.append if save else None)
                 else:
-                    await sync.sync_all(jobs, fetcher, store, run_id, told)
+                    await sync.sync_all(jobs, fetcher, store, run_id, told, wait=wait)
 
         with self._opened(read_only=dry_run) as store:
-            report = running.run([job.slug for job in jobs], story, store, watch, None if dry_run else trigger)
+            report = running.run([job.slug for job in jobs], story, store, watch, None if dry_run else trigger, handle)
             if not dry_run:
                 self._prune(store)
         if save is not None:
@@ -162,9 +167,9 @@ class App:
         raise ModelsyncError(f"{slug}: {found.message}", found.hint)
 
 
-def build(settings: Settings | None = None, *, verbose: bool = False) -> App:
-    """The program, from given settings or from those of this process."""
-    return App(settings or settings_module.load(), verbose=verbose)
+def build(settings: Settings | None = None, *, verbose: bool = False, serving: bool = False) -> App:
+    """The program, from given settings or from those of this process; `serving` is how a server logs."""
+    return App(settings or settings_module.load(), verbose=verbose, serving=serving)
 
 
 def _save(file: Path, data: bytes) -> None:

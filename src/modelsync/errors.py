@@ -3,6 +3,8 @@
 Failure            one provider's failure: a value, never raised past that provider
 ModelsyncError     ends a command with one line and an instruction
 ├── UsageError     wrong option, unknown provider            exit 64
+│   ├── NotThere       what was named does not exist
+│   └── AlreadyThere   what was to be made exists
 ├── SettingsError  a setting that cannot be used             exit 64
 └── DatabaseError  the catalog cannot be opened or written   exit 1
 """
@@ -53,6 +55,14 @@ class UsageError(ModelsyncError):
     """The command line or a call named something that does not exist."""
 
     exit_code = 64
+
+
+class NotThere(UsageError):
+    """What was named does not exist."""
+
+
+class AlreadyThere(UsageError):
+    """What was to be made is there already, or what was to go is still needed."""
 
 
 class SettingsError(ModelsyncError):

@@ -1,5 +1,6 @@
 """Logs: plain lines for people on stderr, without secrets and without control characters."""
 
+import json
 import logging
 import sys
 from collections.abc import Iterable, MutableMapping
@@ -9,15 +10,19 @@ import stamina.instrumentation
 import structlog
 
 from modelsync import secrecy
+from modelsync.words import printable
 
 
-def configure(*, verbose: bool, secrets: Iterable[str]) -> None:
-    """Show warnings, or with `verbose` every request and every skipped row. No value in `secrets` is ever shown."""
+def configure(*, verbose: bool, secrets: Iterable[str], serving: bool = False) -> None:
+    """Show warnings, or with `verbose` every request and every skipped row. No value in `secrets` is ever shown.
+
+    A server also shows what it is asked, and writes JSON lines when nobody watches.
+    """
     forms = {form for secret in secrets if len(secret) >= 4 for form in secrecy.forms(secret)}
     hidden = sorted({printable(form) for form in forms} | forms, key=len, reverse=True)
 
     def redacted_line(_: object, __: str, event: MutableMapping[str, Any]) -> str:
-        line = _line(event)
+        line = _line(event) if not serving or sys.stderr.isatty() else _json_line(event)
         for form in hidden:
             line = line.replace(form, "***")
         return line
@@ -25,12 +30,12 @@ def configure(*, verbose: bool, secrets: Iterable[str]) -> None:
     stamina.instrumentation.set_on_retry_hooks([])  # each try is logged where it is made
     structlog.configure(
         processors=[
-            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True),
+            structlog.processors.TimeStamper(fmt="iso" if serving else "%H:%M:%S", utc=True),
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
             redacted_line,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.WARNING),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO if serving else logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
@@ -46,6 +51,5 @@ def _line(event: MutableMapping[str, Any]) -> str:
     return printable(line) + (f"\n{trace}" if trace else "")
 
 
-def printable(text: str) -> str:
-    """Text without control characters, so that no provider's string can steer a terminal or forge a line."""
-    return "".join(char if char.isprintable() else "�" for char in text)
+def _json_line(event: MutableMapping[str, Any]) -> str:
+    return json.dumps({"at": event.pop("timestamp"), "level": event.pop("level"), "message": event.pop("event"), **event}, default=str)

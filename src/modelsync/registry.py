@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from modelsync import providers
-from modelsync.errors import UsageError
+from modelsync.errors import NotThere
 from modelsync.provider import Provider
 
 
@@ -22,12 +22,12 @@ def all_providers() -> Mapping[str, Provider[Any]]:
 
 
 def select(slugs: Iterable[str] | None) -> list[Provider[Any]]:
-    """The named providers, each once, in alphabetical order; all when none is named. UsageError names unknown slugs and near ones."""
+    """The named providers, each once, in alphabetical order; all when none is named. NotThere names unknown slugs and near ones."""
     known = all_providers()
     wanted = sorted(set(slugs)) if slugs else list(known)
     unknown = [slug for slug in wanted if slug not in known]
     if unknown:
         near = sorted({match for slug in unknown for match in difflib.get_close_matches(slug.lower(), known, n=2, cutoff=0.5)})
         hint = f"Did you mean {', '.join(near)}?" if near else f"Known providers: {', '.join(known)}"
-        raise UsageError(f"Unknown provider: {', '.join(unknown)}", hint)
+        raise NotThere(f"Unknown provider: {', '.join(unknown)}", hint)
     return [known[slug] for slug in wanted]

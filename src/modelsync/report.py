@@ -290,6 +290,25 @@ def plan_line(change: Any) -> dict[str, Any]:
     return {"kind": change.kind.value, "provider_model_id": change.id, "fields": fields}
 
 
+def of_one(report: Report) -> dict[str, Any]:
+    """A run over one provider under the field names of the REST contract."""
+    (result,) = report.results
+    return {"success": result.succeeded, "message": _told(result), "details": details(report, result)}
+
+
+def _told(result: ProviderResult) -> str:
+    counts = result.counts
+    numbers = f"Fetched: {counts.fetched}, Transformed: {counts.transformed}, Skipped: {counts.skipped}"
+    match result.outcome:
+        case Planned():
+            would = counts.created + counts.updated + counts.unchanged
+            return f"[DRY RUN] Would sync {would} models from {result.slug}. {numbers}"
+        case Synced() | NotModified():
+            return f"Synced {counts.synced} models from {result.slug}. {numbers}"
+        case _:
+            return f"{result.slug}: {result.error}"
+
+
 def document(report: Report) -> dict[str, Any]:
     """The whole report as one JSON document."""
     counts = report.counts

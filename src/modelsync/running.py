@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
@@ -30,10 +31,41 @@ class Stopped(BaseException):
         self.code = code
 
 
-def run(slugs: Sequence[str], story: Story, store: Store, watch: Watch, trigger: str | None) -> Report:
+class Handle:
+    """A run as another thread sees it: told its number once it began, and able to stop it."""
+
+    def __init__(self, began: Callable[[int | None], None]) -> None:
+        self.began = began
+        self._stop: Callable[[], object] | None = None
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    def stop(self) -> None:
+        """End the run as a signal would: providers already committed stay so, the others are untouched."""
+        with self._lock:
+            self._stopped = True
+            if self._stop is not None:
+                self._stop()
+
+    def attach(self, stop: Callable[[], object]) -> None:
+        """From now on, `stop` ends the run."""
+        with self._lock:
+            self._stop = stop
+            if self._stopped:
+                stop()
+
+    def detach(self) -> None:
+        """The run is over."""
+        with self._lock:
+            self._stop = None
+
+
+def run(slugs: Sequence[str], story: Story, store: Store, watch: Watch, trigger: str | None, handle: Handle | None = None) -> Report:
     """Let a story happen, and say what came of it. Without a trigger it is a dry run, of which nothing is recorded."""
     started_at, started = datetime.now(UTC), time.monotonic()
     run_id = None if trigger is None else store.begin_run(trigger)
+    if handle is not None:
+        handle.began(run_id)
     results: dict[str, ProviderResult] = {}
 
     def keep(slug: str, event: Step | ProviderResult) -> None:
@@ -53,7 +85,7 @@ def run(slugs: Sequence[str], story: Story, store: Store, watch: Watch, trigger:
 
     try:
         with contextlib.nullcontext() if run_id is None else beating(store, run_id):
-            asyncio.run(_until_signal(story(run_id or 0, keep)))
+            asyncio.run(_until_signal(story(run_id or 0, keep), handle))
     except Exception as error:  # nothing that a provider does: no memory for a thread, say
         hint = "Run it again with --verbose and report what that shows"
         failure = Failure(Kind.INTERNAL, f"the run ended by {type(error).__name__}", hint)
@@ -78,7 +110,7 @@ def _finish(store: Store, report: Report, *, cancelled: bool = False) -> None:
         log.warning(f"the end of run {report.run_id} was not recorded: {error.message}")
 
 
-async def _until_signal(story: Coroutine[Any, Any, None]) -> None:
+async def _until_signal(story: Coroutine[Any, Any, None], handle: Handle | None) -> None:
     """Let it happen, or stop it at the first SIGINT or SIGTERM: providers already committed stay so, the others are untouched."""
     code = 0
     task = asyncio.current_task()
@@ -95,9 +127,14 @@ async def _until_signal(story: Coroutine[Any, Any, None]) -> None:
             loop.add_signal_handler(number, stop, number)
         except (NotImplementedError, ValueError, RuntimeError):
             break  # not the main thread, or Windows: the signal then ends the process as usual
+    if handle is not None:
+        handle.attach(lambda: loop.call_soon_threadsafe(stop, signal.SIGTERM))
     try:
         await story
     except asyncio.CancelledError:
         if code:
             raise Stopped(code) from None
         raise
+    finally:
+        if handle is not None:
+            handle.detach()

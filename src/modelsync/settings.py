@@ -21,6 +21,7 @@ from modelsync.policy import Rules
 from modelsync.provider import GoogleAccount, Provider
 from modelsync.quarantine import Limits as PriceLimits
 from modelsync.registry import all_providers
+from modelsync.secrecy import SHORTEST_KEY
 from modelsync.store import LEAST_AGE
 
 LEAST_SECRET = 8
@@ -47,6 +48,11 @@ GENERAL = {
     "MODELSYNC_KEEP_RUNS_DAYS": "days to keep runs and results that changed nothing, 8 at least; default 90, 0 keeps all",
     "MODELSYNC_ARCHIVE": "a folder to keep the providers' answers in, so that a run can be replayed; default none",
     "MODELSYNC_ARCHIVE_DAYS": "days that they are kept; default 30",
+    "ADMIN_API_KEY": "the REST API's key for everything, 16 characters at least; several, separated by commas, while they change",
+    "MODELSYNC_CATALOG": "public or closed: whether reading the catalog over HTTP needs a key; default public",
+    "MODELSYNC_RATE": "requests a second that one client may make of the REST API; default 100, 0 for no limit",
+    "MODELSYNC_CORS_ORIGINS": "web pages' origins that may read the REST API in browsers, separated by commas; default none",
+    "MODELSYNC_TRUSTED_PROXIES": "addresses of proxies whose X-Forwarded-For is believed, separated by commas; default none",
     "MODELSYNC_CONFIG": "a TOML file with these same names; default modelsync.toml",
 }
 
@@ -60,6 +66,19 @@ class Setting(msgspec.Struct, frozen=True):
     help: str
 
 
+class Serving(msgspec.Struct, frozen=True, kw_only=True):
+    """How the REST API is served.
+
+    `rate` is in requests per second and client, 0 for no limit; a `public` catalog is read without a key.
+    """
+
+    admin_keys: tuple[str, ...] = ()
+    public: bool = True
+    rate: float = 100.0
+    cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a user may choose, checked. `secrets` are the values that no output may ever hold."""
 
@@ -68,6 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rules: Rules
     keep_runs_days: int
     origins: Origins
+    serving: Serving
     archive: Path | None
     archive_days: int
     enabled: frozenset[str]
@@ -160,6 +180,7 @@ def _settings(source: _Source) -> Settings:
             everywhere=_origin(source, "MODELSYNC_ORIGIN"),
             by_slug={slug: origin for slug in known if (origin := _origin(source, f"MODELSYNC_ORIGIN_{_upper(slug)}"))},
         ),
+        serving=_serving(source),
         archive=Path(archive[0]).expanduser() if (archive := source.get("MODELSYNC_ARCHIVE")) else None,
         archive_days=_number(source, "MODELSYNC_ARCHIVE_DAYS", int, 1, 3650) or 30,
         enabled=_enabled(source, known),
@@ -171,7 +192,7 @@ def _settings(source: _Source) -> Settings:
 
 
 def _secrets(source: _Source, credentials: Iterable[Credential]) -> set[str]:
-    found: set[str] = set()
+    found = set(_admin_keys(source))
     for credential in credentials:
         if isinstance(credential, KeyCredential):
             found.add(credential.key)
@@ -184,6 +205,32 @@ def _secrets(source: _Source, credentials: Iterable[Credential]) -> set[str]:
         if name.startswith("MODELSYNC_ORIGIN"):
             found |= _tokens(address)
     return found
+
+
+def _serving(source: _Source) -> Serving:
+    catalog = source.get("MODELSYNC_CATALOG")
+    if catalog and catalog[0] not in ("public", "closed"):
+        raise SettingsError("MODELSYNC_CATALOG is neither public nor closed", "Use one of these words")
+    rate = _number(source, "MODELSYNC_RATE", float, 0, 1_000_000)
+    return Serving(
+        admin_keys=_admin_keys(source),
+        public=not catalog or catalog[0] == "public",
+        rate=Serving().rate if rate is None else rate,
+        cors_origins=_several(source, "MODELSYNC_CORS_ORIGINS"),
+        trusted_proxies=_several(source, "MODELSYNC_TRUSTED_PROXIES"),
+    )
+
+
+def _admin_keys(source: _Source) -> tuple[str, ...]:
+    keys = _several(source, "ADMIN_API_KEY")
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise SettingsError("ADMIN_API_KEY is too short to keep anybody out", "Make a long one: openssl rand -hex 32")
+    return keys
+
+
+def _several(source: _Source, name: str) -> tuple[str, ...]:
+    found = source.get(name)
+    return tuple(_listed(found[0])) if found else ()
 
 
 def _rules(source: _Source) -> Rules:
@@ -320,7 +367,7 @@ def _on_google() -> bool:
 
 def _shown(source: _Source, known: Mapping[str, Provider[Any]]) -> Iterable[Setting]:
     for name, text in GENERAL.items():
-        yield _setting(source, name, text, secret=False)
+        yield _setting(source, name, text, secret=name == "ADMIN_API_KEY")
     for slug, provider in known.items():
         for variable in provider.auth.variables:
             yield _setting(source, variable, f"key of {provider.name}", secret=not variable.endswith("_CREDENTIALS"))

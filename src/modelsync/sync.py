@@ -79,9 +79,9 @@ Watch = Callable[[str, Step | ProviderResult], None]
 """Told every step of every provider, and each result as soon as it is there."""
 
 
-async def sync_all(jobs: Sequence[Job], fetcher: Fetcher, store: Store, run_id: int, watch: Watch) -> None:
-    """Sync every job at once. One provider's failure never reaches another."""
-    await _all(jobs, watch, lambda job: _sync(job, fetcher, store, run_id, watch))
+async def sync_all(jobs: Sequence[Job], fetcher: Fetcher, store: Store, run_id: int, watch: Watch, *, wait: bool = True) -> None:
+    """Sync every job at once. One provider's failure never reaches another. Whether to `wait` for another run that is at a provider."""
+    await _all(jobs, watch, lambda job: _sync(job, fetcher, store, run_id, watch, fetcher.deadline(job.provider) if wait else 0.0))
 
 
 async def plan_all(jobs: Sequence[Job], fetcher: Fetcher, store: Store, watch: Watch, save: Save | None = None) -> None:
@@ -194,9 +194,9 @@ def replay(job: Job, kept: Sequence[KeptAnswer], archive: Archive, store: Store)
     return _planned(job, Commit(job.provider, listing, None, job.rules, kept[0].scope), store)
 
 
-async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Watch) -> ProviderResult:
+async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Watch, patience: float) -> ProviderResult:
     """Ticket, fetch, read, commit. What does not end in a commit is recorded with its reason, and the ticket given back."""
-    ticket = await _disabled(job, store) or await _ticket(job, fetcher.deadline(job.provider), store, run_id, watch)
+    ticket = await _disabled(job, store) or await _ticket(job, patience, store, run_id, watch)
     if not isinstance(ticket, Ticket):
         return await _given_up(job, ticket, store, run_id)
     began, kept = time.monotonic(), Kept()

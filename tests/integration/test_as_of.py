@@ -53,7 +53,9 @@ VARIED = (
         *({}, {"query": "ALPHA"}, {"query": "a ALPHA"}, {"query": "no such"}, {"providers": (SLUG,)}, {"providers": ("groq",)}),
         *({"modality": "text+image->text"}, {"status": "active"}, {"status": "retired"}, {"active": True}, {"active": False}),
         *({"min_context": 8000}, {"min_context": 8001}, {"max_price": 2.5}, {"max_price": 1.0}, {"max_price": 0.0}, {"free": True}),
-        *({"vision": True}, {"tools": True}, {"reasoning": True}, {"vision": True, "max_price": 1.0}),
+        *({"supports": {f"supports_{name}": stated}} for name in ("vision", "function_calling", "reasoning") for stated in (True, False)),
+        *({"supports": {"supports_vision": True}, "max_price": 1.0}, {"free": False}, {"min_price": 1.0}, {"max_context": 8000}),
+        *({"min_context": 1, "max_context": 10**9}, {"input_modality": "image"}, {"output_modality": "text"}, {"input_modality": "none"}),
     ],
 )
 def test_every_filter_chooses_in_the_past_what_it_chooses_in_the_present(database_url: str, wanted: dict[str, Any]):
@@ -71,9 +73,15 @@ def test_the_filters_are_not_all_empty(database_url: str):
         now = datetime.now(UTC) + timedelta(hours=1)
         found = {
             name: [row["provider_model_id"][0] for row in History(store).models_at(now, ModelFilter(**{name: value}))]
-            for name, value in {"query": "alpha", "free": True, "vision": True, "tools": True, "max_price": 1.0, "active": False}.items()
+            for name, value in {
+                "query": "alpha",
+                "free": True,
+                "supports": {"supports_vision": True},
+                "max_price": 1.0,
+                "active": False,
+            }.items()
         }
-    assert found == {"query": ["a", "e"], "free": ["b"], "vision": ["d"], "tools": ["c"], "max_price": ["a", "b"], "active": ["c"]}
+    assert found == {"query": ["a", "e"], "free": ["b"], "supports": ["d"], "max_price": ["a", "b"], "active": ["c"]}
 
 
 def test_a_model_repriced_and_one_retired_since_show_as_they_were(database_url: str, tmp_path: Path):

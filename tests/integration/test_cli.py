@@ -188,7 +188,7 @@ def test_status_runs_providers_settings_and_db_tell_the_same_story(simulator: Si
     provider = next(row for row in run_json(tmp_path, "providers", env=env)["providers"] if row["slug"] == "groq")
     assert (provider["key_set"], provider["key_variable"], provider["models"]) == (True, "GROQ_API_KEY", 6)
     assert "demo-groq" not in run(tmp_path, "settings", env=env).stdout
-    assert "schema 0003; this program needs 0003" in run(tmp_path, "db", "current", env=env).stdout
+    assert "schema 0004; this program needs 0004" in run(tmp_path, "db", "current", env=env).stdout
     assert "CREATE TABLE models" in run(tmp_path, "db", "upgrade", "--sql", "--database", "other.db", env=env).stdout
 
 
@@ -307,7 +307,7 @@ except UsageError as error:
         "5",
         "5 5",
         "11",
-        "UsageError Unknown provider: opnrouter. Did you mean openrouter?",
+        "NotThere Unknown provider: opnrouter. Did you mean openrouter?",
         "ModelsyncError xai: API key not configured. Set XAI_API_KEY",
         "modelsync's functions block, and this thread runs an event loop. Call them with asyncio.to_thread(…)",
     ], done.stdout + done.stderr

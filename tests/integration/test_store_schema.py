@@ -281,9 +281,9 @@ def test_an_older_schema_is_refused_until_it_is_upgraded_and_loses_nothing(datab
         "VALUES ('openrouter', 'mine', '{}', '2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z')",
     )
     for read_only in (True, False):
-        with pytest.raises(DatabaseError, match="has schema 0001, this modelsync needs 0003"):
+        with pytest.raises(DatabaseError, match="has schema 0001, this modelsync needs 0004"):
             Store.open(database_url, all_providers(), read_only=read_only)
-    assert Schema(database_url).upgrade() == ("0001", "0003")
-    assert Schema(database_url).upgrade() == ("0003", "0003")
+    assert Schema(database_url).upgrade() == ("0001", "0004")
+    assert Schema(database_url).upgrade() == ("0004", "0004")
     assert [row["name"] for row in query(database_url, "SELECT name FROM providers")] == ["mine"]
     Store.open(database_url, all_providers()).close()

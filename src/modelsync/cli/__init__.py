@@ -84,6 +84,12 @@ COMMANDS = {
     "audit": ("housekeeping:audit", "List what persons decided.", "modelsync audit --since 30d"),
     "settings": ("show:settings", "List every setting, its value and where it came from.", "modelsync settings"),
     "doctor": ("doctor:doctor", "Check keys, endpoints, database, clock and schema.", "modelsync doctor --providers xai groq"),
+    "serve": (
+        "serve:serve",
+        "Serve the catalog and its administration over HTTP.",
+        "ADMIN_API_KEY=$(openssl rand -hex 32) modelsync serve\nmodelsync serve --host 0.0.0.0 --port 8000",
+    ),
+    "keys": ("keys:app", "Hand out and take back keys for the REST API.", ""),
     "db": ("database:app", "Create, upgrade, back up and restore the catalog's database.", ""),
     "simulate": (
         "simulate:simulate",

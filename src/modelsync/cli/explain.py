@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from modelsync import app
+from modelsync import app, words
 from modelsync.cli import output
 from modelsync.cli.parameters import Database, Json, ModelId, ProviderSlug
 from modelsync.cli.sync import load
@@ -109,7 +109,7 @@ def _print_table(known: Known, found: Iterable[Explanation]) -> None:
     for each in found:
         value = output.safe(_shown(each.field, each.value))
         short = value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
-        made.add_row(output.safe(each.field), short, each.source or output.UNKNOWN, output.utc(each.since))
+        made.add_row(output.safe(each.field), short, each.source or words.UNKNOWN, output.utc(each.since))
     output.say(console, output.safe(f"{known.provider.slug}  {known.stored.model.id}"))
     console.print(made)
     for sentence in dict.fromkeys(_told(reason, known) for each in found for reason in each.reasons):
@@ -159,10 +159,10 @@ def _changed(field: str, change: LastChange) -> str:
 def _shown(field: str, value: Any) -> str:
     """A value for people; prices per token in USD per million."""
     if value is None:
-        return output.UNKNOWN
+        return words.UNKNOWN
     if isinstance(value, str) and is_price_per_token(field):
         price = Decimal(value)
-        return "free" if price == 0 else f"{output.per_million(price)} $/1M ({price:f} USD per token)"
+        return "free" if price == 0 else f"{words.per_million(price)} $/1M ({price:f} USD per token)"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,29 +1,25 @@
 """Commands about the past: changes, history, diff."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import msgspec
 from rich.text import Text
 
-from modelsync import app
-from modelsync.cli import output, rendering
+from modelsync import app, words
+from modelsync.cli import output
 from modelsync.cli.parameters import FLAG, Database, Json, ModelId, ProviderSlug, Slugs
 from modelsync.cli.sync import load
 from modelsync.errors import UsageError
-from modelsync.model import Tier, UnitPrice
 from modelsync.past import Line, collapsed, differing
-from modelsync.plan import FieldChange
 from modelsync.registry import select
 from modelsync.store import ChangeFilter, History
 
 SIGNS = {"retired": ("-", "red"), "added": ("+", "green"), "missing": ("-", "red"), "revived": ("~", "yellow"), "updated": ("~", "yellow")}
 WORDS = {"added": "new", "missing": "missing from the list", "retired": "retired", "revived": "back again"}
-LISTS: Mapping[str, Any] = {"pricing.per_unit": tuple[UnitPrice, ...], "pricing.tiers": tuple[Tier, ...]}
 UNITS = {"min": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -142,7 +138,7 @@ def diff(
     console = output.stdout()
     for row in found:
         fields = {name: (pair["old"], pair["new"]) for name, pair in row["fields"].items()}
-        output.say(console, _line(row["kind"], f"{row['provider']}  {row['provider_model_id']}", told(fields)))
+        output.say(console, _line(row["kind"], f"{row['provider']}  {row['provider_model_id']}", words.told(fields)))
     output.say(console, f"{len(old):,} models before, {len(new):,} after, {len(found):,} differ")
     return 0
 
@@ -167,9 +163,9 @@ def _print(lines: Sequence[Line], nothing: str) -> None:
         output.say(console, nothing)
     for line in lines:
         row = line.row
-        words = ", ".join(part for part in (WORDS.get(row["kind"], ""), *_told_each(line)) if part)
+        happened = ", ".join(part for part in (WORDS.get(row["kind"], ""), *_told_each(line)) if part)
         name = f"{output.utc(row['changed_at'])}  {row['provider']}  {row['provider_model_id']}"
-        output.say(console, _line(row["kind"], name, f"{words}  (run {row['run_id']})"))
+        output.say(console, _line(row["kind"], name, f"{happened}  (run {row['run_id']})"))
 
 
 def _told_each(line: Line) -> Iterator[str]:
@@ -177,26 +173,9 @@ def _told_each(line: Line) -> Iterator[str]:
     for field, (old, new) in line.fields.items():
         count = line.counts.get(field, 1)
         back = ", back where it was" if count > 1 and old == new else ""
-        yield told({field: (old, new)}) + (f" ({count} changes{back})" if count > 1 else "")
+        yield words.told({field: (old, new)}) + (f" ({count} changes{back})" if count > 1 else "")
 
 
-def _line(kind: str, name: str, words: str) -> Text:
+def _line(kind: str, name: str, happened: str) -> Text:
     sign, style = SIGNS[kind]
-    return Text(f"{sign} ", style=style).append(f"{output.safe(name)}  {output.safe(words)}", style="default")
-
-
-def told(fields: Mapping[str, Any]) -> str:
-    """Recorded fields as old → new; prices in USD per million tokens."""
-    return ", ".join(rendering.field_text(FieldChange(name, _value(name, old), _value(name, new))) for name, (old, new) in fields.items())
-
-
-def _value(name: str, value: Any) -> object:
-    """A recorded JSON value as the fact it was: prices are decimals, lists tuples."""
-    if name.startswith("pricing") and isinstance(value, str):
-        try:
-            return Decimal(value)
-        except InvalidOperation:
-            return value
-    if name in LISTS and isinstance(value, list):
-        return msgspec.convert(value, LISTS[name])
-    return tuple(map(str, value)) if isinstance(value, list) else value
+    return Text(f"{sign} ", style=style).append(f"{output.safe(name)}  {output.safe(happened)}", style="default")

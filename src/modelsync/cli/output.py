@@ -12,9 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from modelsync.logs import printable
+from modelsync.words import UNKNOWN, printable
 
-UNKNOWN = "—"
 WIDE = 120
 
 
@@ -60,31 +59,6 @@ def table(*columns: str, right: Iterable[str] = (), title: str | None = None) ->
     for name in columns:
         made.add_column(name, justify="right" if name in numbers else "left", overflow="fold", no_wrap=name in numbers)
     return made
-
-
-def number(value: int | None) -> str:
-    """A count with separators; a dash for nothing."""
-    return UNKNOWN if value is None else f"{value:,}"
-
-
-def per_million(price: Decimal | None) -> str:
-    """USD per token shown as USD per million tokens, exactly: 0.00000125 is 1.25."""
-    if price is None:
-        return UNKNOWN
-    if price == 0:
-        return "free"
-    text = f"{(price * 1_000_000).normalize():f}"
-    whole, _, decimals = text.partition(".")
-    return f"{whole}.{decimals:0<2}"
-
-
-def tokens(count: int | None) -> str:
-    """A length in tokens: 131072 is 131k, 1048576 is 1.0M."""
-    if count is None:
-        return UNKNOWN
-    if count >= 1_000_000:
-        return f"{count / 1_000_000:.1f}M"
-    return f"{count // 1000}k" if count >= 10_000 else f"{count:,}"
 
 
 def seconds(value: float) -> str:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
@@ -11,9 +10,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from modelsync import words
 from modelsync.cli import output
-from modelsync.model import Model, Tier, UnitPrice
-from modelsync.plan import Change, FieldChange, Kind
+from modelsync.model import Model
+from modelsync.plan import Change, Kind
 from modelsync.report import Disabled, Held, NoKey, NotModified, Planned, ProviderResult, Report, Synced
 from modelsync.sync import Step
 
@@ -155,7 +155,7 @@ def _result_table(report: Report, width: int) -> Table:
     for result in report.results:
         sign, style = MARKS[kind_of(result)]
         values = [getattr(result.counts, name) if result.succeeded else None for name in figures]
-        shown = [Text(output.number(value), style="" if value else "dim") for value in values]
+        shown = [Text(words.number(value), style="" if value else "dim") for value in values]
         made.add_row(Text(f"{sign} {result.slug}", style=style), *shown, output.seconds(result.seconds))
     return made
 
@@ -198,7 +198,7 @@ def change_text(change: Change) -> Text:
         case Kind.MISSING:
             return Text("  - ", style="red").append(f"{name}  missing from the list; stays active", style="default")
         case _:
-            told = ", ".join(field_text(field) for field in change.fields) or "metadata only"
+            told = ", ".join(words.field_text(field) for field in change.fields) or "metadata only"
             again = "back again; " if change.kind is Kind.REVIVED else ""
             return Text("  ~ ", style="yellow").append(f"{name}  {again}{told}", style="default")
 
@@ -210,45 +210,5 @@ def facts(model: Model) -> str:
     elif model.prices.prompt is None and model.prices.completion is None:
         price = "no token price"
     else:
-        price = f"in {output.per_million(model.prices.prompt)} out {output.per_million(model.prices.completion)} $/1M"
-    return f"{price}  ctx {output.tokens(model.context_length)}"
-
-
-def field_text(change: FieldChange) -> str:
-    """One field's old → new; token prices in USD per million, with the difference in percent."""
-    old, new = change.old, change.new
-    if change.field.startswith("pricing") and (isinstance(old, Decimal) or isinstance(new, Decimal)):
-        name = change.field.removeprefix("pricing_").removeprefix("pricing.")
-        per = "" if name in ("image", "request", "web_search") else " $/1M"
-        shown = [_price(value, million=bool(per)) for value in (old, new)]
-        percent = f" ({(new - old) / old:+.0%})" if isinstance(old, Decimal) and isinstance(new, Decimal) and old else ""
-        return f"{name} {shown[0]} → {shown[1]}{per}{percent}"
-    return f"{change.field} {_short(old)} → {_short(new)}"
-
-
-def _price(value: object, *, million: bool) -> str:
-    if not isinstance(value, Decimal):
-        return output.UNKNOWN
-    return output.per_million(value) if million else f"${value:f}"
-
-
-def _part(part: object) -> str:
-    if isinstance(part, UnitPrice):
-        return f"${part.usd:f}/{part.per}"
-    if isinstance(part, Tier):
-        when = f"above {output.tokens(part.above)}" if part.above is not None else f"{part.utc_start}-{part.utc_end} UTC"
-        return f"{when}: in {output.per_million(part.prompt)} out {output.per_million(part.completion)} $/1M"
-    return str(part)
-
-
-def _short(value: object) -> str:
-    if value is None:
-        return output.UNKNOWN
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        text = "+".join(_part(part) for part in value) or output.UNKNOWN
-    else:
-        text = f"{value:,}" if isinstance(value, int) else str(value)
-    text = output.safe(text)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+        price = f"in {words.per_million(model.prices.prompt)} out {words.per_million(model.prices.completion)} $/1M"
+    return f"{price}  ctx {words.tokens(model.context_length)}"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from modelsync import app
+from modelsync import app, words
 from modelsync import settings as settings_module
 from modelsync.cli import output
 from modelsync.cli.history import moment
@@ -53,7 +53,7 @@ def providers(*, json: Json = False, database: Database = None) -> int:
             f"set ({row['key_variable']})" if row["key_set"] else f"needs {row['key_variables'][0]}" if row["key_needed"] else "not needed"
         )
         name = row["slug"] if row["enabled"] else f"{row['slug']} (off)"
-        made.add_row(name, key, row["price_unit"], output.number(row["models"]), output.ago(row["last_success_at"], now))
+        made.add_row(name, key, row["price_unit"], words.number(row["models"]), output.ago(row["last_success_at"], now))
     output.stdout().print(made)
     return 0
 
@@ -136,6 +136,7 @@ def models(
         raise UsageError(f"Unknown status {status}", "Use active, missing or retired")
     select(provider)
     machine = json or csv
+    abilities = {"vision": vision, "function_calling": tools, "reasoning": reasoning}
     wanted = ModelFilter(
         providers=tuple(provider or ()),
         query=" ".join(query),
@@ -144,10 +145,8 @@ def models(
         active=None if inactive or status == "retired" else True,
         min_context=min_context,
         max_price=max_price,
-        free=free,
-        vision=vision,
-        tools=tools,
-        reasoning=reasoning,
+        free=True if free else None,
+        supports={f"supports_{name}": True for name, asked in abilities.items() if asked},
         limit=None if limit == 0 or (machine and limit == 50) else limit,
     )
     then = moment(as_of) if as_of is not None else None
@@ -227,11 +226,11 @@ def _print_models(rows: Sequence[Mapping[str, Any]], total: int, now: datetime) 
     for row in rows:
         dynamic = row["pricing"].get("dynamic")
         prices = ["varies", "varies"] if dynamic else [_per_million(row[f"pricing_{side}"]) for side in ("prompt", "completion")]
-        lengths = [output.tokens(row["context_length"]), output.tokens(row["max_output_tokens"])]
+        lengths = [words.tokens(row["context_length"]), words.tokens(row["max_output_tokens"])]
         state = row["status"] if row["is_active"] or row["status"] == "retired" else "not served"
         end = _end(row)
-        ends = [(f"{end:%Y-%m-%d}" if end else output.UNKNOWN)] if shows_ends else []
-        facts = [*prices, *lengths, row["modality"] or output.UNKNOWN, state, *ends]
+        ends = [(f"{end:%Y-%m-%d}" if end else words.UNKNOWN)] if shows_ends else []
+        facts = [*prices, *lengths, row["modality"] or words.UNKNOWN, state, *ends]
         made.add_row(output.safe(row["provider_model_id"]), row["provider"], *facts)
     console.print(made)
     shown = len(rows)
@@ -239,7 +238,7 @@ def _print_models(rows: Sequence[Mapping[str, Any]], total: int, now: datetime) 
 
 
 def _per_million(price: Decimal | str | None) -> str:
-    return output.per_million(Decimal(price) if price is not None else None)
+    return words.per_million(Decimal(price) if price is not None else None)
 
 
 def _end(row: Mapping[str, Any]) -> datetime | None:
@@ -273,8 +272,8 @@ def runs(run: int | None = None, /, *, limit: int = 20, json: Json = False, data
     numbers = ("run", "providers", "fetched", "created", "updated", "missing", "time")
     made = output.table("run", "started", "status", "by", *numbers[1:], right=numbers)
     for row in found:
-        counts = [output.number(row[name]) for name in ("providers_processed", "fetched", "created", "updated", "missing")]
-        took = output.seconds(row["duration_seconds"]) if row["duration_seconds"] is not None else output.UNKNOWN
+        counts = [words.number(row[name]) for name in ("providers_processed", "fetched", "created", "updated", "missing")]
+        took = output.seconds(row["duration_seconds"]) if row["duration_seconds"] is not None else words.UNKNOWN
         made.add_row(str(row["id"]), output.utc(row["started_at"]), row["status"], row["trigger"], *counts, took)
     output.stdout().print(made if found else "No runs yet. Run: modelsync sync")
     return 0
@@ -293,9 +292,9 @@ def _one_run(catalog: Catalog, run: int, *, json: bool) -> int:
     numbers = ("fetched", "skipped", "created", "updated", "unchanged", "missing", "time")
     made = output.table("provider", "outcome", *numbers, "error", right=numbers)
     for result in results:
-        counts = [output.number(result[name]) for name in numbers[:-1]]
-        words = result["outcome"].replace("_", " ")
-        made.add_row(result["provider"], words, *counts, output.seconds(result["duration_seconds"]), output.safe(result["error"] or ""))
+        counts = [words.number(result[name]) for name in numbers[:-1]]
+        outcome = result["outcome"].replace("_", " ")
+        made.add_row(result["provider"], outcome, *counts, output.seconds(result["duration_seconds"]), output.safe(result["error"] or ""))
     console.print(made)
     return 0
 
@@ -309,6 +308,6 @@ def settings(*, json: Json = False, database: Database = None) -> int:
         return 0
     made = output.table("name", "value", "from", "what it is")
     for row in chosen.shown:
-        made.add_row(row.name, output.safe(row.value) or output.UNKNOWN, row.source, row.help)
+        made.add_row(row.name, output.safe(row.value) or words.UNKNOWN, row.source, row.help)
     output.stdout().print(made)
     return 0

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from modelsync import app
+from modelsync import app, words
 from modelsync.cli import output
 from modelsync.cli.parameters import Database, Json
 from modelsync.cli.show import SOON, opened
+from modelsync.freshness import freshness
 
-STALE_HOURS = 48
 SHOWN_HOLDS = 10
 """Holds that are told one by one."""
 
@@ -22,7 +22,7 @@ def status(*, json: Json = False, database: Database = None) -> int:
     with opened(database) as (chosen, catalog):
         now, counts, known, holds, pins = catalog.now(), catalog.model_counts(), catalog.providers(), catalog.holds(), catalog.pins()
         counts["ending"] = catalog.ending(SOON)
-    rows = [_freshness(slug, known[slug], now, sum(hold["provider"] == slug for hold in holds)) for slug in known]
+    rows = [freshness(slug, known[slug], now, sum(hold["provider"] == slug for hold in holds)) for slug in known]
     pinned = {"total": len(pins), "moved": sum(pin["moved"] for pin in pins)}
     if json:
         models = {"stats": counts, "ending_within_days": SOON.days}
@@ -38,19 +38,6 @@ def status(*, json: Json = False, database: Database = None) -> int:
     if any(row["state"] in ("stale", "failing") for row in rows):
         return 3
     return 4 if holds else 0
-
-
-def _freshness(slug: str, known: dict[str, Any], now: datetime, held: int) -> dict[str, Any]:
-    """A provider's state: fresh, stale (no success for two days), failing (the last tries failed) or never."""
-    success = known.get("last_success_at")
-    age = (now - success).total_seconds() if success else None
-    failing = known.get("failures_in_a_row", 0) > 0
-    state = "failing" if failing else "never" if age is None else "stale" if age > STALE_HOURS * 3600 else "fresh"
-    error = output.safe(known.get("last_error") or "") or None
-    freshness = {"provider": slug, "last_success_at": success, "age_seconds": age, "state": state}
-    drifts = [{**drift, "age_seconds": (now - datetime.fromisoformat(drift["at"])).total_seconds()} for drift in known.get("drift", ())]
-    frozen = {"frozen_at": known.get("frozen_at"), "frozen_reason": known.get("frozen_reason")}
-    return {**freshness, "models": known["models"], "held": held, "error": error, **frozen, "drift": drifts}
 
 
 def _held(hold: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -69,7 +56,7 @@ def _print_counts(counts: dict[str, Any]) -> None:
     )
     console.print(f"{counts['total']:,} models: " + ", ".join(f"{counts[name]:,} {words}" for name, words in parts))
     modalities = list(counts["by_modality"].items())
-    console.print("By modality: " + (", ".join(f"{output.safe(name)} {count:,}" for name, count in modalities[:6]) or output.UNKNOWN))
+    console.print("By modality: " + (", ".join(f"{output.safe(name)} {count:,}" for name, count in modalities[:6]) or words.UNKNOWN))
     if counts["ending"]:
         console.print(f"Announced to end within {SOON.days} days: {counts['ending']:,} (`modelsync models` shows when)")
 
@@ -79,7 +66,7 @@ def _print_freshness(rows: Sequence[dict[str, Any]], now: datetime) -> None:
     for row in rows:
         state = f"{row['state']}, frozen" if row["frozen_at"] else row["state"]
         last = output.ago(row["last_success_at"], now)
-        made.add_row(row["provider"], state, output.number(row["models"]), last, row["error"] or "")
+        made.add_row(row["provider"], state, words.number(row["models"]), last, output.safe(row["error"] or ""))
     console = output.stdout()
     console.print()
     console.print(made if rows else "Nothing was synced yet. Run: modelsync sync")

@@ -1,17 +1,21 @@
 """The only SQL: schema, migrations, reads and the one transaction of each sync."""
 
-from modelsync.store import answers, engine, operators
+from modelsync.store import answers, engine, operators, provider_edits
 from modelsync.store.answers import KeptAnswer
 from modelsync.store.backup import Copied, backup, restore
-from modelsync.store.catalog import Catalog, ModelFilter
+from modelsync.store.catalog import Catalog
 from modelsync.store.explanations import Explanations
 from modelsync.store.history import ChangeFilter, History
 from modelsync.store.housekeeping import LEAST_AGE, Housekeeping, Kept, OldModel, Purge, PurgePlan, Records
+from modelsync.store.keys import Held, Keys, Scope, digest
 from modelsync.store.migrate import Schema
-from modelsync.store.operators import Person
+from modelsync.store.operators import Person, Wish
 from modelsync.store.records import Seen
 from modelsync.store.rollback import rollback, thaw
+from modelsync.store.selection import SORTS, ModelFilter, Order
+from modelsync.store.serving import Page, ProviderFilter, Revision, Row, Serving
 from modelsync.store.store import Store
+from modelsync.store.tallies import Tallied, Tallies, Tally
 from modelsync.store.tickets import LEASE, Ticket
 from modelsync.store.wanted import Commit, Expected
 
@@ -24,29 +28,45 @@ def shown_address(address: str) -> str:
 __all__ = [
     "LEASE",
     "LEAST_AGE",
+    "SORTS",
     "Catalog",
     "ChangeFilter",
     "Commit",
     "Copied",
     "Expected",
     "Explanations",
+    "Held",
     "History",
     "Housekeeping",
     "Kept",
     "KeptAnswer",
+    "Keys",
     "ModelFilter",
     "OldModel",
+    "Order",
+    "Page",
     "Person",
+    "ProviderFilter",
     "Purge",
     "PurgePlan",
     "Records",
+    "Revision",
+    "Row",
     "Schema",
+    "Scope",
     "Seen",
+    "Serving",
     "Store",
+    "Tallied",
+    "Tallies",
+    "Tally",
     "Ticket",
+    "Wish",
     "answers",
     "backup",
+    "digest",
     "operators",
+    "provider_edits",
     "restore",
     "rollback",
     "shown_address",

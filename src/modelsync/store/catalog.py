@@ -1,18 +1,17 @@
 """Reading the catalog: models, providers, runs, counts."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
 from modelsync.layers import value_of
 from modelsync.money import plain
-from modelsync.store import drifts, holds, migrate, pins, records, rows
+from modelsync.store import counting, drifts, holds, migrate, pins, records, rows, selection, tickets
 from modelsync.store.schema import audit_log, models, provider_state, providers, sync_results, sync_runs, upstream_values
+from modelsync.store.selection import ModelFilter
 from modelsync.store.store import Store
 
 
@@ -27,23 +26,6 @@ def _upstream(connection: sa.Connection, pin: dict[str, Any]) -> Any:
 _OF_STATE = ("last_attempt_at", "last_success_at", "last_complete_at", "failures_in_a_row", "frozen_at", "frozen_reason")
 
 
-class ModelFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which models: all conditions hold together. `query` words are looked for in ids and names; prices are USD per million tokens."""
-
-    providers: tuple[str, ...] = ()
-    query: str = ""
-    modality: str | None = None
-    status: str | None = None
-    active: bool | None = None
-    min_context: int | None = None
-    max_price: float | None = None
-    free: bool = False
-    vision: bool = False
-    tools: bool = False
-    reasoning: bool = False
-    limit: int | None = None
-
-
 class Catalog:
     """Questions to an open store. Every answer is made of plain rows; an empty database answers with nothing."""
 
@@ -55,7 +37,7 @@ class Catalog:
         query = (
             sa.select(models, providers.c.slug.label("provider"))
             .join(providers, providers.c.id == models.c.provider_id)
-            .where(*self._conditions(wanted))
+            .where(*selection.conditions(wanted, self._store.dialect))
             .order_by(providers.c.slug, models.c.provider_model_id)
             .limit(wanted.limit)
         )
@@ -68,34 +50,10 @@ class Catalog:
         query = (
             sa.select(sa.func.count())
             .select_from(models.join(providers, providers.c.id == models.c.provider_id))
-            .where(*self._conditions(wanted))
+            .where(*selection.conditions(wanted, self._store.dialect))
         )
         with self._reading() as connection:
             return int(connection.execute(query).scalar_one()) if migrate.current(connection) else 0
-
-    def _conditions(self, wanted: ModelFilter) -> list[sa.ColumnElement[bool]]:
-        column, price = models.c, self._prompt_price()
-        chosen: list[tuple[object, Callable[[], sa.ColumnElement[bool]]]] = [
-            (wanted.providers or None, lambda: providers.c.slug.in_(wanted.providers)),
-            (wanted.modality, lambda: column.modality == wanted.modality),
-            (wanted.status, lambda: column.status == wanted.status),
-            (wanted.active, lambda: column.is_active == wanted.active),
-            (wanted.min_context, lambda: column.context_length >= wanted.min_context),
-            (wanted.max_price, lambda: price <= (wanted.max_price or 0) / 1_000_000),
-            (wanted.free or None, lambda: sa.and_(price == 0, column.pricing_completion == Decimal(0))),
-            (wanted.vision or None, lambda: column.supports_vision.is_(sa.true())),
-            (wanted.tools or None, lambda: column.supports_function_calling.is_(sa.true())),
-            (wanted.reasoning or None, lambda: column.supports_reasoning.is_(sa.true())),
-        ]
-        names = (column.provider_model_id, column.model_name)
-        words = [sa.or_(*(name.icontains(word, autoescape=True) for name in names)) for word in wanted.query.split()]
-        return [*words, *(condition() for value, condition in chosen if value is not None)]
-
-    def _prompt_price(self) -> sa.ColumnElement[Any]:
-        """The prompt price as a number that compares."""
-        if self._store.dialect == "sqlite":
-            return sa.literal_column("models.pricing_prompt_real", sa.Float)
-        return sa.cast(models.c.pricing_prompt, sa.Float)
 
     def providers(self) -> dict[str, dict[str, Any]]:
         """By slug: id, activity, number of models, and the times of the sync record."""
@@ -126,21 +84,10 @@ class Catalog:
 
     def model_counts(self) -> dict[str, Any]:
         """total, active, inactive, missing and `by_modality` of all models."""
-        column = models.c
-        numbers = sa.select(
-            sa.func.count().label("total"),
-            sa.func.count().filter(column.is_active.is_(sa.true())).label("active"),
-            sa.func.count().filter(column.status == "missing").label("missing"),
-            sa.func.count().filter(column.status == "retired").label("retired"),
-            sa.func.count().filter(column.pricing_prompt.is_not(None)).label("priced"),
-        )
-        by_modality = sa.select(sa.func.coalesce(column.modality, "unknown"), sa.func.count()).group_by(column.modality)
         with self._reading() as connection:
             if not migrate.current(connection):
                 return {"total": 0, "active": 0, "inactive": 0, "missing": 0, "retired": 0, "priced": 0, "by_modality": {}}
-            found = dict(connection.execute(numbers).mappings().one())
-            pairs = [(name, count) for name, count in connection.execute(by_modality)]
-        return {**found, "inactive": found["total"] - found["active"], "by_modality": dict(sorted(pairs, key=lambda pair: -pair[1]))}
+            return counting.of_models(connection)
 
     def ending(self, within: timedelta) -> int:
         """How many active models have an announced end that is near."""
@@ -184,10 +131,26 @@ class Catalog:
             query = self._runs(connection).order_by(sync_runs.c.id.desc()).limit(limit)
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def run_page(self, limit: int, offset: int, status: str | None, slug: str | None) -> tuple[list[dict[str, Any]], int]:
+        """Runs that end so, and that had to do with a provider, newest first; and how many there are."""
+        with self._reading() as connection:
+            runs = self._runs(connection).subquery()
+            mine = sa.select(sync_results.c.run_id).where(sync_results.c.provider == slug)
+            where = [*([runs.c.status == status] if status else []), *([runs.c.id.in_(mine)] if slug else [])]
+            query = sa.select(runs).where(*where).order_by(runs.c.id.desc()).limit(limit).offset(offset)
+            total = connection.execute(sa.select(sa.func.count()).select_from(runs).where(*where)).scalar_one()
+            return [dict(row) for row in connection.execute(query).mappings()], int(total)
+
     def _runs(self, connection: sa.Connection) -> sa.Select[Any]:
         """All runs; one that stopped without a word is `interrupted`, even before anybody wrote that down."""
         status = sa.case((records.is_dead(self._store.now(connection)), "interrupted"), else_=sync_runs.c.status).label("status")
         return sa.select(*(status if column.name == "status" else column for column in sync_runs.c))
+
+    def running(self, slug: str) -> int | None:
+        """The run that is at a provider now."""
+        with self._reading() as connection:
+            state = tickets.state_of(connection, slug) if migrate.current(connection) else None
+            return tickets.running(state, self._store.now(connection)) if state else None
 
     def run(self, run_id: int) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
         """One run and each provider's result in it."""

@@ -10,20 +10,24 @@ import sqlalchemy as sa
 
 from modelsync.past import FACTS, Key, Past, Recorded, present, row_of, undone
 from modelsync.store import migrate
-from modelsync.store.catalog import ModelFilter
 from modelsync.store.rows import json_value
 from modelsync.store.schema import model_changes, models, providers
+from modelsync.store.selection import PER_MILLION, ModelFilter
 from modelsync.store.store import Store
 
 
 class ChangeFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which changes: all conditions hold together. `model` is an exact id, `field` a name as changes record it."""
+    """Which changes: all conditions hold together.
+
+    `model` is an exact id, `field` a name as changes record it; `before` is the number of a change, for the ones before it.
+    """
 
     since: datetime | None = None
     providers: tuple[str, ...] = ()
     model: str | None = None
     field: str | None = None
     kind: str | None = None
+    before: int | None = None
     limit: int | None = None
 
 
@@ -35,31 +39,8 @@ class History:
 
     def changes(self, wanted: ChangeFilter) -> list[dict[str, Any]]:
         """Matching changes, newest first: id, provider, provider_model_id, kind, fields, changed_at, run_id."""
-        column = model_changes.c
-        query = (
-            sa.select(model_changes, providers.c.slug.label("provider"))
-            .join(providers, providers.c.id == column.provider_id)
-            .where(*self._conditions(wanted))
-            .order_by(column.id.desc())
-        )
         with self._store.reading() as connection:
-            if not migrate.current(connection):
-                return []
-            with connection.execution_options(yield_per=500).execute(query) as rows:  # left before its end, it must be closed
-                found = (dict(row) for row in rows.mappings())
-                matching = (row for row in found if wanted.field is None or wanted.field in row["fields"])
-                return list(_first(matching, wanted.limit))
-
-    def _conditions(self, wanted: ChangeFilter) -> Iterator[sa.ColumnElement[bool]]:
-        column = model_changes.c
-        if wanted.since is not None:
-            yield column.changed_at >= wanted.since
-        if wanted.providers:
-            yield providers.c.slug.in_(wanted.providers)
-        if wanted.model is not None:
-            yield column.provider_model_id == wanted.model
-        if wanted.kind is not None:
-            yield column.kind == wanted.kind
+            return recorded(connection, wanted) if migrate.current(connection) else []
 
     def at(self, moments: Sequence[datetime], slugs: Sequence[str] = ()) -> list[dict[Key, Past]]:
         """The catalog as it stood at each of `moments`, of the named providers or all, by (provider, id)."""
@@ -107,6 +88,31 @@ class History:
         ]
 
 
+def recorded(connection: sa.Connection, wanted: ChangeFilter) -> list[dict[str, Any]]:
+    """Matching changes, newest first."""
+    column = model_changes.c
+    query = sa.select(model_changes, providers.c.slug.label("provider")).join(providers, providers.c.id == column.provider_id)
+    query = query.where(*_conditions(wanted)).order_by(column.id.desc())
+    with connection.execution_options(yield_per=500).execute(query) as rows:  # left before its end, it must be closed
+        found = (dict(row) for row in rows.mappings())
+        matching = (row for row in found if wanted.field is None or wanted.field in row["fields"])
+        return list(_first(matching, wanted.limit))
+
+
+def _conditions(wanted: ChangeFilter) -> Iterator[sa.ColumnElement[bool]]:
+    column = model_changes.c
+    if wanted.since is not None:
+        yield column.changed_at >= wanted.since
+    if wanted.providers:
+        yield providers.c.slug.in_(wanted.providers)
+    if wanted.model is not None:
+        yield column.provider_model_id == wanted.model
+    if wanted.kind is not None:
+        yield column.kind == wanted.kind
+    if wanted.before is not None:
+        yield column.id < wanted.before
+
+
 def _first(rows: Iterator[dict[str, Any]], limit: int | None) -> Iterator[dict[str, Any]]:
     for number, row in enumerate(rows):
         if limit is not None and number >= limit:
@@ -115,19 +121,32 @@ def _first(rows: Iterator[dict[str, Any]], limit: int | None) -> Iterator[dict[s
 
 
 def _matches(row: Mapping[str, Any], wanted: ModelFilter) -> bool:
-    """Whether a past row fulfils all conditions that the catalog's query puts to present ones."""
-    prompt, completion = (None if row[name] is None else Decimal(row[name]) for name in ("pricing_prompt", "pricing_completion"))
+    """Whether a past row fulfils all conditions that the catalog's query puts to present ones; `changed_since` is none of them."""
     names = [str(row[name] or "").casefold() for name in ("provider_model_id", "model_name")]
     return (
         all(any(word in name for name in names) for word in wanted.query.casefold().split())
         and (not wanted.providers or row["provider"] in wanted.providers)
         and wanted.modality in (None, row["modality"])
+        and wanted.input_modality in (None, *(row["input_modalities"] or ()))
+        and wanted.output_modality in (None, *(row["output_modalities"] or ()))
         and wanted.status in (None, row["status"])
         and wanted.active in (None, row["is_active"])
-        and (wanted.min_context is None or (row["context_length"] is not None and row["context_length"] >= wanted.min_context))
-        and (wanted.max_price is None or (prompt is not None and float(prompt) <= wanted.max_price / 1_000_000))
-        and (not wanted.free or (prompt == 0 and completion == 0))
-        and (not wanted.vision or row["supports_vision"] is True)
-        and (not wanted.tools or row["supports_function_calling"] is True)
-        and (not wanted.reasoning or row["supports_reasoning"] is True)
+        and _within(row["context_length"], wanted.min_context, wanted.max_context)
+        and _priced(row, wanted)
+        and all(row[name] is value for name, value in wanted.supports.items())
     )
+
+
+def _priced(row: Mapping[str, Any], wanted: ModelFilter) -> bool:
+    prompt, completion = (None if row[name] is None else Decimal(row[name]) for name in ("pricing_prompt", "pricing_completion"))
+    per_token = None if prompt is None else float(prompt)
+    low, high = (None if price is None else price / PER_MILLION for price in (wanted.min_price, wanted.max_price))
+    free = False if prompt or completion else True if prompt == completion == 0 else None
+    return _within(per_token, low, high) and wanted.free in (None, free)
+
+
+def _within(value: float | None, low: float | None, high: float | None) -> bool:
+    """Whether a known value is in a range; an unknown one is only in the range without ends."""
+    if low is None and high is None:
+        return True
+    return value is not None and (low is None or value >= low) and (high is None or value <= high)

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from modelsync import quarantine
-from modelsync.errors import UsageError
+from modelsync.errors import NotThere, UsageError
 from modelsync.plan import Hold, Plan
 from modelsync.policy import Context
 from modelsync.quarantine import Standing
@@ -201,7 +201,7 @@ def decide(
     for hold_id in hold_ids:
         row = found.get(hold_id)
         if row is None:
-            raise UsageError(f"There is no open hold {hold_id}", "`modelsync held` lists them")
+            raise NotThere(f"There is no open hold {hold_id}", "`modelsync held` lists them")
         if row["kind"] in UNDECIDABLE and decision == "confirm":
             raise UsageError(
                 f"Hold {hold_id} has nothing to confirm: {row['message']}",

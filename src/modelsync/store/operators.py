@@ -8,15 +8,18 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from modelsync.errors import UsageError
+from modelsync.errors import AlreadyThere, NotThere, UsageError
 from modelsync.layers import Pin, effective, value_of
 from modelsync.limits import check_id
 from modelsync.model import Model, claimed
 from modelsync.plan import Change, FieldChange, Kind, Plan, Stored, StoredModel, settled
 from modelsync.store import holds, pins, planning, provider_rows, records, tickets, writing
-from modelsync.store.schema import audit_log
+from modelsync.store.schema import audit_log, model_changes, models, upstream_values
 from modelsync.store.store import Store
 from modelsync.store.wanted import Bulk
+
+BY_HAND = "by hand"
+"""The content hash of a model that no provider has listed: somebody added it."""
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -24,6 +27,14 @@ class Person(msgspec.Struct, frozen=True):
 
     name: str
     reason: str
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """A model as somebody wants it, there already or not."""
+
+    slug: str
+    row_id: str
+    pins: tuple[Pin, ...]
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -41,11 +52,17 @@ class Act(msgspec.Struct, frozen=True):
         """Models as they stand, by id."""
         return planning.full_rows(self.connection, self.provider_id, list(ids))
 
+    def numbers(self, ids: Iterable[str]) -> dict[str, int]:
+        """The numbers of models, by id."""
+        mine = (models.c.provider_id == self.provider_id, models.c.provider_model_id.in_(list(ids)))
+        rows = self.connection.execute(sa.select(models.c.provider_model_id, models.c.id).where(*mine))
+        return {row[0]: row[1] for row in rows}
+
     def model(self, row_id: str) -> StoredModel:
-        """One model as it stands. UsageError when there is none."""
+        """One model as it stands. NotThere when there is none."""
         found = self.models([row_id]).get(row_id)
         if found is None:
-            raise UsageError(f"{self.slug} has no model {row_id} in the catalog", "`modelsync models` finds ids")
+            raise NotThere(f"{self.slug} has no model {row_id} in the catalog", "`modelsync models` finds ids")
         return found
 
     def note(self, action: str, target: str) -> None:
@@ -71,7 +88,7 @@ class Act(msgspec.Struct, frozen=True):
 def acting(store: Store, slug: str, person: Person) -> Iterator[Act]:
     """Act on one provider's part of the catalog: a sync that is under way commits before or after, never between.
 
-    Raises UsageError when the catalog does not have the provider.
+    Raises NotThere when the catalog does not have the provider.
     """
     with store.writing() as connection:
         yield _act(store, connection, slug, person)
@@ -80,7 +97,7 @@ def acting(store: Store, slug: str, person: Person) -> Iterator[Act]:
 def _act(store: Store, connection: sa.Connection, slug: str, person: Person) -> Act:
     provider_id = provider_rows.id_of(connection, slug)
     if provider_id is None:
-        raise UsageError(f"The catalog has nothing of {slug} yet", f"Sync it first: modelsync sync --providers {slug}")
+        raise NotThere(f"The catalog has nothing of {slug} yet", f"Sync it first: modelsync sync --providers {slug}")
     state = tickets.lock(connection, slug)
     records.forget_listing(connection, slug)
     return Act(connection, store.bulk, slug, provider_id, store.now(connection), state["complete_seq"], person)
@@ -90,7 +107,7 @@ def _act(store: Store, connection: sa.Connection, slug: str, person: Person) -> 
 
 
 def pin(store: Store, slug: str, row_id: str, wanted: Sequence[Pin], person: Person, expires_at: datetime | None = None) -> None:
-    """Set values that win over every sync. UsageError when the catalog does not have the model."""
+    """Set values that win over every sync. NotThere when the catalog does not have the model."""
     with acting(store, slug, person) as act:
         before = act.model(row_id)
         _put(act, row_id, before.believed, wanted, expires_at)
@@ -110,14 +127,65 @@ def unpin(store: Store, slug: str, row_id: str, fields: Sequence[str], person: P
 
 
 def add(store: Store, slug: str, row_id: str, wanted: Sequence[Pin], person: Person) -> None:
-    """A model that the provider does not list. It stays active until somebody unpins that. UsageError when it is there already."""
+    """A model that the provider does not list. It stays active until somebody unpins that. AlreadyThere when it is."""
     check_id(row_id)
-    facts = [found for found in wanted if found.field != "is_active"]
     with acting(store, slug, person) as act:
         if act.models([row_id]):
-            raise UsageError(f"{slug} already has a model {row_id}", "Change it with `modelsync pin`")
-        _put(act, row_id, Model(id=row_id), [Pin("is_active", True), *facts], None)
-        act.apply("add", [Change(Kind.ADDED, row_id, Model(id=row_id), "")])
+            raise AlreadyThere(f"{slug} already has a model {row_id}", "Change it with `modelsync pin`")
+        act.apply("add", [_new(act, row_id, wanted)])
+
+
+def upsert(store: Store, wishes: Sequence[Wish], person: Person) -> tuple[int, list[int]]:
+    """Pin fields of models that are there, and add those that are not: all of it or nothing. How many are new, and every model's number.
+
+    UsageError when one is named twice; NotThere when the catalog does not have a provider.
+    """
+    if len({(wish.slug, wish.row_id) for wish in wishes}) < len(wishes):
+        raise UsageError("A model is named twice", "Name each once")
+    for wish in wishes:
+        check_id(wish.row_id)
+    ids: dict[tuple[str, str], int] = {}
+    created = 0
+    with store.writing() as connection:
+        for slug in sorted({wish.slug for wish in wishes}):
+            act = _act(store, connection, slug, person)
+            mine = [wish for wish in wishes if wish.slug == slug]
+            known = act.models([wish.row_id for wish in mine])
+            created += len(mine) - len(known)
+            act.apply("upsert", [_wished(act, wish, known.get(wish.row_id)) for wish in mine])
+            ids |= {(slug, row_id): number for row_id, number in act.numbers([wish.row_id for wish in mine]).items()}
+    return created, [ids[wish.slug, wish.row_id] for wish in wishes]
+
+
+def _wished(act: Act, wish: Wish, before: StoredModel | None) -> Change:
+    if before is None:
+        return _new(act, wish.row_id, wish.pins)
+    _put(act, wish.row_id, before.believed, wish.pins, None)
+    return _revised(wish.row_id, before, _revives(before, wish.pins))
+
+
+def _new(act: Act, row_id: str, wanted: Sequence[Pin]) -> Change:
+    facts = [found for found in wanted if found.field != "is_active"]
+    active = [found for found in wanted if found.field == "is_active"] or [Pin("is_active", True)]
+    _put(act, row_id, Model(id=row_id), [*active, *facts], None)
+    return Change(Kind.ADDED, row_id, Model(id=row_id), BY_HAND)
+
+
+def remove(store: Store, slug: str, row_id: str, person: Person) -> None:
+    """Delete a model that somebody added and its provider never listed, with its pins and its history.
+
+    AlreadyThere for one that the provider listed; NotThere when there is none.
+    """
+    with acting(store, slug, person) as act:
+        if act.model(row_id).content_hash != BY_HAND:
+            raise AlreadyThere(f"{slug} listed {row_id}: it is not deleted", "Deactivate it, and no sync will bring it back")
+        standing = pins.listed(act.connection, [slug], row_id)
+        pins.remove(act.connection, slug, row_id, [row["field"] for row in standing])
+        act.note("delete model", row_id)
+        for table in (model_changes, upstream_values, models):
+            mine = (table.c.provider_id == act.provider_id, table.c.provider_model_id == row_id)
+            act.connection.execute(sa.delete(table).where(*mine))
+        provider_rows.move_revision(act.connection, slug)
 
 
 def _put(act: Act, row_id: str, believed: Model, wanted: Sequence[Pin], expires_at: datetime | None) -> None:

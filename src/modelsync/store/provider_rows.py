@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from modelsync.provider import Provider
-from modelsync.store.schema import models, providers
+from modelsync.store.schema import models, provider_state, providers
 
 DOWN_AFTER = 3
 """Failures in a row after which a provider counts as down; before that it is degraded."""
@@ -22,7 +22,13 @@ def ensure(connection: sa.Connection, provider: Provider[Any], now: datetime) ->
     found = id_of(connection, provider.slug)
     if found is not None:
         return found
-    values = {
+    values = {**facts(provider), "created_at": now, "updated_at": now}
+    return int(connection.execute(sa.insert(providers).values(values).returning(providers.c.id)).scalar_one())
+
+
+def facts(provider: Provider[Any]) -> dict[str, Any]:
+    """What a provider's row says at first."""
+    return {
         "slug": provider.slug,
         "name": provider.name,
         "description": provider.description,
@@ -34,10 +40,7 @@ def ensure(connection: sa.Connection, provider: Provider[Any], now: datetime) ->
         "privacy_policy_url": provider.privacy_policy_url,
         "terms_of_service_url": provider.terms_of_service_url,
         "metadata": {"docs_url": provider.docs_url, "price_unit": provider.price_unit, "verified": provider.verified},
-        "created_at": now,
-        "updated_at": now,
     }
-    return int(connection.execute(sa.insert(providers).values(values).returning(providers.c.id)).scalar_one())
 
 
 def switched_off(connection: sa.Connection, slug: str) -> bool:
@@ -45,11 +48,23 @@ def switched_off(connection: sa.Connection, slug: str) -> bool:
     return connection.execute(sa.select(providers.c.is_active).where(providers.c.slug == slug)).scalar_one_or_none() is False
 
 
+def health_of(failures_in_a_row: int) -> str:
+    """healthy after a success, degraded after a failure, down after three in a row."""
+    return "healthy" if failures_in_a_row == 0 else "degraded" if failures_in_a_row < DOWN_AFTER else "down"
+
+
 def set_health(connection: sa.Connection, slug: str, failures_in_a_row: int) -> None:
-    """healthy after a success, degraded after a failure, down after three in a row; written only when it changes."""
-    health = "healthy" if failures_in_a_row == 0 else "degraded" if failures_in_a_row < DOWN_AFTER else "down"
-    mine = (providers.c.slug == slug, providers.c.health_status != health)
-    connection.execute(sa.update(providers).where(*mine).values(health_status=health))
+    """Derive a provider's health from the sync record, unless an operator decided it. It is part of the catalog: a change is a revision."""
+    health = health_of(failures_in_a_row)
+    mine = (providers.c.slug == slug, providers.c.health_status != health, providers.c.health_pinned.is_(sa.false()))
+    if connection.execute(sa.update(providers).where(*mine).values(health_status=health)).rowcount:
+        move_revision(connection, slug)
+
+
+def move_revision(connection: sa.Connection, slug: str) -> None:
+    """Something of this provider's part of the catalog was written."""
+    state = provider_state.c
+    connection.execute(sa.update(provider_state).where(state.provider == slug).values(revision=state.revision + 1))
 
 
 def derive_abilities(connection: sa.Connection, provider_id: int) -> None:

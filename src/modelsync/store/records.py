@@ -80,8 +80,7 @@ def acted(connection: sa.Connection, trigger: str, slug: str, now: datetime, upd
     """A run for what a person did: it is over at once, and moves the revision of that provider's part of the catalog."""
     values = {"status": "succeeded", "trigger": trigger, "started_at": now, "finished_at": now, "duration_seconds": 0.0}
     insert = sa.insert(sync_runs).values(**values, providers_processed=1, updated=updated)
-    moved = sa.update(provider_state).where(provider_state.c.provider == slug).values(revision=provider_state.c.revision + 1)
-    connection.execute(moved)
+    provider_rows.move_revision(connection, slug)
     return int(connection.execute(insert.returning(sync_runs.c.id)).scalar_one())
 
 

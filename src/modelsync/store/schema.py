@@ -114,6 +114,8 @@ providers = sa.Table(
     sa.Column("is_active", sa.Boolean, nullable=False, server_default=sa.true()),
     *_flags("supports_streaming", "supports_function_calling", "supports_vision", "supports_image_generation"),
     sa.Column("health_status", sa.Text, nullable=False, server_default="unknown"),
+    # An operator decided the health; the sync record does not move it.
+    sa.Column("health_pinned", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("metadata", Document, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("updated_at", UtcTime, nullable=False),
@@ -316,6 +318,20 @@ answers = sa.Table(
     sa.Column("received_at", UtcTime, nullable=False),
     sa.UniqueConstraint("run_id", "provider", "position"),
     sa.Index("ix_answers_digest", "digest"),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    _id(),
+    sa.Column("name", sa.Text, nullable=False),
+    # SHA-256 of the key, in hex: the key itself is nowhere.
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime),
+    sa.Column("last_used_at", UtcTime),
+    sa.Column("revoked_at", UtcTime),
 )
 
 audit_log = sa.Table(

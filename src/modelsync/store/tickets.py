@@ -32,7 +32,7 @@ def take(connection: sa.Connection, slug: str, run_id: int, now: datetime, secon
     """The ticket for one provider, valid for `seconds`; or Busy while another run holds a valid one."""
     ensure_state(connection, slug)
     row = _locked(connection, slug)
-    if row["ticket_token"] is not None and now < row["ticket_until"] < now + MOST:
+    if _is_valid(row, now):
         return Busy(row["ticket_run_id"])
     ticket = Ticket(slug, run_id, row["ticket_seq"] + 1, secrets.token_hex(8))
     values = {
@@ -44,6 +44,15 @@ def take(connection: sa.Connection, slug: str, run_id: int, now: datetime, secon
     }
     connection.execute(sa.update(provider_state).where(state.provider == slug).values(values))
     return ticket
+
+
+def running(row: sa.RowMapping, now: datetime) -> int | None:
+    """The run that holds the valid ticket of a provider with this state."""
+    return row["ticket_run_id"] if _is_valid(row, now) else None
+
+
+def _is_valid(row: sa.RowMapping, now: datetime) -> bool:
+    return row["ticket_token"] is not None and now < row["ticket_until"] < now + MOST
 
 
 def holds(connection: sa.Connection, ticket: Ticket) -> sa.RowMapping | None:

@@ -1,0 +1,94 @@
+"""Who may do what: decided from the method and the path alone, before any route is looked at. What is not named open is closed."""
+
+import hmac
+import time
+from collections.abc import Mapping
+
+import msgspec
+
+from modelsync.store import Held, Scope, digest
+
+OPEN = frozenset({"/health/live", "/health/ready", "/docs", "/openapi.json"})
+"""Paths that anybody may read, whatever the settings."""
+
+READING = frozenset({"GET", "HEAD"})
+SYNCING = "/admin/model-sync/"
+
+KEPT_FOR = 5.0
+"""Seconds that the list of valid keys is trusted: a key that was taken back is good for nothing after these."""
+
+
+def needed(method: str, path: str, *, public: bool) -> Scope | None:
+    """The scope that a request needs; None when anybody may."""
+    reads = method in READING
+    if reads and path in OPEN:
+        return None
+    if path == "/admin" or path.startswith("/admin/"):
+        if reads:
+            return Scope.READ
+        return Scope.SYNC if path.startswith(SYNCING) and method == "POST" else Scope.ADMIN
+    if reads:
+        return None if public else Scope.READ
+    return Scope.ADMIN
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a request is not let in: the status and what to do about it."""
+
+    status: int
+    detail: str
+
+
+def bearer(header: str) -> str | None:
+    """The key in an Authorization header; None when there is none in it."""
+    scheme, _, key = header.strip().partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None
+
+
+def holder(key: str, valid: Mapping[str, Held]) -> Held | None:
+    """Who holds a key. Every digest is compared in constant time."""
+    found = None
+    mine = digest(key)
+    for known, held in valid.items():
+        if hmac.compare_digest(mine, known):
+            found = held
+    return found
+
+
+def refused(scope: Scope, key: str | None, valid: Mapping[str, Held]) -> Held | Refusal:
+    """Who asks, when that person may; otherwise why not."""
+    if not valid:
+        return Refusal(503, "No admin key is configured, so this is closed: set ADMIN_API_KEY, or run `modelsync keys create`")
+    if key is None:
+        return Refusal(401, "A key is needed: Authorization: Bearer <key>")
+    held = holder(key, valid)
+    if held is None:
+        return Refusal(401, "The key is not valid: it may be mistyped, taken back or expired")
+    if held.scope < scope:
+        return Refusal(403, f"The key is good for {held.scope}, and this needs {scope}")
+    return held
+
+
+class Buckets:
+    """How often each client may ask: so many requests a second, and twice that at once."""
+
+    MOST = 10_000
+    """Clients that are remembered; beyond that the ones that were still longest are forgotten."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._burst = max(2 * rate, 1.0)
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def wait(self, client: str, cost: float = 1.0) -> float:
+        """Seconds that a client has to wait; 0 when it may go on now."""
+        if self._rate <= 0:
+            return 0.0
+        now = time.monotonic()
+        left, then = self._left.pop(client, (self._burst, now))
+        left = min(self._burst, left + (now - then) * self._rate)
+        allowed = left >= cost
+        self._left[client] = (left - cost if allowed else left, now)
+        if len(self._left) > self.MOST:
+            del self._left[next(iter(self._left))]
+        return 0.0 if allowed else (cost - left) / self._rate

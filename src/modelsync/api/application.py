@@ -1,0 +1,82 @@
+"""The application: routes, what surrounds them, and what errors look like."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+
+from modelsync import __version__
+from modelsync.api import documented, reference
+from modelsync.api.answers import error
+from modelsync.api.edge import Edge
+from modelsync.api.pages import Pages
+from modelsync.api.routes import changes, health, models, openai, operating, providers, syncing, writing
+from modelsync.api.service import Service
+from modelsync.app import App
+from modelsync.store import Store
+
+ROUTES = (syncing, operating, providers, models, writing, openai, changes, health)
+
+
+def create(program: App, store: Store) -> FastAPI:
+    """The ASGI application over an open catalog, which it closes at its end."""
+    service = Service(program, store)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await service.close()
+
+    app = FastAPI(
+        title="modelsync",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.service = service
+    for routes in ROUTES:
+        app.include_router(routes.router)
+    reference.add(app)
+    app.add_middleware(Pages, service=service)
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(Edge, service=service)
+    if service.settings.cors_origins:
+        shown = ["ETag", "X-Catalog-Revision", "X-Catalog-As-Of", "X-Request-ID"]
+        app.add_middleware(CORSMiddleware, allow_origins=service.settings.cors_origins, allow_methods=["GET"], expose_headers=shown)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.openapi = lambda: documented.document(app, public=service.settings.public)  # type: ignore[method-assign]
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+async def _http_error(_: Request, problem: Exception) -> Response:
+    assert isinstance(problem, HTTPException)  # noqa: S101 - registered for these
+    words = {404: "There is no such page", 405: "This page does not take this method"}
+    return error(problem.status_code, words.get(problem.status_code, str(problem.detail)), **dict(problem.headers or {}))
+
+
+async def _invalid(_: Request, problem: Exception) -> Response:
+    """Where it is wrong, and why; never what was sent."""
+    assert isinstance(problem, RequestValidationError)  # noqa: S101 - registered for these
+    return error(422, "; ".join(_told(each) for each in problem.errors()[:5]) or "The request cannot be read")
+
+
+def _told(each: dict[str, Any]) -> str:
+    place = ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0])
+    told = "there is no such parameter" if each["type"] == "extra_forbidden" else each["msg"]
+    return f"{place}: {told}".removesuffix(".")

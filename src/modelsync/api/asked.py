@@ -1,0 +1,380 @@
+"""What requests may say, checked by pydantic: query parameters and bodies. An unknown name is a mistake, not a wish to be ignored."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Path, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from modelsync.errors import UsageError
+from modelsync.layers import PINNABLE, Pin, is_pinnable, typed
+from modelsync.store import ModelFilter, Order
+
+BIGGEST = 2**53 - 1
+"""The biggest whole number that every JSON reader has exactly."""
+
+PAGE = 100
+MOST = 500
+"""Rows of a page."""
+
+Flag = Literal["true", "false"]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+"""Lower-case letters, digits and hyphens."""
+
+
+def _clean(text: str) -> str:
+    """Text that a database can hold."""
+    if any(not char.isprintable() for char in text):
+        raise ValueError("it has control characters")
+    return text
+
+
+Text = Annotated[str, StringConstraints(max_length=200), AfterValidator(_clean)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_clean)]
+ModelId = Annotated[str, StringConstraints(min_length=1, max_length=512), AfterValidator(_clean)]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"\S"), AfterValidator(_clean)]
+Id = Annotated[int, Path(ge=1, le=BIGGEST)]
+Count = Annotated[int, Field(ge=0, le=BIGGEST)]
+Dollars = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+
+
+def moment(text: str) -> datetime:
+    """RFC 3339, as `format: date-time` has it. Times beyond what can be compared are the first or the last that can."""
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if text.startswith("9") else datetime.min.replace(tzinfo=UTC)
+
+
+def _time(text: str) -> str:
+    if len(text) < 10 or not text[:4].isdigit():
+        raise ValueError("it is no time such as 2026-11-22T10:00:00Z")
+    moment(text)
+    return text
+
+
+Time = Annotated[
+    str,
+    StringConstraints(max_length=40),
+    AfterValidator(_time),
+    Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-22T10:00:00Z"]),
+]
+
+
+class Asked(BaseModel):
+    """Query parameters or a body; what is not declared is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Paged(Asked):
+    """A part of a list."""
+
+    limit: Annotated[int, Field(ge=1, le=MOST, description="Rows of a page.")] = PAGE
+    offset: Annotated[int, Field(ge=0, le=10_000_000, description="Rows to leave out before it.")] = 0
+
+
+class Filters(Asked):
+    """Which models; all conditions hold together."""
+
+    provider: Annotated[
+        list[Slug], Field(max_length=50, description="Only of these providers; repeatable.", examples=[["openrouter"]])
+    ] = []
+    provider_id: Annotated[int | None, Field(ge=1, le=BIGGEST, description="Only of the provider with this number.")] = None
+    q: Annotated[Text, Field(description="Words looked for in ids and names.", examples=["claude sonnet"])] = ""
+    modality: Annotated[Text | None, Field(description="Exactly this one.", examples=["text+image->text"])] = None
+    input_modality: Annotated[Text | None, Field(description="Takes this, among others.", examples=["image"])] = None
+    output_modality: Annotated[Text | None, Field(description="Gives this, among others.", examples=["text"])] = None
+    supports_streaming: Annotated[Flag | None, Field(description="Stated to stream, or not to.")] = None
+    supports_function_calling: Annotated[Flag | None, Field(description="Stated to call functions, or not to.")] = None
+    supports_vision: Annotated[Flag | None, Field(description="Stated to take images, or not to.")] = None
+    supports_reasoning: Annotated[Flag | None, Field(description="Stated to reason, or not to.")] = None
+    supports_structured_output: Annotated[Flag | None, Field(description="Stated to answer in a given structure, or not to.")] = None
+    is_active: Annotated[
+        Literal["true", "false", "all"] | None, Field(description="Default true, or with a status `all`: hidden and retired models too.")
+    ] = None
+    status: Annotated[Literal["active", "missing", "retired"] | None, Field(description="missing: not in the last complete lists.")] = None
+    min_context: Annotated[Count | None, Field(description="Tokens.")] = None
+    max_context: Annotated[Count | None, Field(description="Tokens.")] = None
+    min_price: Annotated[Dollars | None, Field(description="USD per million prompt tokens; unknown prices are left out.")] = None
+    max_price: Annotated[Dollars | None, Field(description="USD per million prompt tokens; unknown prices are left out.")] = None
+    free: Annotated[Flag | None, Field(description="Stated to be free, or stated to cost something.")] = None
+    changed_since: Annotated[Time | None, Field(description="Changed at this time or later.")] = None
+
+    def filter(self, limit: int | None, **more: Any) -> ModelFilter:
+        """What the store understands."""
+        active = self.is_active or ("all" if self.status else "true")
+        given: dict[str, Any] = {
+            "providers": tuple(self.provider),
+            "query": self.q,
+            "supports": {name: value == "true" for name in SUPPORTS if (value := getattr(self, name)) is not None},
+            "active": None if active == "all" else active == "true",
+            "free": None if self.free is None else self.free == "true",
+            "changed_since": moment(self.changed_since) if self.changed_since else None,
+            **{name: getattr(self, name) for name in SAME},
+        }
+        return ModelFilter(**given | more, limit=limit)
+
+
+SUPPORTS = tuple(name for name in Filters.model_fields if name.startswith("supports_"))
+SAME = ("provider_id", "modality", "input_modality", "output_modality", "status", "min_context", "max_context", "min_price", "max_price")
+
+
+class ModelQuery(Filters):
+    """Which models, in which order, and which part of them."""
+
+    sort: Annotated[
+        Literal["provider", "name", "price", "context", "changed"], Field(description="What is unknown comes last, both ways.")
+    ] = "provider"
+    order: Literal["asc", "desc"] = "asc"
+    limit: Annotated[int | None, Field(ge=1, le=MOST, description=f"Rows of a page: {PAGE} of JSON; of CSV and NDJSON all.")] = None
+    offset: Annotated[int, Field(ge=0, le=10_000_000, description="Rows to leave out before it.")] = 0
+    cursor: Annotated[Text | None, Field(description="next_cursor of the page before, with the same filters and order.")] = None
+
+    @property
+    def sorting(self) -> Order:
+        """The order."""
+        return Order(self.sort, self.order == "desc")
+
+
+class Search(Paged):
+    """Words, and which part of what has them."""
+
+    q: Annotated[Words, Field(description="Words looked for in ids and names.", examples=["gpt"])]
+
+
+class ProviderQuery(Paged):
+    """Which providers."""
+
+    is_active: Flag | None = None
+    health_status: Literal["healthy", "degraded", "down", "unknown"] | None = None
+    q: Annotated[Text, Field(description="Words looked for in slugs, names and descriptions.")] = ""
+
+
+class ChangeQuery(Asked):
+    """Which changes."""
+
+    since: Annotated[Time | None, Field(description="From this time on.")] = None
+    provider: Annotated[list[Slug], Field(max_length=50, description="Only of these providers; repeatable.")] = []
+    model: Annotated[ModelId | None, Field(description="Only of the model with this id.")] = None
+    field: Annotated[Text | None, Field(description="Only of this field.", examples=["pricing_prompt"])] = None
+    kind: Literal["added", "updated", "missing", "retired", "revived"] | None = None
+    before: Annotated[int | None, Field(ge=1, le=BIGGEST, description="next_before of the page before.")] = None
+    limit: Annotated[int, Field(ge=1, le=MOST)] = PAGE
+
+
+class AuditQuery(Asked):
+    """Which acts of persons."""
+
+    since: Time | None = None
+    actor: Text | None = None
+    limit: Annotated[int, Field(ge=1, le=MOST)] = PAGE
+
+
+class RunQuery(Paged):
+    """Which runs."""
+
+    status: Literal["running", "succeeded", "partial", "failed", "cancelled", "interrupted"] | None = None
+    provider: Annotated[Slug | None, Field(description="Only runs that had to do with this provider.")] = None
+
+
+class HoldQuery(Asked):
+    """Which holds."""
+
+    provider: Annotated[list[Slug], Field(max_length=50)] = []
+    kind: Literal["price", "unit-change", "shrink", "other-catalog", "empty", "invalid"] | None = None
+
+
+class PinQuery(Asked):
+    """Which pins."""
+
+    provider: Annotated[list[Slug], Field(max_length=50)] = []
+    moved: Annotated[Flag, Field(description="Only those beneath which the provider moved.")] = "false"
+
+
+class OfModel(Asked):
+    """One model, by its provider and its id there: ids may hold slashes, so they are no path."""
+
+    provider: Annotated[Slug, Field(examples=["openrouter"])]
+    model: Annotated[ModelId, Field(examples=["openai/gpt-5"])]
+
+
+class FieldOfModel(OfModel):
+    """One model, or one field of it."""
+
+    field: Annotated[Text | None, Field(examples=["pricing_prompt"])] = None
+
+
+class Between(Asked):
+    """Two times."""
+
+    before: Time
+    after: Time | None = None
+    provider: Annotated[list[Slug], Field(max_length=50)] = []
+
+
+class AtTime(Filters):
+    """Models at a time."""
+
+    at: Time
+    limit: Annotated[int, Field(ge=1, le=MOST)] = PAGE
+    offset: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+
+
+class Removal(OfModel):
+    """Which pins to remove, and why."""
+
+    field: Annotated[list[Text], Field(max_length=100, description="Only these; without any, all of the model.")] = []
+    reason: Reason
+
+
+class SyncOne(Asked):
+    """How to sync."""
+
+    dry_run: Annotated[Flag, Field(description="Fetch and compare, and write nothing at all.")] = "false"
+
+
+class SyncAll(SyncOne):
+    """What to sync, and how."""
+
+    providers: Annotated[list[Text], Field(max_length=50, description="Only these; repeatable.", examples=[["openrouter", "groq"]])] = []
+
+
+class Why(Asked):
+    """The reason of an act; others will read it."""
+
+    reason: Annotated[Reason, Field(examples=["they confirmed it"])]
+
+
+class Decision(Why):
+    """Which holds: their numbers, or all of some providers, or of a kind."""
+
+    ids: Annotated[list[Annotated[int, Field(ge=1, le=BIGGEST)]], Field(max_length=MOST)] = []
+    provider: Annotated[list[Slug], Field(max_length=50)] = []
+    kind: Literal["price", "unit-change", "shrink", "other-catalog", "empty", "invalid"] | None = None
+
+
+class PinBody(Why):
+    """Values that win over every sync. Prices are USD per token, as texts or numbers."""
+
+    provider: Slug
+    model: ModelId
+    values: Annotated[dict[Text, Any], Field(min_length=1, max_length=100, examples=[{"pricing_prompt": "0.00000125"}])]
+    until: Annotated[Time | None, Field(description="When it ends.")] = None
+
+
+class Rollback(Why):
+    """Back to what a provider's models were after a run."""
+
+    provider: Slug
+    to: Annotated[int, Field(ge=1, le=BIGGEST, description="The run.")]
+
+
+class Thaw(Why):
+    """Let a provider sync again."""
+
+    provider: Slug
+
+
+def _link(text: str) -> str:
+    if not text.startswith(("https://", "http://")):
+        raise ValueError("it is no http or https address")
+    return _clean(text)
+
+
+Link = Annotated[str, StringConstraints(max_length=500, pattern=r"^https?://[^\s]+$"), AfterValidator(_link)]
+LongText = Annotated[str, StringConstraints(max_length=5000), AfterValidator(lambda text: _clean(text.replace("\n", " ")) and text)]
+
+
+class ProviderFacts(Asked):
+    """What an operator may say of a provider. What its models support is derived from them."""
+
+    name: Annotated[Words | None, Field()] = None
+    description: LongText | None = None
+    base_url: Link | None = None
+    api_key_env_var: Annotated[str | None, Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")] = None
+    site_url: Link | None = None
+    logo_url: Link | None = None
+    status_page_url: Link | None = None
+    privacy_policy_url: Link | None = None
+    terms_of_service_url: Link | None = None
+    is_active: bool | None = None
+    metadata: Annotated[dict[str, Any] | None, Field(max_length=100)] = None
+    reason: Annotated[Reason, Field(description="Others will read it.")] = "over the API"
+
+    def columns(self) -> dict[str, Any]:
+        """What was sent, by column; what must not be empty is not emptied."""
+        sent = self.model_dump(exclude_unset=True, exclude={"reason"})
+        empty = sorted(name for name in ("name", "is_active", "metadata") if name in sent and sent[name] is None)
+        if empty:
+            raise UsageError(f"{', '.join(empty)} cannot be null", "Leave it out to keep it")
+        return sent
+
+
+class NewProvider(ProviderFacts):
+    """A provider that the catalog does not have."""
+
+    slug: Slug
+    name: Words
+
+
+class Health(Asked):
+    """A provider's health as an operator decides it; null gives that back to the sync record."""
+
+    health_status: Literal["healthy", "degraded", "down", "unknown"] | None
+    reason: Reason = "over the API"
+
+
+Facts = Annotated[
+    dict[Text, Any],
+    Field(
+        min_length=1,
+        max_length=100,
+        description="Fields and values; prices in USD per token. What is set here wins over every sync.",
+        examples=[{"context_length": 200000, "pricing_prompt": "0.0000025"}],
+    ),
+]
+
+
+class ModelFacts(Asked):
+    """Fields of a model as an operator wants them."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"description": f"Fields are {', '.join(PINNABLE)} and metadata.<name>."})
+    reason: Reason = "over the API"
+
+    def pins(self) -> list[Pin]:
+        """The fields as pins. UsageError for one that cannot be pinned, or has no such value."""
+        return pins_of(self.__pydantic_extra__ or {})
+
+
+class NewModel(ModelFacts):
+    """A model that its provider does not list."""
+
+    provider_id: Annotated[int | None, Field(ge=1, le=BIGGEST)] = None
+    provider: Slug | None = None
+    provider_model_id: ModelId
+
+
+class Bulk(Asked):
+    """Models to create or to change; all of them, or none."""
+
+    models: Annotated[list[NewModel], Field(min_length=1, max_length=MOST)]
+    reason: Reason = "over the API"
+
+
+def pins_of(values: Mapping[str, Any]) -> list[Pin]:
+    """Fields and JSON values as pins. UsageError for one that cannot be pinned, or has no such value."""
+    found = []
+    for field, value in values.items():
+        if not is_pinnable(field):
+            raise UsageError(f"{field} cannot be set", f"The fields are {', '.join(PINNABLE)} and metadata.<name>")
+        try:
+            found.append(Pin(field, typed(field, value)))
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"{field} cannot have this value: {error}", "Prices are USD per token, lists are JSON lists") from None
+    return found
+
+
+Shown = Annotated[list[str], Query()]

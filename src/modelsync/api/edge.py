@@ -1,0 +1,166 @@
+"""The outermost layer: request ids, limits, who may, headers for browsers, one line of log and a few numbers per request."""
+
+import asyncio
+import re
+import time
+import uuid
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from modelsync.api import access
+from modelsync.api.answers import error, failed
+from modelsync.api.service import Service
+from modelsync.errors import DatabaseError, ModelsyncError
+from modelsync.store import Held
+from modelsync.store import Scope as Permit
+
+log = structlog.get_logger("modelsync.api")
+
+MOST_BODY = 1024 * 1024
+"""Bytes of a request's body."""
+
+MOST_TARGET = 8 * 1024
+"""Bytes of a request's path and query."""
+
+HOLDER = "modelsync.holder"
+"""Under this name a request says who made it."""
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "interest-cohort=()",
+}
+
+_request_id = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class TooLarge(Exception):
+    """A body that is longer than it may be."""
+
+
+class Edge:
+    """ASGI middleware around everything else."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app = app
+        self._service = service
+        self._noting: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or say why not; whatever happens, answer, and write it down."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _request_id.fullmatch(given) else uuid.uuid4().hex
+        began, status = time.monotonic(), 0
+
+        async def marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            await self._let_in(scope, receive, marked)
+        except Exception as problem:
+            log.exception("a bug in modelsync", request_id=request_id, path=scope["path"], exc_info=problem)
+            if status:
+                raise
+            await error(500, f"This is a fault of modelsync's; its log tells more of request {request_id}")(scope, receive, marked)
+        finally:
+            self._note(scope, status, time.monotonic() - began, request_id)
+
+    def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        route = getattr(scope.get("route"), "path", "none")
+        metrics = self._service.metrics
+        metrics.requests.labels(scope["method"] if route != "none" else "any", route, str(status)).inc()
+        metrics.seconds.labels(route).observe(seconds)
+        holder: Held | None = scope.get(HOLDER)
+        facts = {"status": status, "ms": round(seconds * 1000, 1), "by": holder.name if holder else None, "client": client_of(scope)}
+        log.info(f"{scope['method']} {scope['path']}", request_id=request_id, **{name: value for name, value in facts.items() if value})
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MOST_TARGET:
+            await error(414, "The address is too long")(scope, receive, send)
+            return
+        client = client_of(scope)
+        wait = self._service.buckets.wait(client)
+        if wait:
+            await self._too_many(wait)(scope, receive, send)
+            return
+        needed = access.needed(scope["method"], scope["path"], public=self._service.settings.public)
+        if needed is not None:
+            try:
+                refusal = await self._refusal(scope, headers, needed)
+            except DatabaseError as problem:
+                refusal = failed(problem)
+            if refusal is not None:
+                await refusal(scope, receive, send)
+                return
+        await self._limited(scope, receive, send, headers)
+
+    async def _refusal(self, scope: Scope, headers: Headers, needed: Permit) -> ASGIApp | None:
+        """Why a request is not let in; None when it is, and then it says who made it."""
+        client = client_of(scope)
+        key = access.bearer(headers.get("authorization", ""))
+        found = access.refused(needed, key, await self._service.valid_keys())
+        if isinstance(found, Held):
+            scope[HOLDER] = found
+            if key is not None:
+                task = asyncio.create_task(self._service.note_use(key))
+                self._noting.add(task)
+                task.add_done_callback(self._noting.discard)
+            return None
+        self._service.metrics.refused.labels(str(found.status)).inc()
+        if found.status == 401:
+            log.warning("a request without a valid key", path=scope["path"], client=client)
+            wait = self._service.attempts.wait(client)
+            if wait:
+                return self._too_many(wait)
+            return error(401, found.detail, **{"WWW-Authenticate": 'Bearer realm="modelsync"'})
+        return error(found.status, found.detail)
+
+    def _too_many(self, wait: float) -> ASGIApp:
+        return error(429, f"Too many requests; try again in {wait:.1f} seconds", **{"Retry-After": str(max(1, round(wait)))})
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        """The request with a body of at most so many bytes, whatever it says of its length."""
+        length = headers.get("content-length", "0")
+        if length.isascii() and length.isdigit() and int(length) > MOST_BODY:
+            await error(413, f"The body is longer than {MOST_BODY:,} bytes")(scope, receive, send)
+            return
+        came = 0
+
+        async def counted() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            if came > MOST_BODY:
+                raise TooLarge
+            return message
+
+        try:
+            await self._app(scope, counted, send)
+        except TooLarge:
+            await error(413, f"The body is longer than {MOST_BODY:,} bytes")(scope, receive, send)
+        except ModelsyncError as problem:
+            if isinstance(problem, DatabaseError):
+                log.warning(f"the database: {problem}")
+            await failed(problem)(scope, receive, send)
+
+
+def client_of(scope: Scope) -> str:
+    """Where a request is from."""
+    return scope["client"][0] if scope.get("client") else "unknown"

@@ -1,0 +1,108 @@
+"""CSV and NDJSON: many rows, from one state of the catalog, made in a file of this machine first so that a slow reader holds nothing up."""
+
+import asyncio
+import csv
+import io
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import msgspec
+from starlette.responses import Response, StreamingResponse
+
+from modelsync.api.answers import error, shown_time
+from modelsync.api.asked import PAGE, ModelQuery
+from modelsync.api.service import Service
+from modelsync.store import Revision, Row, Serving
+
+CSV, NDJSON = "text/csv", "application/x-ndjson"
+IN_MEMORY = 8 * 1024 * 1024
+PIECE = 256 * 1024
+
+CSV_COLUMNS = (
+    *("provider", "provider_model_id", "model_id", "model_name", "modality", "context_length", "max_output_tokens"),
+    *("pricing_prompt", "pricing_completion", "pricing_image", "pricing_request"),
+    *("supports_streaming", "supports_function_calling", "supports_vision", "supports_reasoning", "supports_structured_output"),
+    *("is_active", "status", "released_at", "expires_at", "updated_at"),
+)
+"""Prices are USD per token."""
+
+
+def wanted_media(accept: str) -> str | None:
+    """CSV or NDJSON, when an Accept header names it before anything that JSON would do for."""
+    for part in accept.split(","):
+        media = part.partition(";")[0].strip().lower()
+        if media in (CSV, NDJSON):
+            return media
+        if media in ("application/json", "*/*", "application/*"):
+            return None
+    return None
+
+
+async def exported(server: Service, query: ModelQuery, media: str) -> Response:
+    """All rows that match, or a page of them when there is a limit, an offset or a cursor."""
+    if server.exports.locked():
+        return error(429, "Others are exporting already; try again in a moment", **{"Retry-After": "2"})
+    async with server.exports:
+        file, revision = await server.do(_made, server.serving, query, media)
+    headers = {
+        "Cache-Control": "no-cache",
+        "Content-Disposition": f'inline; filename="models.{"csv" if media == CSV else "ndjson"}"',
+        "X-Catalog-Revision": str(revision.number),
+        "X-Catalog-As-Of": shown_time(revision.as_of) or "never",
+    }
+    return StreamingResponse(_pieces(file), media_type=f"{media}; charset=utf-8" if media == CSV else media, headers=headers)
+
+
+async def _pieces(file: Any) -> AsyncIterator[bytes]:
+    try:
+        while piece := await asyncio.to_thread(file.read, PIECE):
+            yield piece
+    finally:
+        file.close()
+
+
+def _made(serving: Serving, query: ModelQuery, media: str) -> tuple[Any, Revision]:
+    file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed when it was sent
+    revision, rows = _rows(serving, query)
+    for piece in _csv(rows) if media == CSV else map(_line, rows):
+        file.write(piece)
+    file.seek(0)
+    return file, revision
+
+
+def _rows(serving: Serving, query: ModelQuery) -> tuple[Revision, Iterator[Row]]:
+    if query.limit is not None or query.offset or query.cursor:
+        page = serving.models(query.filter(query.limit or PAGE), query.sorting, query.offset, query.cursor)
+        return page.revision, iter(page.rows)
+    found = serving.every_model(query.filter(None), query.sorting)
+    revision = next(found)
+    assert isinstance(revision, Revision)  # noqa: S101 - it comes first
+    return revision, (row for row in found if isinstance(row, dict))
+
+
+def _line(row: Row) -> bytes:
+    return msgspec.json.encode(row) + b"\n"
+
+
+def _csv(rows: Iterator[Row]) -> Iterator[bytes]:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180
+    writer.writerow(CSV_COLUMNS)
+    for row in rows:
+        writer.writerow([cell(row[name]) for name in CSV_COLUMNS])
+        if text.tell() > PIECE:
+            yield text.getvalue().encode()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue().encode()
+
+
+def cell(value: object) -> str:
+    """A CSV cell; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

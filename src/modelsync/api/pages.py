@@ -1,0 +1,135 @@
+"""Answers of the catalog, kept as bytes until the catalog changes; ETags and 304; gzip once instead of every time."""
+
+import gzip
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from modelsync.api.answers import shown_time
+from modelsync.api.service import Service
+from modelsync.store import Revision
+
+REVISION = "modelsync.revision"
+"""Under this name a route leaves the state of the catalog that its answer shows; without it nothing is kept."""
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Of all answers that are kept."""
+
+WORTH_PACKING = 1024
+"""Shorter bodies are sent as they are."""
+
+Pairs = list[tuple[bytes, bytes]]
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """An answer as it is sent, and the state of the catalog that it shows."""
+
+    revision: Revision
+    etag: str
+    headers: Pairs
+    body: bytes
+    route: Any
+
+
+class Pages:
+    """ASGI middleware. What is kept was made by the routes below it; whoever asks has been let in already."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app = app
+        self._service = service
+        self._kept: OrderedDict[tuple[str, bytes, str, bool], Kept] = OrderedDict()
+        self._bytes = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer from what is kept, or let a route answer and keep that."""
+        if scope["type"] != "http" or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        packs = "gzip" in headers.get("accept-encoding", "")
+        key = (scope["path"], scope["query_string"], headers.get("accept", ""), packs)
+        kept = self._kept.get(key)
+        if kept is not None and kept.revision == await self._service.revision():
+            self._kept.move_to_end(key)
+            scope["route"] = kept.route
+        else:
+            kept = await self._made(key, scope, receive, send)
+        if kept is not None:
+            await _answer(kept, headers.get("if-none-match", ""), send)
+
+    async def _made(self, key: tuple[str, bytes, str, bool], scope: Scope, receive: Receive, send: Send) -> Kept | None:
+        """The answer of a route, when it shows the catalog; any other one is passed on as it comes."""
+        start: Message | None = None
+        parts: list[bytes] = []
+
+        async def caught(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                if REVISION in scope and message["status"] == 200:
+                    start = message
+                    return
+            elif start is not None:
+                parts.append(message.get("body", b""))
+                return
+            await send(message)
+
+        await self._app(scope, receive, caught)
+        if start is None:
+            return None
+        made = _finished(scope, key, start["headers"], b"".join(parts))
+        self._keep(key, made)
+        return made
+
+    def _keep(self, key: tuple[str, bytes, str, bool], made: Kept) -> None:
+        old = self._kept.pop(key, None)
+        self._bytes += len(made.body) - (len(old.body) if old else 0)
+        self._kept[key] = made
+        while self._bytes > MOST_BYTES:
+            _, gone = self._kept.popitem(last=False)
+            self._bytes -= len(gone.body)
+
+
+def _finished(scope: Scope, key: tuple[str, bytes, str, bool], given: Iterable[tuple[bytes, bytes]], body: bytes) -> Kept:
+    revision: Revision = scope[REVISION]
+    path, query, accept, packs = key
+    etag = etag_of(revision, path, query, accept)
+    headers = [(name, value) for name, value in given if name != b"content-length"]
+    if packs and len(body) > WORTH_PACKING:
+        body = gzip.compress(body, compresslevel=5, mtime=0)
+        headers.append((b"content-encoding", b"gzip"))
+    headers += [
+        (b"etag", etag.encode()),
+        (b"cache-control", b"public, max-age=0, must-revalidate"),
+        (b"vary", b"Accept"),
+        (b"x-catalog-revision", str(revision.number).encode()),
+        (b"x-catalog-as-of", (shown_time(revision.as_of) or "never").encode()),
+    ]
+    return Kept(revision, etag, headers, body, scope.get("route"))
+
+
+def etag_of(revision: Revision, path: str, query: bytes, accept: str) -> str:
+    """A weak validator (RFC 9110 8.8.3): of the catalog's revision and what was asked for, whatever the bytes on the way.
+
+    The time of the last change is in it, so that a database restored from a backup and written anew has other ones.
+    """
+    asked = hashlib.blake2b(f"{path}?{query!r} {accept} {revision.changed_at}".encode(), digest_size=8).hexdigest()
+    return f'W/"{revision.number}-{asked}"'
+
+
+async def _answer(kept: Kept, known: str, send: Send) -> None:
+    """The answer; only its headers for whoever knows it already."""
+    unchanged = known.strip() == "*" or kept.etag.removeprefix("W/") in (tag.strip().removeprefix("W/") for tag in known.split(","))
+    if unchanged:
+        bare = (b"content-type", b"content-encoding")
+        headers = [(name, value) for name, value in kept.headers if name not in bare]
+        await send({"type": "http.response.start", "status": 304, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    headers = [*kept.headers, (b"content-length", str(len(kept.body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": kept.body})

@@ -1,0 +1,87 @@
+"""What changed: as JSON, and as feeds to subscribe to."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from modelsync.api import feeds, shapes
+from modelsync.api.answers import error, of_catalog, stamp
+from modelsync.api.asked import ChangeQuery, Id, moment
+from modelsync.api.documented import Responses, answers
+from modelsync.api.pages import REVISION
+from modelsync.api.routes.common import Server
+from modelsync.api.service import Service
+from modelsync.store import ChangeFilter
+
+router = APIRouter(tags=["changes"])
+
+
+def wanted(query: ChangeQuery, **more: Any) -> ChangeFilter:
+    """What the store understands."""
+    since = moment(query.since) if query.since else None
+    given = {"providers": tuple(query.provider), "model": query.model, "field": query.field, "kind": query.kind, "before": query.before}
+    return ChangeFilter(since=since, limit=query.limit, **given | more)
+
+
+def shown(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Recorded changes as answers have them."""
+    names = ("id", "provider", "provider_model_id", "kind", "changed_at", "run_id")
+    return [
+        {**{name: row[name] for name in names}, "fields": {field: {"old": old, "new": new} for field, (old, new) in row["fields"].items()}}
+        for row in rows
+    ]
+
+
+async def page(request: Request, server: Service, filters: ChangeFilter, limit: int) -> Response:
+    """Changes as JSON."""
+    rows, revision = await server.read(server.serving.changes, filters)
+    more = rows[-1]["id"] if len(rows) == limit else None
+    body = {"data": shown(rows), "returned": len(rows), "limit": limit, "next_before": more}
+    return of_catalog(request, revision, {**body, **stamp(revision)})
+
+
+@router.get("/changes", responses=answers(shapes.Changes))
+async def list_changes(request: Request, server: Server, query: Annotated[ChangeQuery, Query()]) -> Response:
+    """What changed, newest first: models that came, went and came back, and every field's old and new value."""
+    return await page(request, server, wanted(query), query.limit)
+
+
+@router.get("/models/{model_id}/history", responses=answers(shapes.Changes, 404))
+async def model_history(
+    request: Request,
+    server: Server,
+    model_id: Id,
+    before: Annotated[int | None, Query(ge=1, le=2**53 - 1, description="next_before of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> Response:
+    """Everything that ever happened to one model, newest first."""
+    row, _ = await server.read(server.serving.model, model_id)
+    if row is None:
+        return error(404, f"There is no model {model_id}; GET /models lists them")
+    filters = ChangeFilter(providers=(row["provider"],), model=row["provider_model_id"], before=before, limit=limit)
+    return await page(request, server, filters, limit)
+
+
+def _feed(media: str, told: str) -> Responses:
+    return {200: {"description": told, "content": {media: {"schema": {"type": "string"} if "xml" in media else {"type": "object"}}}}}
+
+
+@router.get("/changes/feed.atom", responses=_feed(feeds.ATOM, "An Atom feed (RFC 4287)."))
+async def atom_feed(request: Request, server: Server, query: Annotated[ChangeQuery, Query()]) -> Response:
+    """The same changes as an Atom feed: subscribe with the filters of your choice."""
+    return await _as_feed(request, server, query, feeds.ATOM)
+
+
+@router.get("/changes/feed.json", responses=_feed(feeds.JSON_FEED, "A JSON Feed (version 1.1)."))
+async def json_feed(request: Request, server: Server, query: Annotated[ChangeQuery, Query()]) -> Response:
+    """The same changes as a JSON Feed: subscribe with the filters of your choice."""
+    return await _as_feed(request, server, query, feeds.JSON_FEED)
+
+
+async def _as_feed(request: Request, server: Service, query: ChangeQuery, media: str) -> Response:
+    rows, revision = await server.read(server.serving.changes, wanted(query))
+    request.scope[REVISION] = revision
+    make = feeds.atom if media == feeds.ATOM else feeds.json_feed
+    return Response(make(rows, feeds.Address(str(request.base_url).rstrip("/"), str(request.url))), media_type=media)

@@ -1,0 +1,86 @@
+"""Reading models: pages, exports, counts, one of them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from modelsync.api import shapes
+from modelsync.api.answers import error, of_catalog, stamp
+from modelsync.api.asked import BIGGEST, PAGE, Id, ModelQuery, Paged, Search, Slug
+from modelsync.api.documented import answers, exports
+from modelsync.api.exports import CSV, NDJSON, exported, wanted_media
+from modelsync.api.routes.common import Server
+from modelsync.store import ModelFilter, Order, Page
+
+router = APIRouter(tags=["models"])
+
+
+def page_of(request: Request, page: Page, limit: int, offset: int) -> Response:
+    """A page of models as JSON."""
+    body = {"data": page.rows, "total": page.total, "returned": len(page.rows), "limit": limit, "offset": offset}
+    return of_catalog(request, page.revision, {**body, "next_cursor": page.next_cursor, **stamp(page.revision), "units": shapes.Units()})
+
+
+@router.get("/models", responses=answers(shapes.ModelPage, 400) | exports(also=shapes.ModelPage))
+async def list_models(request: Request, server: Server, query: Annotated[ModelQuery, Query()]) -> Response:
+    """Models that match, a page at a time; or all of them as CSV or NDJSON, by the Accept header or as /models.csv and /models.ndjson.
+
+    Filters apply before paging. Follow next_cursor to go through all: nothing is skipped or repeated.
+    """
+    media = wanted_media(request.headers.get("accept", ""))
+    if media is not None:
+        return await exported(server, query, media)
+    limit = query.limit or PAGE
+    page = await server.read(server.serving.models, query.filter(limit), query.sorting, query.offset, query.cursor)
+    return page_of(request, page, limit, query.offset)
+
+
+@router.get("/models.csv", responses=exports(CSV))
+async def export_models_as_csv(server: Server, query: Annotated[ModelQuery, Query()]) -> Response:
+    """Models that match as CSV; all of them unless there is a limit. A text that a spreadsheet would run begins with an apostrophe."""
+    return await exported(server, query, CSV)
+
+
+@router.get("/models.ndjson", responses=exports(NDJSON))
+async def export_models_as_ndjson(server: Server, query: Annotated[ModelQuery, Query()]) -> Response:
+    """Models that match, one JSON document on each line; all of them unless there is a limit."""
+    return await exported(server, query, NDJSON)
+
+
+@router.get("/models/stats", responses=answers(shapes.ModelStats))
+async def model_stats(
+    request: Request,
+    server: Server,
+    provider_id: Annotated[int | None, Query(ge=1, le=BIGGEST, description="Only of this provider.")] = None,
+) -> Response:
+    """How many models there are of what."""
+    found, revision = await server.read(server.serving.model_stats, provider_id)
+    return of_catalog(request, revision, {**found, **stamp(revision)})
+
+
+@router.get("/models/search", responses=answers(shapes.ModelPage))
+async def search_models(request: Request, server: Server, query: Annotated[Search, Query()]) -> Response:
+    """Active models with all of these words in their ids and names."""
+    wanted = ModelFilter(query=query.q, active=True, limit=query.limit)
+    page = await server.read(server.serving.models, wanted, Order(), query.offset)
+    return page_of(request, page, query.limit, query.offset)
+
+
+@router.get("/models/provider/{slug}", responses=answers(shapes.ModelPage, 404))
+async def models_of_provider(request: Request, server: Server, slug: Annotated[Slug, Path()], query: Annotated[Paged, Query()]) -> Response:
+    """A provider's active models."""
+    wanted = ModelFilter(providers=(slug,), active=True, limit=query.limit)
+    page = await server.read(server.serving.models, wanted, Order(), query.offset)
+    if not page.total and (await server.read(server.serving.provider_of, slug))[0] is None:
+        return error(404, f"The catalog has no provider {slug}; GET /providers lists them")
+    return page_of(request, page, query.limit, query.offset)
+
+
+@router.get("/models/{model_id}", responses=answers(shapes.OneModel, 404))
+async def get_model(request: Request, server: Server, model_id: Id) -> Response:
+    """One model by its number."""
+    row, revision = await server.read(server.serving.model, model_id)
+    if row is None:
+        return error(404, f"There is no model {model_id}; GET /models lists them")
+    return of_catalog(request, revision, {**row, **stamp(revision)})

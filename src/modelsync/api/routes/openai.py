@@ -1,0 +1,53 @@
+"""`/v1/models`: the list that clients of OpenAI's API speak. Ids are `<provider's slug>/<the provider's id>`."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from modelsync.api import shapes
+from modelsync.api.answers import error, of_catalog
+from modelsync.api.documented import answers
+from modelsync.api.routes.common import Server
+from modelsync.store import ModelFilter, Order, Revision, Row, Serving
+
+router = APIRouter(prefix="/v1", tags=["openai"])
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    created = row["released_at"] or row["first_seen_at"]
+    return {
+        "id": f"{row['provider']}/{row['provider_model_id']}",
+        "object": "model",
+        "created": int(datetime.fromisoformat(created).timestamp()),
+        "owned_by": row["provider"],
+        "name": row["model_name"],
+        "context_length": row["context_length"],
+        "max_output_tokens": row["max_output_tokens"],
+        "pricing": {"prompt": row["pricing_prompt"], "completion": row["pricing_completion"]},
+    }
+
+
+def _all(serving: Serving) -> tuple[list[dict[str, Any]], Revision]:
+    found = serving.every_model(ModelFilter(active=True), Order())
+    revision = next(found)
+    assert isinstance(revision, Revision)  # noqa: S101 - it comes first
+    return [_shown(row) for row in found if isinstance(row, dict)], revision
+
+
+@router.get("/models", responses=answers(shapes.OpenAIList))
+async def list_openai_models(request: Request, server: Server) -> Response:
+    """All active models, in the shape of OpenAI's API."""
+    rows, revision = await server.do(_all, server.serving)
+    return of_catalog(request, revision, {"object": "list", "data": rows})
+
+
+@router.get("/models/{model:path}", responses=answers(shapes.OpenAIModel, 404))
+async def get_openai_model(request: Request, server: Server, model: Annotated[str, Path(max_length=600)]) -> Response:
+    """One active model; its id may hold slashes."""
+    slug, _, row_id = model.partition("/")
+    row, revision = await server.read(server.serving.model_of, slug, row_id)
+    if row is None or not row["is_active"]:
+        return error(404, "There is no such model; GET /v1/models lists them")
+    return of_catalog(request, revision, _shown(row))

@@ -1,0 +1,132 @@
+"""Providers: reading them, and what operators decide of them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from modelsync.api import shapes
+from modelsync.api.answers import error, of_catalog, said, stamp
+from modelsync.api.asked import Health, Id, NewProvider, Paged, ProviderFacts, ProviderQuery, Search, Slug
+from modelsync.api.documented import answers
+from modelsync.api.routes.common import Server, person
+from modelsync.api.service import Service
+from modelsync.store import ProviderFilter, Revision, Row, provider_edits
+
+router = APIRouter(tags=["providers"])
+
+HealthStatus = Annotated[str, Path(pattern="^(healthy|degraded|down|unknown)$")]
+
+
+async def _page(request: Request, server: Service, wanted: ProviderFilter, paged: Paged) -> Response:
+    page = await server.read(server.serving.providers, wanted, paged.limit, paged.offset)
+    body = {"data": page.rows, "total": page.total, "returned": len(page.rows), "limit": paged.limit, "offset": paged.offset}
+    return of_catalog(request, page.revision, {**body, **stamp(page.revision)})
+
+
+def _one(request: Request, found: tuple[Row | None, Revision], name: object) -> Response:
+    row, revision = found
+    if row is None:
+        return error(404, f"There is no provider {name}; GET /providers lists them")
+    return of_catalog(request, revision, {**row, **stamp(revision)})
+
+
+@router.get("/providers", responses=answers(shapes.ProviderPage))
+async def list_providers(request: Request, server: Server, query: Annotated[ProviderQuery, Query()]) -> Response:
+    """Providers in the catalog, by slug."""
+    active = None if query.is_active is None else query.is_active == "true"
+    return await _page(request, server, ProviderFilter(active=active, health=query.health_status, query=query.q), query)
+
+
+@router.get("/providers/stats", responses=answers(shapes.ProviderStats))
+async def provider_stats(request: Request, server: Server) -> Response:
+    """How many providers there are of what."""
+    found, revision = await server.read(server.serving.provider_stats)
+    return of_catalog(request, revision, {**found, **stamp(revision)})
+
+
+@router.get("/providers/search", responses=answers(shapes.ProviderPage))
+async def search_providers(request: Request, server: Server, query: Annotated[Search, Query()]) -> Response:
+    """Providers with all of these words in their slugs, names and descriptions."""
+    return await _page(request, server, ProviderFilter(query=query.q), query)
+
+
+@router.get("/providers/health/{health_status}", responses=answers(shapes.ProviderPage))
+async def providers_by_health(request: Request, server: Server, health_status: HealthStatus, query: Annotated[Paged, Query()]) -> Response:
+    """Providers of one health."""
+    return await _page(request, server, ProviderFilter(health=health_status), query)
+
+
+@router.get("/providers/slug/{slug}", responses=answers(shapes.OneProvider, 404))
+async def get_provider_by_slug(request: Request, server: Server, slug: Annotated[Slug, Path()]) -> Response:
+    """One provider by its slug."""
+    return _one(request, await server.read(server.serving.provider_of, slug), slug)
+
+
+@router.get("/providers/{provider_id}", responses=answers(shapes.OneProvider, 404))
+async def get_provider(request: Request, server: Server, provider_id: Id) -> Response:
+    """One provider by its number."""
+    return _one(request, await server.read(server.serving.provider, provider_id), provider_id)
+
+
+@router.get("/providers/{provider_id}/models/stats", responses=answers(shapes.ModelStats, 404))
+async def provider_model_stats(request: Request, server: Server, provider_id: Id) -> Response:
+    """How many models a provider has of what."""
+    row, _ = await server.read(server.serving.provider, provider_id)
+    if row is None:
+        return error(404, f"There is no provider {provider_id}; GET /providers lists them")
+    found, revision = await server.read(server.serving.model_stats, provider_id)
+    return of_catalog(request, revision, {**found, **stamp(revision)})
+
+
+async def _shown(server: Service, provider_id: int, status: int = 200) -> Response:
+    """A provider as it stands after an act."""
+    row, revision = await server.read(server.serving.provider, provider_id)
+    if row is None:
+        return error(404, f"There is no provider {provider_id} any more")
+    return said({**row, **stamp(revision)}, status)
+
+
+@router.post("/providers", status_code=201, responses=answers(shapes.OneProvider, 400, 409, status=201))
+async def create_provider(request: Request, server: Server, body: NewProvider) -> Response:
+    """Make a provider's row; one that modelsync knows gets its facts where nothing is said. Only known ones can be synced."""
+    provider_id = await server.do(provider_edits.create, server.store, body.columns(), person(request, body.reason))
+    return await _shown(server, provider_id, 201)
+
+
+@router.patch("/providers/{provider_id}", responses=answers(shapes.OneProvider, 400, 404))
+async def change_provider(request: Request, server: Server, provider_id: Id, body: ProviderFacts) -> Response:
+    """Change what was sent, and nothing else. A provider that is not active is not synced."""
+    values = body.columns()
+    if not values:
+        return error(400, "There is nothing to update: send the fields to change")
+    await server.do(provider_edits.change, server.store, provider_id, values, person(request, body.reason))
+    return await _shown(server, provider_id)
+
+
+@router.patch("/providers/{provider_id}/health", responses=answers(shapes.OneProvider, 404))
+async def set_provider_health(request: Request, server: Server, provider_id: Id, body: Health) -> Response:
+    """Decide a provider's health, whatever its syncs show; null lets them show it again."""
+    await server.do(provider_edits.set_health, server.store, provider_id, body.health_status, person(request, body.reason))
+    return await _shown(server, provider_id)
+
+
+@router.post("/providers/{provider_id}/activate", responses=answers(shapes.OneProvider, 404))
+async def activate_provider(request: Request, server: Server, provider_id: Id) -> Response:
+    """Let a provider be synced."""
+    await server.do(provider_edits.change, server.store, provider_id, {"is_active": True}, person(request, "over the API"))
+    return await _shown(server, provider_id)
+
+
+@router.post("/providers/{provider_id}/deactivate", responses=answers(shapes.OneProvider, 404))
+async def deactivate_provider(request: Request, server: Server, provider_id: Id) -> Response:
+    """Keep a provider from being synced; its models stay as they are."""
+    await server.do(provider_edits.change, server.store, provider_id, {"is_active": False}, person(request, "over the API"))
+    return await _shown(server, provider_id)
+
+
+@router.delete("/providers/{provider_id}", responses=answers(shapes.Deleted, 404, 409))
+async def delete_provider(request: Request, server: Server, provider_id: Id) -> Response:
+    """Delete a provider that has neither models nor a history: nothing else is ever deleted with it."""
+    await server.do(provider_edits.delete, server.store, provider_id, person(request, "over the API"))
+    return said(shapes.Deleted(True, provider_id))

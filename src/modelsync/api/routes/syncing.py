@@ -1,0 +1,148 @@
+"""`/admin/model-sync`: start syncs, and see what came of them."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from modelsync.api import shapes
+from modelsync.api.answers import error, said
+from modelsync.api.asked import Id, RunQuery, SyncAll, SyncOne
+from modelsync.api.documented import Responses, also, answers
+from modelsync.api.routes.common import Server
+from modelsync.api.service import Service
+from modelsync.api.syncs import Running, TooMany
+from modelsync.errors import NotThere
+from modelsync.freshness import freshness
+from modelsync.registry import all_providers, select
+from modelsync.report import Busy, Failed, Held, Report, document, of_one
+from modelsync.running import Stopped
+
+router = APIRouter(prefix="/admin/model-sync", tags=["model-sync"])
+
+_UNUSABLE = "The provider's answer could not be used; nothing of it was changed."
+_SYNCED: Responses = {
+    **answers(shapes.SyncResponse),
+    **also(shapes.SyncResponse, 202, "It has begun (Prefer: respond-async): its run is at Location."),
+    **also(shapes.SyncResponse, 502, _UNUSABLE),
+}
+
+
+@router.get("/providers", responses=answers(shapes.Slugs))
+async def syncable_providers() -> Response:
+    """The providers that can be synced."""
+    slugs = sorted(all_providers())
+    return said(shapes.Slugs(slugs, len(slugs)))
+
+
+@router.post("/provider/{provider_slug}", responses=_SYNCED | answers(shapes.SyncResponse, 404, 409))
+async def sync_provider(
+    request: Request, server: Server, provider_slug: Annotated[str, Path(max_length=100)], query: Annotated[SyncOne, Query()]
+) -> Response:
+    """Sync one provider. 404 names the known ones; 409 the run that is at it; 200 with success false when its key is missing.
+
+    With `Prefer: respond-async` the answer is 202 and a Location to poll, at once.
+    """
+    if provider_slug not in all_providers():
+        return error(404, f"There is no provider {provider_slug[:100]!a}; known are {', '.join(all_providers())}")
+    dry_run = query.dry_run == "true"
+    busy = None if dry_run else await server.do(server.syncs.busy, provider_slug)
+    if busy is not None:
+        return _busy(provider_slug, busy)
+    return await _synced(request, server, [provider_slug], _answer_of_one, dry_run=dry_run)
+
+
+@router.post("/all", responses=_SYNCED | answers(shapes.SyncResponse, 400))
+async def sync_all(request: Request, server: Server, query: Annotated[SyncAll, Query()]) -> Response:
+    """Sync all providers, or the named ones, at once. 502 when none succeeded; a provider that another run is at is one of the errors.
+
+    With `Prefer: respond-async` the answer is 202 and a Location to poll, at once.
+    """
+    try:
+        select(query.providers)
+    except NotThere as problem:
+        return error(400, str(problem))
+    return await _synced(request, server, query.providers or None, _answer_of_all, dry_run=query.dry_run == "true")
+
+
+async def _synced(
+    request: Request, server: Service, slugs: list[str] | None, answer: Callable[[Report], Response], *, dry_run: bool
+) -> Response:
+    try:
+        running = await server.syncs.begin(slugs, dry_run=dry_run)
+    except TooMany:
+        return error(429, "So many syncs are running already that this one was not begun; try again later", **{"Retry-After": "10"})
+    if running.run_id is not None and "respond-async" in request.headers.get("prefer", ""):
+        return _begun(running)
+    try:
+        report = await asyncio.shield(running.report)  # a client that goes away stops nothing
+    except Stopped:
+        return error(503, "The server is ending: providers already done are in the catalog, the others are untouched")
+    finally:
+        server.forget()
+    return answer(report)
+
+
+def _begun(running: Running) -> Response:
+    told = f"Run {running.run_id} has begun"
+    headers = {"Location": f"/admin/model-sync/runs/{running.run_id}", "Preference-Applied": "respond-async"}
+    return said(shapes.SyncResponse(True, told, {"run_id": running.run_id, "status": "running"}), 202, **headers)
+
+
+def _answer_of_one(report: Report) -> Response:
+    (result,) = report.results
+    if isinstance(result.outcome, Busy):
+        return _busy(result.slug, result.outcome.run_id)
+    return said(of_one(report), 502 if isinstance(result.outcome, Failed | Held) else 200)
+
+
+def _answer_of_all(report: Report) -> Response:
+    return said(document(report), 200 if report.succeeded else 502)
+
+
+def _busy(slug: str, run_id: int | None) -> Response:
+    return error(409, f"{slug} is being synced by run {run_id} already: /admin/model-sync/runs/{run_id} tells how that goes")
+
+
+@router.get("/status", responses=answers(shapes.Status))
+async def sync_status(server: Server) -> Response:
+    """What the catalog holds, which providers can be synced, and how fresh each is."""
+    return said(await server.do(_status, server))
+
+
+def _status(server: Service) -> dict[str, Any]:
+    catalog, now = server.catalog, server.catalog.now()
+    known, held = catalog.providers(), [hold["provider"] for hold in catalog.holds()]
+    stats, _ = server.serving.provider_stats()
+    counts, _ = server.serving.model_stats(None)
+    fetchable = sorted(all_providers())
+    there = [slug for slug in fetchable if known.get(slug, {}).get("id") is not None]
+    absent = [slug for slug in fetchable if slug not in there]
+    numbers = {"in_database": stats["total"], "with_fetch_functions": len(fetchable)}
+    return {
+        "providers": {**numbers, "fetchable_in_db": len(there), "fetchable_not_in_db": len(absent), "stats": stats},
+        "models": {"stats": counts},
+        "fetchable_providers": fetchable,
+        "fetchable_in_db": there,
+        "fetchable_not_in_db": absent,
+        "freshness": [freshness(slug, known[slug], now, held.count(slug)) for slug in known],
+    }
+
+
+@router.get("/runs", responses=answers(shapes.Runs))
+async def list_runs(server: Server, query: Annotated[RunQuery, Query()]) -> Response:
+    """Past and running syncs, newest first."""
+    rows, total = await server.do(server.catalog.run_page, query.limit, query.offset, query.status, query.provider)
+    return said({"data": rows, "total": total, "returned": len(rows), "limit": query.limit, "offset": query.offset})
+
+
+@router.get("/runs/{run_id}", responses=answers(shapes.OneRun, 404))
+async def get_run(server: Server, run_id: Id) -> Response:
+    """One run, and each provider's result in it."""
+    found = await server.do(server.catalog.run, run_id)
+    if found is None:
+        return error(404, f"There is no run {run_id}; GET /admin/model-sync/runs lists them")
+    run, results = found
+    return said({"run": run, "results": [{name: row[name] for name in row if name not in ("id", "run_id")} for row in results]})

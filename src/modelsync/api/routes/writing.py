@@ -1,0 +1,95 @@
+"""What operators write about models: pins, and models of their own. No sync undoes it."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from modelsync.api import shapes
+from modelsync.api.answers import error, said, stamp
+from modelsync.api.asked import Bulk, Id, ModelFacts, NewModel
+from modelsync.api.documented import answers
+from modelsync.api.routes.common import Server, person
+from modelsync.api.service import Service
+from modelsync.errors import NotThere, UsageError
+from modelsync.layers import Pin
+from modelsync.store import Person, Wish, operators
+
+router = APIRouter(tags=["models"])
+_OVER = "over the API"
+
+
+async def _named(server: Service, model_id: int) -> tuple[str, str]:
+    """A model's provider and its id there."""
+    row, _ = await server.read(server.serving.model, model_id)
+    if row is None:
+        raise NotThere(f"There is no model {model_id}", "GET /models lists them")
+    return row["provider"], row["provider_model_id"]
+
+
+async def _slug(server: Service, body: NewModel) -> str:
+    if (body.provider is None) == (body.provider_id is None):
+        raise UsageError("Say which provider: provider or provider_id", "GET /providers lists them")
+    if body.provider is not None:
+        return body.provider
+    row, _ = await server.read(server.serving.provider, body.provider_id)
+    if row is None:
+        raise NotThere(f"There is no provider {body.provider_id}", "GET /providers lists them")
+    return str(row["slug"])
+
+
+async def _shown(server: Service, slug: str, row_id: str, status: int = 200) -> Response:
+    """A model as it stands after an act."""
+    row, revision = await server.read(server.serving.model_of, slug, row_id)
+    if row is None:
+        return error(404, "There is no such model any more")
+    return said({**row, **stamp(revision)}, status)
+
+
+@router.post("/models", status_code=201, responses=answers(shapes.OneModel, 400, 404, 409, status=201))
+async def create_model(request: Request, server: Server, body: NewModel) -> Response:
+    """Add a model that its provider does not list. It stays active until somebody says otherwise."""
+    slug = await _slug(server, body)
+    await server.do(operators.add, server.store, slug, body.provider_model_id, body.pins(), person(request, body.reason))
+    return await _shown(server, slug, body.provider_model_id, 201)
+
+
+@router.post("/models/bulk-upsert", responses=answers(shapes.Upserted, 400, 404))
+async def bulk_upsert_models(request: Request, server: Server, body: Bulk) -> Response:
+    """Add models, and pin fields of those that are there: all of it, or nothing."""
+    wishes = [Wish(await _slug(server, each), each.provider_model_id, tuple(each.pins())) for each in body.models]
+    created, ids = await server.do(operators.upsert, server.store, wishes, person(request, body.reason))
+    return said(shapes.Upserted(created, len(ids) - created, ids))
+
+
+@router.patch("/models/{model_id}", responses=answers(shapes.OneModel, 400, 404))
+async def change_model(request: Request, server: Server, model_id: Id, body: ModelFacts) -> Response:
+    """Pin the fields that were sent, and nothing else: they win over every sync until they are unpinned."""
+    wanted = body.pins()
+    if not wanted:
+        return error(400, "There is nothing to update: send the fields to change")
+    return await _pinned(server, model_id, wanted, person(request, body.reason))
+
+
+async def _pinned(server: Service, model_id: int, wanted: list[Pin], by: Person) -> Response:
+    slug, row_id = await _named(server, model_id)
+    await server.do(operators.pin, server.store, slug, row_id, wanted, by)
+    return await _shown(server, slug, row_id)
+
+
+@router.post("/models/{model_id}/activate", responses=answers(shapes.OneModel, 404))
+async def activate_model(request: Request, server: Server, model_id: Id) -> Response:
+    """Keep a model active, whether its provider lists it or not."""
+    return await _pinned(server, model_id, [Pin("is_active", True)], person(request, _OVER))
+
+
+@router.post("/models/{model_id}/deactivate", responses=answers(shapes.OneModel, 404))
+async def deactivate_model(request: Request, server: Server, model_id: Id) -> Response:
+    """Take a model out of use, whatever its provider says."""
+    return await _pinned(server, model_id, [Pin("is_active", False)], person(request, _OVER))
+
+
+@router.delete("/models/{model_id}", responses=answers(shapes.Deleted, 404, 409))
+async def delete_model(request: Request, server: Server, model_id: Id) -> Response:
+    """Delete a model that somebody added, with its history. One that its provider listed is never deleted: deactivate it."""
+    slug, row_id = await _named(server, model_id)
+    await server.do(operators.remove, server.store, slug, row_id, person(request, _OVER))
+    return said(shapes.Deleted(True, model_id))

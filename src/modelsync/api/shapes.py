@@ -1,0 +1,490 @@
+"""What answers look like: the schema in OpenAPI is made of these. Prices are texts with exact digits, in USD per token; times are UTC."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+Price = str | None
+
+
+class Error(msgspec.Struct, frozen=True):
+    """What is wrong, in one sentence."""
+
+    detail: str
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """One model. null is "not stated", everywhere; a price of "0" is stated to be free."""
+
+    provider: str
+    id: int
+    provider_id: int
+    provider_model_id: str
+    model_id: str
+    model_name: str | None
+    description: str | None
+    context_length: int | None
+    max_output_tokens: int | None
+    modality: str | None
+    input_modalities: list[str] | None
+    output_modalities: list[str] | None
+    pricing_prompt: Price
+    pricing_completion: Price
+    pricing_image: Price
+    pricing_request: Price
+    pricing: dict[str, Any]
+    supports_streaming: bool | None
+    supports_function_calling: bool | None
+    supports_vision: bool | None
+    supports_reasoning: bool | None
+    supports_structured_output: bool | None
+    is_active: bool
+    status: str
+    missing_since: datetime | None
+    released_at: datetime | None
+    expires_at: datetime | None
+    hugging_face_id: str | None
+    content_hash: str
+    metadata: dict[str, Any]
+    first_seen_at: datetime
+    created_at: datetime
+    updated_at: datetime
+
+
+class Units(msgspec.Struct, frozen=True):
+    """The units of what is in an answer, and of the filters that led to it."""
+
+    prices: str = "USD per token"
+    min_price: str = "USD per million prompt tokens"
+    max_price: str = "USD per million prompt tokens"
+    lengths: str = "tokens"
+
+
+class ModelPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of the models that match, how many do in all, and where to go on. `as_of` is the time of the last successful sync."""
+
+    data: list[Model]
+    total: int
+    returned: int
+    limit: int
+    offset: int
+    next_cursor: str | None
+    revision: int
+    as_of: datetime | None
+    units: Units
+
+
+class OneModel(Model, frozen=True, kw_only=True):
+    """One model, and how fresh that is."""
+
+    revision: int
+    as_of: datetime | None
+
+
+class ModelStats(msgspec.Struct, frozen=True, kw_only=True):
+    """total = active + inactive = priced + unpriced (by the prompt price); free ones are priced."""
+
+    total: int
+    active: int
+    inactive: int
+    missing: int
+    retired: int
+    priced: int
+    free: int
+    unpriced: int
+    by_modality: dict[str, int]
+    by_provider: dict[str, int]
+    revision: int
+    as_of: datetime | None
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider: facts, what at least one of its active models supports, and its health as its syncs or an operator show it."""
+
+    id: int
+    slug: str
+    name: str
+    description: str | None
+    base_url: str | None
+    api_key_env_var: str | None
+    site_url: str | None
+    logo_url: str | None
+    status_page_url: str | None
+    privacy_policy_url: str | None
+    terms_of_service_url: str | None
+    is_active: bool
+    supports_streaming: bool | None
+    supports_function_calling: bool | None
+    supports_vision: bool | None
+    supports_image_generation: bool | None
+    health_status: str
+    health_pinned: bool
+    metadata: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    model_count: int
+
+
+class ProviderPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of the providers that match, and how many do in all."""
+
+    data: list[Provider]
+    total: int
+    returned: int
+    limit: int
+    offset: int
+    revision: int
+    as_of: datetime | None
+
+
+class OneProvider(Provider, frozen=True, kw_only=True):
+    """One provider, and how fresh that is."""
+
+    revision: int
+    as_of: datetime | None
+
+
+class ProviderStats(msgspec.Struct, frozen=True, kw_only=True):
+    """total = active + inactive = healthy + degraded + down + unknown."""
+
+    total: int
+    active: int
+    inactive: int
+    healthy: int
+    degraded: int
+    down: int
+    unknown: int
+    revision: int
+    as_of: datetime | None
+
+
+class Deleted(msgspec.Struct, frozen=True):
+    """What is gone."""
+
+    deleted: bool
+    id: int
+
+
+class Upserted(msgspec.Struct, frozen=True):
+    """What a bulk write did: all of it, or nothing."""
+
+    created: int
+    updated: int
+    ids: list[int]
+
+
+class Slugs(msgspec.Struct, frozen=True):
+    """The providers that can be synced, sorted."""
+
+    providers: list[str]
+    count: int
+
+
+class SyncResponse(msgspec.Struct, frozen=True):
+    """What came of a sync, or that it has begun. `details` is that of one provider, or of all."""
+
+    success: bool
+    message: str
+    details: dict[str, Any]
+
+
+class ProvidersInStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Providers in the catalog, and those that can be synced."""
+
+    in_database: int
+    with_fetch_functions: int
+    fetchable_in_db: int
+    fetchable_not_in_db: int
+    stats: dict[str, int]
+
+
+class ModelsInStatus(msgspec.Struct, frozen=True):
+    """Models by what they are."""
+
+    stats: dict[str, Any]
+
+
+class Freshness(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a provider's part of the catalog is of now. Ages are in seconds."""
+
+    provider: str
+    last_success_at: datetime | None
+    age_seconds: float | None
+    state: str
+    models: int
+    held: int
+    error: str | None
+    frozen_at: datetime | None
+    frozen_reason: str | None
+    drift: list[dict[str, Any]]
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the catalog and of its syncs."""
+
+    providers: ProvidersInStatus
+    models: ModelsInStatus
+    fetchable_providers: list[str]
+    fetchable_in_db: list[str]
+    fetchable_not_in_db: list[str]
+    freshness: list[Freshness]
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One run, with the sums over its providers."""
+
+    id: int
+    status: str
+    trigger: str
+    started_at: datetime
+    finished_at: datetime | None
+    duration_seconds: float | None
+    providers_processed: int
+    fetched: int
+    transformed: int
+    skipped: int
+    synced: int
+    created: int
+    updated: int
+    unchanged: int
+    missing: int
+    retired: int
+    held: int
+    heartbeat_at: datetime | None
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider's part of a run."""
+
+    provider: str
+    outcome: str
+    error_kind: str | None
+    error: str | None
+    warnings: list[str]
+    duration_seconds: float
+    finished_at: datetime
+    fetched: int
+    transformed: int
+    skipped: int
+    synced: int
+    created: int
+    updated: int
+    unchanged: int
+    missing: int
+    retired: int
+    held: int
+
+
+class Runs(msgspec.Struct, frozen=True):
+    """Runs, newest first."""
+
+    data: list[Run]
+    total: int
+    returned: int
+    limit: int
+    offset: int
+
+
+class OneRun(msgspec.Struct, frozen=True):
+    """A run and each provider's result in it."""
+
+    run: Run
+    results: list[Result]
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened to a model in one run: `fields` are `{field: {"old": …, "new": …}}`. Prices are USD per token."""
+
+    id: int
+    provider: str
+    provider_model_id: str
+    kind: str
+    fields: dict[str, Any]
+    changed_at: datetime
+    run_id: int
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """Changes, newest first; `next_before` is the `before` of the next page."""
+
+    data: list[Change]
+    returned: int
+    limit: int
+    next_before: int | None
+    revision: int
+    as_of: datetime | None
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sync found and did not believe. `detail` is `{field: [live, stated]}` of held prices."""
+
+    id: int
+    provider: str
+    kind: str
+    status: str
+    message: str
+    hint: str
+    ids: list[str]
+    times_seen: int
+    created_at: datetime
+    last_seen_at: datetime
+    detail: Any
+
+
+class Holds(msgspec.Struct, frozen=True):
+    """What waits for a person, oldest first."""
+
+    data: list[Hold]
+    total: int
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """The holds that were decided."""
+
+    decision: str
+    data: list[Hold]
+
+
+class Pin(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that an operator decided; `upstream` is what the provider says beneath it now, and whether that `moved` since."""
+
+    provider: str
+    provider_model_id: str
+    field: str
+    value: Any
+    beneath: Any
+    upstream: Any
+    moved: bool
+    author: str
+    reason: str
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class Pins(msgspec.Struct, frozen=True):
+    """Every pin."""
+
+    data: list[Pin]
+    total: int
+
+
+class Unpinned(msgspec.Struct, frozen=True):
+    """The fields that were pinned."""
+
+    provider: str
+    provider_model_id: str
+    fields: list[str]
+
+
+class RolledBack(msgspec.Struct, frozen=True):
+    """The run of the rollback (null: nothing to do), and how many models it moved. The provider is frozen until it is thawed."""
+
+    provider: str
+    run_id: int | None
+    models: int
+
+
+class Thawed(msgspec.Struct, frozen=True):
+    """The provider syncs again."""
+
+    provider: str
+    thawed: bool
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that differs between two times."""
+
+    kind: str
+    provider: str
+    provider_model_id: str
+    fields: dict[str, Any]
+
+
+class Differences(msgspec.Struct, frozen=True, kw_only=True):
+    """The catalog at two times compared."""
+
+    before: datetime
+    after: datetime
+    models_before: int
+    models_after: int
+    data: list[Difference]
+    total: int
+
+
+class PastModels(msgspec.Struct, frozen=True, kw_only=True):
+    """Models as they stood at a time, in the columns that history keeps; `began_at` is when that begins."""
+
+    at: datetime
+    began_at: datetime | None
+    data: list[dict[str, Any]]
+    total: int
+    returned: int
+    limit: int
+    offset: int
+
+
+class Explanations(msgspec.Struct, frozen=True):
+    """How the values of a model came to be, field by field."""
+
+    provider: str
+    provider_model_id: str
+    fields: list[dict[str, Any]]
+
+
+class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody decided, when and why."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    target: str
+    reason: str | None
+
+
+class Audit(msgspec.Struct, frozen=True):
+    """What persons decided, newest first."""
+
+    data: list[AuditRow]
+    returned: int
+    limit: int
+
+
+class OpenAIModel(msgspec.Struct, frozen=True, kw_only=True):
+    """One model in the shape of OpenAI's API; `created` is in seconds since 1970."""
+
+    id: str
+    object: str
+    created: int
+    owned_by: str
+    name: str | None
+    context_length: int | None
+    max_output_tokens: int | None
+    pricing: dict[str, Any]
+
+
+class OpenAIList(msgspec.Struct, frozen=True):
+    """All active models in the shape of OpenAI's API."""
+
+    object: str
+    data: list[OpenAIModel]
+
+
+class Alive(msgspec.Struct, frozen=True):
+    """The server answers."""
+
+    status: str
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the catalog can be read, its schema, and how many providers are how fresh."""
+
+    status: str
+    database: str
+    schema: str | None
+    freshness: dict[str, int]
+
+
+ALL = tuple(value for value in list(vars().values()) if isinstance(value, type) and issubclass(value, msgspec.Struct))
+"""Every shape."""

@@ -1,0 +1,66 @@
+"""`modelsync keys`: who may use the REST API, and for what."""
+
+from cyclopts import App
+
+from modelsync import words
+from modelsync.cli import output
+from modelsync.cli.history import moment
+from modelsync.cli.operators import opened, person
+from modelsync.cli.parameters import Database, Json, Reason
+from modelsync.store import Keys, Scope
+
+app = App(name="keys", help="Keys for the REST API.", help_format="plaintext")
+
+
+@app.default
+def listed(*, json: Json = False, database: Database = None) -> int:
+    """List the keys that were handed out; the keys themselves are nowhere."""
+    with opened(database, read_only=True) as store:
+        found = Keys(store).listed()
+    if json:
+        output.print_json({"version": 1, "keys": found})
+        return 0
+    if not found:
+        output.say(output.stdout(), "No keys were handed out. Run: modelsync keys create --help")
+        return 0
+    made = output.table("key", "name", "scope", "created", "expires", "last used", "revoked", right=("key",))
+    for row in found:
+        times = [output.utc(row[name]) if row[name] else words.UNKNOWN for name in ("expires_at", "last_used_at", "revoked_at")]
+        made.add_row(str(row["id"]), output.safe(row["name"]), row["scope"], output.utc(row["created_at"]), *times)
+    output.stdout().print(made)
+    return 0
+
+
+@app.command
+def create(name: str, /, *, scope: str = "read", expires: str | None = None, reason: Reason, database: Database = None) -> int:
+    """Hand out a key. It is printed once, and only its digest is kept.
+
+    Parameters
+    ----------
+    name:
+        Who will hold it.
+    scope:
+        read (what /admin shows, and the catalog where it is closed), sync (also start syncs), or admin (everything).
+    expires:
+        When it ends: 2026-12-31 or 2026-12-31T10:00.
+    """
+    with opened(database) as store:
+        key = Keys(store).create(name, Scope.of(scope), person(reason), moment(expires) if expires else None)
+    output.say(output.stderr(), f"The key of {output.safe(name)} ({scope}); it is shown this once:")
+    print(key)  # noqa: T201 - alone on stdout, for scripts
+    return 0
+
+
+@app.command
+def revoke(number: int, /, *, reason: Reason, database: Database = None) -> int:
+    """Take a key back; a running server knows within seconds.
+
+    Parameters
+    ----------
+    number:
+        The number that `modelsync keys` shows.
+    """
+    with opened(database) as store:
+        Keys(store).revoke(number, person(reason))
+    output.say(output.stdout(), f"Key {number} is good for nothing any more.")
+    return 0

@@ -1,0 +1,62 @@
+"""`modelsync serve`: the REST API."""
+
+import ipaddress
+
+import uvicorn
+
+from modelsync import app
+from modelsync.api import create
+from modelsync.cli import output
+from modelsync.cli.parameters import Database
+from modelsync.cli.sync import load
+from modelsync.errors import UsageError
+from modelsync.store import Keys
+
+ENDING = 4
+"""Seconds that requests under way have when the server ends."""
+
+
+def serve(*, host: str = "127.0.0.1", port: int = 8000, verbose: bool = False, database: Database = None) -> int:
+    """Serve the catalog, and everything that the command line can do, over HTTP.
+
+    Parameters
+    ----------
+    host:
+        Address to listen on. One that other machines can reach needs a key: ADMIN_API_KEY, or `modelsync keys create`.
+    port:
+        Port to listen on.
+    verbose:
+        Also log what is asked of providers.
+    """
+    chosen = load(database)
+    program = app.build(chosen, verbose=verbose, serving=True)
+    store = program.open_store()
+    if not chosen.serving.admin_keys and not Keys(store).valid():
+        if not _is_loopback(host):
+            store.close()
+            raise UsageError(
+                f"{host} can be reached from other machines, and no key is configured", "Set ADMIN_API_KEY: openssl rand -hex 32"
+            )
+        output.say(output.stderr(), "No key is configured: the catalog can be read, and nothing can be changed. Set ADMIN_API_KEY.")
+    output.say(output.stderr(), f"Serving {program.database_shown()} at http://{host}:{port} (Ctrl-C ends it); /docs tells more")
+    config = uvicorn.Config(
+        create(program, store),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(chosen.serving.trusted_proxies),
+        forwarded_allow_ips=list(chosen.serving.trusted_proxies),
+        timeout_graceful_shutdown=ENDING,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    return 0 if server.started else 1
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

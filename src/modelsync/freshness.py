@@ -1,0 +1,32 @@
+"""How far what the catalog says of a provider can be trusted to be of now."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+STALE_AFTER = timedelta(hours=48)
+"""A provider without a successful sync for longer is stale."""
+
+
+def freshness(slug: str, known: Mapping[str, Any], now: datetime, held: int) -> dict[str, Any]:
+    """A provider's state: fresh, stale (no success for two days), failing (the last tries failed) or never (not synced yet).
+
+    `known` is what the catalog knows of it, `held` how much of it waits for a person. Ages are in seconds.
+    """
+    success = known.get("last_success_at")
+    age = (now - success).total_seconds() if success else None
+    failing = known.get("failures_in_a_row", 0) > 0
+    state = "failing" if failing else "never" if age is None else "stale" if age > STALE_AFTER.total_seconds() else "fresh"
+    drifts = [{**drift, "age_seconds": (now - datetime.fromisoformat(drift["at"])).total_seconds()} for drift in known.get("drift", ())]
+    return {
+        "provider": slug,
+        "last_success_at": success,
+        "age_seconds": age,
+        "state": state,
+        "models": known["models"],
+        "held": held,
+        "error": known.get("last_error"),
+        "frozen_at": known.get("frozen_at"),
+        "frozen_reason": known.get("frozen_reason"),
+        "drift": drifts,
+    }

@@ -1,0 +1,113 @@
+"""Keys that were handed out: only their digests are stored, so that nobody who reads the database can use one."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from modelsync.errors import NotThere, UsageError
+from modelsync.store import migrate
+from modelsync.store.operators import Person
+from modelsync.store.schema import api_keys, audit_log
+from modelsync.store.store import Store
+
+PREFIX = "msk_"
+"""What every key begins with, so that scanners for secrets find it."""
+
+NOTED_EVERY = timedelta(minutes=1)
+"""A key's last use is written down this often at most."""
+
+column = api_keys.c
+
+
+class Scope(IntEnum):
+    """What a key is good for; each includes the ones before it."""
+
+    READ = 1
+    SYNC = 2
+    ADMIN = 3
+
+    @classmethod
+    def of(cls, name: str) -> "Scope":
+        """The scope of a name. UsageError when there is none."""
+        try:
+            return cls[name.upper()]
+        except KeyError:
+            raise UsageError(f"Unknown scope {name}", "Use read, sync or admin") from None
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Who holds a key, and what it is good for."""
+
+    name: str
+    scope: Scope
+
+
+def digest(key: str) -> str:
+    """SHA-256 in hex. Keys are 32 random bytes: there is nothing to guess that a slow hash would keep from being guessed."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Keys:
+    """The keys of an open store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def create(self, name: str, scope: Scope, person: Person, expires_at: datetime | None = None) -> str:
+        """A new key, which is shown this once."""
+        if not name.strip():
+            raise UsageError("A key needs a name", "Name who will hold it")
+        key = PREFIX + secrets.token_urlsafe(32)
+        with self._store.writing() as connection:
+            now = self._store.now(connection)
+            if expires_at is not None and expires_at <= now:
+                raise UsageError("The key would have expired already", "Give a later time, or none")
+            values = {"name": name, "digest": digest(key), "scope": str(scope), "created_at": now, "expires_at": expires_at}
+            key_id = connection.execute(sa.insert(api_keys).values(values).returning(column.id)).scalar_one()
+            _note(connection, "create key", f"{key_id} {name} ({scope})", person, now)
+        return key
+
+    def revoke(self, key_id: int, person: Person) -> None:
+        """A key is good for nothing from now on. NotThere when there is none that is."""
+        with self._store.writing() as connection:
+            now = self._store.now(connection)
+            mine = (column.id == key_id, column.revoked_at.is_(None))
+            name = connection.execute(sa.update(api_keys).where(*mine).values(revoked_at=now).returning(column.name)).scalar()
+            if name is None:
+                raise NotThere(f"There is no valid key {key_id}", "`modelsync keys` lists them")
+            _note(connection, "revoke key", f"{key_id} {name}", person, now)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Every key, without its digest: id, name, scope, created_at, expires_at, last_used_at, revoked_at."""
+        shown = [each for each in api_keys.columns if each.name != "digest"]
+        with self._store.reading() as connection:
+            if not migrate.current(connection):
+                return []
+            return [dict(row) for row in connection.execute(sa.select(*shown).order_by(column.id)).mappings()]
+
+    def valid(self) -> dict[str, Held]:
+        """Who holds which key, by digest; without those that were revoked or have expired."""
+        with self._store.reading() as connection:
+            good = (column.revoked_at.is_(None), sa.or_(column.expires_at.is_(None), column.expires_at > self._store.now(connection)))
+            query = sa.select(column.digest, column.name, column.scope).where(*good)
+            return {row.digest: Held(row.name, Scope.of(row.scope)) for row in connection.execute(query)}
+
+    def note_use(self, found: str) -> None:
+        """Write down that the key with this digest was used, unless that was done just now."""
+        with self._store.writing() as connection:
+            now = self._store.now(connection)
+            stale = sa.or_(column.last_used_at.is_(None), column.last_used_at < now - NOTED_EVERY)
+            connection.execute(sa.update(api_keys).where(column.digest == found, stale).values(last_used_at=now))
+
+
+def _note(connection: sa.Connection, action: str, target: str, person: Person, now: datetime) -> None:
+    values = {"at": now, "actor": person.name, "action": action, "target": target, "reason": person.reason}
+    connection.execute(sa.insert(audit_log).values(values))

@@ -1,0 +1,159 @@
+"""Which models, and in which order: filters as conditions, and cursors that go on where a page ended."""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from modelsync.errors import UsageError
+from modelsync.store.schema import models, providers
+
+column = models.c
+PER_MILLION = 1_000_000
+
+
+class ModelFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which models: all conditions hold together.
+
+    `query` words are looked for in ids and names; prices are USD per million prompt tokens; `supports` asks for what is stated of
+    columns such as supports_vision; `free` for models stated to be free (False: for those stated to cost something). Ends of ranges belong
+    to them.
+    """
+
+    providers: tuple[str, ...] = ()
+    provider_id: int | None = None
+    query: str = ""
+    modality: str | None = None
+    input_modality: str | None = None
+    output_modality: str | None = None
+    supports: Mapping[str, bool] = {}
+    status: str | None = None
+    active: bool | None = None
+    min_context: int | None = None
+    max_context: int | None = None
+    min_price: float | None = None
+    max_price: float | None = None
+    free: bool | None = None
+    changed_since: datetime | None = None
+    limit: int | None = None
+
+
+def conditions(wanted: ModelFilter, dialect: str) -> list[sa.ColumnElement[bool]]:
+    """The filter as SQL, over models joined with their providers."""
+    price = prompt_price(dialect)
+    chosen: list[tuple[object, Callable[[], sa.ColumnElement[bool]]]] = [
+        (wanted.providers or None, lambda: providers.c.slug.in_(wanted.providers)),
+        (wanted.provider_id, lambda: column.provider_id == wanted.provider_id),
+        (wanted.modality, lambda: column.modality == wanted.modality),
+        (wanted.input_modality, lambda: _lists(column.input_modalities, str(wanted.input_modality), dialect)),
+        (wanted.output_modality, lambda: _lists(column.output_modalities, str(wanted.output_modality), dialect)),
+        (wanted.status, lambda: column.status == wanted.status),
+        (wanted.active, lambda: column.is_active == wanted.active),
+        (wanted.min_context, lambda: column.context_length >= wanted.min_context),
+        (wanted.max_context, lambda: column.context_length <= wanted.max_context),
+        (wanted.min_price, lambda: price >= (wanted.min_price or 0) / PER_MILLION),
+        (wanted.max_price, lambda: price <= (wanted.max_price or 0) / PER_MILLION),
+        (wanted.free, lambda: is_free() if wanted.free else sa.not_(is_free())),
+        (wanted.changed_since, lambda: column.updated_at >= wanted.changed_since),
+    ]
+    names = (column.provider_model_id, column.model_name)
+    words = [sa.or_(*(name.icontains(word, autoescape=True) for name in names)) for word in wanted.query.split()]
+    stated = [column[name].is_(sa.true() if value else sa.false()) for name, value in sorted(wanted.supports.items())]
+    return [*words, *stated, *(condition() for value, condition in chosen if value is not None)]
+
+
+def is_free() -> sa.ColumnElement[bool]:
+    """Stated to cost nothing, in and out."""
+    return sa.and_(column.pricing_prompt == Decimal(0), column.pricing_completion == Decimal(0))
+
+
+def _lists(names: sa.ColumnElement[Any], name: str, dialect: str) -> sa.ColumnElement[bool]:
+    """Whether a JSON list of texts has one."""
+    if dialect == "postgresql":
+        return sa.type_coerce(names, postgresql.JSONB).contains([name])
+    each = sa.func.json_each(sa.type_coerce(names, sa.Text)).table_valued("value")
+    return sa.exists(sa.select(sa.literal(1)).select_from(each).where(each.c.value == name))
+
+
+def prompt_price(dialect: str) -> sa.ColumnElement[Any]:
+    """The prompt price as a number that compares."""
+    if dialect == "sqlite":
+        return sa.literal_column("models.pricing_prompt_real", sa.Float)
+    return sa.cast(column.pricing_prompt, sa.Float)
+
+
+# Order
+
+SORTS = ("provider", "name", "price", "context", "changed")
+"""What models can be sorted by; what is unknown comes last both ways."""
+
+
+class Order(msgspec.Struct, frozen=True):
+    """One of SORTS, and which way."""
+
+    by: str = "provider"
+    descending: bool = False
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page ended: the order it was made in, and the keys of its last row."""
+
+    by: str
+    descending: bool
+    keys: tuple[str | int | float | None, ...]
+
+    def __str__(self) -> str:
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+
+
+def cursor(text: str, order: Order) -> Cursor:
+    """A cursor as it was handed out. UsageError when it is none, or one of another order."""
+    try:
+        found = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Cursor)
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise UsageError("The cursor cannot be read", "Use next_cursor of the page before, as it is") from None
+    if (found.by, found.descending) != (order.by, order.descending) or len(found.keys) != len(sort_keys(order, "sqlite")):
+        raise UsageError("The cursor is of another order", "Give the same sort and order as for the page before")
+    return found
+
+
+def sort_keys(order: Order, dialect: str) -> list[sa.ColumnElement[Any]]:
+    """What rows are ordered by; the last is unique, so that no page repeats or skips a row."""
+    name = sa.func.lower(sa.func.coalesce(column.model_name, column.provider_model_id))
+    # Times as the text that cursors hold: SQLite has them so, and Postgres compares it as a time.
+    changed = column.updated_at if dialect == "postgresql" else sa.type_coerce(column.updated_at, sa.Text)
+    keys: Mapping[str, Sequence[sa.ColumnElement[Any]]] = {
+        "provider": (providers.c.slug, column.provider_model_id),
+        "name": (name,),
+        "price": (prompt_price(dialect),),
+        "context": (column.context_length,),
+        "changed": (changed,),
+    }
+    return [*keys[order.by], column.id]
+
+
+def ordering(order: Order, dialect: str) -> list[sa.ColumnElement[Any]]:
+    """ORDER BY: what is unknown last, both ways; rows that are equal by id."""
+    *keys, unique = sort_keys(order, dialect)
+    return [part for key in keys for part in (key.is_(None), key.desc() if order.descending else key.asc())] + [unique.asc()]
+
+
+def after(at: Cursor, order: Order, dialect: str) -> sa.ColumnElement[bool]:
+    """The rows that come after a cursor."""
+    *keys, unique = sort_keys(order, dialect)
+    *values, last = at.keys
+    found: sa.ColumnElement[bool] = unique > last
+    for key, value in reversed(list(zip(keys, values, strict=True))):
+        if value is None:
+            found = sa.and_(key.is_(None), found)
+        else:
+            bound = sa.cast(sa.literal(value), key.type) if dialect == "postgresql" else sa.literal(value)
+            beyond = key < bound if order.descending else key > bound
+            found = sa.or_(beyond, sa.and_(key == bound, found), key.is_(None))
+    return found

@@ -1,0 +1,211 @@
+"""Reading for many readers: rows as JSON text straight from the database, a page and its revision from one state of the catalog."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from modelsync.store import counting, selection
+from modelsync.store.history import ChangeFilter, recorded
+from modelsync.store.schema import Document, Money, UtcTime, model_changes, models, provider_state, providers, time_text
+from modelsync.store.selection import ModelFilter, Order
+from modelsync.store.store import Store
+
+Row = dict[str, Any]
+"""One row by the names of its columns: what `msgspec.json.encode` makes the right JSON of, prices as texts with exact digits."""
+
+_POSTGRES_TIME = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+_BOOLEANS = {None: None, 0: False, 1: True}
+
+LEFT_OUT = frozenset({"missing_since_seq"})
+"""Columns of models that no answer shows."""
+
+
+_PROVIDER_NAMES = (*(column.name for column in providers.columns), "model_count")
+
+
+class Revision(msgspec.Struct, frozen=True):
+    """Which state of the catalog an answer shows.
+
+    `number` grows with every write; `changed_at` tells two databases apart that counted to the same number (a restored one);
+    `as_of` is the time of the last successful sync of any provider.
+    """
+
+    number: int
+    changed_at: str | None
+    as_of: datetime | None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some of the rows that match, how many do, where the next page begins, and of which state of the catalog they are."""
+
+    rows: list[Row]
+    total: int
+    next_cursor: str | None
+    revision: Revision
+
+
+class ProviderFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which providers: all conditions hold together. `query` words are looked for in slugs, names and descriptions."""
+
+    active: bool | None = None
+    health: str | None = None
+    query: str = ""
+
+
+class Serving:
+    """Questions to an open catalog, asked often: no check of the schema, no Python values between database and JSON."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._columns = {column.name: _as_json(column, store.dialect) for column in models.columns if column.name not in LEFT_OUT}
+
+    def revision(self) -> Revision:
+        """The present state of the catalog."""
+        with self._store.reading() as connection:
+            return _revision(connection)
+
+    def models(self, wanted: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None) -> Page:
+        """A page of at most `wanted.limit` models, from a cursor or after `offset` rows. UsageError for a cursor that cannot be one."""
+        dialect = self._store.dialect
+        where = selection.conditions(wanted, dialect)
+        at = selection.cursor(cursor, order) if cursor else None
+        keys = [key.label(f"key_{number}") for number, key in enumerate(selection.sort_keys(order, dialect))]
+        query = self._select(*keys).where(*where, *([selection.after(at, order, dialect)] if at else []))
+        limit = wanted.limit or 0
+        page = query.order_by(*selection.ordering(order, dialect)).limit(limit + 1).offset(0 if at else offset)
+        with self._store.reading() as connection:
+            found = connection.execute(page).all()
+            total = int(connection.execute(sa.select(sa.func.count()).select_from(_joined()).where(*where)).scalar_one())
+            revision = _revision(connection)
+        names = ("provider", *self._columns)
+        shown = found[:limit]
+        rows = [self._row(names, row) for row in shown]
+        more = len(found) > limit and bool(shown)
+        next_cursor = selection.Cursor(order.by, order.descending, tuple(map(_key, shown[-1][len(names) :]))) if more else None
+        return Page(rows, total, str(next_cursor) if next_cursor else None, revision)
+
+    def every_model(self, wanted: ModelFilter, order: Order) -> Iterator[Row | Revision]:
+        """The state of the catalog, and then all models that match in it, streamed."""
+        dialect = self._store.dialect
+        query = self._select().where(*selection.conditions(wanted, dialect)).order_by(*selection.ordering(order, dialect))
+        columns = ("provider", *self._columns)
+        with self._store.reading() as connection:
+            yield _revision(connection)
+            with connection.execution_options(yield_per=500).execute(query.limit(wanted.limit)) as rows:
+                for row in rows:
+                    yield self._row(columns, row)
+
+    def model(self, row_id: int) -> tuple[Row | None, Revision]:
+        """One model by its number."""
+        return self._one(models.c.id == row_id)
+
+    def model_of(self, slug: str, provider_model_id: str) -> tuple[Row | None, Revision]:
+        """One model by its provider and its id there."""
+        return self._one(sa.and_(providers.c.slug == slug, models.c.provider_model_id == provider_model_id))
+
+    def model_stats(self, provider_id: int | None) -> tuple[dict[str, Any], Revision]:
+        """Models by what they are, of one provider or all."""
+        with self._store.reading() as connection:
+            found = counting.of_models(connection, provider_id)
+            return {**found, "by_provider": counting.by_provider(connection, provider_id)}, _revision(connection)
+
+    def providers(self, wanted: ProviderFilter, limit: int, offset: int) -> Page:
+        """A page of providers, by slug, each with how many models it has."""
+        where = list(_provider_conditions(wanted))
+        with self._store.reading() as connection:
+            query = self._select_providers().where(*where).order_by(providers.c.slug).limit(limit).offset(offset)
+            rows = [self._row(_PROVIDER_NAMES, row) for row in connection.execute(query)]
+            total = int(connection.execute(sa.select(sa.func.count()).select_from(providers).where(*where)).scalar_one())
+            return Page(rows, total, None, _revision(connection))
+
+    def provider(self, provider_id: int) -> tuple[Row | None, Revision]:
+        """One provider by its number."""
+        return self._one_provider(providers.c.id == provider_id)
+
+    def provider_of(self, slug: str) -> tuple[Row | None, Revision]:
+        """One provider by its slug."""
+        return self._one_provider(providers.c.slug == slug)
+
+    def provider_stats(self) -> tuple[dict[str, int], Revision]:
+        """Providers by activity and health."""
+        with self._store.reading() as connection:
+            return counting.of_providers(connection), _revision(connection)
+
+    def changes(self, wanted: ChangeFilter) -> tuple[list[dict[str, Any]], Revision]:
+        """Changes, newest first."""
+        with self._store.reading() as connection:
+            return recorded(connection, wanted), _revision(connection)
+
+    def _one_provider(self, condition: sa.ColumnElement[bool]) -> tuple[Row | None, Revision]:
+        with self._store.reading() as connection:
+            row = connection.execute(self._select_providers().where(condition)).one_or_none()
+            return None if row is None else self._row(_PROVIDER_NAMES, row), _revision(connection)
+
+    def _select_providers(self) -> sa.Select[Any]:
+        count = sa.select(sa.func.count()).where(models.c.provider_id == providers.c.id).correlate(providers).scalar_subquery()
+        return sa.select(*(_as_json(column, self._store.dialect) for column in providers.columns), count)
+
+    def _one(self, condition: sa.ColumnElement[bool]) -> tuple[Row | None, Revision]:
+        with self._store.reading() as connection:
+            row = connection.execute(self._select().where(condition)).one_or_none()
+            return None if row is None else self._row(("provider", *self._columns), row), _revision(connection)
+
+    def _select(self, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
+        return sa.select(providers.c.slug, *self._columns.values(), *more).select_from(_joined())
+
+    def _row(self, names: Sequence[str], row: sa.Row[Any]) -> Row:
+        """Zip cuts off the keys of the order."""
+        return {name: _told(name, value, self._store.dialect) for name, value in zip(names, row, strict=False)}
+
+
+def _provider_conditions(wanted: ProviderFilter) -> Iterator[sa.ColumnElement[bool]]:
+    column = providers.c
+    if wanted.active is not None:
+        yield column.is_active.is_(sa.true() if wanted.active else sa.false())
+    if wanted.health is not None:
+        yield column.health_status == wanted.health
+    for word in wanted.query.split():
+        yield sa.or_(*(name.icontains(word, autoescape=True) for name in (column.slug, column.name, column.description)))
+
+
+def _joined() -> sa.FromClause:
+    return models.join(providers, providers.c.id == models.c.provider_id)
+
+
+_DOCUMENTS = frozenset(column.name for table in (models, providers) for column in table.columns if isinstance(column.type, Document))
+_FLAGS = frozenset(column.name for table in (models, providers) for column in table.columns if isinstance(column.type, sa.Boolean))
+
+
+def _as_json(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[Any]:
+    """A column as the text that its JSON is made of."""
+    kind = column.type
+    if dialect == "sqlite":
+        return sa.type_coerce(column, sa.Integer if isinstance(kind, sa.Boolean) else sa.Text) if _is_ours(kind) else column
+    if isinstance(kind, UtcTime):
+        return sa.func.to_char(sa.func.timezone("UTC", column), _POSTGRES_TIME)
+    return sa.cast(column, sa.Text) if isinstance(kind, Money | Document) else column
+
+
+def _is_ours(kind: sa.types.TypeEngine[Any]) -> bool:
+    return isinstance(kind, UtcTime | Money | Document | sa.Boolean)
+
+
+def _told(name: str, value: Any, dialect: str) -> Any:
+    if name in _DOCUMENTS:
+        return value if value is None else msgspec.Raw(value)
+    return _BOOLEANS[value] if name in _FLAGS and dialect == "sqlite" else value
+
+
+def _key(value: Any) -> Any:
+    return time_text(value) if isinstance(value, datetime) else value
+
+
+def _revision(connection: sa.Connection) -> Revision:
+    state = provider_state.c
+    newest = sa.select(model_changes.c.changed_at).order_by(model_changes.c.id.desc()).limit(1).scalar_subquery()
+    query = sa.select(sa.func.coalesce(sa.func.sum(state.revision), 0), newest, sa.func.max(state.last_success_at, type_=UtcTime()))
+    number, changed_at, as_of = connection.execute(query).one()
+    return Revision(int(number), time_text(changed_at) if changed_at else None, as_of.astimezone(UTC) if as_of else None)

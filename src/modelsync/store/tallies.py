@@ -1,0 +1,71 @@
+"""What monitoring counts: all of it in one look."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from modelsync.store import records
+from modelsync.store.schema import holds, models, provider_state, providers, sync_results, sync_runs
+from modelsync.store.store import Store
+
+Tally = dict[tuple[str, ...], float]
+
+
+class Tallied(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers by their labels; `successes` are times by provider."""
+
+    now: datetime
+    models: Tally
+    active: Tally
+    holds: Tally
+    runs: Tally
+    outcomes: Tally
+    durations: Tally
+    failures: Tally
+    successes: Mapping[str, datetime | None]
+    revision: int
+
+
+class Tallies:
+    """Counting an open store, which has its tables."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def now(self) -> Tallied:
+        """Everything as it is."""
+        result, state, run = sync_results.c, provider_state.c, sync_runs.c
+        of_models = sa.select(providers.c.slug, models.c.status, sa.func.count()).join(providers, providers.c.id == models.c.provider_id)
+        active = sa.select(providers.c.slug, sa.func.count()).join(providers, providers.c.id == models.c.provider_id)
+        last = sa.select(sa.func.max(result.id)).group_by(result.provider)
+        with self._store.reading() as connection:
+            now = self._store.now(connection)
+            status = sa.case((records.is_dead(now), "interrupted"), else_=run.status)
+            states = connection.execute(sa.select(state.provider, state.failures_in_a_row, state.last_success_at, state.revision)).all()
+            return Tallied(
+                now=now,
+                models=_tally(connection, of_models.group_by(providers.c.slug, models.c.status)),
+                active=_tally(connection, active.where(models.c.is_active.is_(sa.true())).group_by(providers.c.slug)),
+                holds=_tally(
+                    connection,
+                    sa.select(holds.c.provider, holds.c.kind, sa.func.count())
+                    .where(holds.c.status == "open")
+                    .group_by(holds.c.provider, holds.c.kind),
+                ),
+                runs=_tally(connection, sa.select(status.label("status"), sa.func.count()).group_by("status")),
+                outcomes=_tally(
+                    connection, sa.select(result.provider, result.outcome, sa.func.count()).group_by(result.provider, result.outcome)
+                ),
+                durations=_tally(connection, sa.select(result.provider, result.duration_seconds).where(result.id.in_(last))),
+                failures={(row.provider,): float(row.failures_in_a_row) for row in states},
+                successes={row.provider: row.last_success_at for row in states},
+                revision=sum(row.revision for row in states),
+            )
+
+
+def _tally(connection: sa.Connection, query: sa.Select[*tuple[Any, ...]]) -> Tally:
+    """Rows of labels and a number, last."""
+    return {tuple(map(str, labels)): float(number) for *labels, number in connection.execute(query)}
