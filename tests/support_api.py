@@ -1,0 +1,84 @@
+"""A real server: `modelsync serve` as a process of its own, and a client that talks to it."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from modelsync.simulator.server import Simulator
+from support_cli import environment
+
+ADMIN = "admin-key-of-the-tests-0123456789"
+AS_ADMIN = {"Authorization": f"Bearer {ADMIN}"}
+
+
+class Served:
+    """A server and how to talk to it. `client` has no key; `admin` has one for everything."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", base: str, log: Path) -> None:
+        self.process = process
+        self.base = base
+        self.log = log
+        self.client = httpx2.Client(base_url=base, timeout=60)
+        self.admin = httpx2.Client(base_url=base, timeout=60, headers=AS_ADMIN)
+
+    def close(self) -> None:
+        self.client.close()
+        self.admin.close()
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON of a page that anybody may read."""
+        answer = self.client.get(path, params=query)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text)
+        return answer.json()
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serving(folder: Path, database_url: str, simulator: Simulator | None = None, **more: str) -> Iterator[Served]:
+    """A server over a database, with the simulator as every provider. No limit of rate unless one is given."""
+    env = environment(folder, simulator, **{"ADMIN_API_KEY": ADMIN, "MODELSYNC_RATE": "0", "DATABASE_URL": database_url, **more})
+    with started(folder, env) as served:
+        yield served
+
+
+@contextlib.contextmanager
+def started(folder: Path, env: Mapping[str, str]) -> Iterator[Served]:
+    """A server with this environment, ended at the end."""
+    port, log = free_port(), folder / "serve.log"
+    with log.open("wb") as out:
+        command = [sys.executable, "-m", "modelsync", "serve", "--port", str(port)]
+        process = subprocess.Popen(command, cwd=folder, env=dict(env), stdout=out, stderr=out)
+    served = Served(process, f"http://127.0.0.1:{port}", log)
+    try:
+        _wait(served)
+        yield served
+    finally:
+        served.close()
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(served: Served) -> None:
+    ends_at = time.monotonic() + 60
+    while time.monotonic() < ends_at and served.process.poll() is None:
+        with contextlib.suppress(httpx2.TransportError):
+            if served.client.get("/health/live").status_code == 200:
+                return
+        time.sleep(0.05)
+    raise AssertionError(served.log.read_text("utf-8"))
