@@ -108,6 +108,16 @@ def typed(field: str, value: object) -> Any:
     return msgspec.convert(value, str if field == ALIAS else _FACTS[field].type)
 
 
+def kind_of(field: str) -> dict[str, Any]:
+    """A pinnable field's JSON Schema; prices may be numbers too. Lists of prices are only named."""
+    if field in _PRICES:
+        kind = _COMPOUND.get(_PRICES[field])
+        if kind is None:
+            return {"type": ["string", "number", "null"], "description": "USD per token, or per its own unit."}
+        return {"type": "boolean"} if kind is bool else {"type": "array"}
+    return {"type": "string"} if field == ALIAS else msgspec.json.schema(_FACTS[field].type)
+
+
 def is_price_per_token(field: str) -> bool:
     """Whether a field is a price in USD per token."""
     return _PRICES.get(field) in PER_TOKEN

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
+from starlette.routing import Route
 
 from modelsync import __version__
 from modelsync.api import documented, reference
@@ -64,10 +65,22 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
-async def _http_error(_: Request, problem: Exception) -> Response:
+async def _http_error(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)  # noqa: S101 - registered for these
     words = {404: "There is no such page", 405: "This page does not take this method"}
-    return error(problem.status_code, words.get(problem.status_code, str(problem.detail)), **dict(problem.headers or {}))
+    headers = {"Allow": _allowed(request)} if problem.status_code == 405 else dict(problem.headers or {})
+    return error(problem.status_code, words.get(problem.status_code, str(problem.detail)), **headers)
+
+
+def _allowed(request: Request) -> str:
+    """Every method that some route at this path takes: a framework knows only that of the first one it found.
+
+    `/models/stats` also looks like `/models/{id}`; the path that is written out counts.
+    """
+    path = request.scope["path"]
+    routes = [route for route in request.app.routes if isinstance(route, APIRoute | Route) and route.path_regex.match(path)]
+    exact = [route for route in routes if route.path == path] or routes
+    return ", ".join(sorted({method for route in exact for method in route.methods or ()} - {"HEAD"}))
 
 
 async def _invalid(_: Request, problem: Exception) -> Response:

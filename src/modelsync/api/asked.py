@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from fastapi import Path
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from modelsync.errors import UsageError
-from modelsync.layers import PINNABLE, Pin, is_pinnable, typed
+from modelsync.layers import PINNABLE, Pin, is_pinnable, kind_of, typed
 from modelsync.store import ModelFilter, Order
 
 BIGGEST = 2**53 - 1
@@ -23,18 +23,25 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Lower-case letters, digits and hyphens."""
 
 
-def _clean(text: str) -> str:
-    """Text that a database can hold."""
-    if any(not char.isprintable() for char in text):
-        raise ValueError("it has control characters")
-    return text
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f"
+NO_CONTROLS = rf"^[^{_CONTROLS}]*$"
+"""No control characters, in the words of JSON Schema, so that clients can know."""
+SAYING_SOMETHING = rf"^[^{_CONTROLS}]*[^{_CONTROLS} ][^{_CONTROLS}]*$"
 
-
-Text = Annotated[str, StringConstraints(max_length=200), AfterValidator(_clean)]
-Words = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_clean)]
-ModelId = Annotated[str, StringConstraints(min_length=1, max_length=512), AfterValidator(_clean)]
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"\S"), AfterValidator(_clean)]
+Text = Annotated[str, StringConstraints(max_length=200, pattern=NO_CONTROLS)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROLS)]
+ModelId = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=NO_CONTROLS)]
+Reason = Annotated[str, StringConstraints(max_length=500, pattern=SAYING_SOMETHING)]
 Id = Annotated[int, Path(ge=1, le=BIGGEST)]
+
+
+def _whole(value: Any) -> Any:
+    """1.0 is a whole number in JSON Schema."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Number = Annotated[int, Field(ge=1, le=BIGGEST), BeforeValidator(_whole)]
+
 Count = Annotated[int, Field(ge=0, le=BIGGEST)]
 Dollars = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
@@ -67,6 +74,12 @@ class Asked(BaseModel):
     """Query parameters or a body; what is not declared is refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Body(Asked):
+    """A JSON body: 0 is no false there, and "1" no number."""
+
+    model_config = ConfigDict(strict=True)
 
 
 class Paged(Asked):
@@ -242,7 +255,7 @@ class SyncAll(SyncOne):
     providers: Annotated[list[Text], Field(max_length=50, description="Only these; repeatable.", examples=[["openrouter", "groq"]])] = []
 
 
-class Why(Asked):
+class Why(Body):
     """The reason of an act; others will read it."""
 
     reason: Annotated[Reason, Field(examples=["they confirmed it"])]
@@ -251,9 +264,14 @@ class Why(Asked):
 class Decision(Why):
     """Which holds: their numbers, or all of some providers, or of a kind."""
 
-    ids: Annotated[list[Annotated[int, Field(ge=1, le=BIGGEST)]], Field(max_length=MOST)] = []
+    ids: Annotated[list[Number], Field(max_length=MOST)] = []
     provider: Annotated[list[Slug], Field(max_length=50)] = []
     kind: Literal["price", "unit-change", "shrink", "other-catalog", "empty", "invalid"] | None = None
+
+
+def _fields() -> dict[str, Any]:
+    """The fields that can be pinned, as a JSON Schema of objects with them."""
+    return {"properties": {field: kind_of(field) for field in PINNABLE}, "patternProperties": {r"^metadata\..+$": {}}}
 
 
 class PinBody(Why):
@@ -261,7 +279,15 @@ class PinBody(Why):
 
     provider: Slug
     model: ModelId
-    values: Annotated[dict[Text, Any], Field(min_length=1, max_length=100, examples=[{"pricing_prompt": "0.00000125"}])]
+    values: Annotated[
+        dict[str, Any],
+        Field(
+            min_length=1,
+            max_length=100,
+            examples=[{"pricing_prompt": "0.00000125"}],
+            json_schema_extra={**_fields(), "additionalProperties": False},
+        ),
+    ]
     until: Annotated[Time | None, Field(description="When it ends.")] = None
 
 
@@ -269,7 +295,7 @@ class Rollback(Why):
     """Back to what a provider's models were after a run."""
 
     provider: Slug
-    to: Annotated[int, Field(ge=1, le=BIGGEST, description="The run.")]
+    to: Annotated[Number, Field(description="The run.")]
 
 
 class Thaw(Why):
@@ -278,17 +304,11 @@ class Thaw(Why):
     provider: Slug
 
 
-def _link(text: str) -> str:
-    if not text.startswith(("https://", "http://")):
-        raise ValueError("it is no http or https address")
-    return _clean(text)
+Link = Annotated[str, StringConstraints(max_length=500, pattern=r"^https?://[^\u0000-\u0020\u007f-\u00a0]+$")]
+LongText = Annotated[str, StringConstraints(max_length=5000, pattern=r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$")]
 
 
-Link = Annotated[str, StringConstraints(max_length=500, pattern=r"^https?://[^\s]+$"), AfterValidator(_link)]
-LongText = Annotated[str, StringConstraints(max_length=5000), AfterValidator(lambda text: _clean(text.replace("\n", " ")) and text)]
-
-
-class ProviderFacts(Asked):
+class ProviderFacts(Body):
     """What an operator may say of a provider. What its models support is derived from them."""
 
     name: Annotated[Words | None, Field()] = None
@@ -305,12 +325,12 @@ class ProviderFacts(Asked):
     reason: Annotated[Reason, Field(description="Others will read it.")] = "over the API"
 
     def columns(self) -> dict[str, Any]:
-        """What was sent, by column; what must not be empty is not emptied."""
+        """What was sent, by column; a null empties what may be empty, and leaves the rest as it is."""
         sent = self.model_dump(exclude_unset=True, exclude={"reason"})
-        empty = sorted(name for name in ("name", "is_active", "metadata") if name in sent and sent[name] is None)
-        if empty:
-            raise UsageError(f"{', '.join(empty)} cannot be null", "Leave it out to keep it")
-        return sent
+        return {name: value for name, value in sent.items() if value is not None or name not in NEEDED}
+
+
+NEEDED = ("name", "is_active", "metadata")
 
 
 class NewProvider(ProviderFacts):
@@ -320,28 +340,23 @@ class NewProvider(ProviderFacts):
     name: Words
 
 
-class Health(Asked):
+class Health(Body):
     """A provider's health as an operator decides it; null gives that back to the sync record."""
 
     health_status: Literal["healthy", "degraded", "down", "unknown"] | None
     reason: Reason = "over the API"
 
 
-Facts = Annotated[
-    dict[Text, Any],
-    Field(
-        min_length=1,
-        max_length=100,
-        description="Fields and values; prices in USD per token. What is set here wins over every sync.",
-        examples=[{"context_length": 200000, "pricing_prompt": "0.0000025"}],
-    ),
-]
+def _say_the_fields(schema: dict[str, Any]) -> None:
+    """In OpenAPI, the fields that can be pinned stand beside the declared ones."""
+    fields = _fields()
+    schema |= {**fields, "properties": schema["properties"] | fields["properties"], "additionalProperties": False}
 
 
-class ModelFacts(Asked):
+class ModelFacts(Body):
     """Fields of a model as an operator wants them."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra={"description": f"Fields are {', '.join(PINNABLE)} and metadata.<name>."})
+    model_config = ConfigDict(extra="allow", json_schema_extra=_say_the_fields)
     reason: Reason = "over the API"
 
     def pins(self) -> list[Pin]:
@@ -352,12 +367,12 @@ class ModelFacts(Asked):
 class NewModel(ModelFacts):
     """A model that its provider does not list."""
 
-    provider_id: Annotated[int | None, Field(ge=1, le=BIGGEST)] = None
+    provider_id: Number | None = None
     provider: Slug | None = None
     provider_model_id: ModelId
 
 
-class Bulk(Asked):
+class Bulk(Body):
     """Models to create or to change; all of them, or none."""
 
     models: Annotated[list[NewModel], Field(min_length=1, max_length=MOST)]
@@ -375,6 +390,3 @@ def pins_of(values: Mapping[str, Any]) -> list[Pin]:
         except (ValueError, TypeError) as error:
             raise UsageError(f"{field} cannot have this value: {error}", "Prices are USD per token, lists are JSON lists") from None
     return found
-
-
-Shown = Annotated[list[str], Query()]

@@ -79,14 +79,14 @@ def document(app: FastAPI, *, public: bool) -> dict[str, Any]:
     found["components"]["securitySchemes"] = {"key": key}
     for path, methods in found["paths"].items():
         for method, route in methods.items():
-            _complete(route, access.needed(method.upper(), path, public=public), method)
+            _complete(route, access.needed(method.upper(), path, public=public))
     return found
 
 
-def _complete(route: dict[str, Any], scope: Scope | None, method: str) -> None:
+def _complete(route: dict[str, Any], scope: Scope | None) -> None:
     """What every route may also answer, and which key it needs."""
     told: dict[str, Any] = route["responses"]
-    codes = [*_ALWAYS, *([413] if method in ("post", "patch", "put") else []), *(_WITH_KEY if scope else ())]
+    codes = [*_ALWAYS, *(_WITH_KEY if scope else ()), *((400, 413) if "requestBody" in route else ())]
     if "parameters" in route or "requestBody" in route:
         codes.append(422)
     told.update({str(code): _error(code) for code in codes if str(code) not in told or code == 422})

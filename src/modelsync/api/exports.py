@@ -3,12 +3,13 @@
 import asyncio
 import csv
 import io
-import tempfile
 from collections.abc import AsyncIterator, Iterator
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from modelsync.api.answers import error, shown_time
 from modelsync.api.asked import PAGE, ModelQuery
@@ -51,23 +52,38 @@ async def exported(server: Service, query: ModelQuery, media: str) -> Response:
         "X-Catalog-Revision": str(revision.number),
         "X-Catalog-As-Of": shown_time(revision.as_of) or "never",
     }
-    return StreamingResponse(_pieces(file), media_type=f"{media}; charset=utf-8" if media == CSV else media, headers=headers)
+    return _Sent(file, media_type=f"{media}; charset=utf-8" if media == CSV else media, headers=headers)
 
 
-async def _pieces(file: Any) -> AsyncIterator[bytes]:
-    try:
-        while piece := await asyncio.to_thread(file.read, PIECE):
+class _Sent(StreamingResponse):
+    """A file that is closed once it was sent, or nobody wanted it any more."""
+
+    def __init__(self, file: SpooledTemporaryFile[bytes], **more: Any) -> None:
+        self._file = file
+        super().__init__(self._pieces(), **more)
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        while piece := await asyncio.to_thread(self._file.read, PIECE):
             yield piece
-    finally:
-        file.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()
 
 
-def _made(serving: Serving, query: ModelQuery, media: str) -> tuple[Any, Revision]:
-    file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed when it was sent
+def _made(serving: Serving, query: ModelQuery, media: str) -> tuple[SpooledTemporaryFile[bytes], Revision]:
     revision, rows = _rows(serving, query)
-    for piece in _csv(rows) if media == CSV else map(_line, rows):
-        file.write(piece)
-    file.seek(0)
+    file = SpooledTemporaryFile[bytes](IN_MEMORY)
+    try:
+        for piece in _csv(rows) if media == CSV else map(_line, rows):
+            file.write(piece)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
     return file, revision
 
 

@@ -128,7 +128,7 @@ def unpin(store: Store, slug: str, row_id: str, fields: Sequence[str], person: P
 
 def add(store: Store, slug: str, row_id: str, wanted: Sequence[Pin], person: Person) -> None:
     """A model that the provider does not list. It stays active until somebody unpins that. AlreadyThere when it is."""
-    check_id(row_id)
+    _check(row_id)
     with acting(store, slug, person) as act:
         if act.models([row_id]):
             raise AlreadyThere(f"{slug} already has a model {row_id}", "Change it with `modelsync pin`")
@@ -143,7 +143,7 @@ def upsert(store: Store, wishes: Sequence[Wish], person: Person) -> tuple[int, l
     if len({(wish.slug, wish.row_id) for wish in wishes}) < len(wishes):
         raise UsageError("A model is named twice", "Name each once")
     for wish in wishes:
-        check_id(wish.row_id)
+        _check(wish.row_id)
     ids: dict[tuple[str, str], int] = {}
     created = 0
     with store.writing() as connection:
@@ -155,6 +155,13 @@ def upsert(store: Store, wishes: Sequence[Wish], person: Person) -> tuple[int, l
             act.apply("upsert", [_wished(act, wish, known.get(wish.row_id)) for wish in mine])
             ids |= {(slug, row_id): number for row_id, number in act.numbers([wish.row_id for wish in mine]).items()}
     return created, [ids[wish.slug, wish.row_id] for wish in wishes]
+
+
+def _check(row_id: str) -> None:
+    try:
+        check_id(row_id)
+    except ValueError as error:
+        raise UsageError(f"A model cannot be called so: {error}", "Give the id that it is called by at its provider") from None
 
 
 def _wished(act: Act, wish: Wish, before: StoredModel | None) -> Change:

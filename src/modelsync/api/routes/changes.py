@@ -48,7 +48,7 @@ async def list_changes(request: Request, server: Server, query: Annotated[Change
     return await page(request, server, wanted(query), query.limit)
 
 
-@router.get("/models/{model_id}/history", responses=answers(shapes.Changes, 404))
+@router.get("/models/{model_id:int}/history", responses=answers(shapes.Changes, 404))
 async def model_history(
     request: Request,
     server: Server,

@@ -77,7 +77,7 @@ async def models_of_provider(request: Request, server: Server, slug: Annotated[S
     return page_of(request, page, query.limit, query.offset)
 
 
-@router.get("/models/{model_id}", responses=answers(shapes.OneModel, 404))
+@router.get("/models/{model_id:int}", responses=answers(shapes.OneModel, 404))
 async def get_model(request: Request, server: Server, model_id: Id) -> Response:
     """One model by its number."""
     row, revision = await server.read(server.serving.model, model_id)

@@ -82,13 +82,13 @@ async def reject_held(request: Request, server: Server, body: Decision) -> Respo
     return await _decided(server, "reject", await _chosen(server, body), person(request, body.reason))
 
 
-@router.post("/held/{hold_id}/confirm", responses=answers(shapes.Decided, 400, 404))
+@router.post("/held/{hold_id:int}/confirm", responses=answers(shapes.Decided, 400, 404))
 async def confirm_one(request: Request, server: Server, hold_id: Id, body: Why) -> Response:
     """Accept one hold."""
     return await _decided(server, "confirm", [hold_id], person(request, body.reason))
 
 
-@router.post("/held/{hold_id}/reject", responses=answers(shapes.Decided, 400, 404))
+@router.post("/held/{hold_id:int}/reject", responses=answers(shapes.Decided, 400, 404))
 async def reject_one(request: Request, server: Server, hold_id: Id, body: Why) -> Response:
     """Refuse one hold."""
     return await _decided(server, "reject", [hold_id], person(request, body.reason))

@@ -63,13 +63,13 @@ async def get_provider_by_slug(request: Request, server: Server, slug: Annotated
     return _one(request, await server.read(server.serving.provider_of, slug), slug)
 
 
-@router.get("/providers/{provider_id}", responses=answers(shapes.OneProvider, 404))
+@router.get("/providers/{provider_id:int}", responses=answers(shapes.OneProvider, 404))
 async def get_provider(request: Request, server: Server, provider_id: Id) -> Response:
     """One provider by its number."""
     return _one(request, await server.read(server.serving.provider, provider_id), provider_id)
 
 
-@router.get("/providers/{provider_id}/models/stats", responses=answers(shapes.ModelStats, 404))
+@router.get("/providers/{provider_id:int}/models/stats", responses=answers(shapes.ModelStats, 404))
 async def provider_model_stats(request: Request, server: Server, provider_id: Id) -> Response:
     """How many models a provider has of what."""
     row, _ = await server.read(server.serving.provider, provider_id)
@@ -94,7 +94,7 @@ async def create_provider(request: Request, server: Server, body: NewProvider) -
     return await _shown(server, provider_id, 201)
 
 
-@router.patch("/providers/{provider_id}", responses=answers(shapes.OneProvider, 400, 404))
+@router.patch("/providers/{provider_id:int}", responses=answers(shapes.OneProvider, 400, 404))
 async def change_provider(request: Request, server: Server, provider_id: Id, body: ProviderFacts) -> Response:
     """Change what was sent, and nothing else. A provider that is not active is not synced."""
     values = body.columns()
@@ -104,28 +104,28 @@ async def change_provider(request: Request, server: Server, provider_id: Id, bod
     return await _shown(server, provider_id)
 
 
-@router.patch("/providers/{provider_id}/health", responses=answers(shapes.OneProvider, 404))
+@router.patch("/providers/{provider_id:int}/health", responses=answers(shapes.OneProvider, 404))
 async def set_provider_health(request: Request, server: Server, provider_id: Id, body: Health) -> Response:
     """Decide a provider's health, whatever its syncs show; null lets them show it again."""
     await server.do(provider_edits.set_health, server.store, provider_id, body.health_status, person(request, body.reason))
     return await _shown(server, provider_id)
 
 
-@router.post("/providers/{provider_id}/activate", responses=answers(shapes.OneProvider, 404))
+@router.post("/providers/{provider_id:int}/activate", responses=answers(shapes.OneProvider, 404))
 async def activate_provider(request: Request, server: Server, provider_id: Id) -> Response:
     """Let a provider be synced."""
     await server.do(provider_edits.change, server.store, provider_id, {"is_active": True}, person(request, "over the API"))
     return await _shown(server, provider_id)
 
 
-@router.post("/providers/{provider_id}/deactivate", responses=answers(shapes.OneProvider, 404))
+@router.post("/providers/{provider_id:int}/deactivate", responses=answers(shapes.OneProvider, 404))
 async def deactivate_provider(request: Request, server: Server, provider_id: Id) -> Response:
     """Keep a provider from being synced; its models stay as they are."""
     await server.do(provider_edits.change, server.store, provider_id, {"is_active": False}, person(request, "over the API"))
     return await _shown(server, provider_id)
 
 
-@router.delete("/providers/{provider_id}", responses=answers(shapes.Deleted, 404, 409))
+@router.delete("/providers/{provider_id:int}", responses=answers(shapes.Deleted, 404, 409))
 async def delete_provider(request: Request, server: Server, provider_id: Id) -> Response:
     """Delete a provider that has neither models nor a history: nothing else is ever deleted with it."""
     await server.do(provider_edits.delete, server.store, provider_id, person(request, "over the API"))

@@ -138,7 +138,7 @@ async def list_runs(server: Server, query: Annotated[RunQuery, Query()]) -> Resp
     return said({"data": rows, "total": total, "returned": len(rows), "limit": query.limit, "offset": query.offset})
 
 
-@router.get("/runs/{run_id}", responses=answers(shapes.OneRun, 404))
+@router.get("/runs/{run_id:int}", responses=answers(shapes.OneRun, 404))
 async def get_run(server: Server, run_id: Id) -> Response:
     """One run, and each provider's result in it."""
     found = await server.do(server.catalog.run, run_id)

@@ -60,7 +60,7 @@ async def bulk_upsert_models(request: Request, server: Server, body: Bulk) -> Re
     return said(shapes.Upserted(created, len(ids) - created, ids))
 
 
-@router.patch("/models/{model_id}", responses=answers(shapes.OneModel, 400, 404))
+@router.patch("/models/{model_id:int}", responses=answers(shapes.OneModel, 400, 404))
 async def change_model(request: Request, server: Server, model_id: Id, body: ModelFacts) -> Response:
     """Pin the fields that were sent, and nothing else: they win over every sync until they are unpinned."""
     wanted = body.pins()
@@ -75,19 +75,19 @@ async def _pinned(server: Service, model_id: int, wanted: list[Pin], by: Person)
     return await _shown(server, slug, row_id)
 
 
-@router.post("/models/{model_id}/activate", responses=answers(shapes.OneModel, 404))
+@router.post("/models/{model_id:int}/activate", responses=answers(shapes.OneModel, 404))
 async def activate_model(request: Request, server: Server, model_id: Id) -> Response:
     """Keep a model active, whether its provider lists it or not."""
     return await _pinned(server, model_id, [Pin("is_active", True)], person(request, _OVER))
 
 
-@router.post("/models/{model_id}/deactivate", responses=answers(shapes.OneModel, 404))
+@router.post("/models/{model_id:int}/deactivate", responses=answers(shapes.OneModel, 404))
 async def deactivate_model(request: Request, server: Server, model_id: Id) -> Response:
     """Take a model out of use, whatever its provider says."""
     return await _pinned(server, model_id, [Pin("is_active", False)], person(request, _OVER))
 
 
-@router.delete("/models/{model_id}", responses=answers(shapes.Deleted, 404, 409))
+@router.delete("/models/{model_id:int}", responses=answers(shapes.Deleted, 404, 409))
 async def delete_model(request: Request, server: Server, model_id: Id) -> Response:
     """Delete a model that somebody added, with its history. One that its provider listed is never deleted: deactivate it."""
     slug, row_id = await _named(server, model_id)

@@ -1,0 +1,52 @@
+"""The REST API against its own OpenAPI document, by schemathesis: no answer that is not documented, no bad request that gets through."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modelsync.simulator.server import Simulator
+from support_api import ADMIN, Served, serving
+from support_cli import ROOT
+from support_soak import note_figures
+
+CONFIG = ROOT / "tests" / "schemathesis.toml"
+SOAK_EXAMPLES = os.environ.get("SOAK_API_EXAMPLES", "400")
+
+
+@pytest.fixture
+def served(database_url: str, tmp_path: Path, simulator: Simulator):
+    with serving(tmp_path, database_url, simulator) as found:
+        assert found.admin.post("/admin/model-sync/all").status_code == 200
+        yield found
+
+
+def tried(served: Served, folder: Path, *more: str) -> str:
+    """What schemathesis says of all phases and all its checks."""
+    command = [str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(CONFIG), "--no-color", "run"]
+    chosen = ["--checks", "all", "--phases", "examples,coverage,fuzzing,stateful", "--continue-on-failure", *more]
+    key = ["--header", f"Authorization: Bearer {ADMIN}"]
+    done = subprocess.run(
+        [*command, f"{served.base}/openapi.json", *key, *chosen], cwd=folder, capture_output=True, text=True, timeout=1800, check=False
+    )
+    log = served.log.read_text("utf-8")
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    assert "Traceback" not in log, log[log.index("Traceback") :][:3000]
+    return done.stdout
+
+
+def test_every_answer_is_as_documented(served: Served, tmp_path: Path):
+    found = tried(served, tmp_path, "--max-examples", "5", "--generation-deterministic")
+    assert re.search(r"Operations:\s+Selected: (\d+)/\1\s+Tested: \1\b", found), found
+
+
+@pytest.mark.soak
+def test_every_answer_is_as_documented_for_long(served: Served, tmp_path: Path, database_url: str):
+    found = tried(served, tmp_path, "--max-examples", SOAK_EXAMPLES)
+    cases = re.search(r"(\d[\d,]*) generated, (\d[\d,]*) passed", found)
+    assert cases, found[-3000:]
+    number = int(cases[1].replace(",", ""))
+    note_figures("REST API", database=database_url.partition(":")[0].replace("postgresql", "postgres"), requests=number, failures=0)
