@@ -155,6 +155,8 @@ models = sa.Table(
     sa.UniqueConstraint("provider_id", "provider_model_id"),
     # Reading all hashes of one provider never touches the rows themselves.
     sa.Index("ix_models_hashes", "provider_id", "provider_model_id", "content_hash"),
+    # Counting what is active, and paging through it, reads no row.
+    sa.Index("ix_models_is_active", "is_active", "provider_id", "provider_model_id"),
     sa.Index("ix_models_pricing_prompt", "pricing_prompt").ddl_if(dialect="postgresql"),
     sa.Index("ix_models_pricing_completion", "pricing_completion").ddl_if(dialect="postgresql"),
     sa.Index(

@@ -48,7 +48,7 @@ def conditions(wanted: ModelFilter, dialect: str) -> list[sa.ColumnElement[bool]
     """The filter as SQL, over models joined with their providers."""
     price = prompt_price(dialect)
     chosen: list[tuple[object, Callable[[], sa.ColumnElement[bool]]]] = [
-        (wanted.providers or None, lambda: providers.c.slug.in_(wanted.providers)),
+        (wanted.providers or None, lambda: column.provider_id.in_(sa.select(providers.c.id).where(providers.c.slug.in_(wanted.providers)))),
         (wanted.provider_id, lambda: column.provider_id == wanted.provider_id),
         (wanted.modality, lambda: column.modality == wanted.modality),
         (wanted.input_modality, lambda: _lists(column.input_modalities, str(wanted.input_modality), dialect)),
@@ -92,6 +92,9 @@ def prompt_price(dialect: str) -> sa.ColumnElement[Any]:
 
 SORTS = ("provider", "name", "price", "context", "changed")
 """What models can be sorted by; what is unknown comes last both ways."""
+
+PERHAPS_UNKNOWN = frozenset({"price", "context"})
+"""The others are always known: without a word about NULL the database can follow an index."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -141,7 +144,8 @@ def sort_keys(order: Order, dialect: str) -> list[sa.ColumnElement[Any]]:
 def ordering(order: Order, dialect: str) -> list[sa.ColumnElement[Any]]:
     """ORDER BY: what is unknown last, both ways; rows that are equal by id."""
     *keys, unique = sort_keys(order, dialect)
-    return [part for key in keys for part in (key.is_(None), key.desc() if order.descending else key.asc())] + [unique.asc()]
+    ways = [key.desc() if order.descending else key.asc() for key in keys]
+    return [*([keys[0].is_(None)] if order.by in PERHAPS_UNKNOWN else []), *ways, unique.asc()]
 
 
 def after(at: Cursor, order: Order, dialect: str) -> sa.ColumnElement[bool]:
@@ -155,5 +159,6 @@ def after(at: Cursor, order: Order, dialect: str) -> sa.ColumnElement[bool]:
         else:
             bound = sa.cast(sa.literal(value), key.type) if dialect == "postgresql" else sa.literal(value)
             beyond = key < bound if order.descending else key > bound
-            found = sa.or_(beyond, sa.and_(key == bound, found), key.is_(None))
+            unknown = [key.is_(None)] if order.by in PERHAPS_UNKNOWN else []
+            found = sa.or_(beyond, sa.and_(key == bound, found), *unknown)
     return found

@@ -72,13 +72,15 @@ class Serving:
         dialect = self._store.dialect
         where = selection.conditions(wanted, dialect)
         at = selection.cursor(cursor, order) if cursor else None
+        limit, ordering = wanted.limit or 0, selection.ordering(order, dialect)
+        # The order is found over narrow rows, and only those of the page are read whole.
+        ids = sa.select(models.c.id).select_from(_joined()).where(*where, *([selection.after(at, order, dialect)] if at else []))
+        ids = ids.order_by(*ordering).limit(limit + 1).offset(0 if at else offset)
         keys = [key.label(f"key_{number}") for number, key in enumerate(selection.sort_keys(order, dialect))]
-        query = self._select(*keys).where(*where, *([selection.after(at, order, dialect)] if at else []))
-        limit = wanted.limit or 0
-        page = query.order_by(*selection.ordering(order, dialect)).limit(limit + 1).offset(0 if at else offset)
+        page = self._select(*keys).where(models.c.id.in_(ids.subquery().select())).order_by(*ordering)
         with self._store.reading() as connection:
             found = connection.execute(page).all()
-            total = int(connection.execute(sa.select(sa.func.count()).select_from(_joined()).where(*where)).scalar_one())
+            total = int(connection.execute(sa.select(sa.func.count()).select_from(models).where(*where)).scalar_one())
             revision = _revision(connection)
         names = ("provider", *self._columns)
         shown = found[:limit]

@@ -19,7 +19,7 @@ def _needed(name: str, kind: Any) -> sa.Column[Any]:
 
 
 def upgrade() -> None:
-    """Create api_keys; one more column for providers."""
+    """Create api_keys; one more column for providers, and an index for pages of models."""
     op.create_table(
         "api_keys",
         sa.Column("id", KEY, sa.Identity(), nullable=False),
@@ -33,4 +33,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_api_keys"),
         sa.UniqueConstraint("digest", name="uq_api_keys_digest"),
     )
+    op.create_index("ix_models_is_active", "models", ["is_active", "provider_id", "provider_model_id"])
     op.add_column("providers", sa.Column("health_pinned", sa.Boolean(), nullable=False, server_default=sa.false()))
