@@ -12,6 +12,7 @@ import fetching
 import memory
 import msgspec
 import reading_rows
+import serving
 import starting
 import writing
 from measure import FULL, QUICK, Figure
@@ -20,7 +21,14 @@ from rich.table import Table
 
 from modelsync import logs
 
-BENCHMARKS = {"reading": reading_rows, "database": writing, "fetching": fetching, "memory": memory, "start-up": starting}
+BENCHMARKS = {
+    "reading": reading_rows,
+    "database": writing,
+    "fetching": fetching,
+    "memory": memory,
+    "serving": serving,
+    "start-up": starting,
+}
 
 
 def main() -> int:

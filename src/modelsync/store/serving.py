@@ -19,11 +19,11 @@ Row = dict[str, Any]
 _POSTGRES_TIME = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 _BOOLEANS = {None: None, 0: False, 1: True}
 
+MOST_TOTALS = 1000
+"""Filters whose number of matches is remembered."""
+
 LEFT_OUT = frozenset({"missing_since_seq"})
 """Columns of models that no answer shows."""
-
-
-_PROVIDER_NAMES = (*(column.name for column in providers.columns), "model_count")
 
 
 class Revision(msgspec.Struct, frozen=True):
@@ -60,7 +60,11 @@ class Serving:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._columns = {column.name: _as_json(column, store.dialect) for column in models.columns if column.name not in LEFT_OUT}
+        self._totals: dict[bytes, tuple[tuple[int, str | None], int]] = {}
+        shown = [column for column in models.columns if column.name not in LEFT_OUT]
+        self._columns = [_as_json(column, store.dialect) for column in shown]
+        self._model = _Rows(shown, store.dialect, first=("provider",))
+        self._provider = _Rows(list(providers.columns), store.dialect, last=("model_count",))
 
     def revision(self) -> Revision:
         """The present state of the catalog."""
@@ -80,25 +84,35 @@ class Serving:
         page = self._select(*keys).where(models.c.id.in_(ids.subquery().select())).order_by(*ordering)
         with self._store.reading() as connection:
             found = connection.execute(page).all()
-            total = int(connection.execute(sa.select(sa.func.count()).select_from(models).where(*where)).scalar_one())
             revision = _revision(connection)
-        names = ("provider", *self._columns)
+            total = self._total(connection, wanted, where, revision)
         shown = found[:limit]
-        rows = [self._row(names, row) for row in shown]
+        rows = [self._model(row) for row in shown]
         more = len(found) > limit and bool(shown)
-        next_cursor = selection.Cursor(order.by, order.descending, tuple(map(_key, shown[-1][len(names) :]))) if more else None
+        next_cursor = selection.Cursor(order.by, order.descending, tuple(map(_key, shown[-1][len(self._model.names) :]))) if more else None
         return Page(rows, total, str(next_cursor) if next_cursor else None, revision)
+
+    def _total(self, connection: sa.Connection, wanted: ModelFilter, where: Sequence[sa.ColumnElement[bool]], revision: Revision) -> int:
+        """How many models match; counted once for all pages of one state of the catalog."""
+        key = msgspec.json.encode(msgspec.structs.replace(wanted, limit=None))
+        known = self._totals.get(key)
+        if known is not None and known[0] == (revision.number, revision.changed_at):
+            return known[1]
+        total = int(connection.execute(sa.select(sa.func.count()).select_from(models).where(*where)).scalar_one())
+        if len(self._totals) >= MOST_TOTALS:
+            self._totals.clear()
+        self._totals[key] = (revision.number, revision.changed_at), total
+        return total
 
     def every_model(self, wanted: ModelFilter, order: Order) -> Iterator[Row | Revision]:
         """The state of the catalog, and then all models that match in it, streamed."""
         dialect = self._store.dialect
         query = self._select().where(*selection.conditions(wanted, dialect)).order_by(*selection.ordering(order, dialect))
-        columns = ("provider", *self._columns)
         with self._store.reading() as connection:
             yield _revision(connection)
             with connection.execution_options(yield_per=500).execute(query.limit(wanted.limit)) as rows:
                 for row in rows:
-                    yield self._row(columns, row)
+                    yield self._model(row)
 
     def model(self, row_id: int) -> tuple[Row | None, Revision]:
         """One model by its number."""
@@ -119,7 +133,7 @@ class Serving:
         where = list(_provider_conditions(wanted))
         with self._store.reading() as connection:
             query = self._select_providers().where(*where).order_by(providers.c.slug).limit(limit).offset(offset)
-            rows = [self._row(_PROVIDER_NAMES, row) for row in connection.execute(query)]
+            rows = [self._provider(row) for row in connection.execute(query)]
             total = int(connection.execute(sa.select(sa.func.count()).select_from(providers).where(*where)).scalar_one())
             return Page(rows, total, None, _revision(connection))
 
@@ -144,7 +158,7 @@ class Serving:
     def _one_provider(self, condition: sa.ColumnElement[bool]) -> tuple[Row | None, Revision]:
         with self._store.reading() as connection:
             row = connection.execute(self._select_providers().where(condition)).one_or_none()
-            return None if row is None else self._row(_PROVIDER_NAMES, row), _revision(connection)
+            return None if row is None else self._provider(row), _revision(connection)
 
     def _select_providers(self) -> sa.Select[Any]:
         count = sa.select(sa.func.count()).where(models.c.provider_id == providers.c.id).correlate(providers).scalar_subquery()
@@ -153,14 +167,10 @@ class Serving:
     def _one(self, condition: sa.ColumnElement[bool]) -> tuple[Row | None, Revision]:
         with self._store.reading() as connection:
             row = connection.execute(self._select().where(condition)).one_or_none()
-            return None if row is None else self._row(("provider", *self._columns), row), _revision(connection)
+            return None if row is None else self._model(row), _revision(connection)
 
     def _select(self, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
-        return sa.select(providers.c.slug, *self._columns.values(), *more).select_from(_joined())
-
-    def _row(self, names: Sequence[str], row: sa.Row[Any]) -> Row:
-        """Zip cuts off the keys of the order."""
-        return {name: _told(name, value, self._store.dialect) for name, value in zip(names, row, strict=False)}
+        return sa.select(providers.c.slug, *self._columns, *more).select_from(_joined())
 
 
 def _provider_conditions(wanted: ProviderFilter) -> Iterator[sa.ColumnElement[bool]]:
@@ -177,8 +187,24 @@ def _joined() -> sa.FromClause:
     return models.join(providers, providers.c.id == models.c.provider_id)
 
 
-_DOCUMENTS = frozenset(column.name for table in (models, providers) for column in table.columns if isinstance(column.type, Document))
-_FLAGS = frozenset(column.name for table in (models, providers) for column in table.columns if isinstance(column.type, sa.Boolean))
+class _Rows:
+    """How rows of a table become rows of JSON; what follows their columns is cut off."""
+
+    def __init__(self, columns: Sequence[sa.Column[Any]], dialect: str, first: Sequence[str] = (), last: Sequence[str] = ()) -> None:
+        self.names = (*first, *(column.name for column in columns), *last)
+        kinds = {len(first) + place: column.type for place, column in enumerate(columns)}
+        self._documents = [place for place, kind in kinds.items() if isinstance(kind, Document)]
+        self._flags = [place for place, kind in kinds.items() if isinstance(kind, sa.Boolean) and dialect == "sqlite"]
+
+    def __call__(self, row: Sequence[Any]) -> Row:
+        """One row."""
+        values = list(row)
+        for place in self._documents:
+            if values[place] is not None:
+                values[place] = msgspec.Raw(values[place])
+        for place in self._flags:
+            values[place] = _BOOLEANS[values[place]]
+        return dict(zip(self.names, values, strict=False))
 
 
 def _as_json(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[Any]:
@@ -193,12 +219,6 @@ def _as_json(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[Any]:
 
 def _is_ours(kind: sa.types.TypeEngine[Any]) -> bool:
     return isinstance(kind, UtcTime | Money | Document | sa.Boolean)
-
-
-def _told(name: str, value: Any, dialect: str) -> Any:
-    if name in _DOCUMENTS:
-        return value if value is None else msgspec.Raw(value)
-    return _BOOLEANS[value] if name in _FLAGS and dialect == "sqlite" else value
 
 
 def _key(value: Any) -> Any:
