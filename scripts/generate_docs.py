@@ -1,9 +1,11 @@
-"""Write the blocks of README.md that come from the program: what it prints, its settings, its providers.
+"""Write the parts of the documents that come from the program, and the examples of the REST API.
 
     python scripts/generate_docs.py           rewrite them
     python scripts/generate_docs.py --check   only say whether one is stale; exit code 1 then
 
-A block stands between `<!-- generated: NAME -->` and `<!-- /generated -->`.
+A block stands between `<!-- generated: NAME -->` and `<!-- /generated -->`. In README.md they are what the program prints, its
+settings and its providers; `table NAME` is a table of the database, and `routes TAG`, `parameters OPERATION` and `body OPERATION`
+are parts of the OpenAPI document.
 """
 
 import re
@@ -11,19 +13,31 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "src"))
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
-from modelsync import settings  # noqa: E402 - works without an installation
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "scripts")]
+
+import api_examples  # noqa: E402 - works without an installation
+
+from modelsync import settings  # noqa: E402
+from modelsync.api import access  # noqa: E402
 from modelsync.provider import KeyUse, Provider  # noqa: E402
 from modelsync.registry import all_providers  # noqa: E402
+from modelsync.store import schema  # noqa: E402
 
 README = ROOT / "README.md"
+DATABASE = ROOT / "docs" / "database_schema.md"
+OF_API = tuple(ROOT / "docs" / name for name in ("providers_management.md", "models_catalog_management.md", "admin_api.md"))
+EXAMPLES = ROOT / "src" / "modelsync" / "api" / "examples.json"
 SHOWN_IN_CAPTURE = ("chutes", "deepinfra", "openrouter", "xai")
-BLOCK = re.compile(r"(?P<start><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<end><!-- /generated -->)", re.DOTALL)
+BLOCK = re.compile(r"(?P<start><!-- generated: (?P<name>[a-z0-9_ -]+?) -->\n).*?(?P<end><!-- /generated -->)", re.DOTALL)
 
 
 def modelsync(*arguments: str) -> str:
@@ -108,9 +122,129 @@ BLOCKS: dict[str, Callable[[], str]] = {
 }
 
 
+# The database
+
+
+def of_table(name: str) -> str:
+    """A table's columns with their types and keys, and its indexes."""
+    found = schema.metadata.tables[name]
+    header = ("column", "Postgres", "SQLite", "NULL", "key")
+    columns = table(header, (column_row(column) for column in found.columns))
+    indexes = "".join(f"- {line}\n" for line in sorted(map(index_line, found.indexes)))
+    unique = "".join(f"- unique: {names}\n" for names in sorted(unique_columns(found)) if "," in names)
+    return columns + ("\n" if indexes or unique else "") + unique + indexes
+
+
+def column_row(column: sa.Column[Any]) -> tuple[str, ...]:
+    """One column's cells."""
+    types = [f"`{column.type.compile(dialect=dialect).lower()}`" for dialect in (postgresql.dialect(), sqlite.dialect())]
+    keys = ["primary key"] * column.primary_key + [f"`{key.target_fullname}`" for key in column.foreign_keys]
+    keys += ["unique"] * (f"`{column.name}`" in unique_columns(column.table))
+    return (f"`{column.name}`", *types, "may be" if column.nullable else "", ", ".join(keys))
+
+
+def unique_columns(found: sa.Table) -> set[str]:
+    """What is unique: a column, or several together."""
+    together = (constraint.columns for constraint in found.constraints if isinstance(constraint, sa.UniqueConstraint))
+    return {", ".join(f"`{column.name}`" for column in columns) for columns in together}
+
+
+def index_line(index: sa.Index) -> str:
+    """An index, and where it is not everywhere."""
+    condition = index.dialect_options["postgresql"]["where"]
+    only = "" if condition is None else f", only where `{condition}`"
+    names = ", ".join(f"`{column.name}`" for column in index.columns)
+    return f"index `{index.name}`: {names}{only}{' (Postgres)' if index.name in OF_POSTGRES else ''}"
+
+
+OF_POSTGRES = {"ix_models_pricing_prompt", "ix_models_pricing_completion"}
+"""SQLite has these over the prices as numbers: see the top of the page."""
+
+
+# The REST API
+
+
+@lru_cache(maxsize=1)
+def api() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The OpenAPI document of a running server, and recorded examples."""
+    return api_examples.recorded()
+
+
+def operations() -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """Method, path and description of every operation."""
+    paths = api()[0]["paths"].items()
+    return {route["operationId"]: (method.upper(), path, route) for path, methods in paths for method, route in methods.items()}
+
+
+def routes(tag: str) -> str:
+    """The routes of a kind: what each does, and the key that it needs."""
+    return table(("request", "what it does", "key"), (route_row(*found) for found in operations().values() if found[2]["tags"] == [tag]))
+
+
+def route_row(method: str, path: str, route: dict[str, Any]) -> tuple[str, str, str]:
+    """One route's cells."""
+    told = [part.replace("\n", " ") for part in route["description"].split("\n\n") if not part.startswith("Needs a key")]
+    return (f"`{method} {path}`", " ".join(told), str(access.needed(method, path, public=True) or "none"))
+
+
+def parameters(operation: str) -> str:
+    """A route's query parameters."""
+    found = [each for each in operations()[operation][2]["parameters"] if each["in"] == "query"]
+    return table(("parameter", "value", "what it is"), (field_row(each["name"], each["schema"], needed=each["required"]) for each in found))
+
+
+def body(operation: str) -> str:
+    """The fields of a route's body."""
+    given = operations()[operation][2]["requestBody"]["content"]["application/json"]["schema"]
+    shape = api()[0]["components"]["schemas"][given["$ref"].rpartition("/")[2]]
+    needed = shape.get("required", ())
+    rows = (field_row(name, each, needed=name in needed) for name, each in shape["properties"].items())
+    return table(("field", "value", "what it is"), rows)
+
+
+def field_row(name: str, given: dict[str, Any], *, needed: bool) -> tuple[str, str, str]:
+    """One parameter's or field's cells."""
+    default = given.get("default")
+    shown = "" if default in (None, "", []) else f"Default `{default}`."
+    parts = ("**Needed.**" if needed else "", given.get("description", ""), shown)
+    return (f"`{name}`", value_of(given), " ".join(filter(None, parts)))
+
+
+KINDS = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false", "object": "an object"}
+
+
+def value_of(given: dict[str, Any]) -> str:
+    """What a value may be, in a few words."""
+    for each in given.get("anyOf", ()):
+        if each.get("type") != "null":
+            return value_of(each)
+    if "enum" in given:
+        return ", ".join(f"`{value}`" for value in given["enum"])
+    if given.get("type") == "array":
+        items = given["items"]
+        return f"several of: {value_of(items)}" if "$ref" not in items else "a list of models"
+    kind = "a time" if given.get("format") == "date-time" else KINDS[given["type"]]
+    least, most = given.get("minimum"), given.get("maximum")
+    if most is not None and most <= MOST_SHOWN:
+        return f"{kind}, {least:,.0f} to {most:,.0f}"
+    return kind
+
+
+MOST_SHOWN = 10_000_000
+"""A bound above it is nobody's concern."""
+
+PARTS: dict[str, Callable[[str], str]] = {"table": of_table, "routes": routes, "parameters": parameters, "body": body}
+
+
+def block(name: str) -> str:
+    """One block, made anew."""
+    kind, _, subject = name.partition(" ")
+    return PARTS[kind](subject) if subject else BLOCKS[kind]()
+
+
 def written(text: str) -> str:
     """A document with its blocks made anew."""
-    return BLOCK.sub(lambda found: found["start"] + BLOCKS[found["name"]]() + found["end"], text)
+    return BLOCK.sub(lambda found: found["start"] + block(found["name"]) + found["end"], text)
 
 
 def without_moments(text: str) -> str:
@@ -118,16 +252,25 @@ def without_moments(text: str) -> str:
     return re.sub(r" *\d+\.\d s\b", " 0.0 s", re.sub(r"modelsync-demo-\w+", "modelsync-demo-x", text))
 
 
+def documents() -> dict[Path, str]:
+    """Every file of which something is generated, as it should be."""
+    made = {path: written(path.read_text("utf-8")) for path in (README, DATABASE, *OF_API)}
+    return made | {EXAMPLES: msgspec.json.format(msgspec.json.encode(api()[1]), indent=1).decode() + "\n"}
+
+
 def main(arguments: list[str]) -> int:
     """Rewrite, or with --check only compare."""
-    before = README.read_text("utf-8")
-    after = written(before)
-    if without_moments(before) == without_moments(after):
-        return 0
-    if arguments == ["--check"]:
-        sys.stderr.write("README.md is stale. Run: python scripts/generate_docs.py\n")
+    stale = []
+    for path, after in documents().items():
+        before = path.read_text("utf-8") if path.exists() else ""
+        if without_moments(before) == without_moments(after):
+            continue
+        stale.append(str(path.relative_to(ROOT)))
+        if arguments != ["--check"]:
+            path.write_text(after, "utf-8", newline="\n")
+    if stale and arguments == ["--check"]:
+        sys.stderr.write(f"{', '.join(stale)}: stale. Run: python scripts/generate_docs.py\n")
         return 1
-    README.write_text(after, "utf-8")
     return 0
 
 

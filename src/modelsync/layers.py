@@ -113,8 +113,9 @@ def kind_of(field: str) -> dict[str, Any]:
     if field in _PRICES:
         kind = _COMPOUND.get(_PRICES[field])
         if kind is None:
-            return {"type": ["string", "number", "null"], "description": "USD per token, or per its own unit."}
-        return {"type": "boolean"} if kind is bool else {"type": "array"}
+            kinds = [{"type": name} for name in ("string", "number", "null")]
+            return {"anyOf": kinds, "description": "USD per token, or per its own unit."}
+        return {"type": "boolean"} if kind is bool else {"type": "array", "items": {"type": "object"}}
     return {"type": "string"} if field == ALIAS else msgspec.json.schema(_FACTS[field].type)
 
 

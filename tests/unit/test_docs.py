@@ -14,6 +14,8 @@ from modelsync import cli, settings
 from modelsync.registry import all_providers
 from modelsync.report import exit_code
 from modelsync.store import schema
+from support_store import opened
+from support_sync import query
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -44,11 +46,22 @@ def blocks(name):
 # Generated parts
 
 
-def test_generated_parts_of_the_readme_are_fresh():
+def test_generated_parts_are_fresh():
     program = generator()
     assert set(program.BLOCKS) == {found["name"] for found in program.BLOCK.finditer(README)}
     done = subprocess.run([sys.executable, ROOT / "scripts" / "generate_docs.py", "--check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_block_of_every_document_can_be_made():
+    program = generator()
+    for path in DOCUMENTS:
+        text = path.read_text("utf-8")
+        found = [block["name"] for block in program.BLOCK.finditer(text)]
+        assert len(found) == text.count("<!-- generated: "), path
+        if path.name != "README.md":
+            assert all(name.partition(" ")[0] in program.PARTS for name in found), path
+            assert (found != []) == (path in (program.DATABASE, *program.OF_API)), path
 
 
 def test_a_stale_part_is_noticed_and_durations_are_not():
@@ -107,6 +120,39 @@ def test_every_table_and_column_is_described():
         described = set(re.findall(r"`(\w+)`", section(DATABASE, table.name)))
         assert {column.name for column in table.columns} - described == set(), table.name
     assert set(re.findall(r"^## (\w+)$", DATABASE, re.MULTILINE)) == set(schema.metadata.tables)
+
+
+def test_types_and_indexes_of_the_page_are_those_of_a_real_database(database_url):
+    with opened(database_url):
+        for name in schema.metadata.tables:
+            text = section(DATABASE, name)
+            rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in re.findall(r"^\| `\w+` \| `.*$", text, re.MULTILINE)]
+            place = 2 if database_url.startswith("sqlite") else 1
+            shown = {row[0]: (row[place], row[3] != "may be") for row in rows if len(row) == 5}
+            assert shown == columns_of(database_url, name), name
+            indexes = re.findall(r"^- index `(\w+)`.*?(\(Postgres\))?$", text, re.MULTILINE)
+            assert {index for index, only in indexes if not (only and place == 2)} == indexes_of(database_url, name), name
+
+
+def columns_of(database_url, table):
+    """A real table's columns: type, and whether they are NOT NULL. Computed columns of SQLite are not among them."""
+    if database_url.startswith("sqlite"):
+        found = query(database_url, f"SELECT name, lower(type) AS type, \"notnull\" AS needed FROM pragma_table_info('{table}')")
+    else:
+        found = query(
+            database_url,
+            "SELECT attname AS name, format_type(atttypid, atttypmod) AS type, attnotnull AS needed FROM pg_attribute"
+            f" WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped",
+        )
+    return {row["name"]: (row["type"], bool(row["needed"])) for row in found}
+
+
+def indexes_of(database_url, table):
+    if database_url.startswith("sqlite"):
+        found = query(database_url, f"SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = '{table}'")
+    else:
+        found = query(database_url, f"SELECT indexname AS name FROM pg_indexes WHERE tablename = '{table}'")
+    return {row["name"] for row in found if row["name"].startswith("ix_") and not row["name"].endswith("_real")}
 
 
 def test_row_level_security_covers_every_table():

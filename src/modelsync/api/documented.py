@@ -86,6 +86,9 @@ def document(app: FastAPI, *, public: bool) -> dict[str, Any]:
 def _complete(route: dict[str, Any], scope: Scope | None) -> None:
     """What every route may also answer, and which key it needs."""
     told: dict[str, Any] = route["responses"]
+    for answer in told.values():
+        if answer.get("content", {}).get(JSON) == {"schema": {}}:  # FastAPI's own, of routes that never answer in JSON
+            del answer["content"][JSON]
     codes = [*_ALWAYS, *(_WITH_KEY if scope else ()), *((400, 413) if "requestBody" in route else ())]
     if "parameters" in route or "requestBody" in route:
         codes.append(422)

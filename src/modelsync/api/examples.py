@@ -17,8 +17,8 @@ def add(route: dict[str, Any]) -> None:
     """Show what was recorded of a route, under its operation id."""
     found = _recorded().get(route["operationId"], {})
     for status, value in found.get("answers", {}).items():
-        media = route["responses"].get(status, {}).get("content", {}).get("application/json")
-        if media is not None:
-            media["example"] = value
+        content = route["responses"][status]["content"]
+        media = content.get("application/json") or next(iter(content.values()))
+        media["example"] = value
     if "body" in found:
         route["requestBody"]["content"]["application/json"]["example"] = found["body"]

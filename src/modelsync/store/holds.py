@@ -210,5 +210,5 @@ def decide(
         _resolve(connection, hold_id, DECISIONS[decision], now, actor, reason)
         values = {"at": now, "actor": actor, "action": f"{decision} hold", "target": f"{row['provider']} {row['kind']} {hold_id}"}
         connection.execute(sa.insert(audit_log).values(**values, reason=reason))
-        decided.append(row)
+        decided.append({**row, "status": DECISIONS[decision]})
     return decided

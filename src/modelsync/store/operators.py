@@ -67,7 +67,7 @@ class Act(msgspec.Struct, frozen=True):
 
     def note(self, action: str, target: str) -> None:
         """An audit row."""
-        values = {"at": self.now, "actor": self.person.name, "action": action, "target": f"{self.slug} {target}"}
+        values = {"at": self.now, "actor": self.person.name, "action": action, "target": f"{self.slug} {target}".strip()}
         self.connection.execute(sa.insert(audit_log).values(**values, reason=self.person.reason))
 
     def apply(self, trigger: str, changes: Sequence[Change]) -> int | None:
