@@ -162,15 +162,12 @@ async def _apply(job: Job, saved: SavedPlan, store: Store, run_id: int, watch: W
         return await asyncio.to_thread(store.commit, ticket, wanted, 0.0)
     except DatabaseError as error:
         result = _result(job, _unexpected(job, error))
-    await asyncio.to_thread(store.give_up, run_id, result, ticket)
-    return result
+    return await asyncio.to_thread(store.give_up, run_id, result, ticket)
 
 
 async def _given_up(job: Job, outcome: Outcome, store: Store, run_id: int) -> ProviderResult:
     """Recorded as it ended before anything was asked."""
-    result = _result(job, outcome)
-    await asyncio.to_thread(store.give_up, run_id, result, None)
-    return result
+    return await asyncio.to_thread(store.give_up, run_id, _result(job, outcome), None)
 
 
 def replay(job: Job, kept: Sequence[KeptAnswer], archive: Archive, store: Store) -> ProviderResult:
@@ -218,8 +215,7 @@ async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Wa
         raise
     except Exception as error:  # noqa: BLE001 - recorded with the run, and the ticket given back
         result = _result(job, _unexpected(job, error), seconds=time.monotonic() - began)
-    await asyncio.to_thread(store.give_up, run_id, result, ticket, kept.answers)
-    return result
+    return await asyncio.to_thread(store.give_up, run_id, result, ticket, kept.answers)
 
 
 async def _disabled(job: Job, store: Store) -> Disabled | None:

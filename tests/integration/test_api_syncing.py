@@ -64,6 +64,11 @@ def test_an_answer_that_cannot_be_used_is_a_502_and_a_missing_key_is_not(databas
         simulator.add_fault("near", "status", status=500)
         broken = served.admin.post("/admin/model-sync/provider/near")
         assert (broken.status_code, broken.json()["success"], broken.json()["details"]["status"]) == (502, False, "failed")
+        assert broken.json()["details"]["provider_id"] is None
+        simulator.clear_faults("near")
+        known = served.admin.post("/admin/model-sync/provider/near").json()["details"]["provider_id"]
+        simulator.add_fault("near", "status", status=500)
+        assert served.admin.post("/admin/model-sync/provider/near").json()["details"]["provider_id"] == known
         keyless = served.admin.post("/admin/model-sync/provider/groq")
         assert (keyless.status_code, keyless.json()["success"]) == (200, False)
         assert keyless.json()["details"]["errors"] == ["API key not configured (set GROQ_API_KEY)"]

@@ -91,5 +91,5 @@ async def _invalid(_: Request, problem: Exception) -> Response:
 
 def _told(each: dict[str, Any]) -> str:
     place = ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0])
-    told = "there is no such parameter" if each["type"] == "extra_forbidden" else each["msg"]
+    told = "there is no such parameter" if each["type"] == "extra_forbidden" else each["msg"].removeprefix("Value error, ")
     return f"{place}: {told}".removesuffix(".")

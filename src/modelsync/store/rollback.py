@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from modelsync.errors import UsageError
+from modelsync.errors import NotThere
 from modelsync.layers import PRICE_COLUMNS, Pin, pinned, typed, value_of
 from modelsync.model import Model, Prices
 from modelsync.past import FACTS, Key, Past, Recorded, present, undone
@@ -24,7 +24,7 @@ NOT_READ = ""
 def rollback(store: Store, slug: str, run_id: int, person: Person) -> tuple[int | None, int]:
     """Bring a provider's models to what they were after a run, and keep syncs out. The new run's id (None: nothing to do) and how many.
 
-    Models that came later are retired, pins are kept. UsageError when that run changed nothing of this provider's.
+    Models that came later are retired, pins are kept. NotThere when that run changed nothing of this provider's.
     """
     with acting(store, slug, person) as act:
         now = _present(act)
@@ -77,7 +77,7 @@ def _changes_after(act: Act, run_id: int) -> list[Recorded]:
         of_run = (results.run_id == run_id, results.provider == act.slug, results.outcome.in_(("synced", "not_modified")))
         finished = act.connection.execute(sa.select(results.finished_at).where(*of_run)).scalar()
         if finished is None:
-            raise UsageError(
+            raise NotThere(
                 f"Run {run_id} committed nothing of {act.slug}", "`modelsync runs` lists runs, `modelsync runs N` their providers"
             )
         later = column.changed_at > finished

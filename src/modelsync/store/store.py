@@ -244,7 +244,7 @@ class Store:
             drifts.note(connection, state, wanted.wire, moved, now, whole=believed)
         if plan.refused is not None:
             records.gave_up(connection, ticket.run_id, result, ticket, now)
-            return result
+            return msgspec.structs.replace(result, provider_id=provider_rows.id_of(connection, ticket.slug))
         provider_id = provider_rows.ensure(connection, wanted.provider, now)
         writing.write(connection, self.bulk, ticket.run_id, provider_id, plan, seq, now)
         result = msgspec.structs.replace(result, provider_id=provider_id)
@@ -289,14 +289,18 @@ class Store:
         records.gave_up(connection, ticket.run_id, result, None, self.now(connection))
         return result
 
-    def give_up(self, run_id: int, result: ProviderResult, ticket: Ticket | None, kept: Sequence[KeptAnswer] = ()) -> None:
-        """Record a result that changed nothing, with the answers that were kept of it, and give the ticket back."""
+    def give_up(self, run_id: int, result: ProviderResult, ticket: Ticket | None, kept: Sequence[KeptAnswer] = ()) -> ProviderResult:
+        """Record a result that changed nothing, with the answers that were kept of it, and give the ticket back.
 
-        def work(connection: sa.Connection) -> None:
+        The same result with the provider's id, if the catalog has the provider.
+        """
+
+        def work(connection: sa.Connection) -> ProviderResult:
             answers.note(connection, run_id, kept)
             records.gave_up(connection, run_id, result, ticket, self.now(connection))
+            return msgspec.structs.replace(result, provider_id=provider_rows.id_of(connection, result.slug))
 
-        self.transact(work)
+        return self.transact(work)
 
     def ensure_provider_exists(self, slug: str) -> int:
         """The id of a known provider's row, made from its facts when it is not there yet. KeyError for an unknown slug."""
