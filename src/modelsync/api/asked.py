@@ -33,6 +33,9 @@ Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=N
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=NO_CONTROLS)]
 Reason = Annotated[str, StringConstraints(max_length=500, pattern=SAYING_SOMETHING)]
 Id = Annotated[int, Path(ge=1, le=BIGGEST)]
+Cursor = Annotated[str, StringConstraints(max_length=6000)]
+"""Cursors hold ids and names, whatever their length."""
+ListedId = Annotated[str, Path(max_length=600, pattern=NO_CONTROLS)]
 
 
 def _whole(value: Any) -> Any:
@@ -144,7 +147,7 @@ class ModelQuery(Filters):
     order: Literal["asc", "desc"] = "asc"
     limit: Annotated[int | None, Field(ge=1, le=MOST, description=f"Rows of a page: {PAGE} of JSON; of CSV and NDJSON all.")] = None
     offset: Annotated[int, Field(ge=0, le=10_000_000, description="Rows to leave out before it.")] = 0
-    cursor: Annotated[Text | None, Field(description="next_cursor of the page before, with the same filters and order.")] = None
+    cursor: Annotated[Cursor | None, Field(description="next_cursor of the page before, with the same filters and order.")] = None
 
     @property
     def sorting(self) -> Order:

@@ -83,7 +83,7 @@ class Edge:
             self._note(scope, status, time.monotonic() - began, request_id)
 
     def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
-        route = getattr(scope.get("route"), "path", "none")
+        route = getattr(scope.get("route"), "path_format", "none")
         metrics = self._service.metrics
         metrics.requests.labels(scope["method"] if route != "none" else "any", route, str(status)).inc()
         metrics.seconds.labels(route).observe(seconds)

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelsync.api.answers import shown_time
+from modelsync.api.edge import HOLDER
 from modelsync.api.service import Service
 from modelsync.store import Revision
 
@@ -22,6 +23,12 @@ MOST_BYTES = 64 * 1024 * 1024
 
 WORTH_PACKING = 1024
 """Shorter bodies are sent as they are."""
+
+OVERHEAD = 2048
+"""Bytes that an answer takes beside its body and what was asked."""
+
+Key = tuple[str, str, bytes, str, bool]
+"""What an answer depends on: where the server was addressed, path, query, Accept, and whether it is packed."""
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -42,7 +49,7 @@ class Pages:
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._service = service
-        self._kept: OrderedDict[tuple[str, bytes, str, bool], Kept] = OrderedDict()
+        self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self._bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,7 +59,8 @@ class Pages:
             return
         headers = Headers(scope=scope)
         packs = "gzip" in headers.get("accept-encoding", "")
-        key = (scope["path"], scope["query_string"], headers.get("accept", ""), packs)
+        site = f"{scope['scheme']}://{headers.get('host', '')}"  # feeds hold addresses
+        key = (site, scope["path"], scope["query_string"], headers.get("accept", ""), packs)
         kept = self._kept.get(key)
         if kept is not None and kept.revision == await self._service.revision():
             self._kept.move_to_end(key)
@@ -62,7 +70,7 @@ class Pages:
         if kept is not None:
             await _answer(kept, headers.get("if-none-match", ""), send)
 
-    async def _made(self, key: tuple[str, bytes, str, bool], scope: Scope, receive: Receive, send: Send) -> Kept | None:
+    async def _made(self, key: Key, scope: Scope, receive: Receive, send: Send) -> Kept | None:
         """The answer of a route, when it shows the catalog; any other one is passed on as it comes."""
         start: Message | None = None
         parts: list[bytes] = []
@@ -85,18 +93,22 @@ class Pages:
         self._keep(key, made)
         return made
 
-    def _keep(self, key: tuple[str, bytes, str, bool], made: Kept) -> None:
+    def _keep(self, key: Key, made: Kept) -> None:
         old = self._kept.pop(key, None)
-        self._bytes += len(made.body) - (len(old.body) if old else 0)
+        self._bytes += _size(key, made) - (_size(key, old) if old else 0)
         self._kept[key] = made
         while self._bytes > MOST_BYTES:
-            _, gone = self._kept.popitem(last=False)
-            self._bytes -= len(gone.body)
+            self._bytes -= _size(*self._kept.popitem(last=False))
 
 
-def _finished(scope: Scope, key: tuple[str, bytes, str, bool], given: Iterable[tuple[bytes, bytes]], body: bytes) -> Kept:
+def _size(key: Key, made: Kept) -> int:
+    """Bytes of memory, about: many small answers to long questions must not fill it either."""
+    return len(made.body) + sum(len(part) for part in key[:4]) + OVERHEAD
+
+
+def _finished(scope: Scope, key: Key, given: Iterable[tuple[bytes, bytes]], body: bytes) -> Kept:
     revision: Revision = scope[REVISION]
-    path, query, accept, packs = key
+    _, path, query, accept, packs = key
     etag = etag_of(revision, path, query, accept)
     headers = [(name, value) for name, value in given if name != b"content-length"]
     if packs and len(body) > WORTH_PACKING:
@@ -104,8 +116,8 @@ def _finished(scope: Scope, key: tuple[str, bytes, str, bool], given: Iterable[t
         headers.append((b"content-encoding", b"gzip"))
     headers += [
         (b"etag", etag.encode()),
-        (b"cache-control", b"public, max-age=0, must-revalidate"),
-        (b"vary", b"Accept"),
+        (b"cache-control", b"private, no-cache" if HOLDER in scope else b"public, max-age=0, must-revalidate"),
+        (b"vary", b"Accept, Accept-Encoding"),
         (b"x-catalog-revision", str(revision.number).encode()),
         (b"x-catalog-as-of", (shown_time(revision.as_of) or "never").encode()),
     ]

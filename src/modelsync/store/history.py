@@ -12,7 +12,7 @@ from modelsync.past import FACTS, Key, Past, Recorded, present, row_of, undone
 from modelsync.store import migrate
 from modelsync.store.rows import json_value
 from modelsync.store.schema import model_changes, models, providers
-from modelsync.store.selection import PER_MILLION, ModelFilter
+from modelsync.store.selection import ModelFilter, per_token
 from modelsync.store.store import Store
 
 
@@ -139,13 +139,12 @@ def _matches(row: Mapping[str, Any], wanted: ModelFilter) -> bool:
 
 def _priced(row: Mapping[str, Any], wanted: ModelFilter) -> bool:
     prompt, completion = (None if row[name] is None else Decimal(row[name]) for name in ("pricing_prompt", "pricing_completion"))
-    per_token = None if prompt is None else float(prompt)
-    low, high = (None if price is None else price / PER_MILLION for price in (wanted.min_price, wanted.max_price))
+    low, high = (None if price is None else per_token(price) for price in (wanted.min_price, wanted.max_price))
     free = False if prompt or completion else True if prompt == completion == 0 else None
-    return _within(per_token, low, high) and wanted.free in (None, free)
+    return _within(prompt, low, high) and wanted.free in (None, free)
 
 
-def _within(value: float | None, low: float | None, high: float | None) -> bool:
+def _within(value: int | Decimal | None, low: int | Decimal | None, high: int | Decimal | None) -> bool:
     """Whether a known value is in a range; an unknown one is only in the range without ends."""
     if low is None and high is None:
         return True

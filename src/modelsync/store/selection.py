@@ -5,14 +5,14 @@ import binascii
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from modelsync.errors import UsageError
-from modelsync.store.schema import models, providers
+from modelsync.store.schema import models, providers, time_text
 
 column = models.c
 PER_MILLION = 1_000_000
@@ -57,8 +57,8 @@ def conditions(wanted: ModelFilter, dialect: str) -> list[sa.ColumnElement[bool]
         (wanted.active, lambda: column.is_active == wanted.active),
         (wanted.min_context, lambda: column.context_length >= wanted.min_context),
         (wanted.max_context, lambda: column.context_length <= wanted.max_context),
-        (wanted.min_price, lambda: price >= (wanted.min_price or 0) / PER_MILLION),
-        (wanted.max_price, lambda: price <= (wanted.max_price or 0) / PER_MILLION),
+        (wanted.min_price, lambda: price >= _bound(wanted.min_price or 0)),
+        (wanted.max_price, lambda: price <= _bound(wanted.max_price or 0)),
         (wanted.free, lambda: is_free() if wanted.free else sa.not_(is_free())),
         (wanted.changed_since, lambda: column.updated_at >= wanted.changed_since),
     ]
@@ -88,6 +88,16 @@ def prompt_price(dialect: str) -> sa.ColumnElement[Any]:
     return sa.cast(column.pricing_prompt, sa.Float)
 
 
+def per_token(price: float) -> Decimal:
+    """A price per million tokens as USD per token, with the digits that were written: dividing as floats is off by a last bit."""
+    return Decimal(str(price)) / PER_MILLION
+
+
+def _bound(price: float) -> sa.ColumnElement[Any]:
+    """The end of a range of prices, made a number by the database just as it made the prices numbers."""
+    return sa.cast(sa.literal(f"{per_token(price):f}"), sa.Float)
+
+
 # Order
 
 SORTS = ("provider", "name", "price", "context", "changed")
@@ -115,20 +125,36 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
         return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
 
 
+_Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+_Length = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Text = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]*\Z")]
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
+_KEYS: Mapping[str, Any] = {
+    "provider": tuple[_Text, _Text, _Id],
+    "name": tuple[_Text, _Id],
+    "price": tuple[float | None, _Id],
+    "context": tuple[_Length | None, _Id],
+    "changed": tuple[_Time, _Id],
+}
+"""What the keys of each order are: a cursor comes from outside, and no database is asked about anything else."""
+
+
 def cursor(text: str, order: Order) -> Cursor:
     """A cursor as it was handed out. UsageError when it is none, or one of another order."""
     try:
         found = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Cursor)
-    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        read = msgspec.convert(found.keys, _KEYS[found.by])
+        keys = [time_text(key) if isinstance(key, datetime) else key for key in read]
+    except (binascii.Error, ValueError, KeyError, OverflowError, msgspec.MsgspecError):
         raise UsageError("The cursor cannot be read", "Use next_cursor of the page before, as it is") from None
-    if (found.by, found.descending) != (order.by, order.descending) or len(found.keys) != len(sort_keys(order, "sqlite")):
+    if (found.by, found.descending) != (order.by, order.descending):
         raise UsageError("The cursor is of another order", "Give the same sort and order as for the page before")
-    return found
+    return msgspec.structs.replace(found, keys=tuple(keys))
 
 
 def sort_keys(order: Order, dialect: str) -> list[sa.ColumnElement[Any]]:
     """What rows are ordered by; the last is unique, so that no page repeats or skips a row."""
-    name = sa.func.lower(sa.func.coalesce(column.model_name, column.provider_model_id))
+    name = sa.func.lower(sa.func.coalesce(column.model_name, column.provider_model_id), type_=sa.Text())
     # Times as the text that cursors hold: SQLite has them so, and Postgres compares it as a time.
     changed = column.updated_at if dialect == "postgresql" else sa.type_coerce(column.updated_at, sa.Text)
     keys: Mapping[str, Sequence[sa.ColumnElement[Any]]] = {

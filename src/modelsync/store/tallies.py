@@ -43,7 +43,8 @@ class Tallies:
         last = sa.select(sa.func.max(result.id)).group_by(result.provider)
         with self._store.reading() as connection:
             now = self._store.now(connection)
-            status = sa.select(sa.case((records.is_dead(now), "interrupted"), else_=run.status).label("status")).subquery().c.status
+            status = sa.case((records.is_dead(now), "interrupted"), else_=run.status)
+            runs = sa.select(status.label("status")).subquery()  # a column has this name too, so it is grouped by outside
             states = connection.execute(sa.select(state.provider, state.failures_in_a_row, state.last_success_at, state.revision)).all()
             return Tallied(
                 now=now,
@@ -55,7 +56,7 @@ class Tallies:
                     .where(holds.c.status == "open")
                     .group_by(holds.c.provider, holds.c.kind),
                 ),
-                runs=_tally(connection, sa.select(status, sa.func.count()).group_by(status)),
+                runs=_tally(connection, sa.select(runs.c.status, sa.func.count()).group_by(runs.c.status)),
                 outcomes=_tally(
                     connection, sa.select(result.provider, result.outcome, sa.func.count()).group_by(result.provider, result.outcome)
                 ),

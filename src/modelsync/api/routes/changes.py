@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from modelsync.api import feeds, shapes
-from modelsync.api.answers import error, of_catalog, stamp
+from modelsync.api.answers import error, of_catalog, shown_time, stamp
 from modelsync.api.asked import ChangeQuery, Id, moment
 from modelsync.api.documented import Responses, answers
 from modelsync.api.pages import REVISION
@@ -27,9 +27,13 @@ def wanted(query: ChangeQuery, **more: Any) -> ChangeFilter:
 
 def shown(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Recorded changes as answers have them."""
-    names = ("id", "provider", "provider_model_id", "kind", "changed_at", "run_id")
+    names = ("id", "provider", "provider_model_id", "kind", "run_id")
     return [
-        {**{name: row[name] for name in names}, "fields": {field: {"old": old, "new": new} for field, (old, new) in row["fields"].items()}}
+        {
+            **{name: row[name] for name in names},
+            "changed_at": shown_time(row["changed_at"]),
+            "fields": {field: {"old": old, "new": new} for field, (old, new) in row["fields"].items()},
+        }
         for row in rows
     ]
 

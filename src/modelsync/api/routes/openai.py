@@ -1,13 +1,14 @@
 """`/v1/models`: the list that clients of OpenAI's API speak. Ids are `<provider's slug>/<the provider's id>`."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from modelsync.api import shapes
 from modelsync.api.answers import error, of_catalog
+from modelsync.api.asked import ListedId
 from modelsync.api.documented import answers
 from modelsync.api.routes.common import Server
 from modelsync.store import ModelFilter, Order, Revision, Row, Serving
@@ -44,7 +45,7 @@ async def list_openai_models(request: Request, server: Server) -> Response:
 
 
 @router.get("/models/{model:path}", responses=answers(shapes.OpenAIModel, 404))
-async def get_openai_model(request: Request, server: Server, model: Annotated[str, Path(max_length=600)]) -> Response:
+async def get_openai_model(request: Request, server: Server, model: ListedId) -> Response:
     """One active model; its id may hold slashes."""
     slug, _, row_id = model.partition("/")
     row, revision = await server.read(server.serving.model_of, slug, row_id)

@@ -1,0 +1,197 @@
+"""Pages of models, on real databases: whatever is asked for, following the cursor gives what sorting and filtering in Python gives."""
+
+import random
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelsync.model import Model, Prices
+from modelsync.store import SORTS, ModelFilter, Order, Serving
+from support_catalog import synced
+from support_store import opened
+from support_sync import query
+
+D = Decimal
+PRICES = (None, D(0), D("0.0000001"), D("0.00000005"), D("0.000001"), D("0.000000071"), D("0.00015"))
+CONTEXTS = (None, 1, 4096, 8192, 8193, 1_000_000_000)
+MODALITIES = (None, ("text",), ("text", "image"), ("audio",))
+FLAGS = (None, True, False)
+
+
+def some_model(row_id: str, chance: random.Random) -> Model:
+    """Few different values, so that many rows are equal in what they are sorted by."""
+    return Model(
+        id=row_id,
+        model_name=chance.choice([None, "Same", "same", row_id.upper(), "other"]),
+        context_length=chance.choice(CONTEXTS),
+        input_modalities=chance.choice(MODALITIES),
+        output_modalities=chance.choice(MODALITIES),
+        supports_vision=chance.choice(FLAGS),
+        supports_reasoning=chance.choice(FLAGS),
+        available=chance.random() < 0.8,
+        prices=Prices(prompt=chance.choice(PRICES), completion=chance.choice(PRICES)),
+    )
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A model as it was given, with what only the database knows: its number, its provider's, and when it changed."""
+
+    id: int
+    provider: str
+    provider_id: int
+    changed: datetime
+    status: str
+    model: Model
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """An open catalog, and all of its models."""
+
+    serving: Serving
+    known: list[Known]
+
+    def __repr__(self) -> str:  # Hypothesis shows what it tries
+        return "Rows"
+
+
+FACTS = ("model_name", "context_length", "supports_vision", "supports_reasoning")
+
+
+@pytest.fixture(scope="module")
+def rows(shared_database_url: str) -> Iterator[Rows]:
+    chance = random.Random(20260714)
+    lists = {slug: [some_model(f"m{number}", chance) for number in range(25)] for slug in ("openrouter", "groq", "near")}
+    with opened(shared_database_url) as store:
+        for slug, models in lists.items():
+            synced(store, slug, models)
+        synced(store, "groq", [some_model(model.id, chance) for model in lists["groq"][2:]])  # two are missing, most changed
+        join = "FROM models m JOIN providers p ON p.id = m.provider_id"
+        known = [_known(row) for row in query(shared_database_url, f"SELECT m.*, p.slug {join} ORDER BY m.id")]
+        assert len(known) == 75
+        yield Rows(Serving(store), known)
+
+
+def _known(row: Mapping[str, Any]) -> Known:
+    """A row as the bare driver reads it: a fact that a later list leaves out stays, so it is not what was given last."""
+    model = Model(
+        id=row["provider_model_id"],
+        input_modalities=row["input_modalities"],
+        output_modalities=row["output_modalities"],
+        available=row["is_active"],
+        prices=Prices(prompt=row["pricing_prompt"], completion=row["pricing_completion"]),
+        **{name: row[name] for name in FACTS},
+    )
+    return Known(row["id"], row["slug"], row["provider_id"], row["updated_at"], row["status"], model)
+
+
+def has(row: Known, wanted: ModelFilter) -> bool:
+    """What a filter means."""
+    model = row.model
+    context, prompt, completion = model.context_length, model.prices.prompt, model.prices.completion
+    per_million = None if prompt is None else prompt * 1_000_000
+    free = True if prompt == completion == 0 else False if prompt or completion else None
+    names = (model.id.lower(), (model.model_name or "").lower())
+    return (
+        (not wanted.providers or row.provider in wanted.providers)
+        and wanted.provider_id in (None, row.provider_id)
+        and all(any(word in name for name in names) for word in wanted.query.lower().split())
+        and wanted.modality in (None, model.modality)
+        and (wanted.input_modality is None or wanted.input_modality in (model.input_modalities or ()))
+        and (wanted.output_modality is None or wanted.output_modality in (model.output_modalities or ()))
+        and all(getattr(model, name) is value for name, value in wanted.supports.items())
+        and wanted.active in (None, model.available)
+        and wanted.status in (None, row.status)
+        and (wanted.min_context is None or (context is not None and context >= wanted.min_context))
+        and (wanted.max_context is None or (context is not None and context <= wanted.max_context))
+        and (wanted.min_price is None or (per_million is not None and per_million >= D(str(wanted.min_price))))
+        and (wanted.max_price is None or (per_million is not None and per_million <= D(str(wanted.max_price))))
+        and (wanted.free is None or free is wanted.free)
+        and (wanted.changed_since is None or row.changed >= wanted.changed_since)
+    )
+
+
+def in_order(rows: list[Known], order: Order) -> list[Known]:
+    """By one key: known ones, then unknown ones; equal ones by their numbers, both ways."""
+    keys = {
+        "provider": lambda row: (row.provider, row.model.id),
+        "name": lambda row: (row.model.model_name or row.model.id).lower(),
+        "price": lambda row: row.model.prices.prompt,
+        "context": lambda row: row.model.context_length,
+        "changed": lambda row: row.changed,
+    }
+    key = keys[order.by]
+    by_number = sorted(rows, key=lambda row: row.id)
+    known = sorted((row for row in by_number if key(row) is not None), key=key, reverse=order.descending)
+    return known + [row for row in by_number if key(row) is None]
+
+
+CONDITIONS: dict[str, st.SearchStrategy[Any]] = {
+    "providers": st.sampled_from([("groq",), ("near", "openrouter"), ("nosuch",)]),
+    "provider_id": st.sampled_from([1, 2, 99]),
+    "query": st.sampled_from(["m1", "same", "SAME m2", "m_", "%"]),
+    "modality": st.sampled_from(["text->text", "text+image->text", "text"]),
+    "input_modality": st.sampled_from(["text", "image", "audio", "t"]),
+    "output_modality": st.sampled_from(["text", "image"]),
+    "supports": st.dictionaries(st.sampled_from(["supports_vision", "supports_reasoning"]), st.booleans(), min_size=1),
+    "status": st.sampled_from(["active", "missing", "retired"]),
+    "active": st.booleans(),
+    "min_context": st.sampled_from([0, 1, 8192, 8194]),
+    "max_context": st.sampled_from([0, 1, 8192, 1_000_000_000]),
+    "min_price": st.sampled_from([0, 0.05, 0.071, 0.1, 150]),
+    "max_price": st.sampled_from([0, 0.05, 0.071, 0.1, 150]),
+    "free": st.booleans(),
+    "changed_since": st.integers(0, 2),  # one of the times when something changed
+}
+
+
+@st.composite
+def filters(draw: st.DrawFn) -> dict[str, Any]:
+    """Few conditions at once, or nothing would ever match."""
+    names = draw(st.lists(st.sampled_from(sorted(CONDITIONS)), max_size=3))
+    return {name: draw(CONDITIONS[name]) for name in names}
+
+
+@settings(max_examples=60, deadline=None)
+@given(asked=filters(), order=st.builds(Order, st.sampled_from(SORTS), st.booleans()), size=st.integers(1, 80), offset=st.integers(0, 80))
+def test_the_cursor_leads_through_every_row_once_and_in_order(
+    rows: Rows, asked: dict[str, Any], order: Order, size: int, offset: int
+) -> None:
+    times = sorted({row.changed for row in rows.known})
+    since = {"changed_since": times[asked["changed_since"]]} if "changed_since" in asked else {}
+    wanted = ModelFilter(**{**asked, **since})
+    expected = [row.id for row in in_order([row for row in rows.known if has(row, wanted)], order)]
+
+    found, cursor = list[int](), None
+    while True:
+        page = rows.serving.models(msgspec.structs.replace(wanted, limit=size), order, 0, cursor)
+        found += [row["id"] for row in page.rows]
+        assert page.total == len(expected)
+        assert len(page.rows) == size or page.next_cursor is None
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == expected
+
+    big = rows.serving.models(msgspec.structs.replace(wanted, limit=500), order)
+    assert ([row["id"] for row in big.rows], big.next_cursor) == (expected, None)
+    part = rows.serving.models(msgspec.structs.replace(wanted, limit=size), order, offset)
+    assert [row["id"] for row in part.rows] == expected[offset : offset + size]
+    exported = [row["id"] for row in rows.serving.every_model(wanted, order) if isinstance(row, dict)]
+    assert exported == expected
+
+
+def test_a_row_that_comes_while_pages_are_read_moves_no_other(database_url: str) -> None:
+    models = [some_model(f"m{number}", random.Random(number)) for number in range(6)]
+    with opened(database_url) as store:
+        synced(store, "openrouter", models[1:])
+        serving, order = Serving(store), Order("provider")
+        first = serving.models(ModelFilter(limit=2), order)
+        synced(store, "openrouter", models)  # m0 comes before all of them
+        rest = serving.models(ModelFilter(limit=10), order, 0, first.next_cursor)
+        assert [row["provider_model_id"] for row in first.rows + rest.rows] == ["m1", "m2", "m3", "m4", "m5"]

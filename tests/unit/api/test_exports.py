@@ -1,0 +1,60 @@
+"""Which export an Accept header asks for, and cells that no spreadsheet runs."""
+
+import pytest
+
+from modelsync.api.exports import CSV, CSV_COLUMNS, NDJSON, cell, wanted_media
+from modelsync.api.shapes import Model
+
+
+@pytest.mark.parametrize(
+    ("accept", "media"),
+    [
+        ("", None),
+        ("*/*", None),
+        ("application/json", None),
+        ("text/csv", CSV),
+        ("TEXT/CSV; charset=utf-8", CSV),
+        ("application/x-ndjson", NDJSON),
+        ("text/html, text/csv", CSV),
+        ("text/csv, application/json", CSV),
+        ("application/json, text/csv", None),
+        ("application/x-ndjson;q=0.9, */*;q=0.1", NDJSON),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", None),
+        ("application/*, text/csv", None),
+        ("text/plain", None),
+        (",,;", None),
+    ],
+)
+def test_the_media_type_that_an_accept_header_asks_for(accept: str, media: str | None):
+    assert wanted_media(accept) == media
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (True, "true"),
+        (False, "false"),
+        (0, "0"),
+        (128000, "128000"),
+        ("0.0000001", "0.0000001"),
+        ("Claude 4", "Claude 4"),
+        ("", ""),
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ("a=1", "a=1"),
+        ("'=1", "'=1"),
+        ("日本", "日本"),
+    ],
+)
+def test_a_cell(value: object, text: str):
+    assert cell(value) == text
+
+
+def test_the_columns_are_fields_of_a_model():
+    assert set(CSV_COLUMNS) <= set(Model.__struct_fields__)
+    assert len(set(CSV_COLUMNS)) == len(CSV_COLUMNS)
