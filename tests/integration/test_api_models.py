@@ -477,6 +477,19 @@ def test_an_answer_that_is_known_is_not_sent_again(served: Catalog):
         assert served.client.get("/models", headers={"If-None-Match": other}).status_code == 200, other
 
 
+def test_an_export_that_is_known_is_not_made_again(served: Catalog):
+    for path in ("/models.csv", "/models.ndjson?free=true"):
+        first = served.client.get(path)
+        again = served.client.get(path, headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+        assert "Accept" in first.headers["vary"]
+
+
+def test_a_mistyped_filter_is_refused_everywhere(served: Catalog):
+    for path in ("/models/stats?provider=near", "/models/1/history?since=2026-01-01T00:00:00Z", "/models/search?q=a&colour=blue"):
+        assert served.client.get(path).status_code == 422, path
+
+
 def test_each_question_has_its_own_etag(served: Catalog):
     paths = ("/models", "/models?limit=1", "/models?limit=2", "/models/stats", "/models/search?q=a", "/providers", "/changes", "/v1/models")
     tags = [served.client.get(path).headers["etag"] for path in (*paths, "/changes/feed.atom", "/changes/feed.json")]

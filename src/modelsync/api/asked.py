@@ -155,6 +155,19 @@ class ModelQuery(Filters):
         return Order(self.sort, self.order == "desc")
 
 
+class StatsQuery(Asked):
+    """Of which models."""
+
+    provider_id: Annotated[int | None, Field(ge=1, le=BIGGEST, description="Only its models.")] = None
+
+
+class PastOfModel(Asked):
+    """Which part of a model's history."""
+
+    before: Annotated[int | None, Field(ge=1, le=BIGGEST, description="next_before of the page before.")] = None
+    limit: Annotated[int, Field(ge=1, le=MOST)] = PAGE
+
+
 class Search(Paged):
     """Words, and which part of what has them."""
 

@@ -8,11 +8,13 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import msgspec
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from modelsync.api.answers import error, shown_time
 from modelsync.api.asked import PAGE, ModelQuery
+from modelsync.api.pages import etag_of, is_known
 from modelsync.api.service import Service
 from modelsync.store import Revision, Row, Serving
 
@@ -40,19 +42,29 @@ def wanted_media(accept: str) -> str | None:
     return None
 
 
-async def exported(server: Service, query: ModelQuery, media: str) -> Response:
-    """All rows that match, or a page of them when there is a limit, an offset or a cursor."""
+async def exported(request: Request, server: Service, query: ModelQuery, media: str) -> Response:
+    """All rows that match, or a page of them when there is a limit, an offset or a cursor; 304 for whoever has them already."""
+    present = headers_of(request, await server.revision(), media)
+    if is_known(request.headers.get("if-none-match", ""), present["ETag"]):
+        return Response(status_code=304, headers=present)
     if server.exports.locked():
         return error(429, "Others are exporting already; try again in a moment", **{"Retry-After": "2"})
     async with server.exports:
         file, revision = await server.do(_made, server.serving, query, media)
-    headers = {
+    headers = headers_of(request, revision, media)
+    headers["Content-Disposition"] = f'inline; filename="models.{"csv" if media == CSV else "ndjson"}"'
+    return _Sent(file, media_type=f"{media}; charset=utf-8" if media == CSV else media, headers=headers)
+
+
+def headers_of(request: Request, revision: Revision, media: str) -> dict[str, str]:
+    """What says of which state of the catalog an export is."""
+    return {
         "Cache-Control": "no-cache",
-        "Content-Disposition": f'inline; filename="models.{"csv" if media == CSV else "ndjson"}"',
+        "ETag": etag_of(revision, request.url.path, request.scope["query_string"], media),
+        "Vary": "Accept",
         "X-Catalog-Revision": str(revision.number),
         "X-Catalog-As-Of": shown_time(revision.as_of) or "never",
     }
-    return _Sent(file, media_type=f"{media}; charset=utf-8" if media == CSV else media, headers=headers)
 
 
 class _Sent(StreamingResponse):

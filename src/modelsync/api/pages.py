@@ -133,10 +133,14 @@ def etag_of(revision: Revision, path: str, query: bytes, accept: str) -> str:
     return f'W/"{revision.number}-{asked}"'
 
 
+def is_known(header: str, etag: str) -> bool:
+    """Whether an If-None-Match names a validator, compared weakly."""
+    return header.strip() == "*" or etag.removeprefix("W/") in (tag.strip().removeprefix("W/") for tag in header.split(","))
+
+
 async def _answer(kept: Kept, known: str, send: Send) -> None:
     """The answer; only its headers for whoever knows it already."""
-    unchanged = known.strip() == "*" or kept.etag.removeprefix("W/") in (tag.strip().removeprefix("W/") for tag in known.split(","))
-    if unchanged:
+    if is_known(known, kept.etag):
         bare = (b"content-type", b"content-encoding")
         headers = [(name, value) for name, value in kept.headers if name not in bare]
         await send({"type": "http.response.start", "status": 304, "headers": headers})

@@ -23,6 +23,7 @@ def ensure(connection: sa.Connection, provider: Provider[Any], now: datetime) ->
     if found is not None:
         return found
     values = {**facts(provider), "created_at": now, "updated_at": now}
+    move_revision(connection, provider.slug)
     return int(connection.execute(sa.insert(providers).values(values).returning(providers.c.id)).scalar_one())
 
 

@@ -306,6 +306,7 @@ class Store:
         """The id of a known provider's row, made from its facts when it is not there yet. KeyError for an unknown slug."""
         provider = self.providers[slug]
         with self.writing() as connection:
+            tickets.ensure_state(connection, slug)
             return provider_rows.ensure(connection, provider, self.now(connection))
 
     def bulk_upsert_models(self, slug: str, models: Iterable[Model], *, trigger: str = "api") -> Counts:

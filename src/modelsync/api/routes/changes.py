@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from modelsync.api import feeds, shapes
 from modelsync.api.answers import error, of_catalog, shown_time, stamp
-from modelsync.api.asked import ChangeQuery, Id, moment
+from modelsync.api.asked import ChangeQuery, Id, PastOfModel, moment
 from modelsync.api.documented import Responses, answers
 from modelsync.api.pages import REVISION
 from modelsync.api.routes.common import Server
@@ -53,19 +53,13 @@ async def list_changes(request: Request, server: Server, query: Annotated[Change
 
 
 @router.get("/models/{model_id:int}/history", responses=answers(shapes.Changes, 404))
-async def model_history(
-    request: Request,
-    server: Server,
-    model_id: Id,
-    before: Annotated[int | None, Query(ge=1, le=2**53 - 1, description="next_before of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> Response:
+async def model_history(request: Request, server: Server, model_id: Id, query: Annotated[PastOfModel, Query()]) -> Response:
     """Everything that ever happened to one model, newest first."""
     row, _ = await server.read(server.serving.model, model_id)
     if row is None:
         return error(404, f"There is no model {model_id}; GET /models lists them")
-    filters = ChangeFilter(providers=(row["provider"],), model=row["provider_model_id"], before=before, limit=limit)
-    return await page(request, server, filters, limit)
+    filters = ChangeFilter(providers=(row["provider"],), model=row["provider_model_id"], before=query.before, limit=query.limit)
+    return await page(request, server, filters, query.limit)
 
 
 def _feed(media: str, told: str) -> Responses:

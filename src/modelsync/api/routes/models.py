@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from modelsync.api import shapes
 from modelsync.api.answers import error, of_catalog, stamp
-from modelsync.api.asked import BIGGEST, PAGE, Id, ModelQuery, Paged, Search, Slug
+from modelsync.api.asked import PAGE, Id, ModelQuery, Paged, Search, Slug, StatsQuery
 from modelsync.api.documented import answers, exports
 from modelsync.api.exports import CSV, NDJSON, exported, wanted_media
 from modelsync.api.routes.common import Server
@@ -30,32 +30,28 @@ async def list_models(request: Request, server: Server, query: Annotated[ModelQu
     """
     media = wanted_media(request.headers.get("accept", ""))
     if media is not None:
-        return await exported(server, query, media)
+        return await exported(request, server, query, media)
     limit = query.limit or PAGE
     page = await server.read(server.serving.models, query.filter(limit), query.sorting, query.offset, query.cursor)
     return page_of(request, page, limit, query.offset)
 
 
 @router.get("/models.csv", responses=exports(CSV))
-async def export_models_as_csv(server: Server, query: Annotated[ModelQuery, Query()]) -> Response:
+async def export_models_as_csv(request: Request, server: Server, query: Annotated[ModelQuery, Query()]) -> Response:
     """Models that match as CSV; all of them unless there is a limit. A text that a spreadsheet would run begins with an apostrophe."""
-    return await exported(server, query, CSV)
+    return await exported(request, server, query, CSV)
 
 
 @router.get("/models.ndjson", responses=exports(NDJSON))
-async def export_models_as_ndjson(server: Server, query: Annotated[ModelQuery, Query()]) -> Response:
+async def export_models_as_ndjson(request: Request, server: Server, query: Annotated[ModelQuery, Query()]) -> Response:
     """Models that match, one JSON document on each line; all of them unless there is a limit."""
-    return await exported(server, query, NDJSON)
+    return await exported(request, server, query, NDJSON)
 
 
 @router.get("/models/stats", responses=answers(shapes.ModelStats))
-async def model_stats(
-    request: Request,
-    server: Server,
-    provider_id: Annotated[int | None, Query(ge=1, le=BIGGEST, description="Only of this provider.")] = None,
-) -> Response:
+async def model_stats(request: Request, server: Server, query: Annotated[StatsQuery, Query()]) -> Response:
     """How many models there are of what."""
-    found, revision = await server.read(server.serving.model_stats, provider_id)
+    found, revision = await server.read(server.serving.model_stats, query.provider_id)
     return of_catalog(request, revision, {**found, **stamp(revision)})
 
 
