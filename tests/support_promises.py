@@ -38,6 +38,7 @@ PROMISES = {
     "I27": "What an operator pins wins over every sync; without the pin, the provider's present value shows.",
     "I28": "Every decision of a person is recorded with who, when and why, and the record cannot be changed.",
     "I29": "What is held, stale or failing shows in the status and in exit codes.",
+    "I30": "Whatever is not public needs a valid key that is good for it, on every route there is; with no key at all it is closed.",
     "I31": "No key, password or token is in any output, log, table, archive or backup.",
     "I32": "What a provider answers with an error is neither shown nor stored.",
     "I33": "A key goes to its own provider's host only, over TLS or to this machine, and never along with a redirect.",
@@ -94,12 +95,13 @@ FAULTS = {
     "C4": "no memory",
     "C5": "eight syncs of one provider at once",
     "T1": "clocks that jump, zones, leap days",
+    "X1": "readers over HTTP while thousands of rows are committed",
 }
 
 OPEN: dict[str, str] = {}
 """What no test shows, and why. The register says so."""
 
-COMING = "I30, I34, I35, C6, C7, T2 and the rows W1 to W3 and X1 come with the HTTP API, the scheduler and webhooks."
+COMING = "I34, I35, C6, C7, T2 and the rows W1 to W3 come with the scheduler and webhooks."
 
 MUST_BE_ZERO = ("torn", "corrupt", "uncaught", "believed", "no_price_any_more", "wrong_retirements", "leaks")
 """Figures of which any other value is a broken promise."""

@@ -91,5 +91,8 @@ async def _invalid(_: Request, problem: Exception) -> Response:
 
 def _told(each: dict[str, Any]) -> str:
     place = ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0])
-    told = "there is no such parameter" if each["type"] == "extra_forbidden" else each["msg"].removeprefix("Value error, ")
+    told = _WORDS.get(each["type"]) or each["msg"].removeprefix("Value error, ")
     return f"{place}: {told}".removesuffix(".")
+
+
+_WORDS = {"extra_forbidden": "there is no such parameter", "string_pattern_mismatch": "it is not of the right form: see /docs"}

@@ -152,10 +152,14 @@ class Edge:
                 raise TooLarge
             return message
 
+        async def fitting(message: Message) -> None:
+            if came <= MOST_BODY:
+                await send(message)
+            elif message["type"] == "http.response.start":  # FastAPI takes whatever goes wrong in reading a body for a 400
+                await error(413, f"The body is longer than {MOST_BODY:,} bytes")(scope, receive, send)
+
         try:
-            await self._app(scope, counted, send)
-        except TooLarge:
-            await error(413, f"The body is longer than {MOST_BODY:,} bytes")(scope, receive, send)
+            await self._app(scope, counted, fitting)
         except ModelsyncError as problem:
             if isinstance(problem, DatabaseError):
                 log.warning(f"the database: {problem}")

@@ -3,12 +3,13 @@
 from html import escape
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from modelsync.api.answers import said
+from modelsync.api.answers import JSON
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}"
@@ -20,19 +21,19 @@ _STYLE = (
 
 
 def add(app: FastAPI) -> None:
-    """Serve both. They are the same until the program changes, so they are made once."""
-    made: dict[str, Response] = {}
+    """Serve both. They are the same until the program changes, so their bytes are made once."""
+    made: dict[str, bytes] = {}
 
     async def openapi(_: Request) -> Response:
         if "json" not in made:
-            made["json"] = said(app.openapi())
-        return made["json"]
+            made["json"] = msgspec.json.encode(app.openapi())
+        return Response(made["json"], media_type=JSON)
 
     async def docs(_: Request) -> Response:
         if "html" not in made:
-            policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-            made["html"] = HTMLResponse(page(app.openapi()), headers={"Content-Security-Policy": policy})
-        return made["html"]
+            made["html"] = page(app.openapi()).encode()
+        policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        return HTMLResponse(made["html"], headers={"Content-Security-Policy": policy})
 
     app.router.routes += [Route("/openapi.json", openapi, name="openapi"), Route("/docs", docs, name="docs")]
 

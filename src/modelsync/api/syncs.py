@@ -71,10 +71,14 @@ class Syncs:
         if not isinstance(problem, Stopped):
             log.error("a sync ended unexpectedly", exc_info=problem)
 
-    async def close(self) -> None:
+    def stop(self) -> None:
         """Stop what is under way: providers already committed stay so, the others are untouched."""
         for handle in list(self._handles):
             handle.stop()
+
+    async def close(self) -> None:
+        """Stop what is under way, and wait until it has."""
+        self.stop()
         await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
 
 

@@ -1,11 +1,13 @@
 """`modelsync serve`: the REST API."""
 
 import ipaddress
+import socket
 
 import uvicorn
 
 from modelsync import app
 from modelsync.api import create
+from modelsync.api.syncs import Syncs
 from modelsync.cli import output
 from modelsync.cli.parameters import Database
 from modelsync.cli.sync import load
@@ -39,8 +41,9 @@ def serve(*, host: str = "127.0.0.1", port: int = 8000, verbose: bool = False, d
             )
         output.say(output.stderr(), "No key is configured: the catalog can be read, and nothing can be changed. Set ADMIN_API_KEY.")
     output.say(output.stderr(), f"Serving {program.database_shown()} at http://{host}:{port} (Ctrl-C ends it); /docs tells more")
+    application = create(program, store)
     config = uvicorn.Config(
-        create(program, store),
+        application,
         host=host,
         port=port,
         log_config=None,
@@ -50,9 +53,21 @@ def serve(*, host: str = "127.0.0.1", port: int = 8000, verbose: bool = False, d
         forwarded_allow_ips=list(chosen.serving.trusted_proxies),
         timeout_graceful_shutdown=ENDING,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, application.state.service.syncs)
     server.run()
     return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """Stops syncs before it waits for requests: whoever waits for one is told, instead of being cut off when the time is up."""
+
+    def __init__(self, config: uvicorn.Config, syncs: Syncs) -> None:
+        super().__init__(config)
+        self._syncs = syncs
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._syncs.stop()
+        await super().shutdown(sockets)
 
 
 def _is_loopback(host: str) -> bool:

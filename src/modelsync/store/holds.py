@@ -198,7 +198,7 @@ def decide(
     """Confirm or reject open holds, each an audit row. UsageError for one that is not open or holds nothing to decide about."""
     found = {row["id"]: row for row in opened(connection)}
     decided = []
-    for hold_id in hold_ids:
+    for hold_id in dict.fromkeys(hold_ids):
         row = found.get(hold_id)
         if row is None:
             raise NotThere(f"There is no open hold {hold_id}", "`modelsync held` lists them")

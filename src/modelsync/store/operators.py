@@ -109,6 +109,8 @@ def _act(store: Store, connection: sa.Connection, slug: str, person: Person) -> 
 def pin(store: Store, slug: str, row_id: str, wanted: Sequence[Pin], person: Person, expires_at: datetime | None = None) -> None:
     """Set values that win over every sync. NotThere when the catalog does not have the model."""
     with acting(store, slug, person) as act:
+        if expires_at is not None and expires_at <= act.now:
+            raise UsageError("The pin would have expired already", "Give a later time, or none")
         before = act.model(row_id)
         _put(act, row_id, before.believed, wanted, expires_at)
         act.apply("pin", [_revised(row_id, before, _revives(before, wanted))])
@@ -161,7 +163,7 @@ def _check(row_id: str) -> None:
     try:
         check_id(row_id)
     except ValueError as error:
-        raise UsageError(f"A model cannot be called so: {error}", "Give the id that it is called by at its provider") from None
+        raise UsageError(f"No model can be called so: {error}", "Use the id that the provider would use") from None
 
 
 def _wished(act: Act, wish: Wish, before: StoredModel | None) -> Change:
