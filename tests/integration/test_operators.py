@@ -365,8 +365,11 @@ def test_pins_on_the_command_line(simulator: Simulator, tmp_path: Path):
     ("value", "wanted"),
     [
         ("pricing_prompt=2.5", "pricing_prompt cannot be 2.5: 2.5 USD per token is outside 0.00000000001 to 0.01. Write 2.5/M"),
-        ("pricing_prompt=cheap", "pricing_prompt cannot be cheap. Write 2.5/M"),
+        ("pricing_prompt=cheap", "pricing_prompt cannot be cheap: it is no number. Write 2.5/M"),
         ("context_length=many", "context_length cannot be many"),
+        ("context_length=-5", "context_length cannot be -5: it is outside 1 to 1,000,000,000"),
+        ("pricing_image=-1", "pricing_image cannot be -1: negative"),
+        ("model_id= x", "model_id cannot be  x: the id has control characters, or blanks around it"),
         ("colour=red", "colour=red is no FIELD=VALUE. The fields are"),
         ("pricing_prompt", "pricing_prompt is no FIELD=VALUE"),
     ],

@@ -1,20 +1,15 @@
 """What requests may say, checked by pydantic: query parameters and bodies. An unknown name is a mistake, not a wish to be ignored."""
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-import msgspec
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from modelsync.errors import UsageError
-from modelsync.layers import ALIAS, PINNABLE, Pin, is_pinnable, is_price, is_price_per_token, kind_of, typed
-from modelsync.limits import MAX_DESCRIPTION, MAX_METADATA, MAX_NAME, MAX_TOKENS, check_id
-from modelsync.model import PER_TOKEN, Tier, UnitPrice
-from modelsync.money import NO_NUMBER, bounded
+from modelsync.layers import PINNABLE, Pin, is_pinnable, kind_of
+from modelsync.pinning import pin_of, storable
 from modelsync.store import ModelFilter, Order
 
 BIGGEST = 2**53 - 1
@@ -23,9 +18,6 @@ BIGGEST = 2**53 - 1
 PAGE = 100
 MOST = 500
 """Rows of a page."""
-
-DEEPEST = 32
-"""Lists in lists of a JSON value."""
 
 Flag = Literal["true", "false"]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -36,20 +28,6 @@ _CONTROLS = r"\u0000-\u001f\u007f-\u009f"
 NO_CONTROLS = rf"^[^{_CONTROLS}]*$"
 """No control characters, in the words of JSON Schema, so that clients can know."""
 SAYING_SOMETHING = rf"^[^{_CONTROLS}]*[^{_CONTROLS} ][^{_CONTROLS}]*$"
-
-
-def storable(value: Any, deep: int = 0) -> Any:
-    """A JSON value that both databases can hold, and every reader can read."""
-    if deep >= DEEPEST and isinstance(value, dict | list):
-        raise ValueError(f"it is nested more than {DEEPEST} deep")
-    if isinstance(value, str) and ("\0" in value or any("\ud800" <= char <= "\udfff" for char in value)):
-        raise ValueError("it holds a character that no database can hold")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("it holds a number that JSON does not have")
-    parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for part in parts:
-        storable(part, deep + 1)
-    return value
 
 
 Text = Annotated[str, StringConstraints(max_length=200, pattern=NO_CONTROLS)]
@@ -432,44 +410,10 @@ def pins_of(values: Mapping[str, Any]) -> list[Pin]:
         if not is_pinnable(field) or len(field) > LONGEST_FIELD or not field.isprintable():
             raise UsageError(f"{field[:LONGEST_FIELD]!a} cannot be set", f"The fields are {', '.join(PINNABLE)} and metadata.<name>")
         try:
-            found.append(Pin(field, _believable(field, typed(field, storable(value)))))
+            found.append(pin_of(field, value))
         except (ValueError, TypeError) as error:
             raise UsageError(f"{field} cannot have this value: {error}", "Prices are USD per token, lists are JSON lists") from None
     return found
 
 
 LONGEST_FIELD = 100
-_LONGEST = {"model_name": MAX_NAME, "description": MAX_DESCRIPTION}
-
-
-def _believable(field: str, value: Any) -> Any:
-    """A value within the limits that hold for what providers say too."""
-    if is_price(field):
-        return _price("token" if is_price_per_token(field) else field, value)
-    if field == ALIAS:
-        check_id(value)
-    elif isinstance(value, str) and len(value) > _LONGEST.get(field, MAX_METADATA):
-        raise ValueError(f"it is longer than {_LONGEST.get(field, MAX_METADATA):,} characters")
-    elif isinstance(value, list | dict | tuple) and len(msgspec.json.encode(value)) > MAX_METADATA:
-        raise ValueError(f"it is longer than {MAX_METADATA:,} bytes")
-    elif field in ("context_length", "max_output_tokens") and value is not None and not 0 < value <= MAX_TOKENS:
-        raise ValueError(f"it is outside 1 to {MAX_TOKENS:,}")
-    return value
-
-
-def _price(per: str, value: Any) -> Any:
-    """A price, or prices, in canonical form and within the bounds that a provider's must keep."""
-    match value:
-        case Decimal():
-            found = bounded(value, per) if value.is_finite() else NO_NUMBER
-            if isinstance(found, Decimal):
-                return found
-            raise ValueError(found.reason if found else "it is no number")
-        case UnitPrice():
-            return msgspec.structs.replace(value, usd=_price(value.per, value.usd))
-        case Tier():
-            return msgspec.structs.replace(value, **{name: _price("token", getattr(value, name)) for name in PER_TOKEN})
-        case tuple():
-            return tuple(_price(per, each) for each in value)
-        case _:
-            return value

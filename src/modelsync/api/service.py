@@ -1,6 +1,7 @@
 """What every route uses: the open catalog, threads to read and to write it, who holds keys, and the syncs under way."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from modelsync.api.metrics import Metrics
 from modelsync.api.syncs import Syncs
 from modelsync.app import App
 from modelsync.errors import DatabaseError
-from modelsync.store import Catalog, Held, History, Keys, Revision, Scope, Serving, Store, digest
+from modelsync.store import NOTED_EVERY, Catalog, Held, History, Keys, Revision, Scope, Serving, Store, digest
 
 log = structlog.get_logger("modelsync.api")
 Result = TypeVar("Result")
@@ -45,6 +46,7 @@ class Service:
         self._others = ThreadPoolExecutor(4, "worker")
         self._configured = {digest(key): Held("ADMIN_API_KEY", Scope.ADMIN) for key in self.settings.admin_keys}
         self._handed_out: dict[str, Held] = {}
+        self._noted: dict[str, float] = {}
         self._keys_until = 0.0
         self._revision: Revision | None = None
         self._revision_until = 0.0
@@ -79,13 +81,15 @@ class Service:
         return self._configured | self._handed_out
 
     async def note_use(self, key: str) -> None:
-        """A key that was handed out was used. Nothing waits for this, and nothing fails of it."""
+        """A key that was handed out was used. Written down once a minute; nothing waits for this, and nothing fails of it."""
         found = digest(key)
-        if found in self._handed_out:
-            try:
-                await self.do(self.keys.note_use, found)
-            except DatabaseError as error:
-                log.warning(f"the use of a key was not noted: {error.message}")
+        if found not in self._handed_out or time.monotonic() < self._noted.get(found, -math.inf) + NOTED_EVERY.total_seconds():
+            return
+        self._noted[found] = time.monotonic()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._others, self.keys.note_use, found)
+        except DatabaseError as error:
+            log.warning(f"the use of a key was not noted: {error.message}")
 
     async def close(self) -> None:
         """Stop the syncs under way, and give everything back."""

@@ -14,14 +14,16 @@ from modelsync.cli.history import moment
 from modelsync.cli.parameters import FLAG, Database, Json, ModelId, ProviderSlug, Reason, Slugs
 from modelsync.cli.sync import load
 from modelsync.errors import UsageError
-from modelsync.layers import PINNABLE, Pin, is_pinnable, is_price_per_token, typed
-from modelsync.money import bounded, plain
+from modelsync.layers import PINNABLE, Pin, is_pinnable, is_price_per_token
+from modelsync.money import plain
+from modelsync.pinning import pin_of
 from modelsync.registry import select
 from modelsync.store import Catalog, Person, Store, operators
 from modelsync.store import rollback as go_back
 from modelsync.store import thaw as let_go
 
 PER_MILLION = "/M"
+PRICES = "Write 2.5/M for USD per million tokens, or 0.0000025 per token"
 
 
 @contextmanager
@@ -50,36 +52,27 @@ def _pin(text: str) -> Pin:
     field, equals, value = text.partition("=")
     if not equals or not is_pinnable(field):
         raise UsageError(f"{text} is no FIELD=VALUE", f"The fields are {', '.join(PINNABLE)} and metadata.<name>")
-    if is_price_per_token(field):
-        return Pin(field, _per_token(field, value))
     try:
-        return Pin(field, typed(field, _json(value)))
-    except (msgspec.ValidationError, ValueError):
+        return pin_of(field, _value(field, value))
+    except (ValueError, TypeError) as error:
+        hint = PRICES if is_price_per_token(field) else "Lists and documents are written as JSON"
+        raise UsageError(f"{field} cannot be {value}: {error}", hint) from None
+
+
+def _value(field: str, text: str) -> Any:
+    """A value as people write it: JSON, or a text; prices per token also as 2.5/M, USD per million tokens, and `unknown`."""
+    if not is_price_per_token(field):
         try:
-            return Pin(field, typed(field, value))
-        except (msgspec.ValidationError, ValueError) as error:
-            raise UsageError(f"{field} cannot be {value}: {error}", "Lists and documents are written as JSON") from None
-
-
-def _json(text: str) -> Any:
-    return msgspec.json.decode(text)
-
-
-def _per_token(field: str, text: str) -> Decimal | None:
-    """USD per token: `0.0000025`, or `2.5/M` for USD per million tokens; `unknown` for no price."""
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            return text
     if text in ("unknown", "null"):
         return None
     try:
         number = Decimal(text.removesuffix(PER_MILLION))
     except InvalidOperation:
-        raise UsageError(f"{field} cannot be {text}", "Write 2.5/M for USD per million tokens, or 0.0000025 per token") from None
-    price = bounded(number / 1_000_000 if text.endswith(PER_MILLION) else number, "token") if number.is_finite() else None
-    if not isinstance(price, Decimal):
-        raise UsageError(
-            f"{field} cannot be {text}{f': {price.reason}' if price else ''}",
-            "Write 2.5/M for USD per million tokens, or 0.0000025 per token",
-        )
-    return price
+        raise ValueError("it is no number") from None
+    return number / 1_000_000 if text.endswith(PER_MILLION) else number
 
 
 def pin(

@@ -7,7 +7,7 @@ from modelsync.store.catalog import Catalog
 from modelsync.store.explanations import Explanations
 from modelsync.store.history import ChangeFilter, History
 from modelsync.store.housekeeping import LEAST_AGE, Housekeeping, Kept, OldModel, Purge, PurgePlan, Records
-from modelsync.store.keys import Held, Keys, Scope, digest
+from modelsync.store.keys import NOTED_EVERY, Held, Keys, Scope, digest
 from modelsync.store.migrate import Schema
 from modelsync.store.operators import Person, Wish
 from modelsync.store.records import Seen
@@ -28,6 +28,7 @@ def shown_address(address: str) -> str:
 __all__ = [
     "LEASE",
     "LEAST_AGE",
+    "NOTED_EVERY",
     "SORTS",
     "Catalog",
     "ChangeFilter",

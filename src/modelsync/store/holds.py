@@ -177,9 +177,10 @@ def _renew(connection: sa.Connection, row: sa.RowMapping, hold: Hold, now: datet
     connection.execute(sa.update(holds).where(column.id == row["id"]).values(values))
 
 
-def _resolve(connection: sa.Connection, hold_id: int, status: str, now: datetime, actor: str, reason: str | None) -> None:
+def _resolve(connection: sa.Connection, hold_id: int, status: str, now: datetime, actor: str, reason: str | None) -> bool:
+    """Whether it was open, and is not any more."""
     values = {"status": status, "resolved_at": now, "resolved_by": actor, "reason": reason}
-    connection.execute(sa.update(holds).where(column.id == hold_id).values(values))
+    return bool(connection.execute(sa.update(holds).where(column.id == hold_id, column.status == "open").values(values)).rowcount)
 
 
 def opened(connection: sa.Connection, slugs: Iterable[str] = (), kind: str | None = None) -> list[dict[str, Any]]:
@@ -207,7 +208,8 @@ def decide(
                 f"Hold {hold_id} has nothing to confirm: {row['message']}",
                 "It ends with the next usable listing; MODELSYNC_PROVIDERS can leave a provider out",
             )
-        _resolve(connection, hold_id, DECISIONS[decision], now, actor, reason)
+        if not _resolve(connection, hold_id, DECISIONS[decision], now, actor, reason):
+            raise NotThere(f"Hold {hold_id} was decided by somebody else just now", "`modelsync held` lists what is open")
         values = {"at": now, "actor": actor, "action": f"{decision} hold", "target": f"{row['provider']} {row['kind']} {hold_id}"}
         connection.execute(sa.insert(audit_log).values(**values, reason=reason))
         decided.append({**row, "status": DECISIONS[decision]})
