@@ -14,7 +14,7 @@ from support_cli import ROOT
 from support_soak import note_figures
 
 CONFIG = ROOT / "tests" / "schemathesis.toml"
-SOAK_EXAMPLES = os.environ.get("SOAK_API_EXAMPLES", "400")
+SOAK_EXAMPLES = os.environ.get("SOAK_API_EXAMPLES", "100")
 
 
 @pytest.fixture
