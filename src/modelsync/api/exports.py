@@ -51,6 +51,7 @@ async def exported(request: Request, server: Service, query: ModelQuery, media: 
         return error(429, "Others are exporting already; try again in a moment", **{"Retry-After": "2"})
     async with server.exports:
         file, revision = await server.do(_made, server.serving, query, media)
+    server.showed(revision)
     headers = headers_of(request, revision, media)
     headers["Content-Disposition"] = f'inline; filename="models.{"csv" if media == CSV else "ndjson"}"'
     return _Sent(file, media_type=f"{media}; charset=utf-8" if media == CSV else media, headers=headers)

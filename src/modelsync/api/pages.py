@@ -91,6 +91,7 @@ class Pages:
             return None
         made = _finished(scope, key, start["headers"], b"".join(parts))
         self._keep(key, made)
+        self._service.showed(made.revision)
         return made
 
     def _keep(self, key: Key, made: Kept) -> None:
