@@ -1,7 +1,7 @@
 """The past, read backwards from the present: changes undone one by one, newest first."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -87,18 +87,32 @@ def _left_out(field: str, value: Any) -> bool:
     return value is None or value in ([], {}) or (field == "pricing.dynamic" and value is False)
 
 
-def differing(before: Mapping[Key, Past], after: Mapping[Key, Past]) -> list[tuple[str, Key, Mapping[str, tuple[Any, Any]]]]:
-    """What two states of the catalog differ in: (`+`, `-` or `~`, key, {field: (old, new)}), in the order of their keys."""
-    found: list[tuple[str, Key, Mapping[str, tuple[Any, Any]]]] = []
+class Difference(msgspec.Struct, frozen=True):
+    """A model that two states of the catalog differ in; `fields` are `{field: (old, new)}`, of one that is in both."""
+
+    kind: Literal["added", "missing", "updated"]
+    provider: str
+    provider_model_id: str
+    fields: Mapping[str, tuple[Any, Any]]
+
+    def shown(self) -> dict[str, Any]:
+        """The same for JSON."""
+        fields = {name: {"old": old, "new": new} for name, (old, new) in self.fields.items()}
+        return {"kind": self.kind, "provider": self.provider, "provider_model_id": self.provider_model_id, "fields": fields}
+
+
+def differing(before: Mapping[Key, Past], after: Mapping[Key, Past]) -> list[Difference]:
+    """What two states of the catalog differ in, in the order of their keys."""
+    found: list[Difference] = []
     for key in sorted(before.keys() | after.keys()):
         old, new = before.get(key), after.get(key)
         if old is None or new is None:
-            found.append(("+" if old is None else "-", key, {}))
+            found.append(Difference("added" if old is None else "missing", *key, {}))
             continue
         old_facts, new_facts = {"status": old.status, **old.facts}, {"status": new.status, **new.facts}
         names = sorted(name for name in old_facts.keys() | new_facts.keys() if old_facts.get(name) != new_facts.get(name))
         if names:
-            found.append(("~", key, {name: (old_facts.get(name), new_facts.get(name)) for name in names}))
+            found.append(Difference("updated", *key, {name: (old_facts.get(name), new_facts.get(name)) for name in names}))
     return found
 
 

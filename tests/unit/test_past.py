@@ -1,6 +1,6 @@
 """The past read backwards: changes undone one by one."""
 
-from modelsync.past import Past, Recorded, collapsed, differing, row_of, undone
+from modelsync.past import Difference, Past, Recorded, collapsed, differing, row_of, undone
 
 KEY = ("p", "m")
 NOW = Past("p", "m", "active", {"context_length": 8, "pricing_prompt": "0.000001", "pricing.cache_read": "0.0000001"})
@@ -36,9 +36,9 @@ def test_what_differs_between_two_states():
     before = {KEY: NOW, ("p", "old"): NOW}
     after = {KEY: Past("p", "m", "missing", {**NOW.facts, "context_length": 16}), ("p", "new"): NOW}
     assert differing(before, after) == [
-        ("~", KEY, {"context_length": (8, 16), "status": ("active", "missing")}),
-        ("+", ("p", "new"), {}),
-        ("-", ("p", "old"), {}),
+        Difference("updated", "p", "m", {"context_length": (8, 16), "status": ("active", "missing")}),
+        Difference("added", "p", "new", {}),
+        Difference("missing", "p", "old", {}),
     ]
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from rich.text import Text
@@ -131,30 +131,15 @@ def diff(
         raise UsageError("The first time is later than the second", "Give the earlier one first")
     with opened(database) as past:
         old, new = past.at(times, tuple(provider or ()))
-    found = past_differences(old, new)
+    found = differing(old, new)
     if json:
-        output.print_json({"version": 1, "before": times[0], "after": times[1], "differences": found})
+        output.print_json({"version": 1, "before": times[0], "after": times[1], "differences": [each.shown() for each in found]})
         return 0
     console = output.stdout()
-    for row in found:
-        fields = {name: (pair["old"], pair["new"]) for name, pair in row["fields"].items()}
-        output.say(console, _line(row["kind"], f"{row['provider']}  {row['provider_model_id']}", words.told(fields)))
+    for each in found:
+        output.say(console, _line(each.kind, f"{each.provider}  {each.provider_model_id}", words.told(each.fields)))
     output.say(console, f"{len(old):,} models before, {len(new):,} after, {len(found):,} differ")
     return 0
-
-
-def past_differences(old: Any, new: Any) -> list[dict[str, Any]]:
-    """The differences as JSON rows."""
-    names = {"+": "added", "-": "missing", "~": "updated"}
-    return [
-        {
-            "kind": names[sign],
-            "provider": key[0],
-            "provider_model_id": key[1],
-            "fields": {name: {"old": pair[0], "new": pair[1]} for name, pair in fields.items()},
-        }
-        for sign, key, fields in differing(old, new)
-    ]
 
 
 def _print(lines: Sequence[Line], nothing: str) -> None:

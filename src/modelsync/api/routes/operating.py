@@ -146,16 +146,7 @@ async def diff(server: Server, query: Annotated[Between, Query()]) -> Response:
     if times[0] > times[1]:
         return error(400, "before is later than after; give the earlier time first")
     old, new = await server.do(server.history.at, times, tuple(query.provider))
-    kinds = {"+": "added", "-": "missing", "~": "updated"}
-    rows = [
-        {
-            "kind": kinds[sign],
-            "provider": slug,
-            "provider_model_id": row_id,
-            "fields": {name: {"old": pair[0], "new": pair[1]} for name, pair in fields.items()},
-        }
-        for sign, (slug, row_id), fields in differing(old, new)
-    ]
+    rows = [each.shown() for each in differing(old, new)]
     counts = {"models_before": len(old), "models_after": len(new), "total": len(rows)}
     return said({"before": times[0], "after": times[1], **counts, "data": rows})
 
