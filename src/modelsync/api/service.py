@@ -49,7 +49,7 @@ class Service:
         self._noted: dict[str, float] = {}
         self._keys_until = 0.0
         self._revision: Revision | None = None
-        self._revision_until = self._shown_at = 0.0
+        self._revision_until = self._learnt_at = 0.0
 
     async def read(self, work: Callable[..., Result], *arguments: Any) -> Result:
         """A short question to the catalog, in the thread for these."""
@@ -60,27 +60,26 @@ class Service:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._others, work, *arguments)
         finally:
-            self._revision_until = 0.0
+            self.forget()
 
     async def revision(self) -> Revision:
         """The present state of the catalog, as of the last instant; never an earlier one than some answer has shown."""
-        if self._revision is None or time.monotonic() >= self._revision_until:
+        while self._revision is None or time.monotonic() >= self._revision_until:
             began = time.monotonic()
             found = await self.read(self.serving.revision)
-            if self._revision is None or self._shown_at < began:
-                self._revision = found
-            self._revision_until = time.monotonic() + FRESH_FOR
+            if self._learnt_at <= began:  # otherwise something was shown or committed meanwhile, which this may be from before
+                self._revision, self._revision_until = found, time.monotonic() + FRESH_FOR
         return self._revision
 
     def showed(self, revision: Revision) -> None:
         """An answer is of this state: no later one may be of an earlier state, though it lies ready."""
         if self._revision is None or revision.number > self._revision.number:
-            self._revision, self._shown_at = revision, time.monotonic()
-            self._revision_until = self._shown_at + FRESH_FOR
+            self._revision, self._learnt_at = revision, time.monotonic()
+            self._revision_until = self._learnt_at + FRESH_FOR
 
     def forget(self) -> None:
         """Ask for the revision anew: something was committed."""
-        self._revision_until = 0.0
+        self._learnt_at, self._revision_until = time.monotonic(), 0.0
 
     async def valid_keys(self) -> dict[str, Held]:
         """Who holds which key, by digest."""
