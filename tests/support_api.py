@@ -39,6 +39,27 @@ class Served:
         return answer.json()
 
 
+def got(answer: httpx2.Response, status: int = 200) -> Any:
+    """The JSON of an answer that has this status."""
+    assert answer.status_code == status, (answer.status_code, answer.text)
+    return answer.json()
+
+
+def refused(answer: httpx2.Response, status: int, *words: str) -> None:
+    """An error as every one is: a sentence with these words, and nothing else."""
+    body = got(answer, status)
+    assert list(body) == ["detail"]
+    assert [word for word in words if word not in body["detail"]] == [], body
+    assert "Traceback" not in answer.text
+
+
+def acts(served: Served) -> list[tuple[str, str, str]]:
+    """What was written down, oldest first."""
+    rows = served.admin.get("/admin/audit").json()["data"]
+    assert {row["actor"] for row in rows} <= {"ADMIN_API_KEY"}
+    return [(row["action"], row["target"], row["reason"]) for row in reversed(rows)]
+
+
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))

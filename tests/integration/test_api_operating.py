@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from modelsync.simulator.server import Simulator
-from support_api import Served, serving
+from support_api import Served, acts, got, refused, serving
 from support_sync import everything, execute, models_of, query, table
 
 BEACON = "harbor/Beacon-2-FP8"
@@ -23,17 +22,6 @@ def served(database_url: str, tmp_path: Path, simulator: Simulator) -> Iterator[
         yield found
 
 
-def got(answer: httpx2.Response, status: int = 200) -> Any:
-    assert answer.status_code == status, (answer.status_code, answer.text)
-    return answer.json()
-
-
-def refused(answer: httpx2.Response, status: int, *words: str) -> None:
-    body = got(answer, status)
-    assert list(body) == ["detail"]
-    assert [word for word in words if word not in body["detail"]] == [], body
-
-
 def sync(served: Served, slug: str = "near") -> dict[str, Any]:
     return got(served.admin.post(f"/admin/model-sync/provider/{slug}"))["details"]
 
@@ -41,12 +29,6 @@ def sync(served: Served, slug: str = "near") -> dict[str, Any]:
 def price(served: Served, row_id: str = BEACON) -> str | None:
     (found,) = [row for row in served.get("/models", is_active="all", limit=500)["data"] if row["provider_model_id"] == row_id]
     return found["pricing_prompt"]
-
-
-def acts(served: Served) -> list[tuple[str, str, str]]:
-    rows = served.admin.get("/admin/audit").json()["data"]
-    assert {row["actor"] for row in rows} <= {"ADMIN_API_KEY"}
-    return [(row["action"], row["target"], row["reason"]) for row in reversed(rows)]
 
 
 # Holds

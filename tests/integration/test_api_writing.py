@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 import postgres
 from modelsync.simulator.server import Simulator
-from support_api import AS_ADMIN, Served, serving
+from support_api import AS_ADMIN, Served, acts, got, refused, serving
 from support_cli import environment, run
 from support_sync import changes_of, everything, models_of, table
 
@@ -40,19 +39,6 @@ def sync(served: Served, slug: str = "near") -> dict[str, Any]:
     return answer.json()
 
 
-def got(answer: httpx2.Response, status: int = 200) -> Any:
-    assert answer.status_code == status, (answer.status_code, answer.text)
-    return answer.json()
-
-
-def refused(answer: httpx2.Response, status: int, *words: str) -> None:
-    """An error as every one is: a sentence, and nothing else."""
-    body = got(answer, status)
-    assert list(body) == ["detail"]
-    assert [word for word in words if word not in body["detail"]] == [], body
-    assert "Traceback" not in answer.text
-
-
 def model_of(served: Served, row_id: str = BEACON) -> dict[str, Any]:
     (found,) = [row for row in served.get("/models", is_active="all", limit=500)["data"] if row["provider_model_id"] == row_id]
     return found
@@ -60,13 +46,6 @@ def model_of(served: Served, row_id: str = BEACON) -> dict[str, Any]:
 
 def provider_of(served: Served, slug: str = "near") -> dict[str, Any]:
     return served.get(f"/providers/slug/{slug}")
-
-
-def acts(served: Served) -> list[tuple[str, str, str]]:
-    """What was written down, oldest first."""
-    rows = served.admin.get("/admin/audit").json()["data"]
-    assert {row["actor"] for row in rows} <= {"ADMIN_API_KEY"}
-    return [(row["action"], row["target"], row["reason"]) for row in reversed(rows)]
 
 
 # Providers

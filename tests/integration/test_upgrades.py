@@ -10,16 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import alembic.command
-import alembic.config
 import psycopg
 import pytest
 
 from modelsync.registry import all_providers
 from modelsync.store import Schema, Store
-from modelsync.store.engine import create, parse_url
 from support_cli import environment, run
-from support_store import commit, model, opened
+from support_store import commit, model, opened, upgraded_to
 from support_sync import everything, execute, query, sqlite_path
 
 
@@ -58,17 +55,6 @@ def kept_out(database_url: str) -> Iterator[Callable[["list[subprocess.Popen[str
         waiting = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = 7290511"
         mine = "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         yield lambda processes: until(lambda: query(database_url, f"{waiting} {mine}") == [{"n": len(processes)}])
-
-
-def upgraded_to(database_url: str, revision: str) -> None:
-    """An empty database as an older modelsync left it."""
-    config = alembic.config.Config()
-    config.set_main_option("script_location", "modelsync:store/migrations")
-    engine = create(parse_url(database_url), read_only=False)
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        alembic.command.upgrade(config, revision)
-    engine.dispose()
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at open files in /proc")
