@@ -1,12 +1,14 @@
 """Syncs over HTTP, by a real server over a simulator."""
 
+import csv
+import io
 from pathlib import Path
 
 import pytest
 
 from modelsync.registry import all_providers
 from modelsync.simulator.server import Simulator
-from support_api import Served, serving
+from support_api import Served, got, serving
 from support_sync import DAYS
 
 
@@ -50,6 +52,16 @@ def test_all_providers_at_once(served: Served):
     assert (status["providers"]["in_database"], status["providers"]["fetchable_not_in_db"]) == (len(slugs), 0)
     assert status["models"]["stats"]["total"] == body["details"]["total_models_synced"] == sum(size[0] for size in DAYS.values())
     assert {each["state"] for each in status["freshness"]} == {"fresh"}
+
+
+def test_a_price_that_varies_is_neither_free_nor_unknown(served: Served):
+    got(served.admin.post("/admin/model-sync/provider/openrouter"))
+    prices = {each["id"]: each["pricing"] for each in served.get("/v1/models")["data"]}
+    assert prices["openrouter/openrouter/auto"] == {"prompt": None, "completion": None, "dynamic": True}
+    assert prices["openrouter/lyra/chorus-1"] == {"prompt": None, "completion": None, "dynamic": False}
+    rows = {row["provider_model_id"]: row for row in csv.DictReader(io.StringIO(served.client.get("/models.csv").text, newline=""))}
+    assert (rows["openrouter/auto"]["pricing_prompt"], rows["openrouter/auto"]["dynamic_price"]) == ("", "true")
+    assert (rows["lyra/chorus-1"]["pricing_prompt"], rows["lyra/chorus-1"]["dynamic_price"]) == ("", "false")
 
 
 def test_unknown_providers_are_named_with_the_known_ones(served: Served):

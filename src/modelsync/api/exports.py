@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
@@ -12,23 +13,16 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from modelsync import spreadsheet
 from modelsync.api.answers import error, shown_time
 from modelsync.api.asked import PAGE, ModelQuery
 from modelsync.api.pages import etag_of, is_known
 from modelsync.api.service import Service
-from modelsync.store import Revision, Row, Serving
+from modelsync.store import Revision, Row, Serving, is_dynamic
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 IN_MEMORY = 8 * 1024 * 1024
 PIECE = 256 * 1024
-
-CSV_COLUMNS = (
-    *("provider", "provider_model_id", "model_id", "model_name", "modality", "context_length", "max_output_tokens"),
-    *("pricing_prompt", "pricing_completion", "pricing_image", "pricing_request"),
-    *("supports_streaming", "supports_function_calling", "supports_vision", "supports_reasoning", "supports_structured_output"),
-    *("is_active", "status", "released_at", "expires_at", "updated_at"),
-)
-"""Prices are USD per token."""
 
 
 def wanted_media(accept: str) -> str | None:
@@ -89,14 +83,12 @@ class _Sent(StreamingResponse):
 
 def _made(serving: Serving, query: ModelQuery, media: str) -> tuple[SpooledTemporaryFile[bytes], Revision]:
     revision, rows = _rows(serving, query)
-    file = SpooledTemporaryFile[bytes](IN_MEMORY)
-    try:
+    with ExitStack() as closing:
+        file = closing.enter_context(SpooledTemporaryFile[bytes](IN_MEMORY))
         for piece in _csv(rows) if media == CSV else map(_line, rows):
             file.write(piece)
         file.seek(0)
-    except BaseException:
-        file.close()
-        raise
+        closing.pop_all()  # whoever sends it closes it
     return file, revision
 
 
@@ -117,21 +109,11 @@ def _line(row: Row) -> bytes:
 def _csv(rows: Iterator[Row]) -> Iterator[bytes]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180
-    writer.writerow(CSV_COLUMNS)
+    writer.writerow(spreadsheet.COLUMNS)
     for row in rows:
-        writer.writerow([cell(row[name]) for name in CSV_COLUMNS])
+        writer.writerow(spreadsheet.cells(row, dynamic_price=is_dynamic(row)))
         if text.tell() > PIECE:
             yield text.getvalue().encode()
             text.seek(0)
             text.truncate()
     yield text.getvalue().encode()
-
-
-def cell(value: object) -> str:
-    """A CSV cell; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -52,6 +52,22 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class Fresh(msgspec.Struct, frozen=True, kw_only=True):
+    """Of which state of the catalog an answer is; `as_of` is the time of the last successful sync."""
+
+    revision: int
+    as_of: datetime | None
+
+
+class Paged(msgspec.Struct, frozen=True, kw_only=True):
+    """How many match in all, and which of them an answer has."""
+
+    total: int
+    returned: int
+    limit: int
+    offset: int
+
+
 class Units(msgspec.Struct, frozen=True):
     """The units of what is in an answer, and of the filters that led to it."""
 
@@ -61,14 +77,10 @@ class Units(msgspec.Struct, frozen=True):
     lengths: str = "tokens"
 
 
-class ModelPage(msgspec.Struct, frozen=True, kw_only=True):
+class ModelPage(Paged, frozen=True, kw_only=True):
     """Some of the models that match, how many do in all, and where to go on. `as_of` is the time of the last successful sync."""
 
     data: list[Model]
-    total: int
-    returned: int
-    limit: int
-    offset: int
     next_cursor: str | None
     revision: int
     as_of: datetime | None
@@ -82,7 +94,7 @@ class OneModel(Model, frozen=True, kw_only=True):
     as_of: datetime | None
 
 
-class ModelStats(msgspec.Struct, frozen=True, kw_only=True):
+class ModelStats(Fresh, frozen=True, kw_only=True):
     """total = active + inactive = priced + unpriced (by the prompt price); free ones are priced."""
 
     total: int
@@ -95,8 +107,6 @@ class ModelStats(msgspec.Struct, frozen=True, kw_only=True):
     unpriced: int
     by_modality: dict[str, int]
     by_provider: dict[str, int]
-    revision: int
-    as_of: datetime | None
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,14 +136,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     model_count: int
 
 
-class ProviderPage(msgspec.Struct, frozen=True, kw_only=True):
+class ProviderPage(Paged, frozen=True, kw_only=True):
     """Some of the providers that match, and how many do in all."""
 
     data: list[Provider]
-    total: int
-    returned: int
-    limit: int
-    offset: int
     revision: int
     as_of: datetime | None
 
@@ -145,7 +151,7 @@ class OneProvider(Provider, frozen=True, kw_only=True):
     as_of: datetime | None
 
 
-class ProviderStats(msgspec.Struct, frozen=True, kw_only=True):
+class ProviderStats(Fresh, frozen=True, kw_only=True):
     """total = active + inactive = healthy + degraded + down + unknown."""
 
     total: int
@@ -155,8 +161,6 @@ class ProviderStats(msgspec.Struct, frozen=True, kw_only=True):
     degraded: int
     down: int
     unknown: int
-    revision: int
-    as_of: datetime | None
 
 
 class Deleted(msgspec.Struct, frozen=True):
@@ -231,7 +235,22 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     freshness: list[Freshness]
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the models that a list names: fetched = transformed + skipped, transformed = created + updated + unchanged."""
+
+    fetched: int
+    transformed: int
+    skipped: int
+    synced: int
+    created: int
+    updated: int
+    unchanged: int
+    missing: int
+    retired: int
+    held: int
+
+
+class Run(Counts, frozen=True, kw_only=True):
     """One run, with the sums over its providers."""
 
     id: int
@@ -241,20 +260,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None
     duration_seconds: float | None
     providers_processed: int
-    fetched: int
-    transformed: int
-    skipped: int
-    synced: int
-    created: int
-    updated: int
-    unchanged: int
-    missing: int
-    retired: int
-    held: int
     heartbeat_at: datetime | None
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class Result(Counts, frozen=True, kw_only=True):
     """One provider's part of a run."""
 
     provider: str
@@ -264,26 +273,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
     duration_seconds: float
     finished_at: datetime
-    fetched: int
-    transformed: int
-    skipped: int
-    synced: int
-    created: int
-    updated: int
-    unchanged: int
-    missing: int
-    retired: int
-    held: int
 
 
-class Runs(msgspec.Struct, frozen=True):
+class Runs(Paged, frozen=True, kw_only=True):
     """Runs, newest first."""
 
     data: list[Run]
-    total: int
-    returned: int
-    limit: int
-    offset: int
 
 
 class OneRun(msgspec.Struct, frozen=True):
@@ -305,15 +300,13 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     run_id: int
 
 
-class Changes(msgspec.Struct, frozen=True, kw_only=True):
+class Changes(Fresh, frozen=True, kw_only=True):
     """Changes, newest first; `next_before` is the `before` of the next page."""
 
     data: list[Change]
     returned: int
     limit: int
     next_before: int | None
-    revision: int
-    as_of: datetime | None
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
@@ -412,16 +405,12 @@ class Differences(msgspec.Struct, frozen=True, kw_only=True):
     total: int
 
 
-class PastModels(msgspec.Struct, frozen=True, kw_only=True):
+class PastModels(Paged, frozen=True, kw_only=True):
     """Models as they stood at a time, in the columns that history keeps; `began_at` is when that begins."""
 
     at: datetime
     began_at: datetime | None
     data: list[dict[str, Any]]
-    total: int
-    returned: int
-    limit: int
-    offset: int
 
 
 class Explanations(msgspec.Struct, frozen=True):
@@ -452,7 +441,10 @@ class Audit(msgspec.Struct, frozen=True):
 
 
 class OpenAIModel(msgspec.Struct, frozen=True, kw_only=True):
-    """One model in the shape of OpenAI's API; `created` is in seconds since 1970."""
+    """One model in the shape of OpenAI's API; `created` is in seconds since 1970.
+
+    Prices are texts in USD per token; null is unknown, unless the price is `dynamic`: it varies by request.
+    """
 
     id: str
     object: str

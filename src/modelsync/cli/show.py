@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from modelsync import app, words
+from modelsync import app, spreadsheet, words
 from modelsync import settings as settings_module
 from modelsync.cli import output
 from modelsync.cli.history import moment
@@ -189,30 +189,11 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in row.items()}
 
 
-CSV_COLUMNS = (
-    *("provider", "provider_model_id", "model_name", "modality", "context_length", "max_output_tokens"),
-    *("pricing_prompt", "pricing_completion", "pricing_image", "pricing_request", "dynamic_price"),
-    *("supports_streaming", "supports_function_calling", "supports_vision", "supports_reasoning", "supports_structured_output"),
-    *("is_active", "status", "released_at", "expires_at", "updated_at"),
-)
-
-
 def _print_csv(rows: Rows) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    writer.writerow(spreadsheet.COLUMNS)
     for row in rows:
-        values = _plain(row) | {"dynamic_price": bool(row["pricing"].get("dynamic"))}
-        writer.writerow([_cell(values.get(name)) for name in CSV_COLUMNS])
-
-
-def _cell(value: object) -> str:
-    """A CSV cell; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+        writer.writerow(spreadsheet.cells(row, dynamic_price=bool(row["pricing"].get("dynamic"))))
 
 
 def _print_models(rows: Sequence[Mapping[str, Any]], total: int, now: datetime) -> None:

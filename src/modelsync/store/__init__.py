@@ -13,7 +13,7 @@ from modelsync.store.operators import Person, Wish
 from modelsync.store.records import Seen
 from modelsync.store.rollback import rollback, thaw
 from modelsync.store.selection import SORTS, ModelFilter, Order
-from modelsync.store.serving import Page, ProviderFilter, Revision, Row, Serving
+from modelsync.store.serving import Page, ProviderFilter, Revision, Row, Serving, is_dynamic
 from modelsync.store.store import Store
 from modelsync.store.tallies import Tallied, Tallies, Tally
 from modelsync.store.tickets import LEASE, Ticket
@@ -66,6 +66,7 @@ __all__ = [
     "answers",
     "backup",
     "digest",
+    "is_dynamic",
     "operators",
     "provider_edits",
     "restore",

@@ -26,6 +26,17 @@ LEFT_OUT = frozenset({"missing_since_seq"})
 """Columns of models that no answer shows."""
 
 
+class _Pricing(msgspec.Struct, frozen=True):
+    """What is asked of a price document that is otherwise handed on as it is."""
+
+    dynamic: bool = False
+
+
+def is_dynamic(row: Row) -> bool:
+    """Whether a model's price varies by request: neither unknown nor free."""
+    return msgspec.json.decode(row["pricing"], type=_Pricing).dynamic
+
+
 class Revision(msgspec.Struct, frozen=True):
     """Which state of the catalog an answer shows.
 

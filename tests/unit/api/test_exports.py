@@ -2,8 +2,9 @@
 
 import pytest
 
-from modelsync.api.exports import CSV, CSV_COLUMNS, NDJSON, cell, wanted_media
+from modelsync.api.exports import CSV, NDJSON, wanted_media
 from modelsync.api.shapes import Model
+from modelsync.spreadsheet import COLUMNS, cell
 
 
 @pytest.mark.parametrize(
@@ -56,5 +57,5 @@ def test_a_cell(value: object, text: str):
 
 
 def test_the_columns_are_fields_of_a_model():
-    assert set(CSV_COLUMNS) <= set(Model.__struct_fields__)
-    assert len(set(CSV_COLUMNS)) == len(CSV_COLUMNS)
+    assert set(COLUMNS) <= {*Model.__struct_fields__, "dynamic_price"}
+    assert len(set(COLUMNS)) == len(COLUMNS)

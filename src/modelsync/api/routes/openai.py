@@ -11,7 +11,7 @@ from modelsync.api.answers import error, of_catalog
 from modelsync.api.asked import ListedId
 from modelsync.api.documented import answers
 from modelsync.api.routes.common import Server
-from modelsync.store import ModelFilter, Order, Revision, Row, Serving
+from modelsync.store import ModelFilter, Order, Revision, Row, Serving, is_dynamic
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -26,7 +26,7 @@ def _shown(row: Row) -> dict[str, Any]:
         "name": row["model_name"],
         "context_length": row["context_length"],
         "max_output_tokens": row["max_output_tokens"],
-        "pricing": {"prompt": row["pricing_prompt"], "completion": row["pricing_completion"]},
+        "pricing": {"prompt": row["pricing_prompt"], "completion": row["pricing_completion"], "dynamic": is_dynamic(row)},
     }
 
 

@@ -1,0 +1,32 @@
+"""Models as CSV, the same from every face: prices in USD per token, and nothing that a spreadsheet would run."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+COLUMNS = (
+    *("provider", "provider_model_id", "model_id", "model_name", "modality", "context_length", "max_output_tokens"),
+    *("pricing_prompt", "pricing_completion", "pricing_image", "pricing_request", "dynamic_price"),
+    *("supports_streaming", "supports_function_calling", "supports_vision", "supports_reasoning", "supports_structured_output"),
+    *("is_active", "status", "released_at", "expires_at", "updated_at"),
+)
+"""`dynamic_price` tells a price that varies by request from one that nobody states: both are empty."""
+
+
+def cells(row: Mapping[str, Any], *, dynamic_price: bool) -> list[str]:
+    """A model's row in the order of COLUMNS."""
+    values = {**row, "dynamic_price": dynamic_price}
+    return [cell(values.get(name)) for name in COLUMNS]
+
+
+def cell(value: object) -> str:
+    """A CSV cell; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    text = value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
