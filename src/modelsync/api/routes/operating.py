@@ -9,25 +9,8 @@ from starlette.responses import Response
 
 from modelsync.api import shapes
 from modelsync.api.answers import error, said
-from modelsync.api.asked import (
-    AtTime,
-    AuditQuery,
-    Between,
-    ChangeQuery,
-    Decision,
-    FieldOfModel,
-    HoldQuery,
-    Id,
-    OfModel,
-    PinBody,
-    PinQuery,
-    Removal,
-    Rollback,
-    Thaw,
-    Why,
-    moment,
-    pins_of,
-)
+from modelsync.api.asked import AtTime, AuditQuery, Between, ChangeQuery, FieldOfModel, HoldQuery, Id, OfModel, PinQuery, Removal, moment
+from modelsync.api.bodies import Decision, PinBody, Rollback, Thaw, Why, pins_of
 from modelsync.api.documented import answers
 from modelsync.api.routes.changes import page, wanted
 from modelsync.api.routes.common import Server, person

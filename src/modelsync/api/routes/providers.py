@@ -7,7 +7,8 @@ from starlette.responses import Response
 
 from modelsync.api import shapes
 from modelsync.api.answers import error, of_catalog, said, stamp
-from modelsync.api.asked import Health, Id, NewProvider, Paged, ProviderFacts, ProviderQuery, Search, Slug
+from modelsync.api.asked import Id, Paged, ProviderQuery, Search, Slug
+from modelsync.api.bodies import Health, NewProvider, ProviderFacts
 from modelsync.api.documented import answers
 from modelsync.api.routes.common import Server, person
 from modelsync.api.service import Service

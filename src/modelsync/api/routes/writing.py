@@ -5,7 +5,8 @@ from starlette.responses import Response
 
 from modelsync.api import shapes
 from modelsync.api.answers import error, said, stamp
-from modelsync.api.asked import Bulk, Id, ModelFacts, NewModel
+from modelsync.api.asked import Id
+from modelsync.api.bodies import Bulk, ModelFacts, NewModel
 from modelsync.api.documented import answers
 from modelsync.api.routes.common import Server, person
 from modelsync.api.service import Service
