@@ -11,7 +11,7 @@ from rich.text import Text
 
 from modelsync import app, words
 from modelsync.cli import output
-from modelsync.cli.parameters import FLAG, Database, Json, ModelId, ProviderSlug, Slugs
+from modelsync.cli.parameters import FLAG, Database, Json, ModelId, ProviderSlug, Rows, Slugs
 from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.past import Line, collapsed, differing
@@ -53,7 +53,7 @@ def changes(
     field: str | None = None,
     kind: str | None = None,
     collapse: Annotated[bool, FLAG] = False,
-    limit: int = 100,
+    limit: Rows = 100,
     json: Json = False,
     database: Database = None,
 ) -> int:
@@ -71,8 +71,6 @@ def changes(
         added, updated, missing, retired or revived.
     collapse:
         Show all changes of one field of a model as one, first old to last new. JSON always has each change.
-    limit:
-        At most this many (0: all).
     """
     if kind is not None and kind not in SIGNS:
         raise UsageError(f"Unknown kind {kind}", f"Use one of {', '.join(SIGNS)}")

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from modelsync import app
 from modelsync.cli import output
-from modelsync.cli.parameters import FLAG, Database, Json, Reason, Slugs
+from modelsync.cli.parameters import FLAG, Database, Json, Number, Reason, Slugs
 from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.registry import select
@@ -61,7 +61,7 @@ def held(
 
 
 def confirm(
-    *numbers: int,
+    *numbers: Number,
     reason: Reason,
     provider: AllOf = None,
     kind: str | None = None,
@@ -83,7 +83,7 @@ def confirm(
 
 
 def reject(
-    *numbers: int,
+    *numbers: Number,
     reason: Reason,
     provider: AllOf = None,
     kind: str | None = None,

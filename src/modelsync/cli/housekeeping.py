@@ -14,7 +14,7 @@ from rich.console import Console
 from modelsync import app
 from modelsync.cli import output
 from modelsync.cli.history import UNITS, moment
-from modelsync.cli.parameters import Database, Json, Slugs
+from modelsync.cli.parameters import Database, Json, Rows, Slugs
 from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.registry import select
@@ -126,7 +126,7 @@ def audit(
     *,
     since: str | None = None,
     actor: str | None = None,
-    limit: int = 100,
+    limit: Rows = 100,
     json: Json = False,
     database: Database = None,
 ) -> int:
@@ -138,8 +138,6 @@ def audit(
         From this time on: 2026-11-22, 2026-11-22T10:00, or 24h, 7d, 2w ago.
     actor:
         Only by this user.
-    limit:
-        At most this many (0: all).
     """
     begin = moment(since) if since is not None else None
     store = app.build(load(database)).open_store(read_only=True)

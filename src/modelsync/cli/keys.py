@@ -6,7 +6,7 @@ from modelsync import words
 from modelsync.cli import output
 from modelsync.cli.history import moment
 from modelsync.cli.operators import opened, person
-from modelsync.cli.parameters import Database, Json, Reason
+from modelsync.cli.parameters import Database, Json, Number, Reason
 from modelsync.store import Keys, Scope
 
 app = App(name="keys", help="Keys for the REST API.", help_format="plaintext")
@@ -52,7 +52,7 @@ def create(name: str, /, *, scope: str = "read", expires: str | None = None, rea
 
 
 @app.command
-def revoke(number: int, /, *, reason: Reason, database: Database = None) -> int:
+def revoke(number: Number, /, *, reason: Reason, database: Database = None) -> int:
     """Take a key back; a running server knows within seconds.
 
     Parameters

@@ -11,7 +11,7 @@ import msgspec
 from modelsync import app
 from modelsync.cli import output
 from modelsync.cli.history import moment
-from modelsync.cli.parameters import FLAG, Database, Json, ModelId, ProviderSlug, Reason, Slugs
+from modelsync.cli.parameters import FLAG, Database, Json, ModelId, Number, ProviderSlug, Reason, Slugs
 from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.layers import PINNABLE, Pin, is_pinnable, is_price_per_token
@@ -169,7 +169,7 @@ def pins(*, provider: Slugs = None, moved: Annotated[bool, FLAG] = False, json: 
     return 0
 
 
-def rollback(provider: ProviderSlug, /, *, to: int, reason: Reason, database: Database = None) -> int:
+def rollback(provider: ProviderSlug, /, *, to: Number, reason: Reason, database: Database = None) -> int:
     """Bring a provider's models back to what they were after a run, and keep syncs out until `modelsync thaw`.
 
     Models that came later are retired, pins are kept, and history records it like any other change.

@@ -2,13 +2,13 @@
 
 from modelsync import app
 from modelsync.cli import output, rendering
-from modelsync.cli.parameters import Database, Json, Slugs
+from modelsync.cli.parameters import Database, Json, Number, Slugs
 from modelsync.cli.sync import load
 from modelsync.report import document, exit_code
 
 
 def replay(
-    run: int,
+    run: Number,
     /,
     *,
     provider: Slugs = None,

@@ -9,7 +9,7 @@ from modelsync import app
 from modelsync.api import create
 from modelsync.api.syncs import Syncs
 from modelsync.cli import output
-from modelsync.cli.parameters import Database
+from modelsync.cli.parameters import Database, Port
 from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.store import Keys
@@ -18,15 +18,13 @@ ENDING = 4
 """Seconds that requests under way have when the server ends."""
 
 
-def serve(*, host: str = "127.0.0.1", port: int = 8000, verbose: bool = False, database: Database = None) -> int:
+def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, database: Database = None) -> int:
     """Serve the catalog, and everything that the command line can do, over HTTP.
 
     Parameters
     ----------
     host:
         Address to listen on. One that other machines can reach needs a key: ADMIN_API_KEY, or `modelsync keys create`.
-    port:
-        Port to listen on.
     verbose:
         Also log what is asked of providers.
     """

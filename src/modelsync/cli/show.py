@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
+from cyclopts import Parameter
+
 from modelsync import app, spreadsheet, words
 from modelsync import settings as settings_module
 from modelsync.cli import output
 from modelsync.cli.history import moment
-from modelsync.cli.parameters import FLAG, Database, Json, Slugs
+from modelsync.cli.parameters import FLAG, Database, Dollars, Json, Number, Rows, Slugs
 from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.registry import all_providers, select
@@ -20,6 +22,9 @@ from modelsync.store import Catalog, History, ModelFilter, Store
 
 SOON = timedelta(days=30)
 """Announced ends nearer than this are shown."""
+
+SHOWN = 50
+"""Models that a terminal shows unless it is told otherwise."""
 
 
 @contextmanager
@@ -86,15 +91,15 @@ def models(
     provider: Slugs = None,
     modality: str | None = None,
     status: str | None = None,
-    min_context: int | None = None,
-    max_price: float | None = None,
+    min_context: Number | None = None,
+    max_price: Dollars | None = None,
     free: Annotated[bool, FLAG] = False,
     vision: Annotated[bool, FLAG] = False,
     tools: Annotated[bool, FLAG] = False,
     reasoning: Annotated[bool, FLAG] = False,
     inactive: Annotated[bool, FLAG] = False,
     as_of: str | None = None,
-    limit: int = 50,
+    limit: Annotated[Number | None, Parameter(help="At most this many (0: all): 50 for people, all as JSON or CSV.")] = None,
     json: Annotated[bool, FLAG] = False,
     csv: Annotated[bool, FLAG] = False,
     database: Database = None,
@@ -125,8 +130,6 @@ def models(
         Also retired models, and those that their provider lists but does not serve.
     as_of:
         As the catalog stood then: 2026-11-22, 2026-11-22T10:00, or 24h, 7d, 2w ago. Models that were purged since are not in it.
-    limit:
-        At most this many (0: all; JSON and CSV give all unless it is set lower).
     json:
         Print one JSON document with every field.
     csv:
@@ -135,7 +138,8 @@ def models(
     if status not in (None, "active", "missing", "retired"):
         raise UsageError(f"Unknown status {status}", "Use active, missing or retired")
     select(provider)
-    machine = json or csv
+    if limit is None:
+        limit = 0 if json or csv else SHOWN
     abilities = {"vision": vision, "function_calling": tools, "reasoning": reasoning}
     wanted = ModelFilter(
         providers=tuple(provider or ()),
@@ -147,7 +151,7 @@ def models(
         max_price=max_price,
         free=True if free else None,
         supports={f"supports_{name}": True for name, asked in abilities.items() if asked},
-        limit=None if limit == 0 or (machine and limit == 50) else limit,
+        limit=limit or None,
     )
     then = moment(as_of) if as_of is not None else None
     if then is not None and then > datetime.now(UTC):
@@ -166,15 +170,15 @@ def models(
     return 0
 
 
-Rows = Iterable[Mapping[str, Any]]
+Found = Iterable[Mapping[str, Any]]
 
 
-def _present_models(store: Store, wanted: ModelFilter) -> tuple[Rows, Callable[[], int]]:
+def _present_models(store: Store, wanted: ModelFilter) -> tuple[Found, Callable[[], int]]:
     catalog = Catalog(store)
     return map(dict, catalog.models(wanted)), lambda: catalog.count(wanted)
 
 
-def _past_models(store: Store, then: datetime, wanted: ModelFilter) -> tuple[Rows, Callable[[], int]]:
+def _past_models(store: Store, then: datetime, wanted: ModelFilter) -> tuple[Found, Callable[[], int]]:
     found = History(store).models_at(then, wanted)
     return found[: wanted.limit], lambda: len(found)
 
@@ -189,7 +193,7 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in row.items()}
 
 
-def _print_csv(rows: Rows) -> None:
+def _print_csv(rows: Found) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(spreadsheet.COLUMNS)
     for row in rows:
@@ -233,20 +237,18 @@ def _ends_soon(row: Mapping[str, Any], now: datetime) -> bool:
     return end is not None and row["status"] != "retired" and end <= now + SOON
 
 
-def runs(run: int | None = None, /, *, limit: int = 20, json: Json = False, database: Database = None) -> int:
+def runs(run: Number | None = None, /, *, limit: Rows = 20, json: Json = False, database: Database = None) -> int:
     """List past runs, or show one with each provider's result.
 
     Parameters
     ----------
     run:
         The number of a run.
-    limit:
-        At most this many runs.
     """
     with opened(database) as (_, catalog):
         if run is not None:
             return _one_run(catalog, run, json=json)
-        found = catalog.runs(limit)
+        found = catalog.runs(limit or None)
     if json:
         output.print_json({"version": 1, "runs": found})
         return 0

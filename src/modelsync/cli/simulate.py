@@ -9,19 +9,18 @@ from cyclopts import Parameter
 
 from modelsync import app, settings
 from modelsync.cli import output, rendering
+from modelsync.cli.parameters import Number, Port
 from modelsync.registry import all_providers
 from modelsync.simulator.server import Simulator, serve
 
 
-def simulate(*, host: str = "127.0.0.1", port: int = 8900, day: int = 0) -> int:
+def simulate(*, host: str = "127.0.0.1", port: Port = 8900, day: Number = 0) -> int:
     """Serve all providers' wire formats locally, for tests and for trying things out.
 
     Parameters
     ----------
     host:
         Address to listen on.
-    port:
-        Port to listen on.
     day:
         Start on this day: catalogs change from day to day (POST /_simulator/day).
     """

@@ -123,7 +123,7 @@ class Catalog:
         with self._reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()] if migrate.current(connection) else []
 
-    def runs(self, limit: int) -> list[dict[str, Any]]:
+    def runs(self, limit: int | None) -> list[dict[str, Any]]:
         """The latest runs, newest first."""
         with self._reading() as connection:
             if not migrate.current(connection):
