@@ -454,6 +454,19 @@ def test_an_export_of_nothing_has_only_its_header(served: Catalog):
     assert served.client.get("/models.ndjson", params={"q": "nothing-like-it"}).content == b""
 
 
+@pytest.mark.parametrize("packing", ["gzip", "identity"])
+def test_head_says_what_get_says_without_its_body(served: Catalog, packing: str):
+    pages = ("/models", "/models.csv", "/models/stats", "/v1/models", "/changes", "/health/live", "/docs")
+    for path in (*pages, "/nosuch", "/models?limit=x"):
+        head, page = (served.client.request(method, path, headers={"Accept-Encoding": packing}) for method in ("HEAD", "GET"))
+        assert (head.status_code, head.content) == (page.status_code, b""), path
+        own = {"x-request-id", "date", "transfer-encoding"}
+        told = [{name: value for name, value in each.headers.items() if name not in own} for each in (head, page)]
+        assert told[0] == told[1], path
+    known = {"If-None-Match": served.client.get("/models").headers["ETag"]}
+    assert served.client.head("/models", headers=known).status_code == 304
+
+
 def test_browsers_and_scripts_get_json(served: Catalog):
     for accept in ("*/*", "text/html,application/xhtml+xml,*/*;q=0.8", "application/json, text/csv;q=0.1", "", "text/plain"):
         answer = served.client.get("/models", headers={"Accept": accept})

@@ -17,6 +17,7 @@ from modelsync import __version__
 from modelsync.api import documented, reference
 from modelsync.api.answers import error
 from modelsync.api.edge import Edge
+from modelsync.api.heads import Heads
 from modelsync.api.pages import Pages
 from modelsync.api.routes import changes, health, models, openai, operating, providers, syncing, writing
 from modelsync.api.service import Service
@@ -51,6 +52,7 @@ def create(program: App, store: Store) -> FastAPI:
     reference.add(app)
     app.add_middleware(Pages, service=service)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(Heads)
     app.add_middleware(Edge, service=service)
     if service.settings.cors_origins:
         shown = ["ETag", "X-Catalog-Revision", "X-Catalog-As-Of", "X-Request-ID"]
@@ -80,7 +82,8 @@ def _allowed(request: Request) -> str:
     path = request.scope["path"]
     routes = [route for route in request.app.routes if isinstance(route, APIRoute | Route) and route.path_regex.match(path)]
     exact = [route for route in routes if route.path == path] or routes
-    return ", ".join(sorted({method for route in exact for method in route.methods or ()} - {"HEAD"}))
+    methods = {method for route in exact for method in route.methods or ()}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 async def _invalid(_: Request, problem: Exception) -> Response:
