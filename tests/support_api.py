@@ -2,15 +2,15 @@
 
 import contextlib
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
+import support_process
 from modelsync.simulator.server import Simulator
 from support_cli import environment
 
@@ -21,7 +21,7 @@ AS_ADMIN = {"Authorization": f"Bearer {ADMIN}"}
 class Served:
     """A server and how to talk to it. `client` has no key; `admin` has one for everything."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", base: str, log: Path) -> None:
+    def __init__(self, process: ForkServerProcess, base: str, log: Path) -> None:
         self.process = process
         self.base = base
         self.log = log
@@ -78,9 +78,7 @@ def serving(folder: Path, database_url: str, simulator: Simulator | None = None,
 def started(folder: Path, env: Mapping[str, str]) -> Iterator[Served]:
     """A server with this environment, ended at the end."""
     port, log = free_port(), folder / "serve.log"
-    with log.open("wb") as out:
-        command = [sys.executable, "-m", "modelsync", "serve", "--port", str(port)]
-        process = subprocess.Popen(command, cwd=folder, env=dict(env), stdout=out, stderr=out)
+    process = support_process.start(env, folder, ["serve", "--port", str(port)], log, log)
     served = Served(process, f"http://127.0.0.1:{port}", log)
     try:
         _wait(served)
@@ -88,16 +86,12 @@ def started(folder: Path, env: Mapping[str, str]) -> Iterator[Served]:
     finally:
         served.close()
         process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        support_process.code_of(process, 20)
 
 
 def _wait(served: Served) -> None:
     ends_at = time.monotonic() + 60
-    while time.monotonic() < ends_at and served.process.poll() is None:
+    while time.monotonic() < ends_at and served.process.exitcode is None:
         with contextlib.suppress(httpx2.TransportError):
             if served.client.get("/health/live").status_code == 200:
                 return

@@ -1,14 +1,17 @@
-"""Running modelsync as a user does: as a process of its own."""
+"""Running modelsync as a user does: as a process of its own, in a clean environment."""
 
 import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from modelsync.registry import all_providers
 from modelsync.simulator.server import Simulator
+from support_process import code_of, start
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,13 +25,21 @@ def environment(folder: Path, simulator: Simulator | None = None, **more: str) -
     return env | more
 
 
-def run(folder: Path, *arguments: str, env: dict[str, str], script: bool = False) -> "subprocess.CompletedProcess[str]":
-    """`modelsync <arguments>` (or scripts/sync_models.py) in `folder`."""
-    command = [sys.executable, str(ROOT / "scripts" / "sync_models.py")] if script else [sys.executable, "-m", "modelsync"]
-    return subprocess.run([*command, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
+def run(folder: Path, *arguments: str, env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    """`modelsync <arguments>` in `folder`."""
+    with tempfile.TemporaryDirectory() as printed:
+        out, err = Path(printed, "out"), Path(printed, "err")
+        code = code_of(start(env, folder, arguments, out, err))
+        return subprocess.CompletedProcess(arguments, code, *(path.read_text("utf-8") for path in (out, err)))
 
 
-def run_json(folder: Path, *arguments: str, env: dict[str, str]) -> Any:
+def run_python(folder: Path, *arguments: str, env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    """`python <arguments>` in `folder`: from the very beginning."""
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
+
+
+def run_json(folder: Path, *arguments: str, env: Mapping[str, str]) -> Any:
     """The JSON document that a command prints."""
     done = run(folder, *arguments, "--json", env=env)
     assert done.stdout, done.stderr

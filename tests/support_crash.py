@@ -1,12 +1,10 @@
 """Programs that die: commands as processes that end at a chosen moment, and what a catalog may look like afterwards.
 
-The processes are forked off a server that has everything imported, so that a thousand deaths are affordable. The moments are found in
-the database drivers and set by the system's own limits; nothing of modelsync is replaced.
+The moments are found in the database drivers and set by the system's own limits; nothing of modelsync is replaced.
 """
 
 import functools
 import itertools
-import multiprocessing
 import os
 import resource
 import signal
@@ -15,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,68 +21,21 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.rows import dict_row
 
+import support_process
 import support_sync
-from modelsync import cli
 from modelsync.registry import all_providers
 from modelsync.store import History, Store
 
-SOURCE = str(Path(cli.__file__).parents[2])
-TESTS = str(Path(__file__).parent)
 DIED = 9
 LONG_AGO = "2020-01-01T00:00:00.000000Z"
 
 # Processes
 
-LOADED_WHEN_NEEDED = (
-    *("modelsync.cli.sync", "modelsync.cli.database", "alembic.command", "alembic.config"),
-    *("httpcore2", "anyio._backends._asyncio"),
-)
-"""What the commands import only once they run; the server has it before it forks."""
-
-
-@functools.cache
-def _forking() -> Any:
-    """Start the server that children are forked from."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["support_crash", *LOADED_WHEN_NEEDED])
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([SOURCE, TESTS])
-    try:
-        forkserver.ensure_running()
-    finally:
-        os.environ.pop("PYTHONPATH")
-        os.environ.update({"PYTHONPATH": before} if before else {})
-    return context
-
 
 def start(values: Mapping[str, str], folder: Path, *arguments: str, first: Callable[[], None] | None = None) -> ForkServerProcess:
     """`modelsync <arguments>` as a process of its own; `first` is called in it before. What it prints goes to `output` in the folder."""
-    process: ForkServerProcess = _forking().Process(target=_command, args=(dict(values), folder, arguments, first), daemon=True)
-    process.start()
-    return process
-
-
-def _command(values: dict[str, str], folder: Path, arguments: tuple[str, ...], first: Callable[[], None] | None) -> None:
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(values, HOME=str(folder))
-    if "TZ" in values:
-        time.tzset()
-    output = os.open(folder / "output", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    if first:
-        first()
-    raise SystemExit(cli.run(list(arguments)))
-
-
-def code_of(process: ForkServerProcess, seconds: float = 120.0) -> int:
-    """How a process ended; a negative number is the signal that ended it."""
-    process.join(seconds)
-    if process.exitcode is None:
-        process.kill()
-    assert process.exitcode is not None, "it did not end"
-    return process.exitcode
+    output = folder / "output"
+    return support_process.start({**values, "HOME": str(folder)}, folder, arguments, output, output, first)
 
 
 def output(folder: Path) -> str:

@@ -11,7 +11,8 @@ import pytest
 
 import support_crash
 from modelsync.simulator.server import Simulator
-from support_crash import code_of, output, start
+from support_crash import output, start
+from support_process import code_of
 from support_sync import changes_of, environment, execute, models_of, program, query, table
 
 SLUG = "openrouter"

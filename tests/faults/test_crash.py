@@ -16,8 +16,10 @@ import pytest
 
 import postgres
 import support_crash
+import support_process
 from modelsync.simulator.server import Simulator
-from support_crash import DIED, LOGS, Rows, code_of, look, marks, output, start, statuses, timeless, until, verdict
+from support_crash import DIED, LOGS, Rows, look, marks, output, start, statuses, timeless, until, verdict
+from support_process import code_of
 from support_soak import note_figures
 from support_sync import changes_of, environment, models_of, program, query, table
 
@@ -164,7 +166,7 @@ def test_c01_i10_i11_kill_at_a_thousand_random_instants(simulator: Simulator, da
 @contextlib.contextmanager
 def syncing(values: dict[str, str], database_url: str, folder: Path, *slugs: str) -> Iterator["subprocess.Popen[str]"]:
     """A running `python -m modelsync sync`, which does not outlive the block."""
-    env = {**values, "PATH": os.environ["PATH"], "PYTHONPATH": support_crash.SOURCE, "HOME": str(folder)}
+    env = {**values, "PATH": os.environ["PATH"], "PYTHONPATH": support_process.SOURCE, "HOME": str(folder)}
     command = [sys.executable, "-m", "modelsync", "sync", "--database", database_url, "--providers", *slugs]
     with subprocess.Popen(command, env=env, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:

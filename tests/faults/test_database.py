@@ -19,7 +19,8 @@ import postgres
 import support_crash
 from modelsync.simulator.server import Simulator
 from modelsync.store import Schema
-from support_crash import DIED, code_of, output, start, statuses, until
+from support_crash import DIED, output, start, statuses, until
+from support_process import code_of
 from support_store import upgraded_to
 from support_sync import changes_of, environment, everything, execute, program, query, sqlite_path, table
 

@@ -17,6 +17,7 @@ from modelsync.registry import all_providers
 from modelsync.simulator.server import Simulator
 from support_api import ADMIN, AS_ADMIN, Served, serving
 from support_cli import environment, run
+from support_process import code_of
 from support_sync import everything, models_of, query, table
 
 MIB = 1024 * 1024
@@ -280,8 +281,8 @@ def test_c02_i10_a_signal_ends_the_server_and_the_sync_that_was_under_way(simula
         waiting.start()
         until(lambda: simulator.requests("near"))
         began = time.monotonic()
-        served.process.send_signal(signal.SIGTERM)
-        served.process.wait(10)
+        served.process.terminate()
+        assert code_of(served.process, 10) == -signal.SIGTERM
         assert time.monotonic() - began < 10
         waiting.join(10)
         log = served.log.read_text("utf-8")

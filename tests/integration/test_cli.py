@@ -17,7 +17,9 @@ import pytest
 
 from modelsync.registry import all_providers
 from modelsync.simulator.server import Simulator
-from support_cli import environment, run, run_json
+from support_cli import ROOT, environment, run, run_json, run_python
+
+SCRIPT = str(ROOT / "scripts" / "sync_models.py")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def simulator(shared: Simulator) -> Simulator:
 
 
 def test_a_sync_ends_in_a_table_with_a_row_per_provider(simulator: Simulator, tmp_path: Path):
-    done = run(tmp_path, "sync", env=environment(tmp_path, simulator))
+    done = run_python(tmp_path, "-m", "modelsync", "sync", env=environment(tmp_path, simulator))
     assert done.returncode == 4, done.stdout + done.stderr  # Helicone's registry lists a price of $20,000 per 1M tokens
     table = [line.split() for line in done.stdout.splitlines() if re.match(r"[✓◐] \S+ +\d", line)]
     assert [row[1] for row in table] == list(all_providers())
@@ -57,11 +59,11 @@ def test_json_is_one_document_on_stdout_and_nothing_else(simulator: Simulator, t
 
 def test_the_script_takes_the_same_options_and_a_dry_run_leaves_the_file_as_it_was(simulator: Simulator, tmp_path: Path):
     env = environment(tmp_path, simulator)
-    assert run(tmp_path, "--providers", "openrouter", "deepinfra", env=env, script=True).returncode == 0
+    assert run_python(tmp_path, SCRIPT, "--providers", "openrouter", "deepinfra", env=env).returncode == 0
     file = tmp_path / "modelsync.db"
     before = hashlib.sha256(file.read_bytes()).hexdigest()
     simulator.set_day(1)
-    done = run(tmp_path, "--providers", "openrouter", "deepinfra", "--dry-run", "--verbose", env=env, script=True)
+    done = run_python(tmp_path, SCRIPT, "--providers", "openrouter", "deepinfra", "--dry-run", "--verbose", env=env)
     assert done.returncode == 0, done.stderr
     assert hashlib.sha256(file.read_bytes()).hexdigest() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["modelsync.db"]

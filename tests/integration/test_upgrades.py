@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,9 @@ def kept_out(database_url: str) -> Iterator[Callable[["list[subprocess.Popen[str
         file.execute("BEGIN IMMEDIATE")
 
         def has_it_open(process: "subprocess.Popen[str]") -> bool:
-            folder = Path(f"/proc/{process.pid}/fd")
-            return any(os.path.realpath(link) == str(path) for link in folder.iterdir()) if folder.exists() else False
+            with suppress(FileNotFoundError):  # files are closed, and processes end, while one looks
+                return any(os.readlink(link) == str(path) for link in Path(f"/proc/{process.pid}/fd").iterdir())
+            return False
 
         yield lambda processes: until(lambda: all(has_it_open(process) for process in processes))
         file.execute("ROLLBACK")
