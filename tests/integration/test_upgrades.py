@@ -1,6 +1,5 @@
 """Two programs that upgrade one database at the same time, and programs older than their database, as real processes."""
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -44,7 +43,7 @@ def kept_out(database_url: str) -> Iterator[Callable[["list[subprocess.Popen[str
 
         def has_it_open(process: "subprocess.Popen[str]") -> bool:
             with suppress(FileNotFoundError):  # files are closed, and processes end, while one looks
-                return any(os.readlink(link) == str(path) for link in Path(f"/proc/{process.pid}/fd").iterdir())
+                return any(link.readlink() == path for link in Path(f"/proc/{process.pid}/fd").iterdir())
             return False
 
         yield lambda processes: until(lambda: all(has_it_open(process) for process in processes))
