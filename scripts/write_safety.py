@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support_promises import COMING, FAULTS, MUST_BE_ZERO, OPEN, PROMISES, Shown, collected, shown_by  # noqa: E402
+from support_promises import COMING, FAULTS, MUST_BE_ZERO, OPEN, PROMISES, Shown, shown_by, written  # noqa: E402
 
 PAGE, FIGURES = ROOT / "docs" / "safety.md", ROOT / "docs" / "soak.json"
 
@@ -76,7 +76,7 @@ def main() -> int:
     if wrong := broken(figures):
         sys.stderr.write("\n".join(["These must be 0:", *wrong, ""]))
         return 1
-    text = page(shown_by(collected()), figures)
+    text = page(shown_by(written()), figures)
     if chosen.check:
         fresh = PAGE.exists() and PAGE.read_text("utf-8") == text
         sys.stderr.write("" if fresh else "docs/safety.md is stale: run scripts/write_safety.py\n")

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import functools
+import ssl
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -14,7 +16,7 @@ from modelsync import logs, registry, running, sync
 from modelsync import settings as settings_module
 from modelsync.archive import Archive
 from modelsync.errors import DatabaseError, Failure, ModelsyncError, UsageError
-from modelsync.fetch import Fetched, Fetcher, KeyCredential, NeedsKey, Unfollowed
+from modelsync.fetch import Fetched, Fetcher, KeyCredential, NeedsKey, Unfollowed, authorities
 from modelsync.provider import Provider
 from modelsync.reading import Listing, read
 from modelsync.report import ProviderResult, Report
@@ -47,7 +49,11 @@ class App:
 
     def fetcher(self) -> Fetcher:
         """A client towards providers, with this program's keys, limits and origins."""
-        return Fetcher(self.settings.limits, self.settings.origins, self.settings.credentials)
+        return Fetcher(self.settings.limits, self.settings.origins, self.settings.credentials, self._trusted)
+
+    @functools.cached_property
+    def _trusted(self) -> ssl.SSLContext:
+        return authorities()
 
     def archive(self) -> Archive | None:
         """Where answers are kept; None when they are not."""

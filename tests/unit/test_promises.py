@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from support_promises import FAULTS, OPEN, PROMISES, ROOT, collected, ids_of, shown_by
+from support_promises import FAULTS, OPEN, PROMISES, ROOT, ids_of, shown_by, written
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def script():
 
 @pytest.fixture(scope="module")
 def shown():
-    return shown_by(collected())
+    return shown_by(written())
 
 
 def test_every_promise_has_a_test_that_carries_its_number(shown):

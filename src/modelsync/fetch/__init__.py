@@ -1,6 +1,6 @@
 """The only HTTP client towards providers."""
 
-from modelsync.fetch.client import Fetcher
+from modelsync.fetch.client import Fetcher, authorities
 from modelsync.fetch.credentials import Credential, GoogleCredential, KeyCredential
 from modelsync.fetch.origins import Origins
 from modelsync.fetch.results import Fetched, FetchResult, Limits, NeedsKey, Unfollowed, Unmodified, Validators
@@ -18,4 +18,5 @@ __all__ = [
     "Unfollowed",
     "Unmodified",
     "Validators",
+    "authorities",
 ]
