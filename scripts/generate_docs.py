@@ -154,11 +154,14 @@ def index_line(index: sa.Index) -> str:
     condition = index.dialect_options["postgresql"]["where"]
     only = "" if condition is None else f", only where `{condition}`"
     names = ", ".join(f"`{column.name}`" for column in index.columns)
-    return f"index `{index.name}`: {names}{only}{' (Postgres)' if index.name in OF_POSTGRES else ''}"
+    return f"index `{index.name}`: {names}{only}{ONLY_IN.get(str(index.name), '')}"
 
 
-OF_POSTGRES = {"ix_models_pricing_prompt", "ix_models_pricing_completion"}
-"""SQLite has these over the prices as numbers: see the top of the page."""
+ONLY_IN = {
+    **dict.fromkeys(("ix_models_pricing_prompt", "ix_models_pricing_completion", "ix_models_is_active"), " (Postgres)"),
+    "ix_models_listed": " (SQLite)",
+}
+"""SQLite has those of prices over the prices as numbers: see the top of the page."""
 
 
 # The REST API

@@ -121,6 +121,13 @@ providers = sa.Table(
     sa.Column("updated_at", UtcTime, nullable=False),
 )
 
+LISTED = (
+    *("provider_id", "provider_model_id", "is_active", "status", "model_name", "context_length", "pricing_prompt", "pricing_completion"),
+    *("modality", "input_modalities", "output_modalities", "updated_at", "supports_streaming", "supports_function_calling"),
+    *("supports_vision", "supports_reasoning", "supports_structured_output"),
+)
+"""Everything that models are chosen and sorted by: a tenth of a row. Postgres takes no index entries as long as names may be."""
+
 models = sa.Table(
     "models",
     metadata,
@@ -155,8 +162,9 @@ models = sa.Table(
     sa.UniqueConstraint("provider_id", "provider_model_id"),
     # Reading all hashes of one provider never touches the rows themselves.
     sa.Index("ix_models_hashes", "provider_id", "provider_model_id", "content_hash"),
-    # Counting what is active, and paging through it, reads no row.
-    sa.Index("ix_models_is_active", "is_active", "provider_id", "provider_model_id"),
+    # Counting what is active reads no row; nor does, in SQLite, anything that models are chosen and sorted by.
+    sa.Index("ix_models_is_active", "is_active", "provider_id", "provider_model_id").ddl_if(dialect="postgresql"),
+    sa.Index("ix_models_listed", *LISTED).ddl_if(dialect="sqlite"),
     sa.Index("ix_models_pricing_prompt", "pricing_prompt").ddl_if(dialect="postgresql"),
     sa.Index("ix_models_pricing_completion", "pricing_completion").ddl_if(dialect="postgresql"),
     sa.Index(

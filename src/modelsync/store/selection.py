@@ -46,7 +46,7 @@ class ModelFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 def conditions(wanted: ModelFilter, dialect: str) -> list[sa.ColumnElement[bool]]:
     """The filter as SQL, over models joined with their providers."""
-    price = prompt_price(dialect)
+    price = PROMPT_PRICE
     chosen: list[tuple[object, Callable[[], sa.ColumnElement[bool]]]] = [
         (wanted.providers or None, lambda: column.provider_id.in_(sa.select(providers.c.id).where(providers.c.slug.in_(wanted.providers)))),
         (wanted.provider_id, lambda: column.provider_id == wanted.provider_id),
@@ -81,11 +81,8 @@ def _lists(names: sa.ColumnElement[Any], name: str, dialect: str) -> sa.ColumnEl
     return sa.exists(sa.select(sa.literal(1)).select_from(each).where(each.c.value == name))
 
 
-def prompt_price(dialect: str) -> sa.ColumnElement[Any]:
-    """The prompt price as a number that compares."""
-    if dialect == "sqlite":
-        return sa.literal_column("models.pricing_prompt_real", sa.Float)
-    return sa.cast(column.pricing_prompt, sa.Float)
+PROMPT_PRICE = sa.cast(column.pricing_prompt, sa.Float)
+"""The prompt price as a number that compares."""
 
 
 def per_token(price: float) -> Decimal:
@@ -160,11 +157,22 @@ def sort_keys(order: Order, dialect: str) -> list[sa.ColumnElement[Any]]:
     keys: Mapping[str, Sequence[sa.ColumnElement[Any]]] = {
         "provider": (providers.c.slug, column.provider_model_id),
         "name": (name,),
-        "price": (prompt_price(dialect),),
+        "price": (PROMPT_PRICE,),
         "context": (column.context_length,),
         "changed": (changed,),
     }
     return [*keys[order.by], column.id]
+
+
+def listed(order: Order, dialect: str) -> sa.Select[tuple[int]]:
+    """The ids of all models, with what the order's keys are made of."""
+    if order.by != "provider":
+        return sa.select(column.id)
+    if dialect == "postgresql":
+        return sa.select(column.id).join(providers, providers.c.id == column.provider_id)
+    # By itself SQLite looks up the provider of each model, and sorts. With `+ 0` it cannot: it goes through the providers by slug and
+    # through each one's models by id, and stops when the page is full.
+    return sa.select(column.id).join(providers, providers.c.id + 0 == column.provider_id)
 
 
 def ordering(order: Order, dialect: str) -> list[sa.ColumnElement[Any]]:

@@ -89,7 +89,7 @@ class Serving:
         at = selection.cursor(cursor, order) if cursor else None
         limit, ordering = wanted.limit or 0, selection.ordering(order, dialect)
         # The order is found over narrow rows, and only those of the page are read whole.
-        ids = sa.select(models.c.id).select_from(_joined()).where(*where, *([selection.after(at, order, dialect)] if at else []))
+        ids = selection.listed(order, dialect).where(*where, *([selection.after(at, order, dialect)] if at else []))
         ids = ids.order_by(*ordering).limit(limit + 1).offset(0 if at else offset)
         keys = [key.label(f"key_{number}") for number, key in enumerate(selection.sort_keys(order, dialect))]
         page = self._select(*keys).where(models.c.id.in_(ids.subquery().select())).order_by(*ordering)
