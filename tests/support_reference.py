@@ -374,7 +374,7 @@ class Reference:
         shown = part.shown()
         for row_id, entry in part.models.items():
             then = part.after[run_id].get(row_id)
-            if then == shown[row_id]:
+            if _is_back(then, shown[row_id]):
                 continue
             self._end_pins(part, [row_id])
             pins = part.pins[row_id]
@@ -394,3 +394,11 @@ class Reference:
 
     def remember(self, slug: str, run_id: int) -> None:
         self.parts[slug].after[run_id] = {row_id: dict(row) for row_id, row in self.parts[slug].shown().items()}
+
+
+def _is_back(then: Row | None, now: Row) -> bool:
+    """Whether a rollback has nothing to do about a row: absence is left as it is, and what came later is retired already."""
+    if then is None:
+        return now["status"] == "retired" and not now["is_active"]
+    statuses = (then["status"], now["status"])
+    return {**then, "status": None} == {**now, "status": None} and (statuses[0] == statuses[1] or "retired" not in statuses)

@@ -264,6 +264,20 @@ def test_rollback_is_a_new_change_that_brings_back_an_earlier_run(database_url: 
         assert [change["kind"] for change in changes_of(database_url, SLUG, run_id=5)] == ["updated", "revived", "retired"]
 
 
+def test_rollback_leaves_alone_what_is_as_it_was_and_what_is_only_missing(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("a", 1), dollars("b", 2))
+        sync(store, dollars("a", 4), dollars("c", 3))  # b is missing
+        sync(store, dollars("a", 4))  # and c, which came later
+        before = {name: row(database_url, name) for name in "abc"}
+        assert [before[name]["status"] for name in "abc"] == ["active", "missing", "missing"]
+        assert rollback(store, SLUG, 1, ADA) == (4, 2)
+        assert (row(database_url, "a")["pricing_prompt"], row(database_url, "c")["status"]) == (D("0.000001"), "retired")
+        assert row(database_url, "b") == before["b"]
+        assert thaw(store, SLUG, ADA)
+        assert rollback(store, SLUG, 1, ADA) == (None, 0)
+
+
 def test_a_frozen_provider_is_left_alone_until_it_is_thawed(simulator: Simulator, database_url: str, tmp_path: Path):
     modelsync = program(settings(simulator), database_url, tmp_path)
     first = modelsync.sync(["groq"]).run_id

@@ -29,10 +29,11 @@ def rollback(store: Store, slug: str, run_id: int, person: Person) -> tuple[int 
     with acting(store, slug, person) as act:
         now = _present(act)
         then = undone(now, _changes_after(act, run_id))
+        wanted = {key: _wanted(past, then.get(key)) for key, past in now.items()}
         standing = pins.standing(act.connection, slug, act.now)
-        differing = [key for key in now if now[key] != then.get(key)]
+        differing = [key for key in now if now[key] != wanted[key]]
         full = act.models(row_id for _, row_id in differing)
-        changes = [_back(full[key[1]], then.get(key), standing.get(key[1], ())) for key in differing]
+        changes = [_back(full[key[1]], wanted[key], standing.get(key[1], ())) for key in differing]
         act.note("rollback", f"to run {run_id}")
         new_run = act.apply("rollback", changes)
         _freeze(act, f"rolled back to run {run_id}: {person.reason}")
@@ -85,21 +86,26 @@ def _changes_after(act: Act, run_id: int) -> list[Recorded]:
     return [Recorded(act.slug, row["provider_model_id"], row["kind"], row["fields"]) for row in act.connection.execute(query).mappings()]
 
 
-def _back(before: StoredModel, then: Past | None, kept: tuple[Pin, ...]) -> Change:
-    """One model back to what it was; one that was not there yet is retired."""
-    row_id, gone = before.model.id, then is None or then.status == "retired"
-    target = msgspec.structs.replace(before.believed, available=False) if then is None else _model(then.facts, before.believed)
+def _wanted(now: Past, then: Past | None) -> Past:
+    """What a model is to be: what it was. One that was not there yet is retired; whether one is missing only syncs find out."""
+    if then is None:
+        return msgspec.structs.replace(now, status="retired", facts={**now.facts, "is_active": False})
+    listed = "missing" if now.status == "missing" else "active"
+    return then if then.status == "retired" else msgspec.structs.replace(then, status=listed)
+
+
+def _back(before: StoredModel, wanted: Past, kept: tuple[Pin, ...]) -> Change:
+    """One model back to what it was."""
+    target = _model(wanted.facts, before.believed)
     target = pinned(target, [Pin(pin.field, value_of(before.believed, pin.field)) for pin in kept])
-    kind, fields = _way(before.status, gone=gone)
-    return Change(kind, row_id, target, NOT_READ, fields, before=before)
+    kind, fields = _way(before.status, wanted.status)
+    return Change(kind, before.model.id, target, NOT_READ, fields, before=before)
 
 
-def _way(status: str, *, gone: bool) -> tuple[Kind, tuple[FieldChange, ...]]:
-    if gone == (status == "retired"):
+def _way(now: str, wanted: str) -> tuple[Kind, tuple[FieldChange, ...]]:
+    if now == wanted:
         return Kind.UPDATED, ()
-    if gone:
-        return Kind.RETIRED, (FieldChange("status", status, "retired"),)
-    return Kind.REVIVED, (FieldChange("status", "retired", "active"),)
+    return Kind.RETIRED if wanted == "retired" else Kind.REVIVED, (FieldChange("status", now, wanted),)
 
 
 _COLUMNS = {column: name for name, column in PRICE_COLUMNS.items()}
