@@ -306,6 +306,7 @@ def test_i10_many_at_once_are_all_there_or_none_is(served: Served, database_url:
     bad: list[tuple[Any, int, str]] = [
         ({"provider": "near", "provider_model_id": "x", "pricing_prompt": "5"}, 400, "pricing_prompt"),
         ({"provider": "near", "provider_model_id": "x", "nosuch": 1}, 400, "nosuch"),
+        ({"provider": "near", "provider_model_id": "x", "reason": "mine"}, 400, "reason"),
         ({"provider": "groq", "provider_model_id": "x"}, 404, "groq"),
         ({"provider_id": 999, "provider_model_id": "x"}, 404, "999"),
         ({"provider_model_id": "x"}, 400, "Say which provider"),

@@ -121,29 +121,40 @@ def _say_the_fields(schema: dict[str, Any]) -> None:
     schema |= {**fields, "properties": schema["properties"] | fields["properties"], "additionalProperties": False}
 
 
-class ModelFacts(Body):
+class Fields(Body):
     """Fields of a model as an operator wants them."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_say_the_fields)
-    reason: Reason = "over the API"
 
     def pins(self) -> list[Pin]:
         """The fields as pins. UsageError for one that cannot be pinned, or has no such value."""
         return pins_of(self.__pydantic_extra__ or {})
 
 
-class NewModel(ModelFacts):
-    """A model that its provider does not list."""
+class ModelFacts(Fields):
+    """Fields of a model as an operator wants them, and why."""
+
+    reason: Reason = "over the API"
+
+
+class NamedModel(Fields):
+    """A model by its provider and its id there."""
 
     provider_id: Number | None = None
     provider: Slug | None = None
     provider_model_id: ModelId
 
 
-class Bulk(Body):
-    """Models to create or to change; all of them, or none."""
+class NewModel(NamedModel):
+    """A model that its provider does not list."""
 
-    models: Annotated[list[NewModel], Field(min_length=1, max_length=MOST)]
+    reason: Reason = "over the API"
+
+
+class Bulk(Body):
+    """Models to create or to change; all of them, or none, and for one reason."""
+
+    models: Annotated[list[NamedModel], Field(min_length=1, max_length=MOST)]
     reason: Reason = "over the API"
 
 

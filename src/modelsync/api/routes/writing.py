@@ -6,7 +6,7 @@ from starlette.responses import Response
 from modelsync.api import shapes
 from modelsync.api.answers import error, said, stamp
 from modelsync.api.asked import Id
-from modelsync.api.bodies import Bulk, ModelFacts, NewModel
+from modelsync.api.bodies import Bulk, ModelFacts, NamedModel, NewModel
 from modelsync.api.documented import answers
 from modelsync.api.routes.common import Server, person
 from modelsync.api.service import Service
@@ -26,7 +26,7 @@ async def _named(server: Service, model_id: int) -> tuple[str, str]:
     return row["provider"], row["provider_model_id"]
 
 
-async def _slug(server: Service, body: NewModel) -> str:
+async def _slug(server: Service, body: NamedModel) -> str:
     if (body.provider is None) == (body.provider_id is None):
         raise UsageError("Say which provider: provider or provider_id", "GET /providers lists them")
     if body.provider is not None:
