@@ -1,11 +1,17 @@
-"""What answers look like: the schema in OpenAPI is made of these. Prices are texts with exact digits, in USD per token; times are UTC."""
+"""What answers look like: the schema in OpenAPI is made of these. Prices are texts with exact digits; times are UTC."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-Price = str | None
+_Said = msgspec.Meta
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+"""With a zone, as `format: date-time` is."""
+PerToken = Annotated[str | None, _Said(description="USD per token.")]
+Tokens = Annotated[int | None, _Said(description="Tokens.")]
+Stated = Annotated[bool | None, _Said(description="null where the provider does not say.")]
+Document = Annotated[dict[str, Any], _Said(description="What the provider says beside that, as it says it.")]
 
 
 class Error(msgspec.Struct, frozen=True):
@@ -17,46 +23,46 @@ class Error(msgspec.Struct, frozen=True):
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """One model. null is "not stated", everywhere; a price of "0" is stated to be free."""
 
-    provider: str
+    provider: Annotated[str, _Said(description="The provider's slug.")]
     id: int
     provider_id: int
-    provider_model_id: str
-    model_id: str
+    provider_model_id: Annotated[str, _Said(description="The id to call it by, byte for byte as the provider writes it.")]
+    model_id: Annotated[str, _Said(description="The id this catalog offers it under: the same, unless it is pinned.")]
     model_name: str | None
     description: str | None
-    context_length: int | None
-    max_output_tokens: int | None
-    modality: str | None
+    context_length: Tokens
+    max_output_tokens: Tokens
+    modality: Annotated[str | None, _Said(description="Both sides in one word: text+image->text.")]
     input_modalities: list[str] | None
     output_modalities: list[str] | None
-    pricing_prompt: Price
-    pricing_completion: Price
-    pricing_image: Price
-    pricing_request: Price
-    pricing: dict[str, Any]
-    supports_streaming: bool | None
-    supports_function_calling: bool | None
-    supports_vision: bool | None
-    supports_reasoning: bool | None
-    supports_structured_output: bool | None
-    is_active: bool
-    status: str
-    missing_since: datetime | None
-    released_at: datetime | None
-    expires_at: datetime | None
+    pricing_prompt: PerToken
+    pricing_completion: PerToken
+    pricing_image: Annotated[str | None, _Said(description="USD per image.")]
+    pricing_request: Annotated[str | None, _Said(description="USD per request.")]
+    pricing: Annotated[dict[str, Any], _Said(description="The whole price: these, and those that have no field of their own.")]
+    supports_streaming: Stated
+    supports_function_calling: Stated
+    supports_vision: Stated
+    supports_reasoning: Stated
+    supports_structured_output: Stated
+    is_active: Annotated[bool, _Said(description="Whether it can be called, as far as its provider or an operator says.")]
+    status: Annotated[str, _Said(description="active; missing while the last complete listings lacked it; retired after long enough.")]
+    missing_since: Time | None
+    released_at: Time | None
+    expires_at: Time | None
     hugging_face_id: str | None
     content_hash: str
-    metadata: dict[str, Any]
-    first_seen_at: datetime
-    created_at: datetime
-    updated_at: datetime
+    metadata: Document
+    first_seen_at: Time
+    created_at: Time
+    updated_at: Time
 
 
 class Fresh(msgspec.Struct, frozen=True, kw_only=True):
     """Of which state of the catalog an answer is; `as_of` is the time of the last successful sync."""
 
     revision: int
-    as_of: datetime | None
+    as_of: Time | None
 
 
 class Paged(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +89,7 @@ class ModelPage(Paged, frozen=True, kw_only=True):
     data: list[Model]
     next_cursor: str | None
     revision: int
-    as_of: datetime | None
+    as_of: Time | None
     units: Units
 
 
@@ -91,7 +97,7 @@ class OneModel(Model, frozen=True, kw_only=True):
     """One model, and how fresh that is."""
 
     revision: int
-    as_of: datetime | None
+    as_of: Time | None
 
 
 class ModelStats(Fresh, frozen=True, kw_only=True):
@@ -131,8 +137,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     health_status: str
     health_pinned: bool
     metadata: dict[str, Any]
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
     model_count: int
 
 
@@ -141,14 +147,14 @@ class ProviderPage(Paged, frozen=True, kw_only=True):
 
     data: list[Provider]
     revision: int
-    as_of: datetime | None
+    as_of: Time | None
 
 
 class OneProvider(Provider, frozen=True, kw_only=True):
     """One provider, and how fresh that is."""
 
     revision: int
-    as_of: datetime | None
+    as_of: Time | None
 
 
 class ProviderStats(Fresh, frozen=True, kw_only=True):
@@ -213,13 +219,13 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     """How far a provider's part of the catalog is of now. Ages are in seconds."""
 
     provider: str
-    last_success_at: datetime | None
+    last_success_at: Time | None
     age_seconds: float | None
     state: str
     models: int
     held: int
     error: str | None
-    frozen_at: datetime | None
+    frozen_at: Time | None
     frozen_reason: str | None
     drift: list[dict[str, Any]]
 
@@ -256,11 +262,11 @@ class Run(Counts, frozen=True, kw_only=True):
     id: int
     status: str
     trigger: str
-    started_at: datetime
-    finished_at: datetime | None
+    started_at: Time
+    finished_at: Time | None
     duration_seconds: float | None
     providers_processed: int
-    heartbeat_at: datetime | None
+    heartbeat_at: Time | None
 
 
 class Result(Counts, frozen=True, kw_only=True):
@@ -272,7 +278,7 @@ class Result(Counts, frozen=True, kw_only=True):
     error: str | None
     warnings: list[str]
     duration_seconds: float
-    finished_at: datetime
+    finished_at: Time
 
 
 class Runs(Paged, frozen=True, kw_only=True):
@@ -296,7 +302,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     provider_model_id: str
     kind: str
     fields: dict[str, Any]
-    changed_at: datetime
+    changed_at: Time
     run_id: int
 
 
@@ -320,8 +326,8 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     hint: str
     ids: list[str]
     times_seen: int
-    created_at: datetime
-    last_seen_at: datetime
+    created_at: Time
+    last_seen_at: Time
     detail: Any
 
 
@@ -351,8 +357,8 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True):
     moved: bool
     author: str
     reason: str
-    created_at: datetime
-    expires_at: datetime | None
+    created_at: Time
+    expires_at: Time | None
 
 
 class Pins(msgspec.Struct, frozen=True):
@@ -397,8 +403,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 class Differences(msgspec.Struct, frozen=True, kw_only=True):
     """The catalog at two times compared."""
 
-    before: datetime
-    after: datetime
+    before: Time
+    after: Time
     models_before: int
     models_after: int
     data: list[Difference]
@@ -408,8 +414,8 @@ class Differences(msgspec.Struct, frozen=True, kw_only=True):
 class PastModels(Paged, frozen=True, kw_only=True):
     """Models as they stood at a time, in the columns that history keeps; `began_at` is when that begins."""
 
-    at: datetime
-    began_at: datetime | None
+    at: Time
+    began_at: Time | None
     data: list[dict[str, Any]]
 
 
@@ -425,7 +431,7 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody decided, when and why."""
 
     id: int
-    at: datetime
+    at: Time
     actor: str
     action: str
     target: str

@@ -29,7 +29,7 @@ def test_what_may_be_null_and_what_a_price_is_are_the_same_in_both(table: sa.Tab
         if column.name not in said:
             continue
         hint = said[column.name]
-        parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        parts = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
         assert (types.NoneType in parts) is bool(column.nullable), column.name
         if isinstance(column.type, Money):
             assert str in parts, column.name
