@@ -33,7 +33,7 @@ def tried(served: Served, folder: Path, *more: str) -> str:
         [*command, f"{served.base}/openapi.json", *key, *chosen], cwd=folder, capture_output=True, text=True, timeout=1800, check=False
     )
     log = served.log.read_text("utf-8")
-    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    assert done.returncode == 0, done.stdout[done.stdout.find("= FAILURES =") :][:8000] + done.stderr[-2000:]
     assert "Traceback" not in log, log[log.index("Traceback") :][:3000]
     return done.stdout
 

@@ -235,7 +235,8 @@ def test_next_before_leads_through_all_changes(served: Served, limit: int):
 
 
 def test_changes_that_cannot_be_asked_for(served: Served):
-    for asked in ({"limit": 0}, {"limit": 501}, {"kind": "gone"}, {"colour": "blue"}, {"since": "then"}, {"before": 0}, {"model": ""}):
+    wrong: list[dict[str, Any]] = [{"limit": 0}, {"limit": 501}, {"kind": "gone"}, {"colour": "blue"}, {"since": "then"}, {"before": 0}]
+    for asked in (*wrong, {"model": ""}, {"field": ["pricing_prompt", "context_length"]}):
         for path in ("/changes", "/changes/feed.atom", "/changes/feed.json"):
             assert served.client.get(path, params=asked).status_code == 422, (path, asked)
 

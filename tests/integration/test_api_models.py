@@ -247,6 +247,9 @@ REFUSED = [
     {"q": "a\0b"},
     {"q": "x" * 201},
     {"cursor": "x" * 6001},
+    {"q": ["alpha", "beta"]},
+    {"modality": ["text->text", "text->image"]},
+    {"limit": [1, 1]},
 ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -16,6 +16,7 @@ from starlette.routing import Route
 from modelsync import __version__
 from modelsync.api import documented, reference
 from modelsync.api.answers import error
+from modelsync.api.asked import said_once
 from modelsync.api.edge import Edge
 from modelsync.api.heads import Heads
 from modelsync.api.pages import Pages
@@ -45,6 +46,7 @@ def create(program: App, store: Store) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
+        dependencies=[Depends(said_once)],
     )
     app.state.service = service
     for routes in ROUTES:

@@ -1,9 +1,10 @@
 """What paths and queries may say, checked by pydantic. An unknown name is a mistake, not a wish to be ignored."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
-from fastapi import Path
+from fastapi import Path, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from modelsync.store import ModelFilter, Order
@@ -75,6 +76,21 @@ class Asked(BaseModel):
     """Query parameters; what is not declared is refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+async def said_once(request: Request) -> None:
+    """Refuse a parameter that comes twice where there is one: whoever says `field=a&field=b` does not mean the last of them.
+
+    Raises RequestValidationError.
+    """
+    given = request.query_params
+    if len(given) == len(given.multi_items()):
+        return
+    shapes = [parameter.field_info.annotation for parameter in request.scope["route"].dependant.query_params]
+    fields = {name: field for shape in shapes for name, field in shape.model_fields.items()}
+    for name in given:
+        if len(given.getlist(name)) > 1 and name in fields and get_origin(fields[name].annotation) is not list:
+            raise RequestValidationError([{"loc": ("query", name), "type": "repeated", "msg": "it can be given only once"}])
 
 
 class Paged(Asked):
