@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from tempfile import SpooledTemporaryFile
@@ -25,15 +26,20 @@ IN_MEMORY = 8 * 1024 * 1024
 PIECE = 256 * 1024
 
 
+OFFERED = {CSV: CSV, NDJSON: NDJSON, "application/json": None, "application/*": None, "*/*": None}
+
+
 def wanted_media(accept: str) -> str | None:
-    """CSV or NDJSON, when an Accept header names it before anything that JSON would do for."""
-    for part in accept.split(","):
-        media = part.partition(";")[0].strip().lower()
-        if media in (CSV, NDJSON):
-            return media
-        if media in ("application/json", "*/*", "application/*"):
-            return None
-    return None
+    """CSV or NDJSON, when an Accept header would rather have it than JSON (RFC 9110 12.5.1); of equal wishes the first counts."""
+    wishes = [(_quality(more), media.strip().lower()) for media, _, more in (part.partition(";") for part in accept.split(","))]
+    known = [wish for wish in wishes if wish[1] in OFFERED and wish[0] > 0]
+    return OFFERED[max(known, key=lambda wish: wish[0])[1]] if known else None
+
+
+def _quality(parameters: str) -> float:
+    """How much something is wished for, 0 to 1; what cannot be read is wished for as if nothing were said."""
+    found = re.search(r"(?:^|;)\s*q=([01](?:\.\d{0,3})?)\s*(?:;|$)", parameters, re.IGNORECASE)
+    return float(found[1]) if found else 1.0
 
 
 async def exported(request: Request, server: Service, query: ModelQuery, media: str) -> Response:

@@ -24,6 +24,12 @@ from modelsync.spreadsheet import COLUMNS, cell
         ("application/*, text/csv", None),
         ("text/plain", None),
         (",,;", None),
+        ("application/json;q=0.5, text/csv", CSV),
+        ("text/csv; charset=utf-8; Q=0.2, */*;q=0.1", CSV),
+        ("text/csv;q=0.2, application/x-ndjson;q=0.3", NDJSON),
+        ("text/csv;q=0", None),
+        ("text/csv;q=0.0, */*", None),
+        ("text/csv;q=lots", CSV),
     ],
 )
 def test_the_media_type_that_an_accept_header_asks_for(accept: str, media: str | None):
