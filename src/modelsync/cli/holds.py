@@ -13,7 +13,9 @@ from modelsync.errors import UsageError
 from modelsync.registry import select
 from modelsync.store import Catalog, Person, operators
 
+HoldNumber = Annotated[Number, Parameter(help="The numbers that `modelsync held` shows.")]
 AllOf = Annotated[Slugs, Parameter(help="Everything held of these providers.")]
+OfKind = Annotated[str | None, Parameter(help="Everything held of this kind.")]
 Words = {"confirm": "Confirmed", "reject": "Rejected"}
 Next = {
     "confirm": "Confirmed prices are live; absent models are retired once they were absent long enough.",
@@ -61,46 +63,26 @@ def held(
 
 
 def confirm(
-    *numbers: Number,
+    *numbers: HoldNumber,
     reason: Reason,
     provider: AllOf = None,
-    kind: str | None = None,
+    kind: OfKind = None,
     json: Json = False,
     database: Database = None,
 ) -> int:
-    """Accept what is held, by number, or all of a provider or a kind. It is written to the audit log.
-
-    Parameters
-    ----------
-    numbers:
-        The numbers that `modelsync held` shows.
-    provider:
-        Everything held of these providers.
-    kind:
-        Everything held of this kind.
-    """
+    """Accept what is held, by number, or all of a provider or a kind. It is written to the audit log."""
     return _decide("confirm", numbers, reason, provider, kind, json=json, database=database)
 
 
 def reject(
-    *numbers: Number,
+    *numbers: HoldNumber,
     reason: Reason,
     provider: AllOf = None,
-    kind: str | None = None,
+    kind: OfKind = None,
     json: Json = False,
     database: Database = None,
 ) -> int:
-    """Refuse what is held, by number, or all of a provider or a kind: the catalog stays as it is. It is written to the audit log.
-
-    Parameters
-    ----------
-    numbers:
-        The numbers that `modelsync held` shows.
-    provider:
-        Everything held of these providers.
-    kind:
-        Everything held of this kind.
-    """
+    """Refuse what is held, by number, or all of a provider or a kind: the catalog stays as it is. It is written to the audit log."""
     return _decide("reject", numbers, reason, provider, kind, json=json, database=database)
 
 
