@@ -250,6 +250,10 @@ REFUSED = [
     {"q": ["alpha", "beta"]},
     {"modality": ["text->text", "text->image"]},
     {"limit": [1, 1]},
+    {"limit": "1_0"},
+    {"limit": " 5"},
+    {"min_price": "1_0"},
+    {"offset": "５"},
 ]
 
 

@@ -1,5 +1,6 @@
 """What paths and queries may say, checked by pydantic. An unknown name is a mistake, not a wish to be ignored."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, get_origin
 
@@ -37,6 +38,16 @@ Cursor = Annotated[str, StringConstraints(max_length=6000)]
 ListedId = Annotated[str, Path(max_length=600, pattern=NO_CONTROLS)]
 
 
+def _written(value: Any) -> Any:
+    """A number in a query as everybody writes one: Python would also take 1_0 for ten."""
+    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?", value):
+        raise ValueError("it is no number")
+    return value
+
+
+Written = BeforeValidator(_written)
+
+
 def _whole(value: Any) -> Any:
     """1.0 is a whole number in JSON Schema."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -44,8 +55,8 @@ def _whole(value: Any) -> Any:
 
 Number = Annotated[int, Field(ge=1, le=BIGGEST), BeforeValidator(_whole)]
 
-Count = Annotated[int, Field(ge=0, le=BIGGEST)]
-Dollars = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=BIGGEST), Written]
+Dollars = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False), Written]
 
 
 def moment(text: str) -> datetime:
@@ -96,8 +107,8 @@ async def said_once(request: Request) -> None:
 class Paged(Asked):
     """A part of a list."""
 
-    limit: Annotated[int, Field(ge=1, le=MOST, description="Rows of a page.")] = PAGE
-    offset: Annotated[int, Field(ge=0, le=10_000_000, description="Rows to leave out before it.")] = 0
+    limit: Annotated[int, Field(ge=1, le=MOST, description="Rows of a page."), Written] = PAGE
+    offset: Annotated[int, Field(ge=0, le=10_000_000, description="Rows to leave out before it."), Written] = 0
 
 
 class Filters(Asked):
@@ -106,7 +117,7 @@ class Filters(Asked):
     provider: Annotated[
         list[Slug], Field(max_length=50, description="Only of these providers; repeatable.", examples=[["openrouter"]])
     ] = []
-    provider_id: Annotated[int | None, Field(ge=1, le=BIGGEST, description="Only of the provider with this number.")] = None
+    provider_id: Annotated[int | None, Field(ge=1, le=BIGGEST, description="Only of the provider with this number."), Written] = None
     q: Annotated[Text, Field(description="Words looked for in ids and names.", examples=["claude sonnet"])] = ""
     modality: Annotated[Text | None, Field(description="Exactly this one.", examples=["text+image->text"])] = None
     input_modality: Annotated[Text | None, Field(description="Takes this, among others.", examples=["image"])] = None
@@ -153,8 +164,10 @@ class ModelQuery(Filters):
         Literal["provider", "name", "price", "context", "changed"], Field(description="What is unknown comes last, both ways.")
     ] = "provider"
     order: Literal["asc", "desc"] = "asc"
-    limit: Annotated[int | None, Field(ge=1, le=MOST, description=f"Rows of a page: {PAGE} of JSON; of CSV and NDJSON all.")] = None
-    offset: Annotated[int, Field(ge=0, le=10_000_000, description="Rows to leave out before it.")] = 0
+    limit: Annotated[int | None, Field(ge=1, le=MOST, description=f"Rows of a page: {PAGE} of JSON; of CSV and NDJSON all."), Written] = (
+        None
+    )
+    offset: Annotated[int, Field(ge=0, le=10_000_000, description="Rows to leave out before it."), Written] = 0
     cursor: Annotated[Cursor | None, Field(description="next_cursor of the page before, with the same filters and order.")] = None
 
     @property
@@ -166,14 +179,14 @@ class ModelQuery(Filters):
 class StatsQuery(Asked):
     """Of which models."""
 
-    provider_id: Annotated[int | None, Field(ge=1, le=BIGGEST, description="Only its models.")] = None
+    provider_id: Annotated[int | None, Field(ge=1, le=BIGGEST, description="Only its models."), Written] = None
 
 
 class PastOfModel(Asked):
     """Which part of a model's history."""
 
-    before: Annotated[int | None, Field(ge=1, le=BIGGEST, description="next_before of the page before.")] = None
-    limit: Annotated[int, Field(ge=1, le=MOST)] = PAGE
+    before: Annotated[int | None, Field(ge=1, le=BIGGEST, description="next_before of the page before."), Written] = None
+    limit: Annotated[int, Field(ge=1, le=MOST), Written] = PAGE
 
 
 class Search(Paged):
@@ -198,8 +211,8 @@ class ChangeQuery(Asked):
     model: Annotated[ModelId | None, Field(description="Only of the model with this id.")] = None
     field: Annotated[Text | None, Field(description="Only of this field.", examples=["pricing_prompt"])] = None
     kind: Literal["added", "updated", "missing", "retired", "revived"] | None = None
-    before: Annotated[int | None, Field(ge=1, le=BIGGEST, description="next_before of the page before.")] = None
-    limit: Annotated[int, Field(ge=1, le=MOST)] = PAGE
+    before: Annotated[int | None, Field(ge=1, le=BIGGEST, description="next_before of the page before."), Written] = None
+    limit: Annotated[int, Field(ge=1, le=MOST), Written] = PAGE
 
 
 class AuditQuery(Asked):
@@ -207,7 +220,7 @@ class AuditQuery(Asked):
 
     since: Time | None = None
     actor: Text | None = None
-    limit: Annotated[int, Field(ge=1, le=MOST)] = PAGE
+    limit: Annotated[int, Field(ge=1, le=MOST), Written] = PAGE
 
 
 class RunQuery(Paged):
@@ -256,8 +269,8 @@ class AtTime(Filters):
     """Models at a time."""
 
     at: Time
-    limit: Annotated[int, Field(ge=1, le=MOST)] = PAGE
-    offset: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    limit: Annotated[int, Field(ge=1, le=MOST), Written] = PAGE
+    offset: Annotated[int, Field(ge=0, le=10_000_000), Written] = 0
 
 
 class Removal(OfModel):
