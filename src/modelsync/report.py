@@ -209,13 +209,17 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return f"{missing:,} of {known:,} models are absent over all providers; {hint}"
 
     @property
+    def prefix(self) -> str:
+        """What a message begins with."""
+        return "[DRY RUN] " if self.dry_run else ""
+
+    @property
     def message(self) -> str:
         """One sentence, with the wording users' scripts know."""
-        prefix = "[DRY RUN] " if self.dry_run else ""
         count = len(self.results)
         errors = sum(result.error is not None for result in self.results)
         total = f"Success: {count - errors}, Errors: {errors}. Total synced: {self.counts.synced} models"
-        return f"{prefix}Processed {count} provider{'s' * (count != 1)}. {total}"
+        return f"{self.prefix}Processed {count} provider{'s' * (count != 1)}. {total}"
 
 
 def run_status(results: Sequence[ProviderResult]) -> str:
@@ -293,20 +297,17 @@ def plan_line(change: Any) -> dict[str, Any]:
 def of_one(report: Report) -> dict[str, Any]:
     """A run over one provider under the field names of the REST contract."""
     (result,) = report.results
-    return {"success": result.succeeded, "message": _told(result), "details": details(report, result)}
+    return {"success": result.succeeded, "message": _told(report, result), "details": details(report, result)}
 
 
-def _told(result: ProviderResult) -> str:
+def _told(report: Report, result: ProviderResult) -> str:
+    """The sentence of the REST contract, which a dry run begins with `[DRY RUN]`; its number then is what would be synced."""
+    if not result.succeeded:
+        return f"{report.prefix}{result.slug}: {result.error}"
     counts = result.counts
+    count = counts.created + counts.updated + counts.unchanged
     numbers = f"Fetched: {counts.fetched}, Transformed: {counts.transformed}, Skipped: {counts.skipped}"
-    match result.outcome:
-        case Planned():
-            would = counts.created + counts.updated + counts.unchanged
-            return f"[DRY RUN] Would sync {would} models from {result.slug}. {numbers}"
-        case Synced() | NotModified():
-            return f"Synced {counts.synced} models from {result.slug}. {numbers}"
-        case _:
-            return f"{result.slug}: {result.error}"
+    return f"{report.prefix}Synced {count} models from {result.slug}. {numbers}"
 
 
 def document(report: Report) -> dict[str, Any]:

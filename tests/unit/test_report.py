@@ -30,6 +30,7 @@ from modelsync.report import (
     details,
     document,
     exit_code,
+    of_one,
     plain,
     run_status,
 )
@@ -284,6 +285,29 @@ def test_the_document_of_a_run():
         ],
     }
     assert [each["provider"] for each in made["details"]["results"]] == ["p0", "p1", "p2"]
+
+
+ONE = [
+    ("ok", False, "Synced 148 models from p0. Fetched: 150, Transformed: 148, Skipped: 2"),
+    (
+        NotModified(Counts(fetched=150, transformed=148, skipped=2, synced=148, unchanged=148)),
+        False,
+        "Synced 148 models from p0. Fetched: 150, Transformed: 148, Skipped: 2",
+    ),
+    (
+        Planned(Counts(fetched=150, transformed=148, skipped=2, created=3, updated=5, unchanged=140), Plan()),
+        True,
+        "[DRY RUN] Synced 148 models from p0. Fetched: 150, Transformed: 148, Skipped: 2",
+    ),
+    ("nokey", False, "p0: API key not configured (set GROQ_API_KEY)"),
+    ("nokey", True, "[DRY RUN] p0: API key not configured (set GROQ_API_KEY)"),
+]
+
+
+@pytest.mark.parametrize(("outcome", "dry_run", "message"), ONE)
+def test_the_message_of_one_provider(outcome, dry_run: bool, message: str):
+    made = of_one(report(outcome, dry_run=dry_run))
+    assert (made["message"], made["success"]) == (message, outcome != "nokey")
 
 
 def test_the_details_of_one_provider():

@@ -17,7 +17,9 @@ PAGE = 100
 MOST = 500
 """Rows of a page."""
 
-Flag = Literal["true", "false"]
+Flag = Annotated[Literal["true", "false", "True", "False"], AfterValidator(str.lower)]
+"""Python's HTTP clients write `params={"dry_run": True}` as `dry_run=True`."""
+FlagOrAll = Annotated[Literal["true", "false", "True", "False", "all"], AfterValidator(str.lower)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Lower-case letters, digits and hyphens."""
 
@@ -127,9 +129,7 @@ class Filters(Asked):
     supports_vision: Annotated[Flag | None, Field(description="Stated to take images, or not to.")] = None
     supports_reasoning: Annotated[Flag | None, Field(description="Stated to reason, or not to.")] = None
     supports_structured_output: Annotated[Flag | None, Field(description="Stated to answer in a given structure, or not to.")] = None
-    is_active: Annotated[
-        Literal["true", "false", "all"] | None, Field(description="Default true, or with a status `all`: hidden and retired models too.")
-    ] = None
+    is_active: Annotated[FlagOrAll | None, Field(description="Default true, or with a status `all`: hidden and retired models too.")] = None
     status: Annotated[Literal["active", "missing", "retired"] | None, Field(description="missing: not in the last complete lists.")] = None
     min_context: Annotated[Count | None, Field(description="Tokens.")] = None
     max_context: Annotated[Count | None, Field(description="Tokens.")] = None
