@@ -65,6 +65,10 @@ def test_i28_a_provider_is_made_changed_switched_off_and_deleted(served: Served)
     assert got(served.admin.delete(here)) == {"deleted": True, "id": made["id"]}
     refused(served.admin.delete(here), 404, f"There is no provider {made['id']}")
     assert served.client.get("/providers/slug/acme").status_code == 404
+    status = got(served.admin.get("/admin/model-sync/status"))
+    assert [each["provider"] for each in status["freshness"]] == []
+    assert 'provider="acme"' not in served.client.get("/metrics").text
+    assert "modelsync_revision 5.0" in served.client.get("/metrics").text  # which never falls
     assert acts(served) == [
         ("create provider", "acme", "we use it"),
         ("change provider", "acme metadata name site_url", "over the API"),

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from modelsync.layers import value_of
 from modelsync.money import plain
-from modelsync.store import counting, drifts, holds, migrate, pins, records, rows, selection, tickets
+from modelsync.store import counting, drifts, holds, migrate, pins, provider_rows, records, rows, selection, tickets
 from modelsync.store.schema import audit_log, models, provider_state, providers, sync_results, sync_runs, upstream_values
 from modelsync.store.selection import ModelFilter
 from modelsync.store.store import Store
@@ -67,14 +67,15 @@ class Catalog:
             if not migrate.current(connection):
                 return {}
             found: dict[str, dict[str, Any]] = {row["slug"]: dict(row) for row in connection.execute(known).mappings()}
-            now = self._store.now(connection)
-            for state in connection.execute(sa.select(provider_state)).mappings():
+            now, there = self._store.now(connection), provider_rows.there(self._store.providers)
+            for state in connection.execute(sa.select(provider_state).where(there)).mappings():
                 times = {name: state[name] for name in _OF_STATE}
                 found.setdefault(state["provider"], {"slug": state["provider"], "id": None, "is_active": True, "models": 0}).update(
                     times | {"drift": drifts.recent(state, now)}
                 )
             for slug, error in self._last_errors(connection):
-                found[slug]["last_error"] = error
+                if slug in found:
+                    found[slug]["last_error"] = error
             return found
 
     def _last_errors(self, connection: sa.Connection) -> list[tuple[str, str | None]]:

@@ -1,5 +1,6 @@
 """The rows of `providers`: made from a provider's facts, kept in step with what its models and its syncs show."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +43,15 @@ def facts(provider: Provider[Any]) -> dict[str, Any]:
         "terms_of_service_url": provider.terms_of_service_url,
         "metadata": {"docs_url": provider.docs_url, "price_unit": provider.price_unit, "verified": provider.verified},
     }
+
+
+def there(known: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Of the rows of `provider_state`, those of providers that this program knows or that are in the catalog.
+
+    The row of a deleted provider stays, because the catalog's revision is a sum over all of them and must not fall.
+    """
+    slug = provider_state.c.provider
+    return sa.or_(slug.in_(known), slug.in_(sa.select(providers.c.slug)))
 
 
 def switched_off(connection: sa.Connection, slug: str) -> bool:

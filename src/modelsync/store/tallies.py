@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from modelsync.store import records
+from modelsync.store import provider_rows, records
 from modelsync.store.schema import holds, models, provider_state, providers, sync_results, sync_runs
 from modelsync.store.store import Store
 
@@ -45,7 +45,8 @@ class Tallies:
             now = self._store.now(connection)
             status = sa.case((records.is_dead(now), "interrupted"), else_=run.status)
             runs = sa.select(status.label("status")).subquery()  # a column has this name too, so it is grouped by outside
-            states = connection.execute(sa.select(state.provider, state.failures_in_a_row, state.last_success_at, state.revision)).all()
+            there = provider_rows.there(self._store.providers)
+            states = connection.execute(sa.select(state.provider, state.failures_in_a_row, state.last_success_at).where(there)).all()
             return Tallied(
                 now=now,
                 models=_tally(connection, of_models.group_by(providers.c.slug, models.c.status)),
@@ -63,7 +64,7 @@ class Tallies:
                 durations=_tally(connection, sa.select(result.provider, result.duration_seconds).where(result.id.in_(last))),
                 failures={(row.provider,): float(row.failures_in_a_row) for row in states},
                 successes={row.provider: row.last_success_at for row in states},
-                revision=sum(row.revision for row in states),
+                revision=connection.execute(sa.select(sa.func.coalesce(sa.func.sum(state.revision), 0))).scalar_one(),
             )
 
 
