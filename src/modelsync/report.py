@@ -7,8 +7,9 @@ from typing import Any, assert_never
 import msgspec
 
 from modelsync.errors import Failure
+from modelsync.model import Model
 from modelsync.money import plain
-from modelsync.plan import Hold, Kind, Plan
+from modelsync.plan import Change, Hold, Kind, Plan, differences
 from modelsync.reading import Listing
 
 REPORT_VERSION = 1
@@ -288,9 +289,10 @@ def details(report: Report, result: ProviderResult) -> dict[str, Any]:
     }
 
 
-def plan_line(change: Any) -> dict[str, Any]:
-    """One planned change for machines."""
-    fields = {field.field: {"old": plain(field.old), "new": plain(field.new)} for field in change.fields}
+def plan_line(change: Change) -> dict[str, Any]:
+    """One planned change for machines. A new model's fields are all that is stated of it: its price is what somebody looks for."""
+    changed = differences(Model(id=change.id), change.model) if change.kind is Kind.ADDED else change.fields
+    fields = {field.field: {"old": plain(field.old), "new": plain(field.new)} for field in changed}
     return {"kind": change.kind.value, "provider_model_id": change.id, "fields": fields}
 
 

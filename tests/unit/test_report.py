@@ -367,7 +367,8 @@ def test_success_means_that_at_least_one_provider_succeeded(outcomes, success):
 def test_a_dry_run_has_no_run_and_lists_its_changes():
     fields = (FieldChange("pricing_prompt", D("5E-7"), None), FieldChange("released_at", None, datetime(2026, 3, 1, tzinfo=UTC)))
     model = Model(id="a/b", prices=Prices(prompt=D("5E-7")), metadata={"a": [1]})
-    plan = Plan((Change(Kind.UPDATED, "a/b", model, "h", fields), Change(Kind.ADDED, "c", model, "h")), unchanged=1)
+    new = Model(id="c", context_length=8192, prices=Prices(completion=D(0)))
+    plan = Plan((Change(Kind.UPDATED, "a/b", model, "h", fields), Change(Kind.ADDED, "c", new, "h")), unchanged=1)
     made = document(report(Planned(COUNTS, plan), dry_run=True))
     assert (made["details"]["run_id"], made["details"]["dry_run"]) == (None, True)
     (single,) = made["details"]["results"]
@@ -380,7 +381,14 @@ def test_a_dry_run_has_no_run_and_lists_its_changes():
                 "released_at": {"old": None, "new": "2026-03-01T00:00:00Z"},
             },
         },
-        {"kind": "added", "provider_model_id": "c", "fields": {}},
+        {
+            "kind": "added",
+            "provider_model_id": "c",
+            "fields": {
+                "context_length": {"old": None, "new": 8192},
+                "pricing_completion": {"old": None, "new": "0"},
+            },
+        },
     ]
     json.dumps(made)
 
