@@ -1,5 +1,6 @@
 """Whole syncs over real HTTP into real databases: day after day, without keys, dry, and two at once."""
 
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,7 @@ from modelsync.simulator.server import Simulator
 from modelsync.sync import Step
 from support_sync import (
     DAYS,
+    MONEY,
     SLUGS,
     TABLES,
     changes_of,
@@ -278,10 +280,25 @@ def test_i18_a_dry_run_leaves_no_trace_and_tells_what_the_sync_does(simulator: S
             for line in lines
             if line["kind"] != "updated" or line["fields"]
         }
+        there = models_of(database_url, slug)
+        for kind, row_id in told:
+            if kind == "added":  # history keeps no fields of these: their row has them
+                fields, row = told[kind, row_id], there[row_id]
+                assert {name: _fact(*fields[name]) for name in FACTS & fields.keys()} == {
+                    name: (None, row[name]) for name in FACTS if row[name] is not None
+                }, row_id
+                told[kind, row_id] = {}
         done = {(row["kind"], row["provider_model_id"]): row["fields"] for row in changes_of(database_url, slug, run_id=real.run_id)}
         assert told == done, slug
         same = ("fetched", "transformed", "skipped", "created", "updated", "unchanged", "missing")
         assert [getattr(planned.counts, name) for name in same] == [getattr(counts(real)[slug], name) for name in same], slug
+
+
+FACTS = MONEY | {"model_name", "description", "context_length", "max_output_tokens", "input_modalities", "output_modalities"}
+
+
+def _fact(old: object, new: object) -> tuple[object, object]:
+    return old, Decimal(new) if isinstance(new, str) and re.fullmatch(r"[0-9.]+", new) else new
 
 
 def _files(database_url: str) -> dict[str, bytes]:
