@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -75,10 +75,10 @@ def serving(folder: Path, database_url: str, simulator: Simulator | None = None,
 
 
 @contextlib.contextmanager
-def started(folder: Path, env: Mapping[str, str]) -> Iterator[Served]:
-    """A server with this environment, ended at the end."""
+def started(folder: Path, env: Mapping[str, str], first: Callable[[], None] | None = None) -> Iterator[Served]:
+    """A server with this environment, ended at the end; `first` is called in it before."""
     port, log = free_port(), folder / "serve.log"
-    process = support_process.start(env, folder, ["serve", "--port", str(port)], log, log)
+    process = support_process.start(env, folder, ["serve", "--port", str(port)], log, log, first)
     served = Served(process, f"http://127.0.0.1:{port}", log)
     try:
         _wait(served)

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from modelsync import logs, registry, running, sync
+from modelsync import logs, registry, running, structs, sync
 from modelsync import settings as settings_module
 from modelsync.archive import Archive
 from modelsync.errors import DatabaseError, Failure, ModelsyncError, UsageError
@@ -26,6 +26,9 @@ from modelsync.store import Catalog, Housekeeping, Store, answers, shown_address
 from modelsync.sync import Job, Watch
 
 log = structlog.get_logger("modelsync.app")
+
+registry.all_providers()
+structs.prepare()  # here, because no other thread gets past an import that is under way
 
 
 def unwatched(_slug: str, _event: sync.Step | ProviderResult) -> None:
