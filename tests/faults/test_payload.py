@@ -335,11 +335,11 @@ def test_p05_i36_pages_without_end_stop_at_the_deadline(bench: Bench) -> None:
         "fireworks": bench.serve("fireworks", endless(lambda number: tokens((f"m{number}",), f"t{number}"))),
     }
     began = time.monotonic()
-    failures = bench.failures(*served, MODELSYNC_DEADLINE="1")
-    assert 1 <= time.monotonic() - began < 5
+    failures = bench.failures(*served, MODELSYNC_DEADLINE="3")
+    assert 3 <= time.monotonic() - began < 8
     for slug, failure in failures.items():
         assert failure.kind is Kind.TRANSIENT
-        assert failure.message.endswith("within 1 s")
+        assert failure.message.endswith("within 3 s")
         assert len(served[slug].requests) > 2
 
 

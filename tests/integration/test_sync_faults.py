@@ -183,12 +183,12 @@ def test_i16_a_provider_that_is_slower_than_its_deadline_fails_alone(simulator: 
     program(values, database_url, tmp_path).sync()
     simulator.set_day(1)
     simulator.add_fault("openrouter", "delay", seconds=30)
-    report = program(values, database_url, tmp_path, MODELSYNC_DEADLINE="2").sync()
+    report = program(values, database_url, tmp_path, MODELSYNC_DEADLINE="6").sync()
 
     assert errors(report) == {
-        "openrouter": "no complete answer from openrouter.ai within 2 s. Nothing was changed; try again later, or raise MODELSYNC_DEADLINE"
+        "openrouter": "no complete answer from openrouter.ai within 6 s. Nothing was changed; try again later, or raise MODELSYNC_DEADLINE"
     }
-    assert report.seconds < 4
+    assert 6 <= report.seconds < 11  # the deadline, and five more at most
     _others_are_in_step(report, "openrouter")
 
 
