@@ -50,19 +50,21 @@ def _effective_prices(stated: Prices, known: Prices) -> Prices:
     if stated.dynamic:
         return stated
     if not stated.stated:
-        return msgspec.structs.replace(known, others=stated.others or known.others, problems=stated.problems)
+        return msgspec.structs.replace(known, others=stated.others or known.others, incomplete=stated.incomplete, problems=stated.problems)
     silent = {name: getattr(known, name) for name in PRICE_FIELDS if getattr(stated, name) is None and getattr(known, name) is not None}
     return msgspec.structs.replace(stated, **silent) if silent else stated
 
 
 _UNSTATED = Prices()
+_FOLLOWING = ("others", "incomplete")
+"""What follows the provider by itself, and is nobody's to decide."""
 
 
 def unstated(stated: Prices, believed: Prices) -> Iterable[str]:
     """The prices that are believed and not stated. What is only kept as received follows the provider by itself."""
     for name in PRICE_FIELDS:
         nothing = getattr(_UNSTATED, name)
-        if name != "others" and getattr(stated, name) == nothing != getattr(believed, name):
+        if name not in _FOLLOWING and getattr(stated, name) == nothing != getattr(believed, name):
             yield name
 
 
@@ -80,7 +82,7 @@ PRICE_COLUMNS = {"prompt": "pricing_prompt", "completion": "pricing_completion",
 """Prices that have a column of their own, and its name; the others are `pricing.…`."""
 
 _COMPOUND: Mapping[str, Any] = {"per_unit": tuple[UnitPrice, ...], "tiers": tuple[Tier, ...], "dynamic": bool}
-_PRICES = {PRICE_COLUMNS.get(name, f"pricing.{name}"): name for name in PRICE_FIELDS if name != "others"}
+_PRICES = {PRICE_COLUMNS.get(name, f"pricing.{name}"): name for name in PRICE_FIELDS if name not in _FOLLOWING}
 _FACTS = {
     "is_active" if field.name == "available" else field.name: field
     for field in msgspec.structs.fields(Model)

@@ -65,8 +65,8 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     """What a model costs. None is "not stated", 0 is "stated to be free", `dynamic` is "varies by request".
 
     Everything up to `image_output` is USD per token; `request` USD per request, `image` USD per image, `web_search` USD per search.
-    `cache_write` is the provider's default time to live (usually five minutes). `others` holds price fields this version does not
-    know, as received. `raw` (wire text and unit of each field that was read) and `problems` (why a stated price was not taken)
+    `cache_write` is the provider's default time to live (usually five minutes). `others` holds price fields that were not read, as
+    received; `incomplete` names those of them, and conditions of tiers, that a call may pay, so that the price is not the whole price. `raw` (wire text and unit of each field that was read) and `problems` (why a stated price was not taken)
     explain the values and are no part of them: they never make two prices differ. `implausible` are flat prices that are stated
     outside all bounds, by field, and `implausible_units` the other ones: they wait for a person.
     """
@@ -89,6 +89,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     tiers: tuple[Tier, ...] = ()
     dynamic: bool = False
     others: dict[str, str] = msgspec.field(default_factory=dict)
+    incomplete: tuple[str, ...] = ()
     raw: dict[str, str] = msgspec.field(default_factory=dict)
     problems: tuple[str, ...] = ()
     implausible: dict[str, Decimal] = msgspec.field(default_factory=dict)
@@ -97,7 +98,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     @property
     def stated(self) -> bool:
         """Whether the provider said anything about the price that we understood."""
-        return any(value is not None and value is not False and value != () for value in price_facts(self)[:-1])
+        return any(value is not None and value is not False and value != () for value in price_facts(self)[:-2])
 
 
 PRICE_FIELDS = Prices.__struct_fields__[:-4]
@@ -163,9 +164,12 @@ _canonical = msgspec.json.Encoder(order="deterministic")
 
 def content_hash(model: Model) -> str:
     """32 hex digits over every fact and the metadata of a model; how a price was written on the wire is no fact."""
-    facts = (*msgspec.structs.astuple(model)[:-1], *price_facts(model.prices))
-    if model.prices.implausible or model.prices.implausible_units:
-        facts = (*facts, model.prices.implausible, model.prices.implausible_units)
+    prices = model.prices
+    facts = (*msgspec.structs.astuple(model)[:-1], *price_facts(prices)[:-1])
+    if prices.incomplete:
+        facts = (*facts, prices.incomplete)
+    if prices.implausible or prices.implausible_units:
+        facts = (*facts, prices.implausible, prices.implausible_units)
     return hashlib.blake2b(_canonical.encode(facts), digest_size=16).hexdigest()
 
 

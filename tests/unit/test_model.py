@@ -31,6 +31,7 @@ PRICES = Prices(
     per_unit=(UnitPrice("second", D("0.002"), "video"),),
     tiers=(Tier(above=200_000, prompt=D("0.000002")),),
     others={"new": "1"},
+    incomplete=("surcharge",),
 )
 MODEL = Model(
     id="acme/quill",

@@ -119,8 +119,8 @@ def _model(facts: Mapping[str, Any], known: Model) -> Model:
         if name not in ("model_id", "is_active"):
             values[name] = typed(name, facts.get(name))
     for field, value in facts.items():
-        if field == "pricing.others":
-            prices["others"] = value
+        if field in ("pricing.others", "pricing.incomplete"):
+            prices[field.removeprefix("pricing.")] = value if field == "pricing.others" else tuple(value)
         elif field.startswith("pricing"):
             prices[_COLUMNS.get(field, field.removeprefix("pricing."))] = typed(field, value)
     return msgspec.structs.replace(known, **values, available=bool(facts.get("is_active")), prices=Prices(**prices))
