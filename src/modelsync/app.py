@@ -71,7 +71,8 @@ class App:
     def _job(self, provider: Provider[Any]) -> Job:
         settings = self.settings
         enabled = provider.slug in settings.enabled
-        return Job(provider, settings.options[provider.slug], settings.scope(provider), enabled, settings.rules, self.archive())
+        scope, place = settings.scope(provider), settings.place(provider)
+        return Job(provider, settings.options[provider.slug], scope, enabled, settings.rules, self.archive(), place)
 
     def sync(
         self,

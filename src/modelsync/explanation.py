@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
-from modelsync.layers import ALIAS, PINNABLE, PRICE_COLUMNS, value_of
+from modelsync.layers import ALIAS, PINNABLE, value_of
 from modelsync.model import PER_TOKEN, Model, claimed, content_hash
 from modelsync.money import Price, number, plain
 from modelsync.plan import StoredModel
+from modelsync.points import PRICE_COLUMNS
 from modelsync.provider import Provider
 
 OTHERS = "pricing.others"

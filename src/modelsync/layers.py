@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from modelsync.model import PER_TOKEN, PRICE_FIELDS, Model, Prices, Tier, UnitPrice
+from modelsync.points import DYNAMIC, PRICE_COLUMNS, changed, numbers
 
 
 class Silence(msgspec.Struct, frozen=True):
@@ -20,7 +21,7 @@ class Silence(msgspec.Struct, frozen=True):
 class Beneath(msgspec.Struct, frozen=True):
     """What lies beneath a model that is not simply what the provider said last.
 
-    `stated` is that; `believed` stands where no pin says otherwise; `silent` are the prices that are not stated any more.
+    `stated` is that; `believed` stands where no pin says otherwise; `silent` are the points of its price that are not stated any more.
     """
 
     stated: Model
@@ -51,26 +52,24 @@ def _effective_prices(stated: Prices, known: Prices) -> Prices:
         return stated
     if not stated.stated:
         return msgspec.structs.replace(known, others=stated.others or known.others, incomplete=stated.incomplete, problems=stated.problems)
-    silent = {name: getattr(known, name) for name in PRICE_FIELDS if getattr(stated, name) is None and getattr(known, name) is not None}
-    return msgspec.structs.replace(stated, **silent) if silent else stated
-
-
-_UNSTATED = Prices()
-_FOLLOWING = ("others", "incomplete")
-"""What follows the provider by itself, and is nobody's to decide."""
+    now = numbers(stated)
+    return changed(stated, {point: usd for point, usd in numbers(known).items() if point not in now}, known)
 
 
 def unstated(stated: Prices, believed: Prices) -> Iterable[str]:
-    """The prices that are believed and not stated. What is only kept as received follows the provider by itself."""
-    for name in PRICE_FIELDS:
-        nothing = getattr(_UNSTATED, name)
-        if name not in _FOLLOWING and getattr(stated, name) == nothing != getattr(believed, name):
-            yield name
+    """The points of a price that are believed and not stated, a tier's and a unit's each for itself.
+
+    What is only kept as received follows the provider by itself.
+    """
+    now = numbers(stated)
+    yield from (point for point in numbers(believed) if point not in now)
+    if believed.dynamic and not stated.dynamic:
+        yield DYNAMIC
 
 
-def without_prices(prices: Prices, names: Iterable[str]) -> Prices:
-    """The same with the named prices unknown."""
-    return msgspec.structs.replace(prices, **{name: getattr(_UNSTATED, name) for name in names})
+def without_prices(prices: Prices, points: Iterable[str]) -> Prices:
+    """The same with the prices at some points unknown."""
+    return changed(prices, dict.fromkeys(points), prices)
 
 
 # Pins
@@ -78,8 +77,8 @@ def without_prices(prices: Prices, names: Iterable[str]) -> Prices:
 ALIAS = "model_id"
 """The id under which the catalog offers a model: no fact of the provider's, and so only ever pinned."""
 
-PRICE_COLUMNS = {"prompt": "pricing_prompt", "completion": "pricing_completion", "image": "pricing_image", "request": "pricing_request"}
-"""Prices that have a column of their own, and its name; the others are `pricing.…`."""
+_FOLLOWING = ("others", "incomplete")
+"""What follows the provider by itself, and is nobody's to decide."""
 
 _COMPOUND: Mapping[str, Any] = {"per_unit": tuple[UnitPrice, ...], "tiers": tuple[Tier, ...], "dynamic": bool}
 _PRICES = {PRICE_COLUMNS.get(name, f"pricing.{name}"): name for name in PRICE_FIELDS if name not in _FOLLOWING}

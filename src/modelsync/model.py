@@ -66,9 +66,10 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
     Everything up to `image_output` is USD per token; `request` USD per request, `image` USD per image, `web_search` USD per search.
     `cache_write` is the provider's default time to live (usually five minutes). `others` holds price fields that were not read, as
-    received; `incomplete` names those of them, and conditions of tiers, that a call may pay, so that the price is not the whole price. `raw` (wire text and unit of each field that was read) and `problems` (why a stated price was not taken)
-    explain the values and are no part of them: they never make two prices differ. `implausible` are flat prices that are stated
-    outside all bounds, by field, and `implausible_units` the other ones: they wait for a person.
+    received; `incomplete` names those of them, and conditions of tiers, that a call may pay, so that the price is not the whole price.
+    `raw` (wire text and unit of each field that was read) and `problems` (why a stated price was not taken) explain the values and
+    are no part of them: they never make two prices differ. `implausible` are flat prices that are stated outside all bounds, by
+    field, and `implausible_units` the other ones: they wait for a person.
     """
 
     prompt: Decimal | None = None

@@ -1,9 +1,15 @@
 """The past, read backwards from the present: changes undone one by one, newest first."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
+
+from modelsync.layers import is_price, typed
+from modelsync.model import Prices
+from modelsync.points import DYNAMIC, PRICE_COLUMNS, numbers
 
 FACTS = (
     *("model_name", "description", "context_length", "max_output_tokens", "input_modalities", "output_modalities"),
@@ -13,7 +19,8 @@ FACTS = (
 """Columns whose history is kept, beside status and prices."""
 
 _FLAT_PRICES = {"pricing_prompt": "prompt", "pricing_completion": "completion", "pricing_image": "image", "pricing_request": "request"}
-_NO_PRICE_FACTS = ("raw", "source", "stated_at")
+_NO_PRICE_FACTS = ("raw", "source", "stated_at", "reader")
+_READER = "pricing.reader"
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -75,6 +82,8 @@ def _before(state: Past, change: Recorded) -> Past:
     for field, (old, _) in change.fields.items():
         if field == "status":
             status = old
+        elif field == _READER:
+            continue
         elif _left_out(field, old):
             facts.pop(field, None)
         else:
@@ -85,6 +94,60 @@ def _before(state: Past, change: Recorded) -> Past:
 def _left_out(field: str, value: Any) -> bool:
     """Values that are not written down: nothing, empty lists of a price document, and a price that is not dynamic."""
     return value is None or value in ([], {}) or (field == "pricing.dynamic" and value is False)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """One recorded change of a model: what started its run, when, and `{field: [old, new]}` in JSON values."""
+
+    trigger: str
+    at: datetime
+    fields: Mapping[str, tuple[Any, Any]]
+
+
+class LastPrice(msgspec.Struct, frozen=True):
+    """A number that was believed, USD per token or per its own unit, and when history tells of it last."""
+
+    usd: Decimal
+    since: datetime
+
+
+_PINNING = ("pin", "upsert", "add")
+_PRICE_NAMES = {column: name for name, column in PRICE_COLUMNS.items()}
+
+
+def last_believed(changes: Iterable[Told]) -> dict[str, LastPrice]:
+    """The last number that was believed at each point of one model's price, from its changes, oldest first.
+
+    A number that a person pinned is not believed; one that a mended reading replaced is forgotten.
+    """
+    found: dict[str, LastPrice] = {}
+    pinned: set[str] = set()
+    for change in changes:
+        corrected = _READER in change.fields
+        for field, (old, new) in change.fields.items():
+            if not is_price(field):
+                continue
+            values = _believed(change.trigger, old, new, was_pinned=field in pinned)
+            pinned = pinned | {field} if change.trigger in _PINNING else pinned - {field}
+            if corrected:
+                found = {point: last for point, last in found.items() if point not in _numbers(field, old)}
+            for value in values[-1:] if corrected else values:
+                found.update({point: LastPrice(usd, change.at) for point, usd in _numbers(field, value).items()})
+    return found
+
+
+def _believed(trigger: str, old: Any, new: Any, *, was_pinned: bool) -> tuple[Any, ...]:
+    """Which of the two values of a change were believed, and not pinned."""
+    if trigger in _PINNING:
+        return () if was_pinned else (old,)
+    return (new,) if was_pinned or trigger == "unpin" else (old, new)
+
+
+def _numbers(field: str, value: Any) -> dict[str, Decimal]:
+    if not value or field == DYNAMIC:
+        return {}
+    name = _PRICE_NAMES.get(field, field.removeprefix("pricing."))
+    return numbers(Prices(**{name: typed(field, value)}))
 
 
 class Difference(msgspec.Struct, frozen=True):

@@ -3,14 +3,16 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 
-from modelsync.layers import ALIAS, PRICE_COLUMNS, Beneath, Pin, Silence, effective, pinned, value_of
-from modelsync.model import PRICE_FIELDS, Model, claimed, price_facts
-from modelsync.money import plain
+from modelsync.holding import Hold, Refusal
+from modelsync.layers import ALIAS, Beneath, Pin, Silence, effective, pinned, value_of
+from modelsync.model import PRICE_FIELDS, Model, Prices, claimed, price_facts
+from modelsync.money import number, plain
+from modelsync.points import PRICE_COLUMNS, numbers
 from modelsync.reading import Listing
 
 
@@ -35,7 +37,8 @@ class FieldChange(msgspec.Struct, frozen=True):
 class StoredModel(msgspec.Struct, frozen=True):
     """One model as it stands in the catalog, with the times of its last real change and of its last price, and what lies beneath it.
 
-    `alias` is the id under which the catalog offers it.
+    `alias` is the id under which the catalog offers it. `last` are the prices that were believed last and do not stand now, by point;
+    `reader` is the version of the provider's module that read the price as it stands.
     """
 
     model: Model
@@ -47,11 +50,23 @@ class StoredModel(msgspec.Struct, frozen=True):
     missing_since_seq: int | None = None
     content_hash: str = ""
     alias: str = ""
+    last: Mapping[str, Decimal] = {}
+    reader: int | None = None
 
     @property
     def believed(self) -> Model:
         """The model without its pins."""
         return self.beneath.believed if self.beneath else self.model
+
+    @property
+    def stated(self) -> Model:
+        """What the provider said last."""
+        return self.beneath.stated if self.beneath else self.model
+
+    @property
+    def believed_numbers(self) -> dict[str, Decimal]:
+        """The number of every point that was believed last, whether it stands now or not."""
+        return {**self.last, **numbers(self.believed.prices)}
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -59,7 +74,8 @@ class Change(msgspec.Struct, frozen=True):
 
     `stated` is what the listing says, None when the model is not in it; `before` the model as it stands. `held` says that its price is
     not believed, `silent` which prices are not stated any more, `pinned` which fields an operator decided, `alias` under which id the
-    catalog offers it.
+    catalog offers it. `corrected` are the versions of the provider's module that read the same wire text otherwise, and `reader` that
+    which read the price as it will stand. `last`, where it is given, is what is remembered of prices believed before.
     No `fields` on an updated model means that only its metadata moved: the row is written, history is not. `updated_at` is the time of the
     last real change and `priced_at` that of the last price, where they are older than this plan.
     """
@@ -77,6 +93,9 @@ class Change(msgspec.Struct, frozen=True):
     silent: Mapping[str, Silence] = {}
     pinned: tuple[str, ...] = ()
     alias: str = ""
+    corrected: tuple[int, int] | None = None
+    reader: int | None = None
+    last: Mapping[str, Decimal] | None = None
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -84,7 +103,8 @@ class Stored(msgspec.Struct, frozen=True):
 
     `missing` were absent from the last complete listings, `due` are those of them that were absent often and long enough to be retired
     if they are absent again, `retired` those that are. `restless` are models that a sync looks at even if the provider says nothing new
-    of them: something lies beneath them. `pins` are what operators decided, by id.
+    of them: something lies beneath them. `pins` are what operators decided, by id. `version` is that of the provider's module now,
+    `read_version` the one that read the last complete listing.
     """
 
     hashes: Mapping[str, str]
@@ -94,6 +114,8 @@ class Stored(msgspec.Struct, frozen=True):
     retired: frozenset[str] = frozenset()
     restless: frozenset[str] = frozenset()
     pins: Mapping[str, tuple[Pin, ...]] = {}
+    version: int = 1
+    read_version: int | None = None
 
     @property
     def gone(self) -> frozenset[str]:
@@ -101,25 +123,14 @@ class Stored(msgspec.Struct, frozen=True):
         return self.missing | self.retired
 
 
-class Hold(msgspec.Struct, frozen=True):
-    """What waits for a person: the kind ("shrink", "price", …), what happened, what to do, and the ids it is about.
-
-    `detail` is `{field: [live, stated]}` of a held price, in JSON values; of a change of unit it holds these by id.
-    """
-
-    kind: str
-    message: str
-    hint: str
-    ids: tuple[str, ...] = ()
-    detail: Mapping[str, Any] | None = None
-
-
 class Plan(msgspec.Struct, frozen=True):
     """All changes of one provider, in the order of their ids, and how many models stay as they are.
 
     `gone` are the models of the catalog, retired ones aside, that a complete listing does not have, newly or still. With `holds` a part
-    of what the listing says is not applied; `rejected` are those of which a person has said so already; `refused` is the hold that keeps
-    all of it from being applied. `beneath` is what is to be remembered beneath models, or None where nothing lies beneath any more.
+    of what the listing says is not applied; `rejected` are decisions of persons that keep something out; `refused` is the hold that
+    keeps all of it from being applied, and `refusal` the person's word if it was rejected. `beneath` is what is to be remembered
+    beneath models, or None where nothing lies beneath any more; `last` the prices that were believed last, by model and point, or None
+    where one stands again.
     `rehashed` are models of which only the provider's words changed, and nothing that stands: a price that is held, or under a pin.
     `notices` are for people: the provider moved under a pin. `silent` says that a price is not stated any more.
     """
@@ -128,9 +139,11 @@ class Plan(msgspec.Struct, frozen=True):
     unchanged: int = 0
     gone: tuple[str, ...] = ()
     holds: tuple[Hold, ...] = ()
-    rejected: tuple[Hold, ...] = ()
+    rejected: tuple[Refusal, ...] = ()
     refused: Hold | None = None
+    refusal: Refusal | None = None
     beneath: Mapping[str, Beneath | None] = {}
+    last: Mapping[str, Mapping[str, Decimal | None]] = {}
     rehashed: tuple[Change, ...] = ()
     notices: tuple[str, ...] = ()
     silent: bool = False
@@ -150,12 +163,12 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def writes(self) -> bool:
         """Whether applying it writes any model, or anything beneath one."""
-        return bool(self.changes or self.beneath or self.rehashed)
+        return bool(self.changes or self.beneath or self.rehashed or self.last)
 
     @property
     def waits(self) -> bool:
         """Whether time alone may change what is made of the same listing."""
-        return bool(self.holds) or self.silent
+        return bool(self.holds or self.rejected) or self.silent
 
     def count(self, *kinds: Kind) -> int:
         """How many changes are of one of `kinds`."""
@@ -197,7 +210,7 @@ def make_plan(listing: Listing, stored: Stored) -> Plan:
             stated = listing.models[row_id]
             prices = claimed(stated.prices)
             model = stated if prices is stated.prices else msgspec.structs.replace(stated, prices=prices)
-            changes.append(Change(Kind.ADDED, row_id, model, digest, stated=stated))
+            changes.append(Change(Kind.ADDED, row_id, model, digest, stated=stated, reader=stored.version))
         else:
             changes.append(_changed(stored, row_id, listing.models[row_id], digest))
     gone = sorted(row_id for row_id in known if row_id not in seen and row_id not in stored.retired) if listing.complete and seen else []
@@ -224,9 +237,36 @@ def retirements(stored: Stored) -> Plan:
 
 def _changed(stored: Stored, row_id: str, model: Model, digest: str) -> Change:
     before = stored.models[row_id]
-    claims = msgspec.structs.replace(model, prices=claimed(model.prices))
     kind = Kind.REVIVED if row_id in stored.gone else Kind.UPDATED
-    return Change(kind, row_id, effective(claims, before.believed), digest, _back(stored, row_id), stated=model, before=before)
+    corrected = _corrected(stored, row_id, before, model)
+    claims = model if corrected else msgspec.structs.replace(model, prices=claimed(model.prices))
+    new = effective(claims, before.believed)
+    new = msgspec.structs.replace(new, prices=model.prices) if corrected else new
+    change = Change(kind, row_id, new, digest, _back(stored, row_id), stated=model, before=before)
+    return msgspec.structs.replace(change, corrected=corrected, reader=stored.version)
+
+
+def _corrected(stored: Stored, row_id: str, before: StoredModel, model: Model) -> tuple[int, int] | None:
+    """Both versions, when only the reading of the price changed: an older one read the same wire text otherwise.
+
+    What was listed last time was read by the version of then; of other models only that is known which read their price.
+    """
+    version = before.reader if row_id in stored.gone else stored.read_version
+    if version is None or version >= stored.version or price_facts(before.stated.prices) == price_facts(model.prices):
+        return None
+    return (version, stored.version) if _is_same_wire(before.stated.prices, model.prices) else None
+
+
+def _is_same_wire(old: Prices, new: Prices) -> bool:
+    """Whether all that is known of how a price was written is still written so. A zero may have been left out."""
+    before, now = _wire_texts(old), _wire_texts(new)
+    return bool(before) and all(now[field] == text if field in now else number(text.encode()) == 0 for field, text in before.items())
+
+
+def _wire_texts(prices: Prices) -> dict[str, str]:
+    """How each price field was written, without units and quotes: the same whatever the reader made of it."""
+    read = {field: text.partition(" ")[0] for field, text in prices.raw.items()}
+    return {**{field: text.strip('"') for field, text in prices.others.items()}, **read}
 
 
 def _retired(stored: Stored, row_id: str) -> Change:
@@ -249,7 +289,7 @@ def _back(stored: Stored, row_id: str) -> tuple[FieldChange, ...]:
 def _as_it_was(stored: Stored, row_id: str, kind: Kind) -> Change:
     before = stored.models[row_id]
     silent = before.beneath.silent if before.beneath else {}
-    return Change(kind, row_id, before.believed, stored.hashes[row_id], before=before, silent=silent)
+    return Change(kind, row_id, before.believed, stored.hashes[row_id], before=before, silent=silent, reader=before.reader)
 
 
 # The last step: what is believed, under what is pinned
@@ -260,6 +300,7 @@ def settled(plan: Plan, stored: Stored) -> Plan:
     changes: list[Change] = []
     rehashed: list[Change] = []
     beneath: dict[str, Beneath | None] = {}
+    last: dict[str, Mapping[str, Decimal | None]] = {}
     notices: list[str] = []
     for change in plan.changes:
         pins = stored.pins.get(change.id, ())
@@ -267,6 +308,8 @@ def settled(plan: Plan, stored: Stored) -> Plan:
         if lies != (change.before.beneath if change.before else None):
             beneath[change.id] = lies
             notices += _moved(change, pins)
+        if remembered := _remembered(change):
+            last[change.id] = remembered
         described = _described(change, pins)
         if not _stays(described):
             changes.append(described)
@@ -277,6 +320,7 @@ def settled(plan: Plan, stored: Stored) -> Plan:
         changes=tuple(changes),
         unchanged=plan.unchanged + sum(change.stated is not None for change in plan.changes) - sum(c.stated is not None for c in changes),
         beneath=beneath,
+        last=last,
         rehashed=tuple(rehashed),
         notices=tuple(notices),
         silent=any(change.silent for change in plan.changes),
@@ -290,6 +334,20 @@ def _beneath(change: Change, pins: tuple[Pin, ...]) -> Beneath | None:
         return None
     stated = change.stated or (before.stated if before else change.model)
     return Beneath(stated, change.model, change.silent)
+
+
+def _remembered(change: Change) -> dict[str, Decimal | None]:
+    """What of the prices believed last is to be remembered, because it does not stand any more; None for what need not be."""
+    before = change.before
+    if before is None or (change.last is None and before.believed.prices == change.model.prices):
+        return {}
+    live = numbers(change.model.prices)
+    known = change.last if change.last is not None else {} if change.corrected else before.believed_numbers
+    wanted = {point: usd for point, usd in known.items() if point not in live}
+    return {
+        **{point: None for point in before.last if point not in wanted},
+        **{point: usd for point, usd in wanted.items() if before.last.get(point) != usd},
+    }
 
 
 def _moved(change: Change, pins: tuple[Pin, ...]) -> Iterable[str]:
@@ -312,6 +370,8 @@ def _described(change: Change, pins: tuple[Pin, ...]) -> Change:
         return msgspec.structs.replace(change, model=model, alias=alias, pinned=names)
     renamed = (FieldChange(ALIAS, before.alias, alias),) if alias != before.alias else ()
     fields = (*change.fields, *renamed, *differences(before.model, model))
+    if change.corrected and any(field.field.startswith("pricing") for field in fields):
+        fields = (*fields, FieldChange(READER, *change.corrected))
     repriced = any(field.field.startswith("pricing") for field in fields)
     old = not fields and change.kind is Kind.UPDATED
     return msgspec.structs.replace(
@@ -342,6 +402,9 @@ def _stays(change: Change) -> bool:
         and change.model.metadata == change.before.model.metadata
     )
 
+
+READER = "pricing.reader"
+"""The field under which a change records that only the reading changed: the versions of the provider's module, before and after."""
 
 _NAMES = {"available": "is_active"}
 

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from modelsync import quarantine
+from modelsync import holding, quarantine
+from modelsync.holding import Hold, Refusal, Standing
 from modelsync.layers import Silence, unstated, without_prices
 from modelsync.model import claimed
-from modelsync.plan import Change, Hold, Kind, Plan, Stored, settled, with_restless
+from modelsync.plan import Change, Kind, Plan, Stored, settled, with_restless
 from modelsync.quarantine import Evidence
 from modelsync.reading import Listing
 
@@ -21,7 +22,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     A model is retired after it was absent from `retire_after_listings` complete listings in a row that span `retire_after_hours`.
     A listing that lacks more than `shrink_share` of the most models of the last seven days, and more than `shrink_models`, is held.
-    So is absence in a listing of which more than `rejected_share` of the rows could not be read.
+    So is absence in a listing of which more than `rejected_share` of the rows could not be read. A list that lacks the same number of
+    rows in `total_listings` listings in a row is a question for a person.
     """
 
     retire_after_listings: int = 3
@@ -30,6 +32,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     shrink_models: int = 5
     rejected_share: float = 0.1
     other_catalog_share: float = 0.8
+    total_listings: int = 3
     prices: quarantine.Limits = quarantine.Limits()
 
     def is_due(self, since: datetime, since_seq: int, now: datetime, seq: int) -> bool:
@@ -40,57 +43,163 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULT_RULES = Rules()
 
 
-class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store knows beside the stored models: the most rows of any listing of the last seven days, and what a person decided.
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """What a listing was asked for, and what the last complete one was asked for.
 
-    `retired_lately` were retired within these days without a person's word: without them a slow drip would pass for ever. `accepted` and
-    `doubted` are ids whose absence was confirmed or rejected; `accepted_kinds` are the holds of whole listings that were confirmed.
-    `outside` are ids that are not listed only because the scope changed. `moment` is the time and the number of this listing, None when
-    its silence about a price means nothing.
+    `now` and `last` name options, key and origin; `place` and `last_place` the same without the key (None: not known). `excused` are
+    models that have not been listed since the scope changed, and of which nobody has said that they are gone.
+    """
+
+    now: str = ""
+    last: str | None = None
+    place: str | None = None
+    last_place: str | None = None
+    excused: frozenset[str] = frozenset()
+
+    @property
+    def changed(self) -> bool:
+        """Whether this is the first listing of another scope."""
+        return self.last not in (None, self.now)
+
+    @property
+    def only_the_key(self) -> bool:
+        """Whether nothing but the key is another one."""
+        return self.changed and self.place is not None and self.place == self.last_place
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What the catalog knows beside the stored models: the most rows of any listing of the last seven days, and what a person decided.
+
+    `retired_lately` were retired within these days without a person's word: without them a slow drip would pass for ever. `standing`
+    are the holds that are open or decided. `kept` are there whether they are listed or not, because an operator says so. `scope` says
+    in which scope the last complete listing was asked for, and which models have not been listed since it changed. `moment` is the time
+    and the number of this listing, None when its silence about a price means nothing. `same_shortfall` are the listings in a row before
+    this one that lacked as many rows.
     """
 
     most_listed: int = 0
     retired_lately: int = 0
     may_be_empty: bool = False
-    accepted: frozenset[str] = frozenset()
-    doubted: frozenset[str] = frozenset()
-    outside: frozenset[str] = frozenset()
-    accepted_kinds: frozenset[str] = frozenset()
+    standing: tuple[Standing, ...] = ()
+    kept: frozenset[str] = frozenset()
+    scope: Scope = Scope()
     moment: Silence | None = None
+    same_shortfall: int = 0
     prices: Evidence = Evidence()
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """Ids whose absence a person confirmed."""
+        return holding.accepted(self.standing)
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """A plan as far as it is believed, and the models that are not listed only because the scope changed."""
+
+    plan: Plan
+    outside: frozenset[str] = frozenset()
 
 
 NOTHING_CHANGED = "Nothing was changed"
 
 
-def outside_scope(listing: Listing, known: Iterable[str], *, scope: str, last_scope: str | None, excused: frozenset[str]) -> frozenset[str]:
-    """Ids that are not absent, although the listing lacks them, because it was asked for in another scope (options, key, origin).
-
-    At the first complete listing of a new scope these are all that it lacks; each is excused until it is listed again.
-    """
-    if not listing.complete:
-        return excused
-    lacking = frozenset(known) if last_scope not in (None, scope) else excused
-    return lacking - listing.seen if lacking else lacking
-
-
-def decide(plan: Plan, listing: Listing, stored: Stored, context: Context, rules: Rules) -> Plan:
+def decide(plan: Plan, listing: Listing, stored: Stored, context: Context, rules: Rules) -> Decided:
     """The plan with everything taken out that is not believed, and with operators' decisions over it."""
+    there = context.kept | holding.refused(context.standing)
+    outside = _outside(listing, stored, context, rules) - context.kept
+    before, plan = plan, _without(plan, outside)
     standing = len(stored.hashes) - len(stored.retired)
-    plan = _without(plan, context.outside)
     for refuse in (_unreadable, _empty, _other_catalog):
         hold = refuse(plan, listing, standing, context, rules)
         if hold is not None and not _is_accepted(hold, context):
-            return Plan(refused=hold)
-    plan = _guard_against_shrinking(_without(plan, context.doubted), listing, context, rules)
+            return Decided(_refused(hold, context), outside)
+    short = _too_short(listing, context, rules)
+    left_out = _scope_holds(outside - there, context)
+    plan = _guard_against_shrinking(_without(plan, there), listing, context, rules)
     judged = quarantine.judge(tuple(_forgetting(change, context.moment, rules) for change in plan.changes), context.prices, rules.prices)
-    plan = msgspec.structs.replace(plan, changes=judged.changes, holds=(*plan.holds, *judged.holds), rejected=judged.rejected)
-    return settled(with_restless(plan, stored), stored)
+    refusals = (*_refused_absences(before, context), *_refused_total(listing, context), *judged.refusals)
+    holds = (*short, *left_out, *plan.holds, *judged.holds)
+    plan = msgspec.structs.replace(plan, changes=judged.changes, holds=holds, rejected=refusals)
+    return Decided(settled(with_restless(plan, stored), stored), outside)
+
+
+def _refused(hold: Hold, context: Context) -> Plan:
+    """Nothing of the listing is applied; what a person rejected before is no question any more."""
+    row = holding.decided_so(hold, context.standing, "rejected")
+    if row is None:
+        return Plan(holds=(hold,), refused=hold)
+    return Plan(refused=hold, refusal=Refusal(row, f"{hold.message}. {NOTHING_CHANGED}"))
 
 
 def _is_accepted(hold: Hold, context: Context) -> bool:
     """Whether a person has confirmed just that: a decision is about ids, and about no others."""
-    return hold.kind in context.accepted_kinds and set(hold.ids) <= context.accepted
+    return any(row.kind == hold.kind and row.status == "confirmed" for row in context.standing) and context.accepted.issuperset(hold.ids)
+
+
+# Absence that means nothing by itself
+
+
+def _outside(listing: Listing, stored: Stored, context: Context, rules: Rules) -> frozenset[str]:
+    """Ids that are not absent, although the listing lacks them, because it was asked for in another scope (options, key, origin).
+
+    At the first complete listing of a new scope these are all that it lacks; each is excused until it is listed again, or a person
+    confirms that it is gone. Another key alone excuses nothing while no more is lacking than may be absent at once.
+    """
+    scope = context.scope
+    if not listing.complete:
+        return scope.excused
+    known = frozenset(stored.hashes)
+    if not scope.changed or (scope.only_the_key and len(known - stored.retired - listing.seen - scope.excused) <= _limit(context, rules)):
+        lacking = scope.excused
+    else:
+        lacking = known
+    return lacking - listing.seen - context.accepted if lacking else lacking
+
+
+def _scope_holds(outside: frozenset[str], context: Context) -> Iterable[Hold]:
+    for ids in holding.parts(holding.SCOPE, outside, context.standing):
+        yield Hold(
+            holding.SCOPE,
+            f"{len(ids):,} models are not listed since the key, the options or the address changed",
+            "They stay as they were, at their old prices. Confirm that they are gone, or reject it to keep them",
+            ids,
+        )
+
+
+def _refused_absences(plan: Plan, context: Context) -> Iterable[Refusal]:
+    """The rejections of absence that keep models of this listing in the catalog."""
+    for row in context.standing:
+        if row.status == "rejected" and row.kind not in holding.OF_PRICES:
+            absent = row.about.intersection(plan.gone)
+            if absent:
+                yield Refusal(row, f"{len(absent):,} models that are not listed stay as they were")
+
+
+def _too_short(listing: Listing, context: Context, rules: Rules) -> Iterable[Hold]:
+    """A list that lacks the same number of rows again and again: perhaps it always will."""
+    hold = Hold(
+        holding.TOTAL,
+        f"the list says that it has {listing.shortfall:,} more rows than it shows, {context.same_shortfall + 1} listings in a row",
+        "What it shows was applied; what it lacks is not absent. Confirm it if the provider's count is wrong by that much",
+        detail={"rows": listing.shortfall},
+    )
+    often = listing.shortfall and context.same_shortfall + 1 >= rules.total_listings
+    decided = any(row.status in ("confirmed", "rejected") and row.content == hold.content for row in context.standing)
+    return (hold,) if often and not decided else ()
+
+
+def _refused_total(listing: Listing, context: Context) -> Iterable[Refusal]:
+    for row in context.standing:
+        if row.kind == holding.TOTAL and row.status == "rejected" and (row.detail or {}).get("rows") == listing.shortfall:
+            yield Refusal(row, f"the list lacks {listing.shortfall:,} rows and does not count as complete")
+
+
+def with_accepted_total(listing: Listing, standing: Iterable[Standing]) -> Listing:
+    """The listing as complete, when it lacks just as many rows as a person said that it always does."""
+    accepted = {(row.detail or {}).get("rows") for row in standing if row.kind == holding.TOTAL and row.status == "confirmed"}
+    if listing.shortfall and listing.shortfall in accepted:
+        return msgspec.structs.replace(listing, complete=True, shortfall=0)
+    return listing
 
 
 def _forgetting(change: Change, moment: Silence | None, rules: Rules) -> Change:
@@ -108,7 +217,7 @@ def _forgetting(change: Change, moment: Silence | None, rules: Rules) -> Change:
     return msgspec.structs.replace(change, model=msgspec.structs.replace(change.model, prices=prices), silent=left)
 
 
-Refusal = Callable[[Plan, Listing, int, Context, Rules], Hold | None]
+Doubt = Callable[[Plan, Listing, int, Context, Rules], Hold | None]
 
 
 def _unreadable(_plan: Plan, listing: Listing, _stored: int, _context: Context, _rules: Rules) -> Hold | None:
@@ -157,28 +266,35 @@ def _without(plan: Plan, present: frozenset[str]) -> Plan:
 _ABSENCE = (Kind.MISSING, Kind.RETIRED)
 
 
+def _limit(context: Context, rules: Rules) -> float:
+    """How many models may be absent at once."""
+    return max(rules.shrink_models, rules.shrink_share * context.most_listed)
+
+
 def _guard_against_shrinking(plan: Plan, listing: Listing, context: Context, rules: Rules) -> Plan:
     """Without the absences of a listing that lacks too many models; what is new or changed in it is applied all the same."""
-    suspicious = tuple(row_id for row_id in plan.gone if row_id not in context.accepted)
-    limit = max(rules.shrink_models, rules.shrink_share * context.most_listed)
+    accepted = context.accepted
+    suspicious = tuple(row_id for row_id in plan.gone if row_id not in accepted)
     unreadable = len(listing.rejected) > rules.rejected_share * listing.fetched
     lost = len(suspicious) + context.retired_lately
-    if not suspicious or (lost <= limit and not unreadable):
+    if not suspicious or (lost <= _limit(context, rules) and not unreadable):
         return plan
     if unreadable:
-        bad = f"{len(listing.rejected):,} of {listing.fetched:,} rows"
-        message = f"{len(suspicious):,} models are absent from a list of which {bad} are unreadable"
+        why = f" from a list of which {len(listing.rejected):,} of {listing.fetched:,} rows are unreadable"
     else:
         lately = f" and {context.retired_lately:,} were retired" if context.retired_lately else ""
-        message = f"{len(suspicious):,} models are absent{lately}; the most listed in the last seven days was {context.most_listed:,}"
+        why = f"{lately}; the most listed in the last seven days was {context.most_listed:,}"
     new = [change.id for change in plan.changes if change.kind is Kind.ADDED]
-    hold = Hold(
-        "shrink",
-        message + _looks_renamed(new, suspicious),
-        "No model was marked missing or retired; the rest was applied. Confirm it if they really are gone",
-        suspicious,
+    holds = tuple(
+        Hold(
+            holding.SHRINK,
+            f"{len(ids):,} models are absent{why}{_looks_renamed(new, ids)}",
+            "No model was marked missing or retired; the rest was applied. Confirm it if they really are gone",
+            ids,
+        )
+        for ids in holding.parts(holding.SHRINK, suspicious, context.standing)
     )
     # This listing counts no absence, so that it is no model's third; what a person confirmed may begin to be missing with it.
-    begins = {change.id for change in plan.changes if change.kind is Kind.MISSING and change.id in context.accepted}
+    begins = {change.id for change in plan.changes if change.kind is Kind.MISSING and change.id in accepted}
     kept = tuple(change for change in plan.changes if change.kind not in _ABSENCE or change.id in begins)
-    return msgspec.structs.replace(plan, changes=kept, holds=(*plan.holds, hold))
+    return msgspec.structs.replace(plan, changes=kept, holds=(*plan.holds, *holds))

@@ -8,71 +8,72 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from statistics import median
-from typing import Any
 
 import msgspec
 
-from modelsync.layers import PRICE_COLUMNS
-from modelsync.model import NO_PRICES, PER_TOKEN, Model, Prices, Tier, UnitPrice, claimed, price_facts
+from modelsync.holding import PRICE, UNIT_CHANGE, Hold, Refusal, Standing, claims
+from modelsync.model import NO_PRICES, Model, Prices, claimed, price_facts
 from modelsync.money import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKEN
-from modelsync.plan import Change, Hold
-
-PRICE = "price"
-UNIT_CHANGE = "unit-change"
-KINDS = (PRICE, UNIT_CHANGE)
-"""The kinds of holds about prices."""
+from modelsync.plan import Change
+from modelsync.points import PRICE_COLUMNS, changed, flat_point, is_per_token, numbers
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """When a price is not believed: it moved by `factor` or more, or is `median_factor` or more off its median at other providers.
 
+    So is one per token above `first_sight` (USD per token) of which no number was believed before: the dearest list price known is 6e-4.
     It is released by itself once two later listings, `release_hours` apart, state the same and another provider agrees within
-    `agree_factor`. When `unit_share` of a provider's prices move by the same power of ten, none of its changes are believed.
+    `agree_factor`. When `unit_share` of a provider's prices move by the same power of ten, none of these are believed.
     """
 
     factor: Decimal = Decimal(10)
+    first_sight: Decimal = Decimal("1e-3")
     median_factor: Decimal = Decimal(100)
     agree_factor: Decimal = Decimal(3)
     release_hours: float = 6.0
     unit_share: float = 0.3
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """A price hold that stands: what it is about, and when a later listing first stated the same."""
-
-    detail: Mapping[str, Any]
-    agreed_at: datetime | None = None
-
-
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What a judgement needs beside a change: the time, prices of the same models elsewhere, what stands and what was refused, by id.
+    """What a judgement needs beside a change: the time, prices of the same models elsewhere by id, and the holds that stand.
 
-    `priced` is the number of the provider's models with a price. `refused_units` are the details of changes of unit that a person refused.
+    `priced` is the number of the provider's models with a price.
     """
 
     now: datetime | None = None
     elsewhere: Mapping[str, Sequence[Prices]] = {}
     priced: int = 0
-    standing: Mapping[str, Standing] = {}
-    refused: Mapping[str, Mapping[str, Any]] = {}
-    refused_units: Sequence[Mapping[str, Any]] = ()
+    standing: tuple[Standing, ...] = ()
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """Changes with every unbelieved price taken back, the holds for a person, and those that a person has refused before."""
+    """Changes with every unbelieved price taken back, the holds for a person, and what a person has refused before."""
 
     changes: tuple[Change, ...]
     holds: tuple[Hold, ...] = ()
-    rejected: tuple[Hold, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """One price as it is known and as it is claimed now, USD per token or per its own unit."""
+    """One price as it was believed last and as it is claimed now, USD per token or per its own unit.
+
+    `beside` is the flat price that a tier of which nothing was believed yet stands in for.
+    """
 
     field: str
     old: Decimal | None
     new: Decimal
-    per_token: bool
+    beside: Decimal | None = None
+
+    @property
+    def per_token(self) -> bool:
+        """Whether it is USD per token."""
+        return is_per_token(self.field)
+
+    @property
+    def base(self) -> Decimal | None:
+        """What the new price is compared with."""
+        return self.beside if self.old is None else self.old
 
 
 def repriced(changes: Iterable[Change]) -> list[Change]:
@@ -82,10 +83,13 @@ def repriced(changes: Iterable[Change]) -> list[Change]:
 
 def powers_of_ten(changes: Iterable[Change]) -> Counter[int]:
     """How many models have a price that moved by exactly 10 to the n, by n."""
+    return _powers(tuple(_pairs(change)) for change in changes if change.before is not None)
+
+
+def _powers(moved: Iterable[Sequence[Pair]]) -> Counter[int]:
     found: Counter[int] = Counter()
-    for change in changes:
-        if change.before is not None:
-            found.update({_power(pair.old, pair.new) for pair in _moved(_known(change), claimed(change.model.prices))} - {0})
+    for pairs in moved:
+        found.update({_power(pair.old, pair.new) for pair in pairs} - {0})
     return found
 
 
@@ -100,74 +104,168 @@ def last_part(name: str) -> str:
     return name.rpartition("/")[2].casefold()
 
 
+class Case(msgspec.Struct, frozen=True):
+    """A change of price to be judged: what moved, what of that a person has refused, with the decision, and what a person confirmed."""
+
+    change: Change
+    pairs: tuple[Pair, ...]
+    refused: Mapping[Pair, Standing] = {}
+    accepted: frozenset[Pair] = frozenset()
+
+    @property
+    def open(self) -> tuple[Pair, ...]:
+        """What nobody has decided."""
+        decided = self.refused.keys() | self.accepted
+        return tuple(pair for pair in self.pairs if pair not in decided) if decided else self.pairs
+
+
 def judge(changes: tuple[Change, ...], evidence: Evidence, limits: Limits) -> Judged:
-    """Every price change believed or held."""
-    moving = {change.id for change in repriced(changes)}
-    power = _unit_change((change for change in changes if change.id in moving), evidence.priced, limits)
-    if power:
-        return _all_held(changes, moving, power, evidence)
-    kept: list[Change] = []
-    holds: list[Hold] = []
-    rejected: list[Hold] = []
-    for change in changes:
-        hold = _doubted(change, evidence, limits) if change.id in moving else None
-        kept.append(_as_known(change) if hold else change)
-        if hold and evidence.refused.get(change.id) == hold.detail:
-            rejected.append(hold)
-        elif hold:
-            holds.append(hold)
-    return Judged(tuple(kept), tuple(holds), tuple(rejected))
+    """Every price change believed, held or refused, in this order: what a person refused stays out before any rule could let it in."""
+    refused, confirmed = _decided(evidence.standing, "rejected"), _decided(evidence.standing, "confirmed")
+    cases = {change.id: _case(change, refused.get(change.id, {}), confirmed.get(change.id, {})) for change in repriced(changes)}
+    power = _unit_change([(case.change, case.open) for case in cases.values()], evidence.priced, limits)
+    slipped = power or _unit_change([(case.change, case.pairs) for case in cases.values()], evidence.priced, limits)
+    doubts = {row_id: found for row_id, case in cases.items() if (found := _doubts(case, power, evidence, limits, slipped=bool(slipped)))}
+    moved = {row_id: doubts[row_id] for row_id, case in cases.items() if power and power in _powers([case.open])}
+    holds = [_unit_hold(moved, power)] if power and moved else []
+    holds += [
+        hold
+        for row_id, found in doubts.items()
+        if row_id not in moved and (hold := _hold(cases[row_id], found, evidence, limits)) is not None
+    ]
+    held = {row_id for hold in holds for row_id in hold.ids}
+    kept = tuple(_judged(change, cases[change.id], held) if change.id in cases else change for change in changes)
+    return Judged(kept, tuple(holds), tuple(_refusals(cases.values())))
 
 
-def _unit_change(moving: Iterable[Change], priced: int, limits: Limits) -> int | None:
+Decisions = Mapping[tuple[str, str], Standing]
+"""What a person decided about one model's prices, by point and value."""
+
+
+def _decided(standing: Iterable[Standing], status: str) -> dict[str, dict[tuple[str, str], Standing]]:
+    """The decisions of one status, by model."""
+    found: dict[str, dict[tuple[str, str], Standing]] = {}
+    for row in standing:
+        if row.status == status:
+            for row_id, values in claims(row).items():
+                found.setdefault(row_id, {}).update(dict.fromkeys(values.items(), row))
+    return found
+
+
+def _case(change: Change, refused: Decisions, confirmed: Decisions) -> Case:
+    pairs = tuple(_pairs(change))
+    if not (refused or confirmed):
+        return Case(change, pairs)
+    keys = {pair: (pair.field, _digits(pair.new)) for pair in pairs}
+    out = {pair: refused[key] for pair, key in keys.items() if key in refused}
+    return Case(change, pairs, out, frozenset(pair for pair, key in keys.items() if key in confirmed and pair not in out))
+
+
+def without_refused(change: Change, standing: Iterable[Standing]) -> Change:
+    """The change with what a person refused of its price taken back."""
+    return _judged(change, _case(change, _decided(standing, "rejected").get(change.id, {}), {}), held=set())
+
+
+def _unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, limits: Limits) -> int | None:
     """The power of ten by which so many prices moved together that the unit must have changed."""
-    found = powers_of_ten(moving).most_common(1)
+    found = _powers(pairs for change, pairs in moved if change.before is not None and not change.corrected).most_common(1)
     if not found or found[0][1] < 2 or found[0][1] < limits.unit_share * priced:
         return None
     return found[0][0]
 
 
-def _all_held(changes: tuple[Change, ...], moving: set[str], power: int, evidence: Evidence) -> Judged:
-    kept = tuple(_as_known(change) if change.id in moving else change for change in changes)
-    detail = {change.id: _detail(_moved(_known(change), claimed(change.model.prices))) for change in changes if change.id in moving}
+def _unit_hold(moved: Mapping[str, Mapping[Pair, str]], power: int) -> Hold:
     factor = f"×{10**power:,}" if power > 0 else f"÷{10**-power:,}"
-    hold = Hold(
+    return Hold(
         UNIT_CHANGE,
-        f"prices moved by {factor} together, so the unit must have changed; {len(moving):,} price changes are held",
+        f"prices moved by {factor} together, so the unit must have changed; the prices of {len(moved):,} models are held",
         "The old prices stay. Confirm it only if the provider really changed its prices so; no later listing can do that by itself",
-        tuple(sorted(moving)),
-        detail,
+        tuple(sorted(moved)),
+        {row_id: _detail(doubts) for row_id, doubts in sorted(moved.items())},
     )
-    refused = any(detail.items() <= each.items() for each in evidence.refused_units)
-    return Judged(kept, rejected=(hold,)) if refused else Judged(kept, holds=(hold,))
 
 
 def _detail(pairs: Iterable[Pair]) -> dict[str, list[str | None]]:
-    return {pair.field: [_digits(pair.old), _digits(pair.new)] for pair in pairs}
+    return {pair.field: [None if pair.base is None else _digits(pair.base), _digits(pair.new)] for pair in pairs}
 
 
-def _doubted(change: Change, evidence: Evidence, limits: Limits) -> Hold | None:
-    known, claims = _known(change), claimed(change.model.prices)
-    elsewhere = evidence.elsewhere.get(change.id, ())
-    paid = any(price_facts(known)[:_FLAT_ONES]) or any(price.usd for price in known.per_unit)
-    doubts = {pair: reason for pair in _moved(known, claims) if (reason := _doubt(pair, _median(pair, elsewhere), limits, paid=paid))}
-    if not doubts:
-        return None
-    detail = _detail(doubts)
-    if _is_released(detail, doubts, evidence.standing.get(change.id), elsewhere, evidence.now, limits):
-        return None
-    told = "; ".join(f"{pair.field} {_told(pair)} ({reason})" for pair, reason in doubts.items())
-    stays = "Its price is unknown until then" if known == NO_PRICES else "The old price stays"
-    return Hold(PRICE, f"{change.id}: {told}", f"{stays}. {_way_out(doubts, elsewhere, limits)}", (change.id,), detail)
+def _doubts(case: Case, power: int | None, evidence: Evidence, limits: Limits, *, slipped: bool) -> dict[Pair, str]:
+    """What of a price is not believed, and why. Of a corrected reading only what cannot be true."""
+    elsewhere = evidence.elsewhere.get(case.change.id, ())
+    paid = any(usd for usd in _known_numbers(case.change).values())
+    found: dict[Pair, str] = {}
+    for pair in case.open:
+        if case.change.corrected and _is_plausible(pair.new, per_token=pair.per_token):
+            continue
+        reason = _doubt(pair, _median(pair, elsewhere), limits, paid=paid) or _of_the_list(pair, power, slipped=slipped)
+        if reason:
+            found[pair] = reason
+    return found
+
+
+def _of_the_list(pair: Pair, power: int | None, *, slipped: bool) -> str | None:
+    """Why a price that moved with the unit of its list is not believed, nor one first seen in a list that slipped, refused or not."""
+    if power and _power(pair.old, pair.new) == power:
+        return "it moved with the others"
+    return "first seen in a list whose unit changed" if slipped and pair.old is None and pair.new else None
+
+
+def _hold(case: Case, doubts: Mapping[Pair, str], evidence: Evidence, limits: Limits) -> Hold | None:
+    row_id, elsewhere = case.change.id, evidence.elsewhere.get(case.change.id, ())
+    shown = "; ".join(f"{pair.field} {_told(pair)} ({reason})" for pair, reason in doubts.items())
+    stays = "The old price stays" if _known(case.change).stated else "Its price is unknown until then"
+    hint = f"{stays}. {_way_out(doubts, elsewhere, limits)}"
+    hold = Hold(PRICE, f"{row_id}: {shown}", hint, (row_id,), _detail(doubts))
+    standing = next((row for row in evidence.standing if row.status == "open" and row.content == hold.content), None)
+    return None if _is_released(doubts, standing, elsewhere, evidence.now, limits) else hold
+
+
+def _judged(change: Change, case: Case, held: set[str]) -> Change:
+    """The change with the price that is believed: the known one while anything is doubted, else the claimed one without what was refused.
+
+    A point of which nothing was believed yet waits beside a refused one: the same slip may be in both.
+    """
+    if change.corrected:
+        price = changed(change.model.prices, {pair.field: None for pair in case.refused}, change.model.prices)
+        return msgspec.structs.replace(
+            change, model=msgspec.structs.replace(change.model, prices=price), held=change.id in held or bool(case.refused)
+        )
+    if change.id in held:
+        return _with_price(change, _known(change))
+    if not case.refused:
+        return change
+    known = numbers(_known(change))
+    out = {pair.field: known.get(pair.field) for pair in case.pairs if pair in case.refused or pair.old is None}
+    moves = len(out) < len(case.pairs) and not _known(change).dynamic
+    return _with_price(change, changed(claimed(change.model.prices), out, _known(change)) if moves else _known(change))
+
+
+def _with_price(change: Change, prices: Prices) -> Change:
+    return msgspec.structs.replace(change, model=msgspec.structs.replace(change.model, prices=prices), held=True)
+
+
+def _refusals(cases: Iterable[Case]) -> Iterator[Refusal]:
+    """One sentence for every decision that keeps prices out."""
+    found: dict[int, tuple[Standing, list[str]]] = {}
+    for case in cases:
+        for row in case.refused.values():
+            ids = found.setdefault(row.number, (row, []))[1]
+            if case.change.id not in ids:
+                ids.append(case.change.id)
+    for row, ids in found.values():
+        what = f"the stated price of {ids[0]}" if len(ids) == 1 else f"the stated prices of {len(ids):,} models"
+        yield Refusal(row, f"{what} stays out")
 
 
 def _doubt(pair: Pair, middle: Decimal | None, limits: Limits, *, paid: bool) -> str | None:
     """Why a price is not believed; None when it is."""
-    old, new = pair.old, pair.new
+    old, new = pair.base, pair.new
     if not _is_plausible(new, per_token=pair.per_token):
         bounds = (LOWEST_PER_TOKEN, HIGHEST_PER_TOKEN) if pair.per_token else (Decimal(0), HIGHEST_PER_UNIT)
         return f"outside {' to '.join(_usd(bound, per_token=pair.per_token) for bound in bounds)}"
-    if old is not None and _leaves_an_accident(pair, middle, limits):
+    if pair.per_token and not pair.old and new > limits.first_sight:
+        return f"above {_usd(limits.first_sight, per_token=True)}, which no known model costs"
+    if old is not None and _leaves_an_accident(old, pair, middle, limits):
         return None
     if old and not new:
         return "it was not free before"
@@ -180,26 +278,20 @@ def _doubt(pair: Pair, middle: Decimal | None, limits: Limits, *, paid: bool) ->
     return None
 
 
-def _leaves_an_accident(pair: Pair, middle: Decimal | None, limits: Limits) -> bool:
+def _leaves_an_accident(old: Decimal, pair: Pair, middle: Decimal | None, limits: Limits) -> bool:
     """Whether the old price was the implausible one: out of bounds, or far from what the model costs elsewhere while the new one is not."""
-    assert pair.old is not None  # noqa: S101 - the caller has looked
-    if not _is_plausible(pair.old, per_token=pair.per_token):
+    if not _is_plausible(old, per_token=pair.per_token):
         return True
-    if not (middle and pair.old and pair.new):
+    if not (middle and old and pair.new):
         return False
-    return _factor(middle, pair.old) >= limits.median_factor > _factor(middle, pair.new)
+    return _factor(middle, old) >= limits.median_factor > _factor(middle, pair.new)
 
 
 def _is_released(
-    detail: Mapping[str, Any],
-    doubts: Iterable[Pair],
-    standing: Standing | None,
-    elsewhere: Sequence[Prices],
-    now: datetime | None,
-    limits: Limits,
+    doubts: Iterable[Pair], standing: Standing | None, elsewhere: Sequence[Prices], now: datetime | None, limits: Limits
 ) -> bool:
     """Whether two later listings said the same, long enough apart, and another provider agrees on every price in doubt."""
-    if standing is None or standing.detail != detail or standing.agreed_at is None or now is None:
+    if standing is None or standing.agreed_at is None or now is None:
         return False
     long_enough = now - standing.agreed_at >= timedelta(hours=limits.release_hours)
     return long_enough and all(any(_agrees(pair.new, price, limits) for price in _prices_of(pair, elsewhere)) for pair in doubts)
@@ -225,63 +317,24 @@ def _known(change: Change) -> Prices:
     return change.before.believed.prices if change.before else NO_PRICES
 
 
+def _known_numbers(change: Change) -> Mapping[str, Decimal]:
+    return change.before.believed_numbers if change.before else {}
+
+
 def _differ(change: Change) -> bool:
     return price_facts(claimed(change.model.prices)) != price_facts(_known(change))
 
 
-def _as_known(change: Change) -> Change:
-    """The change without its price."""
-    model = msgspec.structs.replace(change.model, prices=_known(change))
-    return msgspec.structs.replace(change, model=model, held=True)
-
-
-_FLAT = tuple((PRICE_COLUMNS.get(name, f"pricing.{name}"), name in PER_TOKEN) for name in (*PER_TOKEN, "request", "image", "web_search"))
-_FLAT_ONES = len(_FLAT)
-"""The first of the facts of a price are its flat ones, in this order."""
-
-
-def _moved(known: Prices, claims: Prices) -> Iterator[Pair]:
-    """Every claimed price that is not the known one, beside that: flat prices, tiers (a new one beside the flat price), other units."""
-    for (field, per_token), old, new in zip(_FLAT, price_facts(known), price_facts(claims), strict=False):
-        if new is not None and old != new:
-            assert isinstance(new, Decimal) and (old is None or isinstance(old, Decimal))  # noqa: S101, PT018 - the flat ones are numbers
-            yield Pair(field, old, new, per_token)
-    if claims.tiers != known.tiers:
-        yield from _moved_tiers(known, claims)
-    if claims.per_unit != known.per_unit:
-        yield from _moved_units(known, claims)
-
-
-def _moved_tiers(known: Prices, claims: Prices) -> Iterator[Pair]:
-    old_tiers = {_condition(tier): tier for tier in known.tiers}
-    for tier in claims.tiers:
-        for name in PER_TOKEN:
-            new = getattr(tier, name)
-            if new is not None:
-                old = getattr(old_tiers.get(_condition(tier)), name, None)
-                base = old if old is not None else getattr(known, name) or getattr(claims, name)
-                if base != new:
-                    yield Pair(f"pricing.tiers[{_named(tier)}].{name}", base, new, True)
-
-
-def _moved_units(known: Prices, claims: Prices) -> Iterator[Pair]:
-    old_units = {_unit(price): price.usd for price in known.per_unit}
-    for price in claims.per_unit:
-        old = old_units.get(_unit(price))
-        if old != price.usd:
-            yield Pair(f"pricing.per_unit[{price.what or price.per}]", old, price.usd, False)
-
-
-def _condition(tier: Tier) -> tuple[int | None, int | None, int | None]:
-    return tier.above, tier.utc_start, tier.utc_end
-
-
-def _named(tier: Tier) -> str:
-    return f"above {tier.above}" if tier.above is not None else f"{tier.utc_start}-{tier.utc_end} UTC"
-
-
-def _unit(price: UnitPrice) -> tuple[str, str]:
-    return price.per, price.what
+def _pairs(change: Change) -> Iterator[Pair]:
+    """Every claimed price that is not the one that was believed last, beside that; a new tier's beside the flat price."""
+    known, claims = _known_numbers(change), numbers(claimed(change.model.prices))
+    live = numbers(_known(change)) if change.before and change.before.last else known
+    for point, new in claims.items():
+        old = known.get(point)
+        if live.get(point) == new:
+            continue
+        flat = flat_point(point) if old is None else point
+        yield Pair(point, old, new, None if flat == point else known.get(flat) or claims.get(flat))
 
 
 _NAMES = {column: name for name, column in PRICE_COLUMNS.items()}
@@ -323,12 +376,12 @@ def _short(value: Decimal) -> str:
 
 
 def _told(pair: Pair) -> str:
-    old = "unknown" if pair.old is None else _usd(pair.old, per_token=pair.per_token)
+    old = "unknown" if pair.base is None else _usd(pair.base, per_token=pair.per_token)
     return f"{old} → {_usd(pair.new, per_token=pair.per_token)}{' per 1M tokens' if pair.per_token else ''}"
 
 
-def _digits(value: Decimal | None) -> str | None:
-    return None if value is None else f"{value.normalize():f}"
+def _digits(value: Decimal) -> str:
+    return f"{value.normalize():f}"
 
 
 def _usd(value: Decimal, *, per_token: bool) -> str:

@@ -37,6 +37,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: tuple[str, ...] = ()
     left_out: int = 0
     complete: bool = True
+    shortfall: int = 0
     warnings: tuple[str, ...] = ()
     wire_fields: Mapping[str, Shape] = {}
 

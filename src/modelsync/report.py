@@ -7,9 +7,10 @@ from typing import Any, assert_never
 import msgspec
 
 from modelsync.errors import Failure
+from modelsync.holding import Hold, Refusal
 from modelsync.model import Model
 from modelsync.money import plain
-from modelsync.plan import Change, Hold, Kind, Plan, differences
+from modelsync.plan import Change, Kind, Plan, differences
 from modelsync.reading import Listing
 
 REPORT_VERSION = 1
@@ -84,11 +85,12 @@ class Superseded(msgspec.Struct, frozen=True, tag="superseded"):
 
 
 class Held(msgspec.Struct, frozen=True, tag="held"):
-    """Nothing applied, because the answer is not believable by itself."""
+    """Nothing applied, because the answer is not believable by itself. With a `refusal` a person has rejected just this before."""
 
     reason: str
     message: str
     hint: str
+    refusal: Refusal | None = None
 
 
 class Cancelled(msgspec.Struct, frozen=True, tag="cancelled"):
@@ -131,15 +133,20 @@ class ProviderResult(msgspec.Struct, frozen=True, kw_only=True):
                 return holds
             case Planned(_, plan):
                 return plan.holds
-            case Held(reason, message, hint):
+            case Held(reason, message, hint, None):
                 return (Hold(reason, message, hint),)
             case _:
                 return ()
 
     @property
     def succeeded(self) -> bool:
-        """Whether the catalog is (or in a dry run would be) in step with this provider."""
-        return isinstance(self.outcome, Synced | Planned | NotModified)
+        """Whether the catalog is (or in a dry run would be) as this provider and the persons who decide want it."""
+        return isinstance(self.outcome, Synced | Planned | NotModified) or self.is_refused
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing was applied because a person rejected just this listing before: that is no failure."""
+        return isinstance(self.outcome, Held) and self.outcome.refusal is not None
 
     @property
     def error(self) -> str | None:
@@ -155,6 +162,8 @@ class ProviderResult(msgspec.Struct, frozen=True, kw_only=True):
                 return f"already being synced by run {run_id}; nothing was changed by this one" if run_id else "already being synced"
             case Superseded():
                 return "a newer sync was committed meanwhile; this older answer was discarded"
+            case Held(_, _, _, Refusal()):
+                return None
             case Held(_, message, hint):
                 return f"{message}. {hint}"
             case Cancelled():
@@ -263,6 +272,28 @@ def counts_of(listing: Listing, plan: Plan, *, applied: bool) -> Counts:
     )
 
 
+def sighted(listed: Counts, plan: Plan, *, applied: bool) -> Counts:
+    """The counts of a listing that did not change: everything in it was seen again, and what it lacks is absent once more."""
+    return msgspec.structs.replace(
+        listed,
+        unchanged=listed.transformed,
+        synced=listed.transformed if applied else 0,
+        missing=plan.absent,
+        retired=plan.count(Kind.RETIRED),
+    )
+
+
+def held_of(plan: Plan) -> Held | None:
+    """The outcome of a plan that is refused as a whole."""
+    return Held(plan.refused.kind, plan.refused.message, plan.refused.hint, plan.refusal) if plan.refused else None
+
+
+def words_of(plan: Plan) -> tuple[str, ...]:
+    """What people should read of a plan: what a person's rejection keeps out, and where the provider moved under a pin."""
+    refusals = (*([plan.refusal] if plan.refusal else []), *plan.rejected)
+    return (*(refusal.message for refusal in refusals), *plan.notices)
+
+
 def details(report: Report, result: ProviderResult) -> dict[str, Any]:
     """One provider's result under the field names of the REST contract."""
     counts = result.counts
@@ -304,6 +335,8 @@ def of_one(report: Report) -> dict[str, Any]:
 
 def _told(report: Report, result: ProviderResult) -> str:
     """The sentence of the REST contract, which a dry run begins with `[DRY RUN]`; its number then is what would be synced."""
+    if isinstance(result.outcome, Held) and result.outcome.refusal is not None:
+        return f"{report.prefix}{result.slug}: {result.outcome.refusal.message}"
     if not result.succeeded:
         return f"{report.prefix}{result.slug}: {result.error}"
     counts = result.counts

@@ -11,16 +11,20 @@ from modelsync.money import plain_decimals
 from modelsync.reading import Listing
 from modelsync.store import Expected, Seen
 
-VERSION = 1
+VERSION = 2
 
 
 class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One provider's listing, the plan that was made of it, and the settings (`scope`) and normalizer it was read with."""
+    """One provider's listing, the plan that was made of it, and the settings (`scope`) and normalizer it was read with.
+
+    Without a listing the provider says that its last one still holds: that which is `seen`.
+    """
 
     slug: str
     scope: str
     normalizer: int
-    listing: Listing
+    place: str | None
+    listing: Listing | None
     seen: Seen | None
     whole: bool
     expected: Expected

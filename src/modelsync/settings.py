@@ -102,12 +102,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def scope(self, provider: Provider[Any]) -> str:
         """What a provider's listing depends on, as 16 hex digits: its options, its key, and where it is asked."""
         credential = self.credentials.get(provider.slug)
-        parts = [
-            provider.slug,
-            msgspec.json.encode(self.options[provider.slug], order="deterministic").decode(),
-            msgspec.json.encode(credential, enc_hook=str).decode() if credential else "",
-            self.origins.route(provider.slug, provider.base_url),
-        ]
+        return self._digest(provider, msgspec.json.encode(credential, enc_hook=str).decode() if credential else "")
+
+    def place(self, provider: Provider[Any]) -> str:
+        """The same without its key."""
+        return self._digest(provider, "whatever the key")
+
+    def _digest(self, provider: Provider[Any], key: str) -> str:
+        options = msgspec.json.encode(self.options[provider.slug], order="deterministic").decode()
+        parts = [provider.slug, options, key, self.origins.route(provider.slug, provider.base_url)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

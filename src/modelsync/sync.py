@@ -22,22 +22,25 @@ from modelsync.report import (
     Counts,
     Disabled,
     Failed,
-    Held,
     NoKey,
     NotModified,
     Outcome,
     Planned,
     ProviderResult,
     counts_of,
+    held_of,
+    sighted,
+    words_of,
 )
 from modelsync.saved import SavedPlan
-from modelsync.store import LEASE, Commit, Expected, KeptAnswer, Seen, Store, Ticket
+from modelsync.store import LEASE, Commit, Expected, KeptAnswer, Mark, Seen, Store, Ticket
 
 log = structlog.get_logger("modelsync.sync")
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One provider to sync, as the settings want it. `scope` names everything its listing depends on: options, key, origin.
+    """One provider to sync, as the settings want it. `scope` names everything its listing depends on: options, key, origin; `place` the
+    same without the key.
 
     With an `archive`, the answers of its syncs are kept.
     """
@@ -48,6 +51,7 @@ class Job(msgspec.Struct, frozen=True):
     enabled: bool = True
     rules: Rules = DEFAULT_RULES
     archive: Archive | None = None
+    place: str | None = None
 
     @property
     def slug(self) -> str:
@@ -115,34 +119,52 @@ async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch, save: Sa
     off = await _disabled(job, store)
     if off is not None:
         return _result(job, off)
+    mark = await asyncio.to_thread(store.mark, job.slug)
     seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
     obtained = await _obtain(job, fetcher, seen, watch)
-    if isinstance(obtained, Unusable):
-        return _result(job, Failed(obtained.failure))
-    return await asyncio.to_thread(_planned, job, obtained, store, save) if isinstance(obtained, Commit) else _result(job, obtained)
+    match obtained:
+        case Unusable():
+            return _result(job, Failed(obtained.failure))
+        case Commit():
+            return await asyncio.to_thread(_planned, job, obtained, store, mark, save)
+        case NotModified() if seen is not None:
+            return await asyncio.to_thread(_unchanged, job, obtained, seen, store, mark, save)
+        case _:
+            return _result(job, obtained)
 
 
-def _planned(job: Job, wanted: Commit, store: Store, save: Save | None = None) -> ProviderResult:
+def _planned(job: Job, wanted: Commit, store: Store, mark: Mark, save: Save | None = None) -> ProviderResult:
     """The plan for a listing as a result."""
-    provider_id, plan = store.plan(wanted)
-    warnings = (*store.drifts(wanted), *wanted.listing.warnings)
-    if plan.refused is not None:
-        held = Held(plan.refused.kind, plan.refused.message, plan.refused.hint)
+    provider_id, seeing = store.plan(wanted)
+    plan = seeing.plan
+    warnings = (*store.drifts(wanted), *seeing.listing.warnings, *words_of(plan))
+    held = held_of(plan)
+    if held is not None:
         return _result(job, held, warnings=warnings, provider_id=provider_id)
     if save is not None:
-        save(_saved(job, wanted, store.expected(wanted, plan)))
-    planned = Planned(counts_of(wanted.listing, plan, applied=False), plan)
+        save(_saved(job, Expected(mark, plan.digest), wanted.listing, wanted.seen, whole=wanted.whole))
+    planned = Planned(counts_of(seeing.listing, plan, applied=False), plan)
     return _result(job, planned, warnings=warnings, provider_id=provider_id)
 
 
-def _saved(job: Job, wanted: Commit, expected: Expected) -> SavedPlan:
+def _unchanged(job: Job, outcome: NotModified, seen: Seen, store: Store, mark: Mark, save: Save | None) -> ProviderResult:
+    """What an answer that did not change comes to: models that it lacks may be due to retire."""
+    provider_id, plan = store.plan_unchanged(job.slug, job.rules)
+    if save is not None:
+        save(_saved(job, Expected(mark, plan.digest), None, seen, whole=True))
+    counts = sighted(outcome.counts, plan, applied=False)
+    return _result(job, Planned(counts, plan) if plan.changes else NotModified(counts), provider_id=provider_id)
+
+
+def _saved(job: Job, expected: Expected, listing: Listing | None, seen: Seen | None, *, whole: bool) -> SavedPlan:
     return SavedPlan(
         slug=job.slug,
         scope=job.scope,
+        place=job.place,
         normalizer=job.provider.version,
-        listing=wanted.listing,
-        seen=wanted.seen,
-        whole=wanted.whole,
+        listing=listing,
+        seen=seen,
+        whole=whole,
         expected=expected,
     )
 
@@ -157,12 +179,20 @@ async def _apply(job: Job, saved: SavedPlan, store: Store, run_id: int, watch: W
     if not isinstance(ticket, Ticket):
         return await _given_up(job, ticket, store, run_id)
     watch(job.slug, Step.WRITING)
-    wanted = Commit(job.provider, saved.listing, saved.seen, job.rules, job.scope, saved.whole, only_if=saved.expected)
     try:
-        return await asyncio.to_thread(store.commit, ticket, wanted, 0.0)
+        return await asyncio.to_thread(_applied, job, saved, store, ticket)
     except DatabaseError as error:
         result = _result(job, _unexpected(job, error))
     return await asyncio.to_thread(store.give_up, run_id, result, ticket)
+
+
+def _applied(job: Job, saved: SavedPlan, store: Store, ticket: Ticket) -> ProviderResult:
+    if saved.listing is None:
+        assert saved.seen is not None  # noqa: S101 - a plan without a listing says that the last one still holds
+        same = _result(job, NotModified(_sighted(saved.seen)))
+        return store.confirm(ticket, saved.seen, same, job.rules, saved.expected)
+    wanted = Commit(job.provider, saved.listing, saved.seen, job.rules, job.scope, saved.whole, only_if=saved.expected, place=saved.place)
+    return store.commit(ticket, wanted, 0.0)
 
 
 async def _given_up(job: Job, outcome: Outcome, store: Store, run_id: int) -> ProviderResult:
@@ -188,7 +218,7 @@ def replay(job: Job, kept: Sequence[KeptAnswer], archive: Archive, store: Store)
     if not kept[0].whole:
         unread = "the pages could not be followed to their end: what they lack is not absent"
         listing = msgspec.structs.replace(listing, complete=False, warnings=(unread, *listing.warnings))
-    return _planned(job, Commit(job.provider, listing, None, job.rules, kept[0].scope), store)
+    return _planned(job, Commit(job.provider, listing, None, job.rules, kept[0].scope), store, Mark())
 
 
 async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Watch, patience: float) -> ProviderResult:
@@ -269,7 +299,7 @@ async def _obtain(
     listing = msgspec.structs.replace(listing, warnings=(*kept.warnings, *listing.warnings))
     whole = listing.complete and not fetched.notes
     seen = _seen(job, fetched, listing) if whole else None
-    return Commit(job.provider, listing, seen, job.rules, job.scope, whole, kept.answers)
+    return Commit(job.provider, listing, seen, job.rules, job.scope, whole, kept.answers, place=job.place)
 
 
 async def _kept(job: Job, answers: Answers, archive: Archive | None, *, whole: bool = True) -> Kept:

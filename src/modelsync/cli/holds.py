@@ -11,7 +11,7 @@ from modelsync.cli.parameters import FLAG, Database, Json, Number, Reason, Slugs
 from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.registry import select
-from modelsync.store import Catalog, Person, operators
+from modelsync.store import Catalog, Person, deciding
 
 HoldNumber = Annotated[Number, Parameter(help="The numbers that `modelsync held` shows.")]
 AllOf = Annotated[Slugs, Parameter(help="Everything held of these providers.")]
@@ -95,7 +95,7 @@ def _decide(
     store = app.build(load(database)).open_store()
     try:
         wanted = list(numbers) or [row["id"] for row in Catalog(store).holds(slugs or (), kind)]
-        decided: list[dict[str, Any]] = operators.decide(store, wanted, decision, Person(getpass.getuser(), reason))
+        decided: list[dict[str, Any]] = deciding.decide(store, wanted, decision, Person(getpass.getuser(), reason))
     finally:
         store.close()
     if json:

@@ -1,6 +1,6 @@
 """The only SQL: schema, migrations, reads and the one transaction of each sync."""
 
-from modelsync.store import answers, engine, operators, provider_edits
+from modelsync.store import answers, deciding, engine, operators, provider_edits
 from modelsync.store.answers import KeptAnswer
 from modelsync.store.backup import Copied, backup, restore
 from modelsync.store.catalog import Catalog
@@ -17,7 +17,7 @@ from modelsync.store.serving import Page, ProviderFilter, Revision, Row, Serving
 from modelsync.store.store import Store
 from modelsync.store.tallies import Tallied, Tallies, Tally
 from modelsync.store.tickets import LEASE, Ticket
-from modelsync.store.wanted import Commit, Expected
+from modelsync.store.wanted import Commit, Expected, Mark
 
 
 def shown_address(address: str) -> str:
@@ -42,6 +42,7 @@ __all__ = [
     "Kept",
     "KeptAnswer",
     "Keys",
+    "Mark",
     "ModelFilter",
     "OldModel",
     "Order",
@@ -65,6 +66,7 @@ __all__ = [
     "Wish",
     "answers",
     "backup",
+    "deciding",
     "digest",
     "is_dynamic",
     "operators",

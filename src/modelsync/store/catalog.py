@@ -100,10 +100,10 @@ class Catalog:
             near = (column.is_active.is_(sa.true()), column.expires_at >= now, column.expires_at <= now + within)
             return int(connection.execute(sa.select(sa.func.count()).select_from(models).where(*near)).scalar_one())
 
-    def holds(self, slugs: Iterable[str] = (), kind: str | None = None) -> list[dict[str, Any]]:
-        """What waits for a person, oldest first."""
+    def holds(self, slugs: Iterable[str] = (), kind: str | None = None, status: str = "open") -> list[dict[str, Any]]:
+        """What waits for a person, oldest first; or the holds of another status, or of `all`."""
         with self._reading() as connection:
-            return holds.opened(connection, slugs, kind) if migrate.current(connection) else []
+            return holds.listed(connection, slugs, kind, status) if migrate.current(connection) else []
 
     def pins(self, slugs: Iterable[str] = ()) -> list[dict[str, Any]]:
         """Every pin, with `upstream`, what the provider says beneath it now, and whether that `moved` since it was set."""

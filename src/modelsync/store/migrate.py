@@ -9,7 +9,7 @@ from modelsync.errors import DatabaseError
 from modelsync.store import engine as engine_module
 from modelsync.store.explaining import explaining
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration."""
 
 

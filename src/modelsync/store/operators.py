@@ -3,15 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from modelsync.errors import AlreadyThere, NotThere, UsageError
-from modelsync.layers import Pin, effective, value_of
+from modelsync.layers import Pin, value_of
 from modelsync.limits import check_id
-from modelsync.model import Model, claimed
+from modelsync.model import Model
 from modelsync.plan import Change, FieldChange, Kind, Plan, Stored, StoredModel, settled
 from modelsync.store import holds, pins, planning, provider_rows, records, tickets, writing
 from modelsync.store.schema import audit_log, model_changes, models, upstream_values
@@ -70,16 +69,16 @@ class Act(msgspec.Struct, frozen=True):
         values = {"at": self.now, "actor": self.person.name, "action": action, "target": f"{self.slug} {target}".strip()}
         self.connection.execute(sa.insert(audit_log).values(**values, reason=self.person.reason))
 
-    def apply(self, trigger: str, changes: Sequence[Change]) -> int | None:
-        """Write changes, under what is pinned now, as a run of their own; its id, None when nothing changed."""
+    def apply(self, trigger: str, changes: Sequence[Change], run_id: int | None = None) -> int | None:
+        """Write changes, under what is pinned now, as a run of their own or as more of one; its id, None when nothing changed."""
         held = holds.with_held_price(self.connection, self.slug)
         before = {change.id: change.before.content_hash for change in changes if change.before}
         known = Stored(before, pins=pins.standing(self.connection, self.slug, self.now))
         marked = tuple(msgspec.structs.replace(change, held=change.id in held) for change in sorted(changes, key=lambda change: change.id))
         plan = settled(Plan(marked), known)
         if not plan.writes:
-            return None
-        run_id = records.acted(self.connection, trigger, self.slug, self.now, len(plan.changes))
+            return run_id
+        run_id = records.acted(self.connection, trigger, self.slug, self.now, len(plan.changes), run_id)
         writing.write(self.connection, self.bulk, run_id, self.provider_id, plan, self.seq, self.now)
         return run_id
 
@@ -91,10 +90,11 @@ def acting(store: Store, slug: str, person: Person) -> Iterator[Act]:
     Raises NotThere when the catalog does not have the provider.
     """
     with store.writing() as connection:
-        yield _act(store, connection, slug, person)
+        yield act_within(store, connection, slug, person)
 
 
-def _act(store: Store, connection: sa.Connection, slug: str, person: Person) -> Act:
+def act_within(store: Store, connection: sa.Connection, slug: str, person: Person) -> Act:
+    """An act on one provider's part of the catalog, inside a transaction: locked, and the next listing looked at whole."""
     provider_id = provider_rows.id_of(connection, slug)
     if provider_id is None:
         raise NotThere(f"The catalog has nothing of {slug} yet", f"Sync it first: modelsync sync --providers {slug}")
@@ -150,7 +150,7 @@ def upsert(store: Store, wishes: Sequence[Wish], person: Person) -> tuple[int, l
     created = 0
     with store.writing() as connection:
         for slug in sorted({wish.slug for wish in wishes}):
-            act = _act(store, connection, slug, person)
+            act = act_within(store, connection, slug, person)
             mine = [wish for wish in wishes if wish.slug == slug]
             known = act.models([wish.row_id for wish in mine])
             created += len(mine) - len(known)
@@ -218,30 +218,3 @@ def _revives(before: StoredModel, wanted: Sequence[Pin]) -> Model | None:
     if before.status != "retired" or not any(found.field == "is_active" and found.value for found in wanted):
         return None
     return msgspec.structs.replace(before.believed, available=True)
-
-
-# Held prices
-
-
-def confirm_prices(act: Act, ids: Iterable[str]) -> int | None:
-    """Believe the prices that are stated of these models; the run's id."""
-    found = act.models(ids)
-    stated = {row_id: before.beneath.stated for row_id, before in found.items() if before.beneath}
-    return act.apply("confirm", [_believing(row_id, found[row_id], model) for row_id, model in stated.items()])
-
-
-def _believing(row_id: str, before: StoredModel, stated: Model) -> Change:
-    prices = effective(msgspec.structs.replace(stated, prices=claimed(stated.prices)), before.believed).prices
-    change = _revised(row_id, before, msgspec.structs.replace(before.believed, prices=prices))
-    return msgspec.structs.replace(change, kind=Kind.UPDATED, fields=())
-
-
-def decide(store: Store, hold_ids: Iterable[int], decision: str, person: Person) -> list[dict[str, Any]]:
-    """Confirm or reject open holds, all or none: a confirmed price is live at once. UsageError when one cannot be decided."""
-    with store.writing() as connection:
-        decided = holds.decide(connection, hold_ids, decision, person.name, person.reason, store.now(connection))
-        for row in decided:
-            records.forget_listing(connection, row["provider"])
-            if decision == "confirm" and row["kind"] in holds.OF_PRICES:
-                confirm_prices(_act(store, connection, row["provider"], person), row["ids"])
-        return decided

@@ -2,50 +2,103 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from modelsync import quarantine
+from modelsync import holding, quarantine
+from modelsync.holding import Standing
 from modelsync.layers import Pin, Silence
 from modelsync.model import Model, Prices
-from modelsync.plan import NOTHING_STORED, Plan, Stored, StoredModel, make_plan, needed
-from modelsync.policy import Rules, decide, outside_scope
+from modelsync.plan import NOTHING_STORED, Plan, Stored, StoredModel, make_plan, needed, retirements, settled
+from modelsync.points import joined
+from modelsync.policy import Rules, Scope, decide, with_accepted_total
 from modelsync.provider import Provider
 from modelsync.quarantine import Evidence
+from modelsync.reading import Listing
 from modelsync.store import holds, pins, provider_rows, rows
-from modelsync.store.schema import models, upstream_values
+from modelsync.store.schema import last_prices, models, upstream_values
 from modelsync.store.wanted import Bulk, Commit
 
 
-class Decided(msgspec.Struct, frozen=True):
-    """A plan as far as it is believed, and the ids that are not listed only because the scope changed."""
+class Seeing(msgspec.Struct, frozen=True):
+    """What a listing comes to: the plan as far as it is believed, the listing as it counts, and what of the catalog it was made from.
+
+    `outside` are the ids that are not listed only because the scope changed; `standing` the holds that were open or decided.
+    """
 
     plan: Plan
+    listing: Listing
     outside: frozenset[str] = frozenset()
+    standing: tuple[Standing, ...] = ()
+    retired: frozenset[str] = frozenset()
 
 
-def decided(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.RowMapping | None, now: datetime) -> Decided:
+def decided(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.RowMapping | None, now: datetime) -> Seeing:
     """The plan for a listing, as far as it is believed."""
-    provider, listing, rules = wanted.provider, wanted.listing, wanted.rules
+    provider, rules = wanted.provider, guarded(wanted.rules, state)
     provider_id = provider_rows.id_of(connection, provider.slug)
-    seq, last_scope = (state["complete_seq"] + 1, state["absence_scope"]) if state else (1, None)
-    excused = frozenset((state["outside_scope"] if state else None) or ())
+    seq = state["complete_seq"] + 1 if state else 1
     known = stored(connection, bulk, provider, provider_id, rules, seq, now)
-    outside = outside_scope(listing, known.hashes, scope=wanted.scope, last_scope=last_scope, excused=excused)
-    known = with_rows(connection, provider_id, known, needed(listing, known))
-    plan = make_plan(listing, known)
+    known = msgspec.structs.replace(known, version=provider.version, read_version=state["read_version"] if state else None)
     standing = len(known.hashes) - len(known.retired)
     context = holds.context(connection, provider.slug, now, stored=standing, may_be_empty=provider.may_be_empty)
+    listing = with_accepted_total(wanted.listing, context.standing)
+    known = with_rows(connection, provider_id, known, needed(listing, known))
+    plan = make_plan(listing, known)
     context = msgspec.structs.replace(
         context,
-        doubted=context.doubted | kept(known.pins),
-        outside=outside,
+        kept=kept(known.pins),
+        scope=_scope(wanted, state),
         moment=Silence(now, seq) if wanted.whole else None,
-        prices=_evidence(connection, provider.slug, provider_id, plan, now),
+        same_shortfall=state["shortfall_listings"] if state and listing.shortfall == state["shortfall"] else 0,
+        prices=_evidence(connection, provider_id, plan, context.standing, now),
     )
-    return Decided(decide(plan, listing, known, context, rules), outside)
+    found = decide(plan, listing, known, context, rules)
+    return Seeing(found.plan, listing, found.outside, context.standing, known.retired)
+
+
+def unchanged(connection: sa.Connection, bulk: Bulk, provider: Provider[Any], rules: Rules, state: sa.RowMapping, now: datetime) -> Plan:
+    """What an answer that did not change brings about: models that it lacks are absent once more."""
+    rules, seq = guarded(rules, state), state["complete_seq"] + 1
+    provider_id = provider_rows.id_of(connection, provider.slug)
+    known = stored(connection, bulk, provider, provider_id, rules, seq, now)
+    there = kept(known.pins) | holding.refused(holds.standing(connection, provider.slug)) | frozenset(state["outside_scope"] or ())
+    known = msgspec.structs.replace(known, due=known.due - there, missing=known.missing - there)
+    known = with_rows(connection, provider_id, known, sorted(known.due))
+    return settled(retirements(known), known)
+
+
+def _scope(wanted: Commit, state: sa.RowMapping | None) -> Scope:
+    if state is None:
+        return Scope(now=wanted.scope, place=wanted.place)
+    excused = frozenset(state["outside_scope"] or ())
+    return Scope(now=wanted.scope, last=state["absence_scope"], place=wanted.place, last_place=state["absence_place"], excused=excused)
+
+
+class Guard(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Limits that an operator set for one provider; None leaves what the settings say."""
+
+    shrink_share: float | None = None
+    shrink_models: int | None = None
+    price_factor: Decimal | None = None
+    price_first_sight: Decimal | None = None
+
+
+def guard_of(state: sa.RowMapping | None) -> Guard:
+    """What an operator set for a provider."""
+    return msgspec.convert((state["guard"] if state else None) or {}, Guard)
+
+
+def guarded(rules: Rules, state: sa.RowMapping | None) -> Rules:
+    """The rules for one provider: those of the settings, and over them what an operator set."""
+    guard = guard_of(state)
+    absence = {name: value for name in ("shrink_share", "shrink_models") if (value := getattr(guard, name)) is not None}
+    prices = {"factor": guard.price_factor, "first_sight": guard.price_first_sight}
+    limits = msgspec.structs.replace(rules.prices, **{name: value for name, value in prices.items() if value is not None})
+    return msgspec.structs.replace(rules, prices=limits, **absence)
 
 
 def stored(
@@ -77,16 +130,26 @@ def with_rows(connection: sa.Connection, provider_id: int | None, known: Stored,
 
 
 def full_rows(connection: sa.Connection, provider_id: int | None, ids: Sequence[str]) -> dict[str, StoredModel]:
-    """Models as they stand, with what lies beneath them, by id."""
+    """Models as they stand, with what lies beneath them and the prices that were believed last, by id."""
     found: dict[str, StoredModel] = {}
     for part in _parts(ids, 500):
+        last = _last_prices(connection, provider_id, part)
         of_part = upstream_values.c.provider_id == provider_id, upstream_values.c.provider_model_id.in_(part)
         lying = connection.execute(sa.select(upstream_values).where(*of_part)).mappings()
         beneath = {row["provider_model_id"]: rows.beneath(row) for row in lying}
         query = sa.select(models).where(models.c.provider_id == provider_id, models.c.provider_model_id.in_(part))
         for row in connection.execute(query).mappings():
             row_id = row["provider_model_id"]
-            found[row_id] = rows.stored_model(row, beneath.get(row_id))
+            found[row_id] = rows.stored_model(row, beneath.get(row_id), last.get(row_id))
+    return found
+
+
+def _last_prices(connection: sa.Connection, provider_id: int | None, ids: Sequence[str]) -> dict[str, dict[str, Decimal]]:
+    column = last_prices.c
+    query = sa.select(last_prices).where(column.provider_id == provider_id, column.provider_model_id.in_(ids))
+    found: dict[str, dict[str, Decimal]] = {}
+    for row in connection.execute(query).mappings():
+        found.setdefault(row["provider_model_id"], {})[joined(row["field"], row["condition"])] = row["usd"]
     return found
 
 
@@ -95,20 +158,17 @@ def kept(pins: Mapping[str, tuple[Pin, ...]]) -> frozenset[str]:
     return frozenset(row_id for row_id, of_model in pins.items() if any(pin.field == "is_active" and pin.value for pin in of_model))
 
 
-def _evidence(connection: sa.Connection, slug: str, provider_id: int | None, plan: Plan, now: datetime) -> Evidence:
+def _evidence(connection: sa.Connection, provider_id: int | None, plan: Plan, standing: tuple[Standing, ...], now: datetime) -> Evidence:
     """What judging the plan's prices needs; nothing when no price moves."""
     moving = quarantine.repriced(plan.changes)
     if not moving:
         return Evidence()
-    standing, refused, refused_units = holds.prices(connection, slug)
     together = max(quarantine.powers_of_ten(moving).values(), default=0)
     return Evidence(
         now=now,
         elsewhere=_elsewhere(connection, provider_id, [change.model for change in moving]),
         priced=_priced(connection, provider_id) if together > 1 else 0,
         standing=standing,
-        refused=refused,
-        refused_units=refused_units,
     )
 
 

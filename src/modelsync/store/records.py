@@ -76,8 +76,13 @@ def finish_run(connection: sa.Connection, report: Report, status: str, now: date
     connection.execute(sa.update(sync_runs).where(mine).values({**values, **_counts(report.counts)}))
 
 
-def acted(connection: sa.Connection, trigger: str, slug: str, now: datetime, updated: int) -> int:
-    """A run for what a person did: it is over at once, and moves the revision of that provider's part of the catalog."""
+def acted(connection: sa.Connection, trigger: str, slug: str, now: datetime, updated: int, run_id: int | None = None) -> int:
+    """A run for what a person did, or more of one: it is over at once, and moves the revision of that provider's part of the catalog."""
+    if run_id is not None:
+        more = {"finished_at": now, "updated": sync_runs.c.updated + updated}
+        connection.execute(sa.update(sync_runs).where(sync_runs.c.id == run_id).values(more))
+        provider_rows.move_revision(connection, slug)
+        return run_id
     values = {"status": "succeeded", "trigger": trigger, "started_at": now, "finished_at": now, "duration_seconds": 0.0}
     insert = sa.insert(sync_runs).values(**values, providers_processed=1, updated=updated)
     provider_rows.move_revision(connection, slug)
@@ -111,10 +116,18 @@ def forget_listing(connection: sa.Connection, slug: str) -> None:
     connection.execute(sa.update(provider_state).where(mine).values(digest=None, validators=None))
 
 
-def note_scope(connection: sa.Connection, slug: str, scope: str, outside: frozenset[str]) -> None:
-    """The scope of the last complete listing, and the ids that it lacks because an earlier one had another scope."""
-    values = {"absence_scope": scope, "outside_scope": sorted(outside) or None}
+def note_listing(connection: sa.Connection, slug: str, scope: str, place: str | None, outside: frozenset[str], version: int) -> None:
+    """Of the last complete listing: its scope, what it lacks because an earlier one had another, and which version read it."""
+    values = {"absence_scope": scope, "absence_place": place, "outside_scope": sorted(outside) or None, "read_version": version}
     connection.execute(sa.update(provider_state).where(provider_state.c.provider == slug).values(values))
+
+
+def note_shortfall(connection: sa.Connection, state: sa.RowMapping, shortfall: int) -> None:
+    """How many rows the last listing lacked of those it says it has, and how many listings in a row lacked as many."""
+    listings = state["shortfall_listings"] + 1 if shortfall and shortfall == state["shortfall"] else int(shortfall > 0)
+    if (shortfall, listings) != (state["shortfall"], state["shortfall_listings"]):
+        mine = provider_state.c.provider == state["provider"]
+        connection.execute(sa.update(provider_state).where(mine).values(shortfall=shortfall, shortfall_listings=listings))
 
 
 def gave_up(connection: sa.Connection, run_id: int, result: ProviderResult, ticket: Ticket | None, now: datetime) -> None:

@@ -7,10 +7,11 @@ import msgspec
 import sqlalchemy as sa
 
 from modelsync.errors import NotThere
-from modelsync.layers import PRICE_COLUMNS, Pin, pinned, typed, value_of
+from modelsync.layers import Pin, pinned, typed, value_of
 from modelsync.model import Model, Prices
 from modelsync.past import FACTS, Key, Past, Recorded, present, undone
 from modelsync.plan import Change, FieldChange, Kind, StoredModel
+from modelsync.points import PRICE_COLUMNS
 from modelsync.store import pins
 from modelsync.store.operators import Act, Person, acting
 from modelsync.store.rows import json_value

@@ -13,6 +13,7 @@ from modelsync.layers import Beneath, Silence, is_price
 from modelsync.model import Model, Prices
 from modelsync.money import plain, plain_decimals
 from modelsync.plan import Change, Kind, StoredModel
+from modelsync.points import DYNAMIC, FLAT
 from modelsync.store.schema import models, time_text
 
 COLUMNS = tuple(column.name for column in models.columns if column.name != "id")
@@ -48,7 +49,9 @@ def incoming(change: Change, provider_id: int, seq: int, now: datetime) -> tuple
         "pricing_completion": model.prices.completion,
         "pricing_image": model.prices.image,
         "pricing_request": model.prices.request,
-        "pricing": price_document(model.prices, change.priced_at or now, by_operator=any(map(is_price, change.pinned))),
+        "pricing": price_document(
+            model.prices, change.priced_at or now, by_operator=any(map(is_price, change.pinned)), reader=change.reader
+        ),
         "is_active": model.available,
         **_standing(change, seq, now),
         "content_hash": change.content_hash,
@@ -70,16 +73,23 @@ def _standing(change: Change, seq: int, now: datetime) -> dict[str, Any]:
     return {"status": status, "missing_since": now if newly else None, "missing_since_seq": seq if newly else None}
 
 
-def price_document(prices: Prices, stated_at: datetime, *, by_operator: bool = False) -> dict[str, Any]:
-    """The whole price document as JSON values: decimals as plain digits, with the time since when the price stands so."""
+def price_document(prices: Prices, stated_at: datetime, *, by_operator: bool = False, reader: int | None = None) -> dict[str, Any]:
+    """The whole price document as JSON values: decimals as plain digits, with the time since when the price stands so.
+
+    `reader` is the version of the provider's module that read it.
+    """
     document: dict[str, Any] = plain_decimals(msgspec.to_builtins(prices, builtin_types=(Decimal,)))
     document.pop("problems", None)
     source = "operator" if by_operator else "provider"
-    return {**document, "source": source, "stated_at": time_text(stated_at)} if document else {}
+    read_by = {"reader": reader} if reader is not None else {}
+    return {**document, "source": source, "stated_at": time_text(stated_at), **read_by} if document else {}
 
 
-def stored_model(row: sa.RowMapping, beneath: Beneath | None = None) -> StoredModel:
-    """A row as it was planned once."""
+_NO_PRICE = ("source", "stated_at", "reader")
+
+
+def stored_model(row: sa.RowMapping, beneath: Beneath | None = None, last: Mapping[str, Decimal] | None = None) -> StoredModel:
+    """A row as it was planned once, with the prices that were believed last and do not stand now."""
     fields = {name: row[name] for name in MODEL_COLUMNS}
     for name in ("input_modalities", "output_modalities"):
         fields[name] = None if fields[name] is None else tuple(fields[name])
@@ -88,7 +98,7 @@ def stored_model(row: sa.RowMapping, beneath: Beneath | None = None) -> StoredMo
     model = Model(
         id=row["provider_model_id"],
         available=row["is_active"],
-        prices=msgspec.convert({name: document[name] for name in document if name not in ("source", "stated_at")}, Prices),
+        prices=msgspec.convert({name: document[name] for name in document if name not in _NO_PRICE}, Prices),
         **fields,
     )
     return StoredModel(
@@ -101,13 +111,19 @@ def stored_model(row: sa.RowMapping, beneath: Beneath | None = None) -> StoredMo
         missing_since_seq=row["missing_since_seq"],
         content_hash=row["content_hash"],
         alias=row["model_id"],
+        last=last or {},
+        reader=document.get("reader"),
     )
 
 
 def beneath(row: sa.RowMapping) -> Beneath:
     """What lies beneath a model, from its row of upstream_values."""
-    silent = msgspec.convert(row["silent"], dict[str, Silence])
+    silent = {_POINTS.get(name, name): since for name, since in msgspec.convert(row["silent"], dict[str, Silence]).items()}
     return Beneath(msgspec.convert(row["stated"], Model), msgspec.convert(row["believed"], Model), silent)
+
+
+_POINTS = {**{name: point for point, name in FLAT.items()}, "dynamic": DYNAMIC}
+"""How schema 0005 and older named what is not stated any more."""
 
 
 def beneath_row(provider_id: int, row_id: str, lies: Beneath) -> dict[str, Any]:

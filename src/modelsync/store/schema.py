@@ -248,6 +248,8 @@ provider_state = sa.Table(
     sa.Column("last_complete_at", UtcTime),
     # The scope in which absence was counted last, and the models that are not listed because it changed.
     sa.Column("absence_scope", sa.Text),
+    # The same without the key.
+    sa.Column("absence_place", sa.Text),
     sa.Column("outside_scope", Document),
     sa.Column("last_success_at", UtcTime),
     sa.Column("last_attempt_at", UtcTime),
@@ -261,6 +263,23 @@ provider_state = sa.Table(
     sa.Column("wire_fields", Document),
     sa.Column("drift", Document),
     sa.Column("drift_at", UtcTime),
+    # The version of the provider's module that read the last complete listing.
+    sa.Column("read_version", sa.Integer),
+    # How many rows the last listing lacked of those it says it has, and how many listings in a row lacked as many.
+    sa.Column("shortfall", Key, nullable=False, server_default="0"),
+    sa.Column("shortfall_listings", sa.Integer, nullable=False, server_default="0"),
+    # Limits of the guard that an operator set for this provider.
+    sa.Column("guard", Document),
+)
+
+pauses = sa.Table(
+    "pauses",
+    metadata,
+    _id(),
+    # While there is a row, no sync of any provider begins or commits.
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
 )
 
 holds = sa.Table(
@@ -281,6 +300,8 @@ holds = sa.Table(
     # Of a held price: the fields with their live and stated values, and when a later listing first stated the same.
     sa.Column("detail", Document),
     sa.Column("agreed_at", UtcTime),
+    # Of a decided absence: the ids that have been listed since, so that the decision is not about them any more.
+    sa.Column("over", Document),
     sa.Index("ix_holds_provider", "provider", "status"),
 )
 
@@ -293,6 +314,18 @@ upstream_values = sa.Table(
     sa.Column("stated", Document, nullable=False),
     sa.Column("believed", Document, nullable=False),
     sa.Column("silent", Document, nullable=False),
+)
+
+last_prices = sa.Table(
+    "last_prices",
+    metadata,
+    # A price that was believed last and does not stand now: the model has no price at this point, or it varies.
+    sa.Column("provider_id", Key, sa.ForeignKey("providers.id"), primary_key=True),
+    sa.Column("provider_model_id", sa.Text, primary_key=True),
+    sa.Column("field", sa.Text, primary_key=True),
+    sa.Column("condition", sa.Text, primary_key=True),
+    sa.Column("usd", Money, nullable=False),
+    sa.Column("since", UtcTime, nullable=False),
 )
 
 pins = sa.Table(

@@ -14,17 +14,31 @@ import sqlalchemy as sa
 from modelsync.errors import Conflict, DatabaseError, Failure
 from modelsync.errors import Kind as FailureKind
 from modelsync.model import Model, content_hash
-from modelsync.plan import NOTHING_STORED, Kind, Plan, make_plan, retirements, settled
-from modelsync.policy import DEFAULT_RULES, Context, Rules, decide
+from modelsync.plan import NOTHING_STORED, Plan, make_plan
+from modelsync.policy import DEFAULT_RULES, Context, Rules, Scope, decide
 from modelsync.provider import Provider
 from modelsync.reading import Listing
-from modelsync.report import Busy, Counts, Failed, Held, NotModified, ProviderResult, Report, Superseded, Synced, counts_of
+from modelsync.report import (
+    Busy,
+    Counts,
+    Failed,
+    NotModified,
+    ProviderResult,
+    Report,
+    Superseded,
+    Synced,
+    counts_of,
+    held_of,
+    sighted,
+    words_of,
+)
 from modelsync.store import (
     answers,
     drifts,
     engine,
     holds,
     migrate,
+    pauses,
     pins,
     planning,
     postgres,
@@ -36,9 +50,10 @@ from modelsync.store import (
 )
 from modelsync.store.answers import KeptAnswer
 from modelsync.store.explaining import explaining
+from modelsync.store.planning import Seeing
 from modelsync.store.records import Seen
 from modelsync.store.tickets import Ticket
-from modelsync.store.wanted import Bulk, Commit, Expected
+from modelsync.store.wanted import Bulk, Commit, Expected, Mark
 
 Result = TypeVar("Result")
 
@@ -150,12 +165,15 @@ class Store:
         return self.transact(lambda connection: tickets.take(connection, slug, run_id, self.now(connection), seconds))
 
     def kept_out(self, slug: str) -> str | None:
-        """Why no sync may change a provider's part of the catalog: an operator switched it off, or froze it. None when it may."""
+        """Why no sync may change a provider's part of the catalog: switched off, frozen, or all paused. None when it may."""
         with self.reading() as connection:
             if not migrate.current(connection):
                 return None
             if provider_rows.switched_off(connection, slug):
                 return "switched off in the catalog (`providers.is_active`)"
+            pause = pauses.standing(connection)
+            if pause is not None:
+                return f"paused by {pause['actor']}, {pause['reason']}. `modelsync resume` lets everything sync again"
             state = tickets.state_of(connection, slug)
             frozen = state["frozen_reason"] if state and state["frozen_at"] else None
             return f"frozen, {frozen}. `modelsync thaw {slug}` lets it sync again" if frozen else None
@@ -165,22 +183,31 @@ class Store:
         with self.reading() as connection:
             return records.seen(connection, slug, scope, version) if migrate.current(connection) else None
 
-    def plan(self, wanted: Commit) -> tuple[int | None, Plan]:
+    def plan(self, wanted: Commit) -> tuple[int | None, Seeing]:
         """The provider's id, if it has one, and what a sync would change. Writes nothing."""
         with self.reading() as connection:
             if not migrate.current(connection):
-                known = Context(may_be_empty=wanted.provider.may_be_empty)
-                plan = make_plan(wanted.listing, NOTHING_STORED)
-                return None, decide(plan, wanted.listing, NOTHING_STORED, known, wanted.rules)
+                known = Context(may_be_empty=wanted.provider.may_be_empty, scope=Scope(now=wanted.scope, place=wanted.place))
+                nothing = msgspec.structs.replace(NOTHING_STORED, version=wanted.provider.version)
+                plan = make_plan(wanted.listing, nothing)
+                return None, Seeing(decide(plan, wanted.listing, nothing, known, wanted.rules).plan, wanted.listing)
             state = tickets.state_of(connection, wanted.provider.slug)
-            plan = planning.decided(connection, self.bulk, wanted, state, self.now(connection)).plan
-            return provider_rows.id_of(connection, wanted.provider.slug), plan
+            seeing = planning.decided(connection, self.bulk, wanted, state, self.now(connection))
+            return provider_rows.id_of(connection, wanted.provider.slug), seeing
 
-    def expected(self, wanted: Commit, plan: Plan) -> Expected:
-        """What must still hold for a plan to be applied as it was seen."""
+    def plan_unchanged(self, slug: str, rules: Rules) -> tuple[int | None, Plan]:
+        """The provider's id, and what a sync would change when the provider lists what it listed last. Writes nothing."""
         with self.reading() as connection:
-            state = tickets.state_of(connection, wanted.provider.slug) if migrate.current(connection) else None
-            return Expected(state["revision"] if state else 0, plan.digest)
+            state = tickets.state_of(connection, slug)
+            assert state is not None  # noqa: S101 - nothing is unchanged before the first sync
+            plan = planning.unchanged(connection, self.bulk, self.providers[slug], rules, state, self.now(connection))
+            return provider_rows.id_of(connection, slug), plan
+
+    def mark(self, slug: str) -> Mark:
+        """Where a provider's part of the catalog stands: to be read before its answer is asked for."""
+        with self.reading() as connection:
+            state = tickets.state_of(connection, slug) if migrate.current(connection) else None
+            return Mark(state["revision"], state["committed_seq"]) if state else Mark()
 
     def drifts(self, wanted: Commit) -> tuple[str, ...]:
         """How the fields of a listing moved since the last complete one. Writes nothing."""
@@ -192,9 +219,14 @@ class Store:
         """Bring the catalog in step with a listing: models, history, holds, freshness and result together, or nothing at all."""
         return self._once(ticket, lambda connection: self._committed(connection, ticket, wanted, seconds))
 
-    def confirm(self, ticket: Ticket, seen: Seen, result: ProviderResult, rules: Rules = DEFAULT_RULES) -> ProviderResult:
-        """Record that the last complete listing still holds: everything in it was sighted, and what it lacks is absent once more."""
-        return self._once(ticket, lambda connection: self._confirmed(connection, ticket, seen, result, rules))
+    def confirm(
+        self, ticket: Ticket, seen: Seen, result: ProviderResult, rules: Rules = DEFAULT_RULES, only_if: Expected | None = None
+    ) -> ProviderResult:
+        """Record that the last complete listing still holds: everything in it was sighted, and what it lacks is absent once more.
+
+        With `only_if` only if that still comes to the same plan.
+        """
+        return self._once(ticket, lambda connection: self._confirmed(connection, ticket, seen, result, rules, only_if))
 
     def _once(self, ticket: Ticket, work: Callable[[sa.Connection], ProviderResult]) -> ProviderResult:
         """Do a provider's transaction. When its end is not heard of, the database tells whether all of it happened, or nothing."""
@@ -231,14 +263,14 @@ class Store:
             return self._superseded(connection, ticket, seconds)
         now, seq = self.now(connection), state["complete_seq"] + 1
         will_expire = pins.expire(connection, ticket.slug, now)
-        decided = planning.decided(connection, self.bulk, wanted, state, now)
-        plan = decided.plan
-        if wanted.only_if is not None and wanted.only_if != Expected(state["revision"], plan.digest):
+        seeing = planning.decided(connection, self.bulk, wanted, state, now)
+        plan, listing = seeing.plan, seeing.listing
+        if wanted.only_if is not None and wanted.only_if != Expected(Mark(state["revision"], state["committed_seq"]), plan.digest):
             return self._stale(connection, ticket, seconds, now)
-        holds.note(connection, ticket.slug, wanted.listing, plan, now)
+        holds.note(connection, ticket.slug, seeing.standing, plan, holds.sight(listing, plan, seeing.retired), now)
         answers.note(connection, ticket.run_id, wanted.kept)
         moved = drifts.found(state, wanted.wire) if wanted.wire else ()
-        result = _result(ticket.slug, wanted.listing, plan, seconds, moved)
+        result = _result(ticket.slug, listing, plan, seconds, moved)
         if wanted.wire:
             believed = plan.refused is None and not any(hold.kind in ("shrink", "unit-change") for hold in plan.holds)
             drifts.note(connection, state, wanted.wire, moved, now, whole=believed)
@@ -249,30 +281,30 @@ class Store:
         writing.write(connection, self.bulk, ticket.run_id, provider_id, plan, seq, now)
         result = msgspec.structs.replace(result, provider_id=provider_id)
         # A listing whose absences are held counts none of them; while anything waits, the next one is looked at anew.
-        whole = wanted.listing.complete and not any(hold.kind == "shrink" for hold in plan.holds)
+        whole = listing.complete and not any(hold.kind == "shrink" for hold in plan.holds)
         calm = whole and not plan.waits and not will_expire
         records.succeeded(connection, ticket, wanted.seen if calm else None, result, now, complete=whole, wrote=plan.writes)
-        if wanted.listing.complete:
-            records.note_scope(connection, ticket.slug, wanted.scope, decided.outside)
+        records.note_shortfall(connection, state, listing.shortfall)
+        if listing.complete:
+            records.note_listing(connection, ticket.slug, wanted.scope, wanted.place, seeing.outside, wanted.provider.version)
         return result
 
-    def _confirmed(self, connection: sa.Connection, ticket: Ticket, seen: Seen, result: ProviderResult, rules: Rules) -> ProviderResult:
+    def _confirmed(
+        self, connection: sa.Connection, ticket: Ticket, seen: Seen, result: ProviderResult, rules: Rules, only_if: Expected | None
+    ) -> ProviderResult:
         state = tickets.holds(connection, ticket)
         if state is None:
             return self._superseded(connection, ticket, result.seconds)
         now, seq = self.now(connection), state["complete_seq"] + 1
+        plan = planning.unchanged(connection, self.bulk, self.providers[ticket.slug], rules, state, now)
+        if only_if is not None and only_if != Expected(Mark(state["revision"], state["committed_seq"]), plan.digest):
+            return self._stale(connection, ticket, result.seconds, now)
+        holds.release_whole(connection, ticket.slug, now)
         provider_id = provider_rows.id_of(connection, ticket.slug)
-        stored = planning.stored(connection, self.bulk, self.providers[ticket.slug], provider_id, rules, seq, now)
-        context = holds.context(connection, ticket.slug, now, stored=0, may_be_empty=True)
-        there = planning.kept(stored.pins) | context.doubted | frozenset(state["outside_scope"] or ())
-        stored = msgspec.structs.replace(stored, due=stored.due - there, missing=stored.missing - there)
-        holds.release_whole(connection, ticket.slug, stored.missing, now)
-        stored = planning.with_rows(connection, provider_id, stored, sorted(stored.due))
-        plan = settled(retirements(stored), stored)
         if provider_id is not None:
             writing.write(connection, self.bulk, ticket.run_id, provider_id, plan, seq, now)
-        counts = msgspec.structs.replace(result.counts, missing=plan.absent, retired=plan.count(Kind.RETIRED))
-        confirmed = msgspec.structs.replace(result, provider_id=provider_id, outcome=NotModified(counts))
+        outcome = NotModified(sighted(result.counts, plan, applied=True))
+        confirmed = msgspec.structs.replace(result, provider_id=provider_id, outcome=outcome)
         records.succeeded(connection, ticket, seen, confirmed, now, complete=True, wrote=plan.writes)
         return confirmed
 
@@ -341,9 +373,5 @@ class Store:
 
 def _result(slug: str, listing: Listing, plan: Plan, seconds: float, moved: tuple[str, ...] = ()) -> ProviderResult:
     """What comes of a plan when the database takes it."""
-    outcome: Synced | Held
-    if plan.refused is not None:
-        outcome = Held(plan.refused.kind, plan.refused.message, plan.refused.hint)
-    else:
-        outcome = Synced(counts_of(listing, plan, applied=True), len(plan.changes), plan.holds)
-    return ProviderResult(slug=slug, outcome=outcome, seconds=seconds, warnings=(*moved, *listing.warnings, *plan.notices))
+    outcome = held_of(plan) or Synced(counts_of(listing, plan, applied=True), len(plan.changes), plan.holds)
+    return ProviderResult(slug=slug, outcome=outcome, seconds=seconds, warnings=(*moved, *listing.warnings, *words_of(plan)))

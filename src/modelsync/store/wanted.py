@@ -30,15 +30,22 @@ class Bulk(Protocol):
         """The database's time as text."""
 
 
-class Expected(msgspec.Struct, frozen=True):
-    """The plan that somebody has seen, by its digest, and the revision of the provider's part of the catalog it was made for."""
+class Mark(msgspec.Struct, frozen=True):
+    """Where a provider's part of the catalog stands: how often it was written, and the number of the last sync that was committed."""
 
-    revision: int
+    revision: int = 0
+    committed_seq: int = 0
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """The plan that somebody has seen, by its digest, and where the catalog stood before its answer was asked for."""
+
+    mark: Mark
     digest: str
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """What one sync wants to make of the catalog. `scope` names what the listing depends on: options, key, origin.
+    """What one sync wants to make of the catalog. `scope` names what the listing depends on: options, key, origin; `place` all but the key.
 
     `whole` says that every call was answered, so that silence about a price means something; `kept` are the answers that it was read
     from, where they are kept. With `only_if` it is made only if that is still the plan.
@@ -52,6 +59,7 @@ class Commit(msgspec.Struct, frozen=True):
     whole: bool = False
     kept: tuple[KeptAnswer, ...] = ()
     only_if: Expected | None = None
+    place: str | None = None
 
     @property
     def wire(self) -> Snapshot | None:

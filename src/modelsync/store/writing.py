@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 import sqlalchemy as sa
 
 from modelsync.errors import DatabaseError
 from modelsync.layers import Beneath
 from modelsync.plan import Change, Kind, Plan
+from modelsync.points import split
 from modelsync.store import provider_rows, rows
-from modelsync.store.schema import upstream_values
+from modelsync.store.schema import last_prices, upstream_values
 from modelsync.store.wanted import Bulk
 
 SIZE = 500
@@ -18,6 +20,7 @@ SIZE = 500
 def write(connection: sa.Connection, bulk: Bulk, run_id: int, provider_id: int, plan: Plan, seq: int, now: datetime) -> None:
     """Everything that a plan changes, in bulk."""
     _write_beneath(connection, provider_id, plan.beneath)
+    _write_last_prices(connection, provider_id, plan.last, now)
     wanted = len(plan.changes) + len(plan.rehashed)
     if not wanted:
         return
@@ -39,6 +42,24 @@ def _write_beneath(connection: sa.Connection, provider_id: int, beneath: Mapping
         lying = [rows.beneath_row(provider_id, row_id, lies) for row_id in part if (lies := beneath[row_id]) is not None]
         if lying:
             connection.execute(sa.insert(upstream_values), lying)
+
+
+def _write_last_prices(
+    connection: sa.Connection, provider_id: int, last: Mapping[str, Mapping[str, Decimal | None]], now: datetime
+) -> None:
+    """Remember prices that stand no more, since now, and forget those that stand again."""
+    column = last_prices.c
+    keys = {(row_id, *split(point)): usd for row_id, points in sorted(last.items()) for point, usd in sorted(points.items())}
+    for row_id, field, condition in keys:
+        mine = (column.provider_id == provider_id, column.provider_model_id == row_id)
+        connection.execute(sa.delete(last_prices).where(*mine, column.field == field, column.condition == condition))
+    new = [
+        {"provider_id": provider_id, "provider_model_id": row_id, "field": field, "condition": condition, "usd": usd, "since": now}
+        for (row_id, field, condition), usd in keys.items()
+        if usd is not None
+    ]
+    if new:
+        connection.execute(sa.insert(last_prices), new)
 
 
 def _touches_abilities(change: Change) -> bool:

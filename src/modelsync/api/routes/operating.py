@@ -20,7 +20,7 @@ from modelsync.explanation import explain, fields_of, overview
 from modelsync.money import plain
 from modelsync.past import differing
 from modelsync.registry import select
-from modelsync.store import ChangeFilter, Explanations, Person, operators, rollback, thaw
+from modelsync.store import ChangeFilter, Explanations, Person, deciding, operators, rollback, thaw
 
 router = APIRouter(prefix="/admin", tags=["operating"])
 
@@ -43,7 +43,7 @@ async def list_held(server: Server, query: Annotated[HoldQuery, Query()]) -> Res
 
 
 async def _decided(server: Service, decision: str, ids: list[int], by: Person) -> Response:
-    rows = await server.do(operators.decide, server.store, ids, decision, by)
+    rows = await server.do(deciding.decide, server.store, ids, decision, by)
     return said({"decision": decision, "data": _only(_HOLD, rows)})
 
 

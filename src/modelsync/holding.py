@@ -1,0 +1,229 @@
+"""Holds and what persons decided about them, as values: which still stand, and what a listing does to each.
+
+A hold's number stands for exactly what was shown under it: its kind, its ids and the values that are claimed. What a later listing
+claims otherwise is another hold. A decision is about that content too, and about an absence only until a model is listed again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+PRICE, UNIT_CHANGE = "price", "unit-change"
+OF_PRICES = (PRICE, UNIT_CHANGE)
+"""Kinds about prices: each is about the values that are claimed."""
+
+SHRINK, SCOPE = "shrink", "scope"
+OF_ABSENCE = (SHRINK, SCOPE)
+"""Kinds about models that are not listed: each is about exactly its ids, for as long as all of them are absent."""
+
+EMPTY, INVALID, OTHER_CATALOG = "empty", "invalid", "other-catalog"
+OF_WHOLE_LISTS = (EMPTY, INVALID, OTHER_CATALOG)
+"""Kinds that keep a whole listing out."""
+
+TOTAL = "total"
+"""The kind of a list that keeps being shorter than it says."""
+
+UNDECIDABLE = (EMPTY, INVALID)
+"""Kinds that hold nothing which could be applied."""
+
+Content = tuple[Any, ...]
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """What waits for a person: the kind ("shrink", "price", …), what happened, what to do, and the ids it is about.
+
+    `detail` is `{field: [believed, stated]}` of a held price, in JSON values; of a change of unit it holds these by id; of a list that
+    is too short `{"rows": how many it lacks}`.
+    """
+
+    kind: str
+    message: str
+    hint: str
+    ids: tuple[str, ...] = ()
+    detail: Mapping[str, Any] | None = None
+
+    @property
+    def content(self) -> Content:
+        """What the hold stands for; the same content has the same number."""
+        return content(self.kind, self.ids, self.detail)
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """A hold in the catalog that is open, or that a person decided: who, when and why.
+
+    `over` are ids of an absence that have been listed since, so that the decision is not about them any more. `agreed_at` is when a
+    later listing first claimed the same.
+    """
+
+    number: int
+    kind: str
+    status: str
+    message: str = ""
+    ids: tuple[str, ...] = ()
+    detail: Mapping[str, Any] | None = None
+    over: frozenset[str] = frozenset()
+    agreed_at: datetime | None = None
+    by: str | None = None
+    at: datetime | None = None
+    reason: str | None = None
+
+    @property
+    def content(self) -> Content:
+        """As of Hold."""
+        return content(self.kind, self.ids, self.detail)
+
+    @property
+    def about(self) -> frozenset[str]:
+        """The ids that an absence or a decision about one is still about."""
+        return frozenset(self.ids) - self.over
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A person's rejection that keeps something of this listing out, and what that is."""
+
+    standing: Standing
+    what: str
+
+    @property
+    def message(self) -> str:
+        """Who rejected it, when and why, and the way back."""
+        row = self.standing
+        when = f" on {row.at:%Y-%m-%d %H:%M} UTC" if row.at else ""
+        why = f" ({row.reason})" if row.reason else ""
+        return f'{self.what}: {row.by} rejected it{when}{why}; `modelsync reopen {row.number} --reason "…"` takes that back'
+
+
+def content(kind: str, ids: Iterable[str], detail: Mapping[str, Any] | None) -> Content:
+    """What a hold stands for, comparable: of prices the claimed values, of a short list the number of rows, else the ids."""
+    if kind == TOTAL:
+        return (kind, (detail or {}).get("rows"))
+    return (kind, *sorted(ids), *sorted(_claims(kind, tuple(ids), detail))) if kind in OF_PRICES else (kind, *sorted(ids))
+
+
+def _claims(kind: str, ids: Sequence[str], detail: Mapping[str, Any] | None) -> Iterable[tuple[str, str, str]]:
+    by_id: Mapping[str, Any] = {ids[0]: detail or {}} if kind == PRICE else detail or {}
+    return ((row_id, point, values[1]) for row_id, fields in by_id.items() for point, values in fields.items())
+
+
+def claims(row: Hold | Standing) -> dict[str, dict[str, str]]:
+    """The claimed values of a hold about prices, as digits by model and point."""
+    found: dict[str, dict[str, str]] = {}
+    for row_id, point, value in _claims(row.kind, row.ids, row.detail):
+        found.setdefault(row_id, {})[point] = value
+    return found
+
+
+# What persons decided
+
+
+def accepted(standing: Iterable[Standing]) -> frozenset[str]:
+    """Ids whose absence a person confirmed."""
+    return _decided(standing, "confirmed")
+
+
+def refused(standing: Iterable[Standing]) -> frozenset[str]:
+    """Ids whose absence a person rejected: they count as there."""
+    return _decided(standing, "rejected")
+
+
+def _decided(standing: Iterable[Standing], status: str) -> frozenset[str]:
+    return frozenset(row_id for row in standing if row.status == status and row.kind not in OF_PRICES for row_id in row.about)
+
+
+def decided_so(hold: Hold, standing: Iterable[Standing], status: str) -> Standing | None:
+    """The decision of that status about exactly this content."""
+    return next((row for row in standing if row.status == status and row.content == hold.content), None)
+
+
+def parts(kind: str, ids: Iterable[str], standing: Iterable[Standing]) -> list[tuple[str, ...]]:
+    """The ids of an absence by hold: those that were shown already, as they were shown, and the rest as one more."""
+    left = set(ids)
+    found: list[tuple[str, ...]] = []
+    for row in standing:
+        if row.kind == kind and row.status == "open" and row.ids and left.issuperset(row.ids):
+            found.append(row.ids)
+            left.difference_update(row.ids)
+    return [*found, tuple(sorted(left))] if left else found
+
+
+# What a listing does to them
+
+
+class Move(msgspec.Struct, frozen=True):
+    """A standing hold gets another status, and other ids that are over; with the status it has, a later listing says the same."""
+
+    row: Standing
+    status: str
+    over: frozenset[str] = frozenset()
+
+
+class Moves(msgspec.Struct, frozen=True):
+    """What a listing does to the holds of its provider: those that move, and those that are new."""
+
+    moved: tuple[Move, ...]
+    new: tuple[Hold, ...]
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """What a listing can tell: the ids it shows, those of models that were read, and whether it is complete and believed as a whole."""
+
+    seen: Set[str]
+    read: Set[str]
+    complete: bool
+    refused: bool
+    retired: frozenset[str] = frozenset()
+
+
+def moves(standing: Iterable[Standing], holds: Iterable[Hold], sight: Sight) -> Moves:
+    """What becomes of every standing hold when a listing holds `holds`.
+
+    A listing says nothing of what it does not show: an incomplete one nothing of absence, one that is refused nothing of its parts.
+    """
+    found = {hold.content: hold for hold in holds}
+    touched = {row_id for hold in found.values() if hold.kind in OF_PRICES for row_id in hold.ids}
+    kinds = {hold.kind for hold in found.values()}
+    moved: list[Move] = []
+    for row in standing:
+        if row.status == "open" and row.content in found:
+            del found[row.content]
+            moved.append(Move(row, "open", row.over))
+        elif row.status == "open" and _answered(row, sight):
+            moved.append(Move(row, "superseded" if _is_other_content(row, sight, touched, kinds) else "released", row.over))
+        elif row.status in ("confirmed", "rejected") and not sight.refused:
+            moved += _ended(row, sight)
+    return Moves(tuple(moved), tuple(found.values()))
+
+
+def _answered(row: Standing, sight: Sight) -> bool:
+    """Whether this listing can tell how what was held stands now."""
+    if row.kind in OF_PRICES:
+        return not sight.refused and not sight.read.isdisjoint(row.ids)
+    if row.kind == TOTAL:
+        return not sight.refused
+    return sight.complete and (not sight.refused or row.kind in OF_WHOLE_LISTS)
+
+
+def _is_other_content(row: Standing, sight: Sight, touched: set[str], kinds: set[str]) -> bool:
+    if row.kind in OF_PRICES:
+        return not touched.isdisjoint(row.ids)
+    if row.kind in OF_ABSENCE:
+        return not sight.seen.isdisjoint(row.ids)
+    return row.kind in kinds
+
+
+def _ended(row: Standing, sight: Sight) -> Iterable[Move]:
+    """A decision that has done its work: what was confirmed is complete, the model whose absence was rejected is listed again."""
+    if row.kind in OF_PRICES:
+        if row.status == "confirmed" and _answered(row, sight):
+            yield Move(row, "closed", row.over)
+    elif row.kind in UNDECIDABLE:
+        yield Move(row, "released", row.over)
+    elif row.kind != TOTAL:
+        over = row.over | frozenset(row.ids).intersection(sight.seen)
+        left = frozenset(row.ids) - over - (sight.retired if row.status == "confirmed" else frozenset())
+        if not left:
+            yield Move(row, "closed" if row.status == "confirmed" else "released", over)
+        elif over != row.over:
+            yield Move(row, row.status, over)

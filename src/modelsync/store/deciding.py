@@ -1,0 +1,191 @@
+"""What persons decide about holds, and about what holds at all: confirm, reject, reopen, a provider's limits, a pause.
+
+Every act locks the state of its providers first, as a sync does, and is tried again when another transaction was in its way.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from modelsync import holding
+from modelsync.errors import NotThere, UsageError
+from modelsync.holding import Standing
+from modelsync.layers import effective
+from modelsync.model import claimed
+from modelsync.money import plain
+from modelsync.plan import Change, Kind, StoredModel
+from modelsync.points import changed, numbers
+from modelsync.quarantine import without_refused
+from modelsync.store import holds, pauses, planning, records, tickets
+from modelsync.store.operators import Act, Person, act_within
+from modelsync.store.planning import Guard
+from modelsync.store.schema import audit_log, provider_state
+from modelsync.store.store import Store
+
+STEP = 200
+"""Holds, or models of one hold, that one transaction decides: a fraction of a second."""
+
+PAUSE = 0.02
+"""Seconds between two transactions, in which others come to write."""
+
+
+def decide(store: Store, numbers_: Iterable[int], decision: str, person: Person) -> list[dict[str, Any]]:
+    """Confirm or reject open holds, in steps and as one run: a confirmed price is live at once. The holds as they are then.
+
+    UsageError or NotThere, and nothing decided, when one of them cannot be decided. One that a sync supersedes meanwhile is left out.
+    """
+    with store.reading() as connection:
+        rows = holds.numbered(connection, numbers_)
+    for row in rows:
+        holds.decidable(row, decision)
+    decided: list[dict[str, Any]] = []
+    run_id: int | None = None
+    for slug, of_provider in groupby(sorted(rows, key=lambda row: row["provider"]), key=lambda row: row["provider"]):
+        for part in _parts(list(of_provider)):
+            done = store.transact(partial(_decide, store, slug, part, decision, person))
+            decided += done
+            for ids in _parts(sorted({row_id for row in done for row_id in row["ids"] if row["kind"] in holding.OF_PRICES})):
+                if decision == "confirm":
+                    run_id = store.transact(partial(_believe, store, slug, ids, person, run_id))
+                    time.sleep(PAUSE)
+    if rows and not decided:
+        raise NotThere("A sync decided otherwise meanwhile: what was held is not claimed any more", "`modelsync held` lists what is")
+    return sorted(decided, key=lambda row: row["id"])
+
+
+def _decide(
+    store: Store, slug: str, rows: Sequence[dict[str, Any]], decision: str, person: Person, connection: sa.Connection
+) -> list[dict[str, Any]]:
+    tickets.lock(connection, slug)
+    records.forget_listing(connection, slug)
+    return holds.decide(connection, rows, decision, person.name, person.reason, store.now(connection))
+
+
+def _believe(store: Store, slug: str, ids: Sequence[str], person: Person, run_id: int | None, connection: sa.Connection) -> int | None:
+    """Make the prices that were confirmed of these models live."""
+    act = act_within(store, connection, slug, person)
+    standing = holds.standing(connection, slug)
+    changes = [_believing(before, standing) for before in act.models(ids).values() if before.beneath]
+    return act.apply("confirm", changes, run_id)
+
+
+def _believing(before: StoredModel, standing: tuple[Standing, ...]) -> Change:
+    """The model at its stated price, but for what a person refused of it."""
+    stated = before.stated
+    price = effective(msgspec.structs.replace(stated, prices=claimed(stated.prices)), before.believed).prices
+    silent = before.beneath.silent if before.beneath else {}
+    model = msgspec.structs.replace(before.believed, prices=price)
+    change = Change(Kind.UPDATED, stated.id, model, before.content_hash, before=before, silent=silent, reader=before.reader)
+    return without_refused(change, standing)
+
+
+def reopen(store: Store, number: int, person: Person) -> dict[str, Any]:
+    """Take a decision about a hold back: it waits again, and a price that was confirmed goes back to what it was.
+
+    NotThere when there is no such hold, UsageError when it is not decided, or what it decided is done.
+    """
+    with store.reading() as connection:
+        (row,) = holds.numbered(connection, [number])
+
+    def work(connection: sa.Connection) -> dict[str, Any]:
+        act = act_within(store, connection, row["provider"], person) if _touches_models(row) else None
+        tickets.lock(connection, row["provider"])
+        records.forget_listing(connection, row["provider"])
+        (now,) = holds.numbered(connection, [number])
+        _refuse_to_reopen(act, now)
+        if act is not None and now["status"] in ("confirmed", "closed"):
+            act.apply("reopen", list(_taken_back(act, now)))
+        return holds.reopen(connection, now, person.name, person.reason, store.now(connection))
+
+    return store.transact(work)
+
+
+def _touches_models(row: Mapping[str, Any]) -> bool:
+    return row["kind"] in holding.OF_PRICES and row["status"] in ("confirmed", "closed")
+
+
+def _refuse_to_reopen(act: Act | None, row: Mapping[str, Any]) -> None:
+    number, status = row["id"], row["status"]
+    if status == "open":
+        raise UsageError(f"Hold {number} is open: nobody has decided it", "`modelsync confirm` or `modelsync reject` decides it")
+    if status in ("superseded", "released"):
+        raise UsageError(f"Hold {number} was not decided: it is {status}", "`modelsync held --status all` shows every hold")
+    if status == "closed" and (act is None or not list(_taken_back(act, row))):
+        hint = "`modelsync keep` brings back a retired model, `modelsync pin` sets a price, `modelsync rollback` goes back further"
+        raise UsageError(f"What hold {number} decided is done, and stands no more as it was decided", hint)
+
+
+def _taken_back(act: Act, row: Mapping[str, Any]) -> Iterator[Change]:
+    """The models whose confirmed price still stands, at the price before."""
+    standing = Standing(number=row["id"], kind=row["kind"], status=row["status"], ids=tuple(row["ids"]), detail=row["detail"])
+    wanted = holding.claims(standing)
+    detail = {row["ids"][0]: row["detail"]} if row["kind"] == holding.PRICE else row["detail"]
+    for row_id, before in act.models(wanted).items():
+        now = numbers(before.believed.prices)
+        points = [point for point, claim in wanted[row_id].items() if now.get(point) == Decimal(claim)]
+        if points:
+            back = {point: Decimal(old) if (old := detail[row_id][point][0]) is not None else None for point in points}
+            model = msgspec.structs.replace(before.believed, prices=changed(before.believed.prices, back, before.believed.prices))
+            last = {point: usd for point, usd in before.last.items() if point not in back}
+            yield Change(
+                Kind.UPDATED,
+                row_id,
+                model,
+                before.content_hash,
+                stated=before.stated,
+                before=before,
+                held=True,
+                last=last,
+                reader=before.reader,
+            )
+
+
+# What holds at all
+
+
+def set_guard(store: Store, slug: str, limits: Mapping[str, object], person: Person) -> Guard:
+    """Set limits of the guard for one provider; None gives one back to the settings. All that are set then."""
+
+    def work(connection: sa.Connection) -> Guard:
+        state = tickets.lock(connection, slug)
+        guard = msgspec.structs.replace(planning.guard_of(state), **limits)
+        values = {"guard": plain(guard) or None}
+        connection.execute(sa.update(provider_state).where(provider_state.c.provider == slug).values(values))
+        records.forget_listing(connection, slug)
+        told = ", ".join(f"{name} {'default' if value is None else value}" for name, value in sorted(limits.items()))
+        _note(store, connection, "guard", f"{slug} {told}", person)
+        return guard
+
+    return store.transact(work)
+
+
+def guards(store: Store) -> dict[str, Guard]:
+    """The limits that are set for single providers."""
+    with store.reading() as connection:
+        rows = connection.execute(sa.select(provider_state).where(provider_state.c.guard.is_not(None))).mappings()
+        return {row["provider"]: planning.guard_of(row) for row in rows}
+
+
+def pause(store: Store, person: Person) -> bool:
+    """Stop every sync, those that are under way included, until `resume`; whether they were not paused already."""
+    return store.transact(lambda connection: pauses.pause(connection, person.name, person.reason, store.now(connection)))
+
+
+def resume(store: Store, person: Person) -> bool:
+    """Let every provider sync again; whether they were paused."""
+    return store.transact(lambda connection: pauses.resume(connection, person.name, person.reason, store.now(connection)))
+
+
+def _note(store: Store, connection: sa.Connection, action: str, target: str, person: Person) -> None:
+    values = {"at": store.now(connection), "actor": person.name, "action": action, "target": target, "reason": person.reason}
+    connection.execute(sa.insert(audit_log).values(values))
+
+
+def _parts(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (items[start : start + STEP] for start in range(0, len(items), STEP))
