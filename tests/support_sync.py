@@ -24,10 +24,10 @@ DOCUMENTS = {
 MONEY = {"pricing_prompt", "pricing_completion", "pricing_image", "pricing_request"}
 TABLES = (
     *("providers", "models", "model_changes", "sync_runs", "sync_results", "provider_state"),
-    *("holds", "audit_log", "pins", "upstream_values", "answers", "api_keys"),
+    *("holds", "audit_log", "pins", "upstream_values", "last_prices", "pauses", "answers", "api_keys"),
 )
 
-KEYS = {"provider_state": "provider", "upstream_values": "provider_id, provider_model_id"}
+KEYS = {"provider_state": "provider", "upstream_values": "provider_id, provider_model_id", "last_prices": "provider_id, provider_model_id"}
 
 # How many models a first sync of each sample makes, and what its day 1 does: (models, created, updated), with one missing everywhere.
 # Counted by hand in the samples: a change of what is not kept (permissions, throughput, updated_at, created of Nebius) is no update.

@@ -132,9 +132,10 @@ def _decided(standing: Iterable[Standing], status: str) -> frozenset[str]:
     return frozenset(row_id for row in standing if row.status == status and row.kind not in OF_PRICES for row_id in row.about)
 
 
-def decided_so(hold: Hold, standing: Iterable[Standing], status: str) -> Standing | None:
-    """The decision of that status about exactly this content."""
-    return next((row for row in standing if row.status == status and row.content == hold.content), None)
+def rejection_of(hold: Hold, standing: Iterable[Standing]) -> Standing | None:
+    """The rejection of a whole listing that covers this one: it lacks nothing but what that one lacked."""
+    covers = (row for row in standing if (row.status, row.kind) == ("rejected", hold.kind) and row.about.issuperset(hold.ids))
+    return next(covers, None)
 
 
 def parts(kind: str, ids: Iterable[str], standing: Iterable[Standing]) -> list[tuple[str, ...]]:

@@ -125,7 +125,7 @@ def decide(plan: Plan, listing: Listing, stored: Stored, context: Context, rules
 
 def _refused(hold: Hold, context: Context) -> Plan:
     """Nothing of the listing is applied; what a person rejected before is no question any more."""
-    row = holding.decided_so(hold, context.standing, "rejected")
+    row = holding.rejection_of(hold, context.standing)
     if row is None:
         return Plan(holds=(hold,), refused=hold)
     return Plan(refused=hold, refusal=Refusal(row, f"{hold.message}. {NOTHING_CHANGED}"))
@@ -148,11 +148,11 @@ def _outside(listing: Listing, stored: Stored, context: Context, rules: Rules) -
     scope = context.scope
     if not listing.complete:
         return scope.excused
-    known = frozenset(stored.hashes)
-    if not scope.changed or (scope.only_the_key and len(known - stored.retired - listing.seen - scope.excused) <= _limit(context, rules)):
+    known = stored.hashes.keys() - stored.retired
+    if not scope.changed or (scope.only_the_key and len(known - listing.seen - scope.excused) <= _limit(context, rules)):
         lacking = scope.excused
     else:
-        lacking = known
+        lacking = frozenset(known)
     return lacking - listing.seen - context.accepted if lacking else lacking
 
 

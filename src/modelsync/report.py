@@ -272,15 +272,9 @@ def counts_of(listing: Listing, plan: Plan, *, applied: bool) -> Counts:
     )
 
 
-def sighted(listed: Counts, plan: Plan, *, applied: bool) -> Counts:
-    """The counts of a listing that did not change: everything in it was seen again, and what it lacks is absent once more."""
-    return msgspec.structs.replace(
-        listed,
-        unchanged=listed.transformed,
-        synced=listed.transformed if applied else 0,
-        missing=plan.absent,
-        retired=plan.count(Kind.RETIRED),
-    )
+def with_absence(counts: Counts, plan: Plan) -> Counts:
+    """The counts of a listing that did not change, with what it lacks once more."""
+    return msgspec.structs.replace(counts, missing=plan.absent, retired=plan.count(Kind.RETIRED))
 
 
 def held_of(plan: Plan) -> Held | None:

@@ -43,6 +43,7 @@ GENERAL = {
     "MODELSYNC_SHRINK_MODELS": "models that may always be absent at once; default 5",
     "MODELSYNC_PRICE_FACTOR": "a price that moves by this factor or more, either way, is held; default 10",
     "MODELSYNC_PRICE_MEDIAN_FACTOR": "so is one that is off the median of the same model elsewhere by this factor; default 100",
+    "MODELSYNC_PRICE_FIRST_SIGHT": "a price per token without a believed one before it is held above this, in USD per token; default 0.001",
     "MODELSYNC_PRICE_RELEASE_HOURS": "hours between two later listings that release a held price if another provider agrees; default 6",
     "MODELSYNC_PRICE_UNIT_SHARE": "share of prices that, moved by the same power of ten, hold all of a provider's; default 0.3",
     "MODELSYNC_KEEP_RUNS_DAYS": "days to keep runs and results that changed nothing, 8 at least; default 90, 0 keeps all",
@@ -250,6 +251,7 @@ def _price_limits(source: _Source) -> PriceLimits:
     given = {
         "factor": _number(source, "MODELSYNC_PRICE_FACTOR", Decimal, 2, 1000),
         "median_factor": _number(source, "MODELSYNC_PRICE_MEDIAN_FACTOR", Decimal, 2, 1_000_000),
+        "first_sight": _number(source, "MODELSYNC_PRICE_FIRST_SIGHT", Decimal, 1e-11, 1e-2),
         "release_hours": _number(source, "MODELSYNC_PRICE_RELEASE_HOURS", float, 0, 8760),
         "unit_share": _number(source, "MODELSYNC_PRICE_UNIT_SHARE", float, 0.01, 1),
     }

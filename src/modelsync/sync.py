@@ -29,7 +29,7 @@ from modelsync.report import (
     ProviderResult,
     counts_of,
     held_of,
-    sighted,
+    with_absence,
     words_of,
 )
 from modelsync.saved import SavedPlan
@@ -152,7 +152,7 @@ def _unchanged(job: Job, outcome: NotModified, seen: Seen, store: Store, mark: M
     provider_id, plan = store.plan_unchanged(job.slug, job.rules)
     if save is not None:
         save(_saved(job, Expected(mark, plan.digest), None, seen, whole=True))
-    counts = sighted(outcome.counts, plan, applied=False)
+    counts = msgspec.structs.replace(with_absence(outcome.counts, plan), synced=0)
     return _result(job, Planned(counts, plan) if plan.changes else NotModified(counts), provider_id=provider_id)
 
 

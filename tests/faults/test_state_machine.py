@@ -21,7 +21,7 @@ from modelsync.past import Recorded, differing, undone
 from modelsync.reading import Listing, Rejected
 from modelsync.registry import all_providers
 from modelsync.report import Counts, Failed, Held, NotModified, ProviderResult, Superseded, Synced
-from modelsync.store import Catalog, ChangeFilter, Commit, History, Person, Seen, Store, Ticket, operators, rollback, thaw
+from modelsync.store import Catalog, ChangeFilter, Commit, History, Person, Seen, Store, Ticket, deciding, operators, rollback, thaw
 from modelsync.store.schema import metadata
 from support import D
 from support_reference import COLUMNS, HIGHEST, RULES, Hold, Reference, Said
@@ -400,7 +400,7 @@ class Catalogs(RuleBasedStateMachine):
         if standing:
             slug, hold = standing[index % len(standing)]
             (found,) = [row["id"] for row in Catalog(self.store).holds([slug], hold.kind) if tuple(row["ids"]) == hold.ids]
-            operators.decide(self.store, [found], decision, ADA)
+            deciding.decide(self.store, [found], decision, ADA)
             self.reference.decide(slug, hold, {"confirm": "confirmed", "reject": "rejected"}[decision])
 
     @precondition(lambda self: not self.reference.parts[OURS].frozen)

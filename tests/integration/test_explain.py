@@ -13,7 +13,7 @@ from modelsync.policy import Rules
 from modelsync.registry import all_providers
 from modelsync.report import ProviderResult
 from modelsync.simulator.server import Simulator
-from modelsync.store import Commit, Explanations, Person, Store, operators, rollback
+from modelsync.store import Commit, Explanations, Person, Store, deciding, operators, rollback
 from support import D
 from support_cli import environment, run, run_json
 from support_store import PROVIDER, SLUG, listing, model, opened, seen, ticket_for
@@ -66,7 +66,7 @@ def test_a_held_price_shows_what_is_stated_and_why_it_waits(database_url: str):
         price, length = explained(store, "pricing_prompt"), explained(store, "context_length")
         (reason,) = price.reasons
         assert isinstance(reason, HeldPrice)
-        operators.decide(store, [1], "reject", Person("ada", "a slip"))
+        deciding.decide(store, [1], "reject", Person("ada", "a slip"))
         (rejected,) = explained(store, "pricing_prompt").reasons
     assert (price.source, price.value, price.stated, price.since) == ("held", "0.000001", "0.001", times(database_url)[1])
     assert (reason.id, reason.status, reason.rejected_by) == (1, "open", None)

@@ -9,7 +9,7 @@ import pytest
 from modelsync.model import Model, Prices
 from modelsync.report import ProviderResult, Synced
 from modelsync.simulator.server import Simulator
-from modelsync.store import Commit, Person, Store, operators
+from modelsync.store import Commit, Person, Store, deciding
 from support import D
 from support_cli import environment, run, run_json
 from support_store import PROVIDER, SLUG, listing, model, opened, seen, ticket_for
@@ -109,14 +109,14 @@ def test_another_candidate_is_another_hold(database_url: str):
         sync(store, dollars("m", 1))
         sync(store, dollars("m", 1000))
         sync(store, dollars("m", 2000))
-    assert held(database_url) == [("price", "released"), ("price", "open")]
+    assert held(database_url) == [("price", "superseded"), ("price", "open")]
 
 
 def test_a_confirmed_price_is_live_at_once_and_stays(database_url: str):
     with opened(database_url) as store:
         sync(store, dollars("m", 1))
         sync(store, dollars("m", 1000))
-        operators.decide(store, [1], "confirm", ADA)
+        deciding.decide(store, [1], "confirm", ADA)
         assert price(database_url) == 1000
         assert held(database_url) == [("price", "confirmed")]
         assert kinds(sync(store, dollars("m", 1000))) == []
@@ -134,23 +134,23 @@ def test_a_price_out_of_bounds_can_be_confirmed_and_stays_so(database_url: str):
     with opened(database_url) as store:
         assert kinds(sync(store, absurd)) == ["price"]
         assert models_of(database_url, SLUG)["m"]["pricing"] == {}
-        operators.decide(store, [1], "confirm", ADA)
+        deciding.decide(store, [1], "confirm", ADA)
         assert price(database_url) == 20_000
         for _ in range(4):  # it is stated, and does not fall silent
             assert kinds(sync(store, absurd)) == []
     assert price(database_url) == 20_000
 
 
-def test_a_rejected_price_is_refused_until_another_is_stated(database_url: str):
+def test_a_rejected_price_is_refused_and_another_is_another_question(database_url: str):
     with opened(database_url) as store:
         sync(store, dollars("m", 1))
         sync(store, dollars("m", 1000))
-        operators.decide(store, [1], "reject", ADA)
+        deciding.decide(store, [1], "reject", ADA)
         for _ in range(2):
             result = sync(store, dollars("m", 1000))
             assert (kinds(result), price(database_url), held(database_url)) == ([], 1, [("price", "rejected")])
         assert kinds(sync(store, dollars("m", 3000))) == ["price"]
-    assert held(database_url) == [("price", "released"), ("price", "open")]
+    assert held(database_url) == [("price", "rejected"), ("price", "open")]
 
 
 def test_i22_two_later_listings_six_hours_apart_and_another_provider_release_a_price(database_url: str):
@@ -187,28 +187,31 @@ def test_i22_a_price_a_hundred_times_off_the_median_elsewhere_is_held_at_first_s
     assert (price(database_url), price(database_url, "n")) == (None, 200)
 
 
-def test_i23_a_change_of_unit_holds_every_price_of_the_provider(database_url: str):
+def test_i23_a_change_of_unit_holds_the_models_that_moved_and_first_prices_beside_them(database_url: str):
     names = [f"m{number}" for number in range(10)]
     with opened(database_url) as store:
         sync(store, *(dollars(name, number + 1) for number, name in enumerate(names)))
         moved = [dollars(name, (number + 1) * (1000 if number < 3 else 1)) for number, name in enumerate(names)]
         moved[9] = dollars("m9", 11)
         result = sync(store, *moved, dollars("new", 5))
-        assert (kinds(result), result.counts.held, result.counts.created) == (["unit-change"], 5, 1)
-        assert [price(database_url, name) for name in (*names, "new")] == [*range(1, 11), None]
-        assert kinds(sync(store, *moved, dollars("new", 5))) == ["unit-change"]
-        operators.decide(store, [1], "confirm", ADA)
-        assert [price(database_url, name) for name in ("m0", "m2", "m3", "m9", "new")] == [1000, 3000, 4, 11, 5]
+        assert (kinds(result), result.counts.held, result.counts.created) == (["unit-change", "price"], 4, 1)
+        assert result.holds[0].ids == ("m0", "m1", "m2")  # the models that moved so, and no others
+        assert [price(database_url, name) for name in (*names, "new")] == [*range(1, 10), 11, None]
+        assert kinds(sync(store, *moved, dollars("new", 5))) == ["unit-change", "price"]
+        deciding.decide(store, [1], "confirm", ADA)
+        assert [price(database_url, name) for name in ("m0", "m2", "m3", "m9", "new")] == [1000, 3000, 4, 11, None]
         assert kinds(sync(store, *moved, dollars("new", 5))) == []
+        assert price(database_url, "new") == 5
+    assert held(database_url) == [("unit-change", "closed"), ("price", "released")]
 
 
 def test_a_rejected_change_of_unit_stays_refused(database_url: str):
     with opened(database_url) as store:
         sync(store, dollars("a", 1), dollars("b", 2))
         sync(store, dollars("a", 1000), dollars("b", 2000))
-        operators.decide(store, [1], "reject", ADA)
+        deciding.decide(store, [1], "reject", ADA)
         assert kinds(sync(store, dollars("a", 1000), dollars("b", 2000))) == []
-        assert kinds(sync(store, dollars("a", 1000), dollars("b", 2000), dollars("c", 3))) == ["unit-change"]
+        assert kinds(sync(store, dollars("a", 1000), dollars("b", 2000), dollars("c", 3))) == ["price"]  # first seen in such a list
         assert kinds(sync(store, dollars("a", 1), dollars("b", 2), dollars("c", 3))) == []
     assert [price(database_url, name) for name in "abc"] == [1, 2, 3]
 
@@ -220,7 +223,7 @@ def test_a_listing_that_does_not_show_a_model_says_nothing_of_its_hold(database_
         store.bulk_upsert_models(SLUG, [dollars("n", 3)])
         sync(store, dollars("n", 3))  # it is missing
         assert held(database_url) == [("price", "open")]
-        operators.decide(store, [1], "confirm", ADA)
+        deciding.decide(store, [1], "confirm", ADA)
         assert (price(database_url), models_of(database_url, SLUG)["m"]["status"]) == (1000, "missing")
 
 
@@ -244,7 +247,7 @@ def silent(store: Store, *models: Model, times: int = 1, whole: bool = True) -> 
 def since(database_url: str, hours: float) -> None:
     """Let the silence have begun earlier."""
     (row,) = table(database_url, "upstream_values")
-    text = str(row["silent"]["prompt"]["since"])
+    text = str(row["silent"]["pricing_prompt"]["since"])
     earlier = (datetime.fromisoformat(text) - timedelta(hours=hours)).isoformat()
     kind = "text" if database_url.startswith("sqlite") else "jsonb"
     execute(database_url, f"UPDATE upstream_values SET silent = CAST(REPLACE(CAST(silent AS TEXT), '{text}', '{earlier}') AS {kind})")

@@ -13,7 +13,7 @@ from modelsync.past import differing
 from modelsync.policy import Rules
 from modelsync.report import Disabled, ProviderResult, Superseded, Synced
 from modelsync.simulator.server import Simulator
-from modelsync.store import Catalog, ChangeFilter, Commit, History, ModelFilter, Person, Store, operators, rollback, thaw
+from modelsync.store import Catalog, ChangeFilter, Commit, History, ModelFilter, Person, Store, deciding, operators, rollback, thaw
 from support import D
 from support_cli import environment, run, run_json
 from support_store import PROVIDER, SLUG, listing, model, opened, seen, ticket_for
@@ -212,7 +212,7 @@ def test_a_pin_over_a_held_price_leaves_the_hold_as_it_is(database_url: str):
         operators.unpin(store, SLUG, "m", [], ADA)
         assert row(database_url)["pricing_prompt"] == D("0.000001")  # the one that is believed, not the candidate
         assert [hold.kind for hold in sync(store, dollars("m", 1000)).holds] == ["price"]
-        operators.decide(store, [1], "confirm", ADA)
+        deciding.decide(store, [1], "confirm", ADA)
     assert row(database_url)["pricing_prompt"] == D("0.001")
 
 
@@ -339,7 +339,7 @@ def test_history_unwinds_through_every_act(database_url: str):
         pin(store, "a", pricing_prompt=D("0.000005"), model_id="alias", is_active=False)
         sync(store, dollars("a", 1000), dollars("b", 3))
         operators.add(store, SLUG, "own", [Pin("context_length", 4)], ADA)
-        operators.decide(store, [1], "confirm", ADA)
+        deciding.decide(store, [1], "confirm", ADA)
         operators.unpin(store, SLUG, "a", [], ADA)
         rollback(store, SLUG, 1, ADA)
         past = History(store)

@@ -119,7 +119,7 @@ def test_a_plan_of_other_settings_is_refused(simulator: Simulator, database_url:
         (b"{}", "That is no saved plan"),
         (b"[[", "That is no saved plan"),
         (b"\xff", "That is no saved plan"),
-        (b'{"modelsync_plan": 2, "made_at": "2026-11-22T00:00:00Z", "plans": []}', "another version of modelsync"),
+        (b'{"modelsync_plan": 1, "made_at": "2026-11-22T00:00:00Z", "plans": []}', "another version of modelsync"),
     ],
 )
 def test_a_file_that_is_no_plan_is_refused(simulator: Simulator, tmp_path: Path, data: bytes, wanted: str) -> None:

@@ -146,11 +146,11 @@ def test_a_confirmed_listing_counts_those_that_are_missing(database_url: str) ->
 # Exactly
 
 
-EXACT = ["0", "0.00000125", "0.0000000000123456789012345678", "0.01", "0.1", "1E-11", "1.10", "99999.000000001"]
+EXACT = ["0", "0.00000125", "0.0000000000123456789012345678", "0.001", "0.1", "1E-11", "1.10", "99999.000000001"]
 
 
 def test_prices_come_back_digit_by_digit(database_url: str) -> None:
-    per_token = {text: D(text) if D(text) <= D("0.01") else D(0) for text in EXACT}
+    per_token = {text: D(text) if D(text) <= D("0.001") else D(0) for text in EXACT}
     models = {text: Model(id=text, prices=Prices(prompt=per_token[text], image=D(text), request=D(0))) for text in EXACT}
     with opened(database_url) as store:
         commit(store, *models.values(), model("unpriced"))

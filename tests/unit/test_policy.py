@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from modelsync.holding import Standing
 from modelsync.model import Model
 from modelsync.plan import Change, Kind, Plan, Stored
 from modelsync.policy import DEFAULT_RULES, Context, Rules, decide
@@ -29,7 +30,12 @@ def plan_of(*, added=(), missing=(), retired=(), still=()):
 
 def decided(plan, listing, stored=100, rules=DEFAULT_RULES, **known):
     standing = Stored({str(number): "h" for number in range(stored)})
-    return decide(plan, listing, standing, Context(**{"most_listed": stored, **known}), rules)
+    return decide(plan, listing, standing, Context(**{"most_listed": stored, **known}), rules).plan
+
+
+def said(status, ids, kind="shrink"):
+    """A person's decision about ids."""
+    return (Standing(number=1, kind=kind, status=status, ids=tuple(ids), by="ada"),)
 
 
 @pytest.mark.parametrize("rejected", [(), (ROW,)])
@@ -71,14 +77,15 @@ def test_i05_a_hold_keeps_retirement_from_happening_too():
 
 def test_confirmed_absence_passes_and_the_rest_is_still_guarded():
     plan = plan_of(missing=names(30))
-    assert decided(plan, listed("k"), 100, accepted=frozenset(names(30))).count(Kind.MISSING) == 30
-    more = decided(plan_of(missing=names(60)), listed("k"), 100, accepted=frozenset(names(30)))
+    assert decided(plan, listed("k"), 100, standing=said("confirmed", names(30))).count(Kind.MISSING) == 30
+    more = decided(plan_of(missing=names(60)), listed("k"), 100, standing=said("confirmed", names(30)))
     assert (more.count(Kind.MISSING), len(more.holds[0].ids)) == (30, 30)
 
 
 def test_rejected_absence_never_happened():
-    plan = decided(plan_of(missing=names(30)), listed("k"), 100, doubted=frozenset(names(30)))
+    plan = decided(plan_of(missing=names(30)), listed("k"), 100, standing=said("rejected", names(30)))
     assert (plan.changes, plan.gone, plan.holds) == ((), (), ())
+    assert [refusal.what for refusal in plan.rejected] == ["30 models that are not listed stay as they were"]
 
 
 def test_a_list_with_many_unreadable_rows_says_nothing_of_what_is_absent():
@@ -97,9 +104,12 @@ def test_s06_another_providers_list_is_held_as_a_whole():
     refused = decided(plan, listed(*names(20, "other/")), 20).refused
     assert refused.kind == "other-catalog"
     assert refused.message.startswith("20 of 20 ids are new and 20 of 20 known ones are gone")
-    kinds = {"accepted_kinds": frozenset({"other-catalog"})}
-    assert decided(plan, listed(*names(20, "other/")), 20, accepted=frozenset(names(20)), **kinds).refused is None
-    assert decided(plan, listed(*names(20, "other/")), 20, accepted=frozenset(names(19)), **kinds).refused is not None
+    others = listed(*names(20, "other/"))
+    assert decided(plan, others, 20, standing=said("confirmed", names(20), "other-catalog")).refused is None
+    assert decided(plan, others, 20, standing=said("confirmed", names(19), "other-catalog")).refused is not None
+    assert decided(plan, others, 20, standing=said("confirmed", names(20), "shrink")).refused is not None
+    rejected = decided(plan, others, 20, standing=said("rejected", names(20), "other-catalog"))
+    assert (rejected.refused.kind, rejected.holds, rejected.refusal.standing.by) == ("other-catalog", (), "ada")
 
 
 def test_s03_ids_that_only_got_a_prefix_look_like_a_renaming():

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelsync.holding import Standing
 from modelsync.model import NO_PRICES, Model, Prices, Tier, UnitPrice, content_hash
 from modelsync.plan import Stored, StoredModel, make_plan
 from modelsync.policy import DEFAULT_RULES, Context, decide
-from modelsync.quarantine import Evidence, Limits, Standing, judge
+from modelsync.quarantine import Evidence, Limits, judge
 from modelsync.reading import Listing
 from support import D
 
@@ -90,7 +91,7 @@ def test_i22_one_price_that_is_not_believed_keeps_the_whole_document():
     assert "No other provider lists this price, so it waits for you" in hold.hint
 
 
-@pytest.mark.parametrize("price", ["0.00000000001", "0.01", "0"])
+@pytest.mark.parametrize("price", ["0.00000000001", "0.001", "0"])
 def test_i23_a_first_price_within_the_bounds_is_believed(price):
     assert not is_held(None, Prices(prompt=D(price)))
 
@@ -155,8 +156,9 @@ def test_i22_tiers_and_other_units_are_guarded_too(known, stated, held):
 # Release
 
 
-def standing(hours, detail):
-    return {"m": Standing(detail, NOON - timedelta(hours=hours))}
+def standing(hours, detail, status="open", ids=("m",), kind="price"):
+    agreed_at = None if hours is None else NOON - timedelta(hours=hours)
+    return (Standing(number=7, kind=kind, status=status, ids=ids, detail=detail, agreed_at=agreed_at, by="ada", at=NOON, reason="a slip"),)
 
 
 DETAIL = {"pricing_prompt": ["0.000001", "0.00001"]}
@@ -186,15 +188,29 @@ def test_i22_another_price_than_the_one_that_waits_starts_anew():
 
 
 def test_i22_nobody_has_agreed_yet():
-    evidence = {"standing": {"m": Standing(DETAIL)}, "elsewhere": {"m": [per_million("10")]}}
+    evidence = {"standing": standing(None, DETAIL), "elsewhere": {"m": [per_million("10")]}}
     found, _ = judged(per_million("1"), per_million("10"), **evidence)
     assert "believed once two later listings, 6 hours apart, state the same and another provider agrees" in found.holds[0].hint
 
 
 def test_a_price_that_a_person_refused_is_held_without_another_word():
-    found, prices = judged(per_million("1"), per_million("10"), refused={"m": DETAIL})
-    assert (found.holds, len(found.rejected), prices) == ((), 1, per_million("1"))
-    assert is_held(per_million("1"), per_million("20"), refused={"m": DETAIL})  # another price is another question
+    refused = standing(100, DETAIL, "rejected")
+    elsewhere = {"m": [per_million("10")]}  # which would release it, had nobody refused it
+    found, prices = judged(per_million("1"), per_million("10"), standing=refused, elsewhere=elsewhere)
+    assert (found.holds, prices) == ((), per_million("1"))
+    assert [refusal.message for refusal in found.refusals] == [
+        "the stated price of m stays out: ada rejected it on 2026-11-22 12:00 UTC (a slip); "
+        '`modelsync reopen 7 --reason "…"` takes that back'
+    ]
+    assert is_held(per_million("1"), per_million("20"), standing=refused)  # another price is another question
+
+
+def test_i38_beside_a_refused_price_the_others_move_and_new_ones_wait():
+    refused = standing(0, DETAIL, "rejected")
+    found, prices = judged(per_million("1", "2"), per_million("10", "2.2"), standing=refused)
+    assert (found.holds, prices) == ((), per_million("1", "2.2"))
+    found, prices = judged(per_million("1", "2"), per_million("10", "2.2", cache_read=DOLLAR), standing=refused)
+    assert (found.holds, prices) == ((), per_million("1", "2.2"))
 
 
 # Units
@@ -219,15 +235,16 @@ def test_i23_three_in_ten_prices_that_move_by_the_same_power_of_ten_hold_them_al
     _, _, changes = changes_of(known, claims(stated))
     found = judge(changes, Evidence(now=NOON, priced=100), LIMITS)
     if unit:
-        (hold,) = found.holds
-        assert (hold.kind, len(hold.ids)) == ("unit-change", moved + 1 + (moved < 100))
+        hold, *others = found.holds
+        assert (hold.kind, hold.ids) == ("unit-change", tuple(sorted(known))[:moved])
         assert hold.message.startswith(f"prices moved by {'×' if D(factor) > 1 else '÷'}{max(D(factor), 1 / D(factor)):,.0f} together")
+        assert [other.ids for other in others] == [("new",)]  # a first price in a list whose unit changed
     else:
         assert {hold.kind for hold in found.holds} == {"price"}
         assert len(found.holds) == moved
     for change in found.changes:
-        ordinary = change.id in ("m099", "new") and not unit
-        assert change.model.prices == (claims(stated)[change.id] if ordinary else known.get(change.id, NO_PRICES))
+        believed = change.id == "m099" or (change.id == "new" and not unit)
+        assert change.model.prices == (claims(stated)[change.id] if believed and moved < 100 else known.get(change.id, NO_PRICES))
 
 
 def claims(stated):
@@ -252,14 +269,30 @@ def test_i23_a_refused_change_of_unit_stays_refused_until_another_price_is_state
     changes = changes_of(known, stated)[2]
     (refused,) = judge(changes, Evidence(now=NOON, priced=10), LIMITS).holds
     assert refused.detail["m000"] == {"pricing_prompt": ["0.000001", "0.001"], "pricing_completion": ["0.000002", "0.002"]}
-    found = judge(changes, Evidence(now=NOON, priced=10, refused_units=(refused.detail,)), LIMITS)
-    assert (found.holds, [hold.kind for hold in found.rejected]) == ((), ["unit-change"])
+    row = standing(None, refused.detail, "rejected", refused.ids, "unit-change")
+    found = judge(changes, Evidence(now=NOON, priced=10, standing=row), LIMITS)
+    assert (found.holds, len(found.refusals)) == ((), 1)
     fewer = {name: pair for name, pair in refused.detail.items() if name != "m000"}
-    found = judge(changes, Evidence(now=NOON, priced=10, refused_units=(fewer,)), LIMITS)
-    assert [hold.kind for hold in found.holds] == ["unit-change"]
+    row = standing(None, fewer, "rejected", tuple(fewer), "unit-change")
+    found = judge(changes, Evidence(now=NOON, priced=10, standing=row), LIMITS)
+    assert [(hold.kind, hold.ids) for hold in found.holds] == [("price", ("m000",))]
     other = changes_of(known, catalog(10, D(1_000_000), 10)[1])[2]
-    found = judge(other, Evidence(now=NOON, priced=10, refused_units=(refused.detail,)), LIMITS)
+    row = standing(None, refused.detail, "rejected", refused.ids, "unit-change")
+    found = judge(other, Evidence(now=NOON, priced=10, standing=row), LIMITS)
     assert [hold.kind for hold in found.holds] == ["unit-change"]
+
+
+def test_i38_three_refused_in_a_change_of_unit_stay_and_the_other_seven_move():
+    known, stated = catalog(10, D(1000), 3)
+    (hold,) = judge(changes_of(known, stated)[2], Evidence(now=NOON, priced=10), LIMITS).holds
+    assert (hold.kind, hold.ids) == ("unit-change", ("m000", "m001", "m002"))
+    later = stated | {name: per_million((number + 1) * D("1.1"), 2 * (number + 1)) for number, name in enumerate(known) if number > 2}
+    row = standing(None, hold.detail, "rejected", hold.ids, "unit-change")
+    found = judge(changes_of(known, later)[2], Evidence(now=NOON, priced=10, standing=row), LIMITS)
+    assert found.holds == ()
+    assert {change.id: change.model.prices for change in found.changes} == {
+        name: known[name] if number < 3 else later[name] for number, name in enumerate(known)
+    }
 
 
 # A history of price edits like that of real catalogs
@@ -322,7 +355,7 @@ def test_a_held_price_keeps_no_other_fact_back():
     listing, stored, _ = changes_of({"m": per_million("1")}, {"m": per_million("1000")})
     models = {"m": msgspec.structs.replace(listing.models["m"], context_length=8)}
     listing = msgspec.structs.replace(listing, models=models, hashes={"m": content_hash(models["m"])})
-    plan = decide(make_plan(listing, stored), listing, stored, Context(prices=Evidence(now=NOON)), DEFAULT_RULES)
+    plan = decide(make_plan(listing, stored), listing, stored, Context(prices=Evidence(now=NOON)), DEFAULT_RULES).plan
     (change,) = plan.changes
     assert (change.model.context_length, change.model.prices) == (8, per_million("1"))
     assert [field.field for field in change.fields] == ["context_length"]
@@ -332,8 +365,8 @@ def test_a_held_price_keeps_no_other_fact_back():
 
 def test_i22_an_identical_listing_leaves_the_held_price_where_it_is():
     listing, stored, _ = changes_of({"m": per_million("1")}, {"m": per_million("1000")})
-    first = decide(make_plan(listing, stored), listing, stored, Context(prices=Evidence(now=NOON)), DEFAULT_RULES)
+    first = decide(make_plan(listing, stored), listing, stored, Context(prices=Evidence(now=NOON)), DEFAULT_RULES).plan
     row = msgspec.structs.replace(stored.models["m"], beneath=first.beneath["m"], alias="m")
     again = Stored(listing.hashes, models={"m": row}, restless=frozenset({"m"}))
-    second = decide(make_plan(listing, again), listing, again, Context(prices=Evidence(now=NOON)), DEFAULT_RULES)
+    second = decide(make_plan(listing, again), listing, again, Context(prices=Evidence(now=NOON)), DEFAULT_RULES).plan
     assert (second.changes, second.unchanged, len(second.holds), second.beneath) == ((), 1, 1, {})

@@ -15,6 +15,7 @@ from modelsync.store.schema import (
     answers,
     audit_log,
     holds,
+    last_prices,
     model_changes,
     models,
     pins,
@@ -247,12 +248,13 @@ def _lock_records(connection: sa.Connection) -> None:
 def _delete_models(connection: sa.Connection, going: Sequence[OldModel]) -> None:
     """Models with their history and what else is kept of them; their providers' catalogs are then other ones."""
     key = sa.tuple_(model_changes.c.provider_id, model_changes.c.provider_model_id)
-    beneath = sa.tuple_(upstream_values.c.provider_id, upstream_values.c.provider_model_id)
+    others = [(table, sa.tuple_(table.c.provider_id, table.c.provider_model_id)) for table in (upstream_values, last_prices)]
     for part in _parts(going):
         mine = sa.select(models.c.provider_id, models.c.provider_model_id).where(models.c.id.in_([model.row_id for model in part]))
         deleted = connection.execute(sa.delete(model_changes).where(key.in_(mine))).rowcount
         _expect(deleted, sum(model.changes for model in part))
-        connection.execute(sa.delete(upstream_values).where(beneath.in_(mine)))
+        for table, model in others:
+            connection.execute(sa.delete(table).where(model.in_(mine)))
         _expect(connection.execute(sa.delete(models).where(models.c.id.in_([model.row_id for model in part]))).rowcount, len(part))
     changed = sorted({model.provider for model in going})
     state = provider_state.c

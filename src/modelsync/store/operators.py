@@ -13,7 +13,7 @@ from modelsync.limits import check_id
 from modelsync.model import Model
 from modelsync.plan import Change, FieldChange, Kind, Plan, Stored, StoredModel, settled
 from modelsync.store import holds, pins, planning, provider_rows, records, tickets, writing
-from modelsync.store.schema import audit_log, model_changes, models, upstream_values
+from modelsync.store.schema import audit_log, last_prices, model_changes, models, upstream_values
 from modelsync.store.store import Store
 from modelsync.store.wanted import Bulk
 
@@ -191,7 +191,7 @@ def remove(store: Store, slug: str, row_id: str, person: Person) -> None:
         standing = pins.listed(act.connection, [slug], row_id)
         pins.remove(act.connection, slug, row_id, [row["field"] for row in standing])
         act.note("delete model", row_id)
-        for table in (model_changes, upstream_values, models):
+        for table in (model_changes, upstream_values, last_prices, models):
             mine = (table.c.provider_id == act.provider_id, table.c.provider_model_id == row_id)
             act.connection.execute(sa.delete(table).where(*mine))
         provider_rows.move_revision(act.connection, slug)

@@ -29,7 +29,7 @@ from modelsync.report import (
     Synced,
     counts_of,
     held_of,
-    sighted,
+    with_absence,
     words_of,
 )
 from modelsync.store import (
@@ -303,8 +303,8 @@ class Store:
         provider_id = provider_rows.id_of(connection, ticket.slug)
         if provider_id is not None:
             writing.write(connection, self.bulk, ticket.run_id, provider_id, plan, seq, now)
-        outcome = NotModified(sighted(result.counts, plan, applied=True))
-        confirmed = msgspec.structs.replace(result, provider_id=provider_id, outcome=outcome)
+        counts = with_absence(result.counts, plan)
+        confirmed = msgspec.structs.replace(result, provider_id=provider_id, outcome=NotModified(counts))
         records.succeeded(connection, ticket, seen, confirmed, now, complete=True, wrote=plan.writes)
         return confirmed
 
