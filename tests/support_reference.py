@@ -46,6 +46,7 @@ class Entry:
     missing: tuple[float, int] = (0.0, 0)
     silent: dict[str, tuple[float, int]] = field(default_factory=dict)
     retired: tuple[float, bool] = (-1e9, False)  # when last, and whether by a person's word
+    by_hand: bool = False  # somebody added it, and no listing had it yet
 
 
 @dataclass
@@ -251,7 +252,7 @@ class Reference:
         entry = part.models.setdefault(row_id, Entry(row, {}))
         facts = {name: value for name, value in {**entry.believed, **row}.items() if name not in PRICES}
         entry.stated, entry.believed = row, {**facts, **prices}
-        entry.status, entry.active = "active", True
+        entry.status, entry.active, entry.by_hand = "active", True, False
 
     def _unit_change(self, part: Part, moving: Mapping[str, tuple[Row, Row]]) -> bool:
         powers: Counter[int] = Counter()
@@ -351,7 +352,7 @@ class Reference:
         self.parts[slug].pins.pop(row_id, None)
 
     def add(self, slug: str, row_id: str, column: str, value: Any) -> None:
-        self.parts[slug].models[row_id] = Entry({}, {})
+        self.parts[slug].models[row_id] = Entry({}, {}, by_hand=True)
         self.parts[slug].pins[row_id] = {"is_active": (True, None), column: (value, None)}
 
     def _end_pins(self, part: Part, ids: Iterable[str]) -> None:
@@ -359,6 +360,10 @@ class Reference:
         for row_id in list(ids):
             left = {name: pin for name, pin in part.pins.get(row_id, {}).items() if pin[1] is None or pin[1] > self.now}
             part.pins[row_id] = left
+
+    def _is_kept(self, part: Part, row_id: str) -> bool:
+        value, until = part.pins.get(row_id, {}).get("is_active", (False, None))
+        return bool(value) and (until is None or until > self.now)
 
     def decide(self, slug: str, hold: Hold, decision: str) -> None:
         hold.status = decision
@@ -369,12 +374,16 @@ class Reference:
             entry.believed = {**entry.believed, **prices_of(entry.stated)}
 
     def rollback(self, slug: str, run_id: int) -> None:
-        """What users saw after a run is what is believed, but beneath pins; whether a model is absent is not undone, retirement is."""
+        """What users saw after a run is what is believed, but beneath pins; whether a model is absent is not undone, retirement is.
+
+        A model of somebody's own is no part of it; one that somebody keeps active is not retired.
+        """
         part = self.parts[slug]
         shown = part.shown()
         for row_id, entry in part.models.items():
             then = part.after[run_id].get(row_id)
-            if _is_back(then, shown[row_id]):
+            kept = self._is_kept(part, row_id)
+            if entry.by_hand or _is_back(then, shown[row_id], kept=kept):
                 continue
             self._end_pins(part, [row_id])
             pins = part.pins[row_id]
@@ -385,7 +394,7 @@ class Reference:
             if "is_active" not in pins:
                 entry.active = bool(then and then["is_active"])
             entry.silent = {}
-            gone = then is None or then["status"] == "retired"
+            gone = not kept and (then is None or then["status"] == "retired")
             if gone and entry.status != "retired":
                 entry.status, entry.retired = "retired", (self.now, True)
             elif not gone and entry.status == "retired":
@@ -396,9 +405,11 @@ class Reference:
         self.parts[slug].after[run_id] = {row_id: dict(row) for row_id, row in self.parts[slug].shown().items()}
 
 
-def _is_back(then: Row | None, now: Row) -> bool:
-    """Whether a rollback has nothing to do about a row: absence is left as it is, and what came later is retired already."""
+def _is_back(then: Row | None, now: Row, *, kept: bool) -> bool:
+    """Whether a rollback has nothing to do about a row: absence is left as it is, and what came later is retired already, or kept."""
     if then is None:
-        return now["status"] == "retired" and not now["is_active"]
+        return kept or (now["status"] == "retired" and not now["is_active"])
+    if kept:
+        return {**then, "status": None, "is_active": True} == {**now, "status": None} and now["status"] != "retired"
     statuses = (then["status"], now["status"])
     return {**then, "status": None} == {**now, "status": None} and (statuses[0] == statuses[1] or "retired" not in statuses)

@@ -344,7 +344,7 @@ def test_history_unwinds_through_every_act(database_url: str):
         rollback(store, SLUG, 1, ADA)
         past = History(store)
         assert past.at([datetime(2026, 1, 1, tzinfo=UTC)]) == [{}]
-        assert [change["kind"] for change in past.changes(ChangeFilter(model="own"))] == ["retired", "added"]
+        assert [change["kind"] for change in past.changes(ChangeFilter(model="own"))] == ["added"]
         assert len(list(Catalog(store).models(ModelFilter()))) == 3
 
 

@@ -172,8 +172,8 @@ def pins(*, provider: Slugs = None, moved: Annotated[bool, FLAG] = False, json: 
 def rollback(provider: ProviderSlug, /, *, to: Number, reason: Reason, database: Database = None) -> int:
     """Bring a provider's models back to what they were after a run, and keep syncs out until `modelsync thaw`.
 
-    Models that came later are retired, missing ones stay missing until a sync lists them again, pins are kept, and history records it
-    like any other change.
+    Models that came later are retired, unless a pin keeps them active; missing ones stay missing until a sync lists them again, pins are
+    kept, and history records it like any other change. Models that somebody added and no sync found yet are left as they are.
 
     Parameters
     ----------

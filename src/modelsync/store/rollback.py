@@ -13,7 +13,8 @@ from modelsync.past import FACTS, Key, Past, Recorded, present, undone
 from modelsync.plan import Change, FieldChange, Kind, StoredModel
 from modelsync.points import PRICE_COLUMNS
 from modelsync.store import pins
-from modelsync.store.operators import Act, Person, acting
+from modelsync.store.operators import BY_HAND, Act, Person, acting
+from modelsync.store.planning import kept
 from modelsync.store.rows import json_value
 from modelsync.store.schema import model_changes, models, provider_state, sync_results
 from modelsync.store.store import Store
@@ -25,13 +26,15 @@ NOT_READ = ""
 def rollback(store: Store, slug: str, run_id: int, person: Person) -> tuple[int | None, int]:
     """Bring a provider's models to what they were after a run, and keep syncs out. The new run's id (None: nothing to do) and how many.
 
-    Models that came later are retired, pins are kept. NotThere when that run changed nothing of this provider's.
+    Models that came later are retired, unless somebody keeps them active; pins are kept; a model that no listing ever had is not the
+    provider's, and left alone. NotThere when that run changed nothing of this provider's.
     """
     with acting(store, slug, person) as act:
         now = _present(act)
         then = undone(now, _changes_after(act, run_id))
-        wanted = {key: _wanted(past, then.get(key)) for key, past in now.items()}
         standing = pins.standing(act.connection, slug, act.now)
+        stay = kept(standing)
+        wanted = {key: _wanted(past, then.get(key), stays=key[1] in stay) for key, past in now.items()}
         differing = [key for key in now if now[key] != wanted[key]]
         full = act.models(row_id for _, row_id in differing)
         changes = [_back(full[key[1]], wanted[key], standing.get(key[1], ())) for key in differing]
@@ -59,8 +62,10 @@ def _freeze(act: Act, reason: str) -> None:
 
 
 def _present(act: Act) -> dict[Key, Past]:
+    """The provider's models as they stand; what somebody added and it never listed is not among them."""
     found = {}
-    query = sa.select(models).where(models.c.provider_id == act.provider_id).execution_options(yield_per=500)
+    theirs = (models.c.provider_id == act.provider_id, models.c.content_hash != BY_HAND)
+    query = sa.select(models).where(*theirs).execution_options(yield_per=500)
     for row in act.connection.execute(query).mappings():
         values = {**row, **{name: json_value(row[name]) for name in FACTS}}
         found[act.slug, row["provider_model_id"]] = present(act.slug, values)
@@ -87,12 +92,16 @@ def _changes_after(act: Act, run_id: int) -> list[Recorded]:
     return [Recorded(act.slug, row["provider_model_id"], row["kind"], row["fields"]) for row in act.connection.execute(query).mappings()]
 
 
-def _wanted(now: Past, then: Past | None) -> Past:
-    """What a model is to be: what it was. One that was not there yet is retired; whether one is missing only syncs find out."""
-    if then is None:
-        return msgspec.structs.replace(now, status="retired", facts={**now.facts, "is_active": False})
-    listed = "missing" if now.status == "missing" else "active"
-    return then if then.status == "retired" else msgspec.structs.replace(then, status=listed)
+def _wanted(now: Past, then: Past | None, *, stays: bool) -> Past:
+    """What a model is to be: what it was. One that was not there yet is retired, unless it stays because somebody keeps it active.
+
+    Whether one is missing only syncs find out.
+    """
+    then = then or (now if stays else msgspec.structs.replace(now, status="retired", facts={**now.facts, "is_active": False}))
+    if then.status == "retired" and not stays:
+        return then
+    facts = {**then.facts, "is_active": True} if stays else then.facts
+    return msgspec.structs.replace(then, status="missing" if now.status == "missing" else "active", facts=facts)
 
 
 def _back(before: StoredModel, wanted: Past, kept: tuple[Pin, ...]) -> Change:
