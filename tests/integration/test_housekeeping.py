@@ -557,7 +557,7 @@ def test_the_commands_show_do_and_tell(database_url: str, tmp_path: Path) -> Non
     assert "\x1b" not in line
     (row,) = run_json(tmp_path, "audit", "--since", "1h", "--database", database_url, env=process_environment(tmp_path))["audit"]
     assert (row["action"], row["reason"]) == ("purge", "two\x1b years")
-    assert command(tmp_path, database_url, "audit", "--actor", "nobody else").stdout == "Nothing was decided.\n"
+    assert command(tmp_path, database_url, "audit", "--actor", "nobody else").stdout == "No act matches the filters.\n"
 
 
 @pytest.mark.parametrize(

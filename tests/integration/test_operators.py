@@ -365,7 +365,7 @@ def test_pins_on_the_command_line(simulator: Simulator, tmp_path: Path):
         ("pricing_prompt", "0.0000025", "our contract"),
     ]
     assert "pricing_prompt = 0.0000025 (the provider says" in run(tmp_path, "pins", env=env).stdout
-    assert run(tmp_path, "pins", "--moved", env=env).stdout == "Nothing is pinned.\n"
+    assert run(tmp_path, "pins", "--moved", env=env).stdout == "2 values are pinned; the provider moved beneath none of them.\n"
     assert run(tmp_path, "hide", "groq", row_id, "--reason", "not for us", env=env).returncode == 0
     assert run(tmp_path, "unpin", "groq", row_id, "--reason", "it ended", env=env).returncode == 0
     assert run(tmp_path, "unpin", "groq", row_id, "--reason", "it ended", env=env).returncode == 64

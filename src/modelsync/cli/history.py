@@ -87,7 +87,9 @@ def changes(
     # What is shown of all changes is chosen after they were put together: a filter or a limit would cut off their beginning.
     lines = collapsed(found) if together else [Line(row, row["fields"]) for row in found]
     shown = [line for line in lines if (not field or field in line.fields) and (not kind or kind == line.row["kind"])]
-    _print(shown[: limit or None], f"Nothing changed since {output.utc(wanted.since)}.")
+    since_then = f"since {output.utc(wanted.since)}"
+    chosen = any((provider, model, field, kind))
+    _print(shown[: limit or None], f"No change {since_then} matches the filters." if chosen else f"Nothing changed {since_then}.")
     return 0
 
 
@@ -136,7 +138,7 @@ def diff(
     console = output.stdout()
     for each in found:
         output.say(console, _line(each.kind, f"{each.provider}  {each.provider_model_id}", words.told(each.fields)))
-    output.say(console, f"{len(old):,} models before, {len(new):,} after, {len(found):,} differ")
+    output.say(console, f"{len(old):,} models{output.of(provider)} before, {len(new):,} after, {len(found):,} differ")
     return 0
 
 

@@ -44,7 +44,7 @@ def held(
     store = app.build(load(database)).open_store(read_only=True)
     try:
         catalog = Catalog(store)
-        found, now = catalog.holds(provider or (), kind), catalog.now()
+        found, now, nothing = catalog.holds(provider or (), kind), catalog.now(), _nothing(catalog, provider, kind)
     finally:
         store.close()
     if json:
@@ -58,8 +58,15 @@ def held(
         output.say(console, f"   {output.safe(hold['hint'])}")
         for row_id in hold["ids"] if ids else ():
             output.say(console, f"   - {output.safe(row_id)}")
-    output.say(console, "Decide with `modelsync confirm NUMBER` or `modelsync reject NUMBER`." if found else "Nothing is held.")
+    output.say(console, "Decide with `modelsync confirm NUMBER` or `modelsync reject NUMBER`." if found else nothing)
     return 4 if found else 0
+
+
+def _nothing(catalog: Catalog, slugs: list[str] | None, kind: str | None) -> str:
+    """What is so when nothing is held of these providers and of this kind."""
+    others = len(catalog.holds()) if slugs or kind else 0
+    of = (f" of kind {output.safe(kind)}" if kind else "") + output.of(slugs)
+    return f"Nothing{of} is held; without the filters: {others:,}." if others else "Nothing is held."
 
 
 def confirm(
@@ -94,7 +101,9 @@ def _decide(
     select(slugs)
     store = app.build(load(database)).open_store()
     try:
-        wanted = list(numbers) or [row["id"] for row in Catalog(store).holds(slugs or (), kind)]
+        catalog = Catalog(store)
+        wanted = list(numbers) or [row["id"] for row in catalog.holds(slugs or (), kind)]
+        nothing = "" if wanted else _nothing(catalog, slugs, kind)
         decided: list[dict[str, Any]] = deciding.decide(store, wanted, decision, Person(getpass.getuser(), reason))
     finally:
         store.close()
@@ -104,5 +113,5 @@ def _decide(
     console = output.stdout()
     for row in decided:
         output.say(console, f"{Words[decision]} {row['id']}: {row['provider']} {row['kind']}, {output.safe(row['message'])}")
-    output.say(console, Next[decision] if decided else "Nothing is held there.")
+    output.say(console, Next[decision] if decided else nothing)
     return 0

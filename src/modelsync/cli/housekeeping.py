@@ -63,7 +63,7 @@ def purge(
     if json:
         output.print_json(_document(found, purged=plan is not None))
     elif plan is None:
-        _show(output.stdout(), found, _next_command(retired_for, runs_older_than, slugs, database))
+        _show(output.stdout(), found, slugs, _next_command(retired_for, runs_older_than, slugs, database))
     else:
         output.say(output.stdout(), f"Deleted {found.counts}. `modelsync audit` has it.")
     return 0
@@ -98,7 +98,7 @@ def _document(plan: PurgePlan, *, purged: bool) -> dict[str, Any]:
     }
 
 
-def _show(console: Console, plan: PurgePlan, command: str) -> None:
+def _show(console: Console, plan: PurgePlan, slugs: tuple[str, ...], command: str) -> None:
     for model in plan.models:
         name = output.safe(f"{model.provider}  {model.provider_model_id}")
         output.say(console, f"- {name}  retired {output.utc(model.retired_at)}, {model.changes:,} changes")
@@ -110,7 +110,7 @@ def _show(console: Console, plan: PurgePlan, command: str) -> None:
     for line in _kept(plan):
         output.say(console, line)
     if not plan:
-        output.say(console, "Nothing to delete.")
+        output.say(console, f"Nothing{output.of(slugs)} to delete.")
         return
     output.say(console, f"This would delete {plan.counts}, for good. To do exactly that:")
     output.say(console, f'  {command} --plan {plan.id} --reason "why"')
@@ -153,5 +153,5 @@ def audit(
         told = f"{row['actor']}  {row['action']}  {row['target']}" + (f"  ({row['reason']})" if row["reason"] else "")
         output.say(console, f"{output.utc(row['at'])}  {output.safe(told)}")
     if not found:
-        output.say(console, "Nothing was decided.")
+        output.say(console, "No act matches the filters." if since or actor else "Nothing was decided.")
     return 0

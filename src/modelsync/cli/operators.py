@@ -152,7 +152,8 @@ def pins(*, provider: Slugs = None, moved: Annotated[bool, FLAG] = False, json: 
     """
     select(provider)
     with opened(database, read_only=True) as store:
-        found = [row for row in Catalog(store).pins(provider or ()) if row["moved"] or not moved]
+        there = Catalog(store).pins(provider or ())
+    found = [row for row in there if row["moved"] or not moved]
     if json:
         output.print_json({"version": 1, "pins": found})
         return 0
@@ -165,8 +166,18 @@ def pins(*, provider: Slugs = None, moved: Annotated[bool, FLAG] = False, json: 
         )
         output.say(console, output.safe(f"   {row['author']}, {output.utc(row['created_at'])}: {row['reason']}"))
     if not found:
-        output.say(console, "Nothing is pinned.")
+        output.say(console, _no_pins(len(there), output.of(provider)))
     return 0
+
+
+def _no_pins(there: int, of: str) -> str:
+    match there:
+        case 0:
+            return f"Nothing{of} is pinned."
+        case 1:
+            return f"1 value{of} is pinned; the provider did not move beneath it."
+        case _:
+            return f"{there:,} values{of} are pinned; the provider moved beneath none of them."
 
 
 def rollback(provider: ProviderSlug, /, *, to: Number, reason: Reason, database: Database = None) -> int:

@@ -52,6 +52,11 @@ def safe(text: object) -> str:
     return printable(str(text))
 
 
+def of(slugs: Iterable[str] | None) -> str:
+    """Whose things a sentence is about, when only some providers were asked for."""
+    return f" of {', '.join(slugs)}" if slugs else ""
+
+
 def table(*columns: str, right: Iterable[str] = (), title: str | None = None) -> Table:
     """A plain table; the columns in `right` hold numbers."""
     made = Table(box=None, pad_edge=False, title=title, title_justify="left", header_style="bold", title_style="bold")
