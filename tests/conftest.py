@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,10 @@ import pytest
 
 import postgres
 from modelsync.simulator.server import Simulator
+from support_cli import ZONE
+
+os.environ["TZ"] = ZONE
+time.tzset()
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,14 @@ from support_process import code_of, start
 ROOT = Path(__file__).resolve().parent.parent
 
 
+ZONE = "NPT-5:45"
+"""Where all tests run, in words that need no tables of zones: far from UTC, so that no time is right only by chance."""
+
+
 def environment(folder: Path, simulator: Simulator | None = None, **more: str) -> dict[str, str]:
     """A clean environment, with the simulator's keys when there is one."""
-    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT / "src"), "PYTHONWARNINGS": "error", "LANG": "C.UTF-8"}
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT / "src"), "PYTHONWARNINGS": "error"}
+    env |= {"LANG": "C.UTF-8", "TZ": ZONE}
     if simulator:
         env |= {provider.auth.variables[0]: simulator.key(slug).removeprefix("Key ") for slug, provider in all_providers().items()}
         env |= {"GOOGLE_VERTEX_CREDENTIALS_JSON": simulator.service_account(), "MODELSYNC_ORIGIN": simulator.origin}

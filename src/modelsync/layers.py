@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from modelsync import times
 from modelsync.model import PER_TOKEN, PRICE_FIELDS, Model, Prices, Tier, UnitPrice
 from modelsync.points import DYNAMIC, PRICE_COLUMNS, changed, numbers
 
@@ -87,6 +88,7 @@ _FACTS = {
     for field in msgspec.structs.fields(Model)
     if field.name not in ("id", "metadata", "prices")
 }
+_TIMES = ("released_at", "expires_at")
 _METADATA = "metadata."
 
 PINNABLE = (ALIAS, *_FACTS, *_PRICES)
@@ -99,13 +101,15 @@ def is_pinnable(field: str) -> bool:
 
 
 def typed(field: str, value: object) -> Any:
-    """A JSON value in the type of a field. ValueError when it is none."""
+    """A JSON value in the type of a field; a time without a zone is UTC. ValueError when it is none."""
     if field.startswith(_METADATA):
         return value
     if field in _PRICES:
         name = _PRICES[field]
         kind: Any = _COMPOUND.get(name, Decimal)
         return None if value is None and kind is Decimal else msgspec.convert(value, kind)
+    if field in _TIMES:
+        return None if value is None else times.in_utc(value)
     return msgspec.convert(value, str if field == ALIAS else _FACTS[field].type)
 
 
@@ -123,6 +127,11 @@ def kind_of(field: str) -> dict[str, Any]:
 def is_price_per_token(field: str) -> bool:
     """Whether a field is a price in USD per token."""
     return _PRICES.get(field) in PER_TOKEN
+
+
+def is_time(field: str) -> bool:
+    """Whether a field is a time."""
+    return field in _TIMES
 
 
 def is_price(field: str) -> bool:

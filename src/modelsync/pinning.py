@@ -1,11 +1,13 @@
 """What a person may set a field to: within the limits that hold for what providers say, too. Pure, for every face."""
 
 import math
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from modelsync import times
 from modelsync.layers import ALIAS, Pin, is_price, is_price_per_token, typed
 from modelsync.limits import MAX_DESCRIPTION, MAX_METADATA, MAX_NAME, MAX_TOKENS, check_id
 from modelsync.model import PER_TOKEN, Tier, UnitPrice
@@ -40,6 +42,8 @@ def _believable(field: str, value: Any) -> Any:
     """A value within the limits that hold for what providers say too."""
     if is_price(field):
         return _price("token" if is_price_per_token(field) else field, value)
+    if isinstance(value, datetime):
+        return times.within(value)
     if field == ALIAS:
         check_id(value)
     elif isinstance(value, str) and len(value) > _LONGEST.get(field, MAX_METADATA):

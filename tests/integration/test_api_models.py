@@ -108,7 +108,7 @@ FILTERS: list[tuple[dict[str, Any], set[str]]] = [
     ({"free": "True"}, {"acme/gamma"}),
     ({"free": "false"}, {"acme/alpha", "acme/beta", "acme/half", "acme/lost", "alpha", "whisper"}),
     ({"changed_since": "2999-01-01T00:00:00Z"}, set()),
-    ({"changed_since": "0001-01-01"}, set(ACTIVE)),
+    ({"changed_since": "1970-01-01"}, set(ACTIVE)),
     ({"provider": "openrouter", "q": "a", "supports_streaming": "true", "max_price": 1, "min_context": 8193}, {"acme/beta"}),
     ({"provider": "groq", "q": "a", "input_modality": "text", "min_price": 1, "is_active": "all"}, {"alpha"}),
 ]

@@ -1,13 +1,15 @@
 """What paths and queries may say, checked by pydantic. An unknown name is a mistake, not a wish to be ignored."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, get_origin
 
 from fastapi import Path, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from modelsync import times
+from modelsync.errors import UsageError
 from modelsync.store import ModelFilter, Order
 
 BIGGEST = 2**53 - 1
@@ -62,18 +64,18 @@ Dollars = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False), Written]
 
 
 def moment(text: str) -> datetime:
-    """RFC 3339, as `format: date-time` has it. Times beyond what can be compared are the first or the last that can."""
+    """A time in UTC. UsageError when it is outside the years: a request can be right in form and still ask for too much."""
     try:
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC) if text.startswith("9") else datetime.min.replace(tzinfo=UTC)
+        return times.moment(text)
+    except ValueError as error:
+        raise UsageError(f"{text} cannot be asked for: {error}", f"Write {times.EXAMPLES}") from None
 
 
 def _time(text: str) -> str:
-    if len(text) < 10 or not text[:4].isdigit():
-        raise ValueError("it is no time such as 2026-11-22T10:00:00Z")
-    moment(text)
+    """RFC 3339, as `format: date-time` has it; the zone may be left out."""
+    if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise ValueError(f"it is not a time such as {times.EXAMPLES}")
+    datetime.fromisoformat(text)
     return text
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from rich.text import Text
 
-from modelsync import app, words
+from modelsync import app, times, words
 from modelsync.cli import output
 from modelsync.cli.parameters import FLAG, Database, Json, ModelId, ProviderSlug, Rows, Slugs
 from modelsync.cli.sync import load
@@ -35,14 +35,14 @@ def opened(database: str | None) -> Iterator[History]:
 
 def moment(text: str) -> datetime:
     """A time as people write it: 2026-11-22, 2026-11-22T10:00 (UTC unless it names a zone), or how long ago: 90min, 24h, 7d, 2w."""
-    ago = re.fullmatch(r"(\d{1,5})(min|h|d|w)", text.strip())
-    if ago:
-        return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * UNITS[ago[2]])
+    ago = re.fullmatch(r"([0-9]{1,5})(min|h|d|w)", text.strip())
     try:
-        parsed = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise UsageError(f"{text} is not a time", "Use 2026-11-22, 2026-11-22T10:00, or 24h, 7d for how long ago") from None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        if ago:
+            return times.within(datetime.now(UTC) - timedelta(seconds=int(ago[1]) * UNITS[ago[2]]))
+        return times.moment(text)
+    except ValueError as error:
+        what, _, _ = str(error).removeprefix("it ").partition(" such as ")
+        raise UsageError(f"{text} {what}", f"Use {times.EXAMPLES} (UTC where no zone is named), or 24h, 7d for how long ago") from None
 
 
 def changes(
@@ -126,14 +126,14 @@ def diff(
         The later time, likewise, or `now`.
     """
     select(provider)
-    times = [moment(text) if text != "now" else datetime.now(UTC) for text in (before, after)]
-    if times[0] > times[1]:
+    moments = [moment(text) if text != "now" else datetime.now(UTC) for text in (before, after)]
+    if moments[0] > moments[1]:
         raise UsageError("The first time is later than the second", "Give the earlier one first")
     with opened(database) as past:
-        old, new = past.at(times, tuple(provider or ()))
+        old, new = past.at(moments, tuple(provider or ()))
     found = differing(old, new)
     if json:
-        output.print_json({"version": 1, "before": times[0], "after": times[1], "differences": [each.shown() for each in found]})
+        output.print_json({"version": 1, "before": moments[0], "after": moments[1], "differences": [each.shown() for each in found]})
         return 0
     console = output.stdout()
     for each in found:

@@ -14,15 +14,17 @@ from modelsync.cli.history import moment
 from modelsync.cli.parameters import FLAG, Database, Json, ModelId, Number, ProviderSlug, Reason, Slugs
 from modelsync.cli.sync import load
 from modelsync.errors import UsageError
-from modelsync.layers import PINNABLE, Pin, is_pinnable, is_price_per_token
+from modelsync.layers import PINNABLE, Pin, is_pinnable, is_price_per_token, is_time
 from modelsync.money import plain
 from modelsync.pinning import pin_of
 from modelsync.registry import select
 from modelsync.store import Catalog, Person, Store, operators
 from modelsync.store import rollback as go_back
 from modelsync.store import thaw as let_go
+from modelsync.times import EXAMPLES
 
 PER_MILLION = "/M"
+TIMES = f"Write {EXAMPLES}; without a zone it is UTC"
 PRICES = "Write 2.5/M for USD per million tokens, or 0.0000025 per token"
 
 
@@ -55,7 +57,7 @@ def _pin(text: str) -> Pin:
     try:
         return pin_of(field, _value(field, value))
     except (ValueError, TypeError) as error:
-        hint = PRICES if is_price_per_token(field) else "Lists and documents are written as JSON"
+        hint = PRICES if is_price_per_token(field) else TIMES if is_time(field) else "Lists and documents are written as JSON"
         raise UsageError(f"{field} cannot be {value}: {error}", hint) from None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from modelsync import times
 from modelsync.layers import Beneath, Silence, is_price
 from modelsync.model import Model, Prices
 from modelsync.money import plain, plain_decimals
@@ -144,27 +145,27 @@ def json_value(value: object) -> Any:
     return plain_decimals(msgspec.to_builtins(value, builtin_types=(Decimal,)))
 
 
-_Texts = Mapping[type, Callable[[Any], str]]
+_Forms = Mapping[type, Callable[[Any], Any]]
 
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-_POSTGRES: _Texts = {dict: _json, list: _json, tuple: _json}
-_SQLITE: _Texts = {**_POSTGRES, datetime: time_text, Decimal: "{:f}".format}
+_POSTGRES: _Forms = {dict: _json, list: _json, tuple: _json, datetime: times.aware}
+_SQLITE: _Forms = {**_POSTGRES, datetime: time_text, Decimal: "{:f}".format}
 
 
 def sqlite_values(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
     """Rows as SQLite's driver takes them: times, decimals and documents as text."""
-    return _with_texts(rows, _SQLITE)
+    return _formed(rows, _SQLITE)
 
 
 def postgres_values(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    """Rows as COPY takes them: documents as JSON text, the rest by the driver's own types."""
-    return _with_texts(rows, _POSTGRES)
+    """Rows as COPY takes them: documents as JSON text, the rest by the driver's own types. ValueError for a time without a zone."""
+    return _formed(rows, _POSTGRES)
 
 
-def _with_texts(rows: Iterable[tuple[Any, ...]], texts: _Texts) -> Iterator[tuple[Any, ...]]:
+def _formed(rows: Iterable[tuple[Any, ...]], forms: _Forms) -> Iterator[tuple[Any, ...]]:
     for row in rows:
-        yield tuple([texts[type(value)](value) if type(value) in texts else value for value in row])
+        yield tuple([forms[type(value)](value) if type(value) in forms else value for value in row])

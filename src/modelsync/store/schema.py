@@ -9,6 +9,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from modelsync import times
+
 
 class UtcTime(sa.TypeDecorator[datetime]):
     """An aware UTC time: `timestamptz` in Postgres, sortable ISO text (2026-11-22T20:10:00.000000Z) in SQLite."""
@@ -21,8 +23,10 @@ class UtcTime(sa.TypeDecorator[datetime]):
         return dialect.type_descriptor(sa.DateTime(timezone=True) if dialect.name == "postgresql" else sa.Text())
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
-        """To the database."""
-        return value if value is None or dialect.name == "postgresql" else time_text(value)
+        """To the database. ValueError for a time without a zone."""
+        if value is None:
+            return None
+        return times.aware(value) if dialect.name == "postgresql" else time_text(value)
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
         """From the database."""
@@ -69,8 +73,8 @@ class Document(sa.TypeDecorator[Any]):
 
 @lru_cache(maxsize=256)  # all rows of one sync share its time
 def time_text(value: datetime) -> str:
-    """The text form of a time in SQLite."""
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    """The text form of a time in SQLite. ValueError for one without a zone."""
+    return times.aware(value).astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 metadata = sa.MetaData(

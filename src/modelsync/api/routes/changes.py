@@ -46,7 +46,7 @@ async def page(request: Request, server: Service, filters: ChangeFilter, limit: 
     return of_catalog(request, revision, {**body, **stamp(revision)})
 
 
-@router.get("/changes", responses=answers(shapes.Changes))
+@router.get("/changes", responses=answers(shapes.Changes, 400))
 async def list_changes(request: Request, server: Server, query: Annotated[ChangeQuery, Query()]) -> Response:
     """What changed, newest first: models that came, went and came back, and every field's old and new value."""
     return await page(request, server, wanted(query), query.limit)
@@ -63,7 +63,8 @@ async def model_history(request: Request, server: Server, model_id: Id, query: A
 
 
 def _feed(media: str, told: str) -> Responses:
-    return {200: {"description": told, "content": {media: {"schema": {"type": "string"} if "xml" in media else {"type": "object"}}}}}
+    shape = {"type": "string"} if "xml" in media else {"type": "object"}
+    return answers(shapes.Changes, 400) | {200: {"description": told, "content": {media: {"schema": shape}}}}
 
 
 @router.get("/changes/feed.atom", responses=_feed(feeds.ATOM, "An Atom feed (RFC 4287)."))

@@ -110,7 +110,7 @@ async def unpin(request: Request, server: Server, query: Annotated[Removal, Quer
 # The past
 
 
-@router.get("/changes", responses=answers(shapes.Changes))
+@router.get("/changes", responses=answers(shapes.Changes, 400))
 async def admin_changes(request: Request, server: Server, query: Annotated[ChangeQuery, Query()]) -> Response:
     """What changed, newest first: as /changes, where the catalog is closed."""
     return await page(request, server, wanted(query), query.limit)
@@ -176,7 +176,7 @@ async def explain_model(server: Server, query: Annotated[FieldOfModel, Query()])
     return said(shapes.Explanations(query.provider, query.model, fields))
 
 
-@router.get("/audit", responses=answers(shapes.Audit))
+@router.get("/audit", responses=answers(shapes.Audit, 400))
 async def audit(server: Server, query: Annotated[AuditQuery, Query()]) -> Response:
     """What persons decided, newest first."""
     since = moment(query.since) if query.since else None

@@ -1,0 +1,48 @@
+"""What a time from a person is: aware, in UTC, within the years that every database and reader has. Pure, for every face."""
+
+from datetime import UTC, datetime
+
+FIRST_YEAR, LAST_YEAR = 1970, 2999
+EXAMPLES = "2026-11-22, 2026-11-22T10:00 or 2026-11-22T10:00+02:00"
+"""How a time is written; without a zone it is UTC."""
+
+
+def moment(text: str) -> datetime:
+    """A time as people write it, in UTC; without a zone it is UTC. ValueError when it is none, or outside the years."""
+    return within(in_utc(text))
+
+
+def in_utc(value: object) -> datetime:
+    """A time, or its ISO 8601 text, in UTC, of any year. ValueError when it is none, or when UTC has no such time."""
+    found = value if isinstance(value, datetime) else _read(value)
+    if found is None:
+        raise ValueError(f"it is not a time such as {EXAMPLES}")
+    try:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise _outside() from None
+
+
+def _read(value: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value.strip()) if isinstance(value, str) and value.isascii() else None
+    except ValueError:
+        return None
+
+
+def within(value: datetime) -> datetime:
+    """The same. ValueError when it is outside the years."""
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise _outside()
+    return value
+
+
+def _outside() -> ValueError:
+    return ValueError(f"it is outside the years {FIRST_YEAR} to {LAST_YEAR}")
+
+
+def aware(value: datetime) -> datetime:
+    """The same. ValueError for one without a zone: each database would read another time in it."""
+    if value.tzinfo is None:
+        raise ValueError(f"a time without a zone: {value.isoformat()}")
+    return value
