@@ -6,7 +6,7 @@ those of RULES, so that tests with few models reach them.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from statistics import median
 from typing import Any
@@ -23,12 +23,16 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Said:
-    """One listing: rows by id, rows that cannot be read (with their ids, where those can be), and whether that is all."""
+    """One listing: rows by id, rows that cannot be read (with their ids, where those can be), and whether that is all.
+
+    A row that is `dynamic` says that its price varies.
+    """
 
     rows: Mapping[str, Row]
     unread: tuple[str | None, ...] = ()
     complete: bool = True
     duplicates: int = 0
+    short: int = 0  # rows that the list says it has and does not show
 
     @property
     def seen(self) -> set[str]:
@@ -37,7 +41,10 @@ class Said:
 
 @dataclass
 class Entry:
-    """One model: what was stated last, what is believed, and since when (time, number of the listing) it or a price is not there."""
+    """One model: what was stated last, what is believed, and since when (time, number of the listing) it or a price is not there.
+
+    `last` are the prices that were believed last and are not now.
+    """
 
     stated: Row
     believed: Row
@@ -46,24 +53,60 @@ class Entry:
     missing: tuple[float, int] = (0.0, 0)
     silent: dict[str, tuple[float, int]] = field(default_factory=dict)
     retired: tuple[float, bool] = (-1e9, False)  # when last, and whether by a person's word
+    last: dict[str, Decimal] = field(default_factory=dict)
     by_hand: bool = False  # somebody added it, and no listing had it yet
+
+    def believe(self, prices: Mapping[str, Decimal], dynamic: bool) -> None:
+        known = {**self.last, **prices_of(self.believed)}
+        facts = {name: value for name, value in self.believed.items() if name not in (*PRICES, "dynamic")}
+        self.believed = {**facts, **prices, **({"dynamic": True} if dynamic else {})}
+        self.last = {name: value for name, value in known.items() if name not in prices}
+
+
+Values = frozenset[tuple[str, str, Decimal]]
+"""Claimed prices: model, column, value."""
 
 
 @dataclass
 class Hold:
+    """What waits, and for what it stands: its kind, its ids, and the values that are claimed. `old` is what they are held against."""
+
     kind: str
     ids: tuple[str, ...]
-    detail: Any = None
+    claims: Values = frozenset()
+    old: Mapping[tuple[str, str], Decimal | None] = field(default_factory=dict)
+    rows: int = 0
     status: str = "open"
     agreed: float | None = None
+    over: set[str] = field(default_factory=set)
 
     @property
-    def key(self) -> tuple[str, ...]:
-        return (self.kind, *self.ids) if self.kind == "price" else (self.kind,)
+    def content(self) -> tuple[Any, ...]:
+        return (self.kind, self.ids, self.claims, self.rows)
 
     @property
     def about_prices(self) -> bool:
         return self.kind in ("price", "unit-change")
+
+
+@dataclass
+class Case:
+    """A row's price: what stands, what is claimed, and the pairs (believed last, claimed) that differ from what stands."""
+
+    live: dict[str, Decimal]
+    was_dynamic: bool
+    claims: dict[str, Decimal]
+    dynamic: bool
+    known: dict[str, Decimal]
+    is_new: bool = False
+
+    @property
+    def pairs(self) -> dict[str, tuple[Decimal | None, Decimal]]:
+        return {name: (self.known.get(name), new) for name, new in self.claims.items() if self.live.get(name) != new}
+
+    @property
+    def moves(self) -> bool:
+        return self.claims != self.live or self.dynamic != self.was_dynamic
 
 
 @dataclass
@@ -80,6 +123,9 @@ class Part:
     frozen: bool = False
     unchanged: tuple[Said, str] | None = None  # the listing that may be taken as unchanged, and its scope
     after: dict[int, dict[str, Row]] = field(default_factory=dict)
+    last_after: dict[int, dict[str, dict[str, Decimal]]] = field(default_factory=dict)
+    ever_pinned: set[str] = field(default_factory=set)
+    short: tuple[int, int] = (0, 0)  # rows that the last listing lacked, and how many listings in a row lacked as many
 
     def shown(self) -> dict[str, Row]:
         """The rows that users read: what is believed, under pins."""
@@ -87,11 +133,22 @@ class Part:
 
     def _shown(self, row_id: str, entry: Entry) -> Row:
         row = {"status": entry.status, "is_active": entry.active, **{name: entry.believed.get(name) for name in COLUMNS}}
+        row |= {"dynamic": bool(entry.believed.get("dynamic"))}
         return row | {name: value for name, (value, _) in self.pins.get(row_id, {}).items()}
 
     def decided(self, status: str) -> set[str]:
         """Ids of which a person said that they are gone, or that they are there."""
-        return {row_id for hold in self.holds if hold.status == status and not hold.about_prices for row_id in hold.ids}
+        return {row_id for hold in self.holds if hold.status == status and not hold.about_prices for row_id in {*hold.ids} - hold.over}
+
+    def values(self, status: str) -> set[tuple[str, str, Decimal]]:
+        """The prices that a person confirmed or rejected."""
+        return {each for hold in self.holds if hold.status == status for each in hold.claims}
+
+    def parts(self, kind: str, ids: set[str]) -> list[Hold]:
+        """What is absent, as it was shown already, and the rest as one more hold."""
+        found = [Hold(kind, hold.ids) for hold in self.holds if (hold.kind, hold.status) == (kind, "open") and set(hold.ids) <= ids]
+        left = ids - {row_id for hold in found for row_id in hold.ids}
+        return [*found, *([Hold(kind, tuple(sorted(left)))] if left else [])]
 
     def kept(self) -> set[str]:
         return {row_id for row_id, pins in self.pins.items() if pins.get("is_active", (False, None))[0]}
@@ -125,27 +182,34 @@ class Reference:
     # A listing
 
     def sync(self, slug: str, said: Said, scope: str) -> str:
-        """Take a listing; "synced", or the kind of the hold that keeps all of it out."""
+        """Take a listing; "synced", or the kind of the hold that keeps all of it out. A scope is a place and a key: `a1`."""
         part = self.parts[slug]
+        if said.short and any(hold.kind == "total" and hold.status == "confirmed" and hold.rows == said.short for hold in part.holds):
+            said = replace(said, complete=True, short=0)
         standing = {row_id for row_id, entry in part.models.items() if entry.status != "retired"}
-        changed_scope = said.complete and part.scope not in (None, scope)
-        excused = (set(part.models) if changed_scope else part.excused) - (said.seen if said.complete else set())
+        retired = set(part.models) - standing
+        excused = self._excused(part, said, scope, standing)
         refused = self._refused(part, said, standing, excused)
         if refused:
-            self._note(part, said, [refused], set(), set(), refused=True)
+            known = any(
+                hold.status == "rejected" and hold.kind == refused.kind and set(refused.ids) <= {*hold.ids} - hold.over
+                for hold in part.holds
+            )
+            self._note(part, said, [] if known else [refused], retired, refused=True)
             return refused.kind
         self._end_pins(part, part.pins)
-        absent = standing - said.seen - part.kept() - excused - part.decided("rejected") if said.complete else set()
+        there = part.kept() | part.decided("rejected")
+        absent = standing - said.seen - excused - there if said.complete else set()
         shrunk = self._shrunk(part, said, standing, absent)
         accepted = part.decided("confirmed")
-        held, refused_again = self._take_rows(slug, part, said)
+        holds = [*self._too_short(part, said), *part.parts("scope", excused - there), *shrunk, *self._take_rows(slug, part, said)]
         for row_id in said.seen - set(said.rows):
             self._sighted(part.models.get(row_id))
         for row_id in absent & accepted if shrunk else absent:
             self._absent(part, part.models[row_id], accepted=row_id in accepted, counts=not shrunk)
-        holds = [*([shrunk] if shrunk else []), *held]
-        self._note(part, said, holds, refused_again, absent, refused=False)
+        self._note(part, said, holds, retired, refused=False)
         part.sizes.append((self.now, len(said.rows)))
+        part.short = (said.short, part.short[1] + 1 if said.short and said.short == part.short[0] else int(said.short > 0))
         if said.complete:
             part.scope, part.excused = scope, excused
             part.seq += not shrunk
@@ -153,6 +217,30 @@ class Reference:
         expiring = any(until is not None for pins in part.pins.values() for _, until in pins.values())
         part.unchanged = (said, scope) if said.complete and not waits and not expiring else None
         return "synced"
+
+    def _excused(self, part: Part, said: Said, scope: str, standing: set[str]) -> set[str]:
+        """Models that are not absent, although they are not listed: the scope changed, and nobody has said that they are gone.
+
+        Another key alone excuses nothing, as long as no more is lacking than may be absent at once.
+        """
+        if not said.complete:
+            return part.excused
+        excused = part.excused
+        if part.scope not in (None, scope):
+            only_the_key = part.scope is not None and part.scope[0] == scope[0]
+            few = len(standing - said.seen - excused) <= self._limit(part, standing)
+            excused = excused if only_the_key and few else standing
+        return excused - said.seen - part.decided("confirmed") - part.kept()
+
+    def _limit(self, part: Part, standing: set[str]) -> float:
+        most = max([len(standing), *(size for when, size in part.sizes if when >= self.now - 7 * 24)])
+        return max(RULES.shrink_models, RULES.shrink_share * most)
+
+    def _too_short(self, part: Part, said: Said) -> list[Hold]:
+        """A list that lacks the same number of rows three times in a row is a question, asked once."""
+        times = part.short[1] if part.short[0] == said.short else 0
+        asked = any(hold.kind == "total" and hold.status in ("confirmed", "rejected") and hold.rows == said.short for hold in part.holds)
+        return [Hold("total", (), rows=said.short)] if said.short and times + 1 >= 3 and not asked else []
 
     def sync_unchanged(self, slug: str) -> None:
         """The last listing again: whatever a person refused of other lists since is over."""
@@ -173,24 +261,17 @@ class Reference:
         few = len(standing) <= RULES.shrink_models
         if few or len(set(said.rows) - set(part.models)) < share * len(said.rows) or len(newly) < share * len(standing):
             return None
-        confirmed = [set(hold.ids) for hold in part.holds if (hold.kind, hold.status) == ("other-catalog", "confirmed")]
-        return None if self._is_confirmed(newly, confirmed) else Hold("other-catalog", tuple(sorted(gone)))
+        confirmed = any((hold.kind, hold.status) == ("other-catalog", "confirmed") for hold in part.holds)
+        return None if confirmed and gone <= part.decided("confirmed") else Hold("other-catalog", tuple(sorted(gone)))
 
-    def _is_confirmed(self, gone: set[str], confirmed: list[set[str]]) -> bool:
-        """A decision is about ids, and about no others."""
-        return any(gone <= ids for ids in confirmed)
-
-    def _shrunk(self, part: Part, said: Said, standing: set[str], absent: set[str]) -> Hold | None:
+    def _shrunk(self, part: Part, said: Said, standing: set[str], absent: set[str]) -> list[Hold]:
         """I5: more are gone than a fifth of the most listed in a week, those retired in that week included."""
         doubtful = absent - part.decided("confirmed")
-        week = self.now - 7 * 24
-        lately = self._retired_since(part, week)
-        most = max([len(standing), *(size for when, size in part.sizes if when >= week)])
-        limit = max(RULES.shrink_models, RULES.shrink_share * most)
+        lately = self._retired_since(part, self.now - 7 * 24)
         unreadable = len(said.unread) > RULES.rejected_share * (len(said.rows) + len(said.unread) + said.duplicates)
-        if doubtful and (unreadable or len(doubtful) + len(lately) > limit):
-            return Hold("shrink", tuple(sorted(doubtful)))
-        return None
+        if doubtful and (unreadable or len(doubtful) + len(lately) > self._limit(part, standing)):
+            return part.parts("shrink", doubtful)
+        return []
 
     def _retired_since(self, part: Part, when: float) -> list[str]:
         """Models that are retired since then, without a person's word."""
@@ -216,85 +297,134 @@ class Reference:
 
     # Prices
 
-    def _take_rows(self, slug: str, part: Part, said: Said) -> tuple[list[Hold], set[tuple[str, ...]]]:
-        """I9, I22, I23: what is stated over what is known, but for prices that are not believed. The holds, and keys refused before."""
-        known = {row_id: prices_of(part.models[row_id].believed) if row_id in part.models else {} for row_id in said.rows}
-        claims: dict[str, dict[str, Decimal]] = {}
+    def _take_rows(self, slug: str, part: Part, said: Said) -> list[Hold]:
+        """I9, I22, I23, I37: what is stated over what is known, but for prices that are not believed. The holds."""
+        cases = {row_id: self._case(part, row_id, row, whole=said.complete) for row_id, row in said.rows.items()}
+        moving = {row_id: case for row_id, case in cases.items() if case.moves}
+        refused, confirmed = part.values("rejected"), part.values("confirmed")
+        undecided = {
+            row_id: {name: pair for name, pair in case.pairs.items() if (row_id, name, pair[1]) not in refused | confirmed}
+            for row_id, case in moving.items()
+        }
+        old = [row_id for row_id, case in moving.items() if not case.is_new]
+        unit = self._unit_change(part, [undecided[row_id] for row_id in old])
+        slipped = unit or self._unit_change(part, [moving[row_id].pairs for row_id in old])
+        doubts = {
+            row_id: {
+                name: pair
+                for name, pair in pairs.items()
+                if self._doubt(pair, self._other_prices(slug, row_id, name), paid=any(moving[row_id].known.values()))
+                or (unit and power(*pair) == unit)
+                or (slipped and pair[0] is None and pair[1])
+            }
+            for row_id, pairs in undecided.items()
+        }
+        together = sorted(row_id for row_id in old if unit and any(power(*pair) == unit for pair in undecided[row_id].values()))
+        holds = [self._hold("unit-change", {row_id: doubts[row_id] for row_id in together})] if together else []
+        for row_id in moving:
+            if row_id not in together and doubts[row_id]:
+                hold = self._hold("price", {row_id: doubts[row_id]})
+                holds += [] if self._is_released(slug, part, hold) else [hold]
+        held = {row_id for hold in holds for row_id in hold.ids}
         for row_id, row in said.rows.items():
-            claims[row_id] = {**known[row_id], **prices_of(row)}
-            if row_id in part.models:
-                self._forget(part, part.models[row_id], row, claims[row_id], whole=said.complete)
-        moving = [row_id for row_id in said.rows if claims[row_id] != known[row_id]]
-        together = self._unit_change(part, {row_id: (known[row_id], claims[row_id]) for row_id in moving})
-        found: dict[str, Hold] = {}
-        if together:
-            unit = Hold("unit-change", tuple(sorted(moving)), {row_id: claims[row_id] for row_id in moving})
-            found = dict.fromkeys(moving, unit)
-        else:
-            for row_id in moving:
-                hold = self._doubted(slug, part, row_id, known[row_id], claims[row_id])
-                found |= {row_id: hold} if hold else {}
-        for row_id, row in said.rows.items():
-            self._believe(part, row_id, row, known[row_id] if row_id in found else claims[row_id])
-        holds = [found[row_id] for row_id in moving if row_id in found]
-        holds = holds[:1] if together else holds
-        refused = [hold for hold in holds if self._was_refused(part, hold)]
-        return [hold for hold in holds if hold not in refused], {hold.key for hold in refused}
+            self._believe(part, row_id, row, cases[row_id], refused, held=row_id in held)
+        return holds
 
-    def _forget(self, part: Part, entry: Entry, row: Row, claims: dict[str, Decimal], *, whole: bool) -> None:
+    def _case(self, part: Part, row_id: str, row: Row, *, whole: bool) -> Case:
+        entry = part.models.get(row_id)
+        live = prices_of(entry.believed) if entry else {}
+        was_dynamic = bool(entry and entry.believed.get("dynamic"))
+        if row.get("dynamic"):
+            claims, dynamic = {}, True
+        elif prices_of(row):
+            claims, dynamic = {**live, **prices_of(row)}, False
+        else:
+            claims, dynamic = dict(live), was_dynamic
+        if entry is None:
+            return Case(live, was_dynamic, claims, dynamic, {}, is_new=True)
+        dynamic = self._forget(part, entry, row, claims, dynamic, whole=whole)
+        return Case(live, was_dynamic, claims, dynamic, {**entry.last, **live})
+
+    def _forget(self, part: Part, entry: Entry, row: Row, claims: dict[str, Decimal], dynamic: bool, *, whole: bool) -> bool:
         """A price not stated in three complete listings of 24 hours becomes unknown. One that is held stays, and its count begins anew."""
-        silent = {name: entry.silent.get(name) for name in claims if name not in row}
+        names = [*(name for name in claims if name not in row), *(["dynamic"] if dynamic and not row.get("dynamic") else [])]
+        silent = {name: entry.silent.get(name) for name in names}
         entry.silent = {name: since or (self.now, part.seq + 1) for name, since in silent.items() if since or whole}
         for name in [name for name, since in entry.silent.items() if whole and self._long_enough(part, since)]:
-            del claims[name], entry.silent[name]
+            claims.pop(name, None)
+            dynamic = dynamic and name != "dynamic"
+            del entry.silent[name]
+        return dynamic
 
-    def _believe(self, part: Part, row_id: str, row: Row, prices: Mapping[str, Decimal]) -> None:
+    def _believe(self, part: Part, row_id: str, row: Row, case: Case, refused: set[tuple[str, str, Decimal]], *, held: bool) -> None:
+        """What is held stays as it was; of the rest, what a person refused, and beside that what was never believed."""
         entry = part.models.setdefault(row_id, Entry(row, {}))
-        facts = {name: value for name, value in {**entry.believed, **row}.items() if name not in PRICES}
-        entry.stated, entry.believed = row, {**facts, **prices}
-        entry.status, entry.active, entry.by_hand = "active", True, False
-
-    def _unit_change(self, part: Part, moving: Mapping[str, tuple[Row, Row]]) -> bool:
-        powers: Counter[int] = Counter()
-        for old, new in moving.values():
-            powers.update({power(old.get(name), price) for name, price in new.items()} - {0})
-        priced = sum(bool(prices_of(row)) for row in part.shown().values() if row["status"] != "retired")
-        return any(count >= 2 and count >= RULES.prices.unit_share * priced for count in powers.values())
-
-    def _doubted(self, slug: str, part: Part, row_id: str, known: Mapping[str, Decimal], claims: Mapping[str, Decimal]) -> Hold | None:
-        elsewhere = self._elsewhere(slug, row_id)
-        paid = any(known.values())
-        doubts = {
-            name: (known.get(name), new)
-            for name, new in claims.items()
-            if self._doubt(known.get(name), new, [row[name] for row in elsewhere if row.get(name)], paid=paid)
+        prices = {name: value for name, value in entry.believed.items() if name in (*PRICES, "dynamic")}
+        entry.stated = row
+        entry.believed = {
+            **{name: value for name, value in {**entry.believed, **row}.items() if name not in (*PRICES, "dynamic")},
+            **prices,
         }
-        if not doubts:
-            return None
-        hold = Hold("price", (row_id,), doubts)
-        standing = next((each for each in part.holds if each.status == "open" and each.key == hold.key and each.detail == doubts), None)
+        entry.status, entry.active, entry.by_hand = "active", True, False
+        if not held:
+            entry.believe(*self._unrefused(row_id, case, refused))
+
+    def _unrefused(self, row_id: str, case: Case, refused: set[tuple[str, str, Decimal]]) -> tuple[dict[str, Decimal], bool]:
+        if not any((row_id, name, new) in refused for name, (_, new) in case.pairs.items()):
+            return case.claims, case.dynamic
+        out = {name for name, (old, new) in case.pairs.items() if old is None or (row_id, name, new) in refused}
+        if len(out) == len(case.pairs) or case.was_dynamic:
+            return case.live, case.was_dynamic
+        kept = {name: case.live[name] for name in out if name in case.live}
+        return {**{name: new for name, new in case.claims.items() if name not in out}, **kept}, case.dynamic
+
+    def _hold(self, kind: str, doubts: Mapping[str, Mapping[str, tuple[Decimal | None, Decimal]]]) -> Hold:
+        claims = frozenset((row_id, name, new) for row_id, pairs in doubts.items() for name, (_, new) in pairs.items())
+        old = {(row_id, name): pair[0] for row_id, pairs in doubts.items() for name, pair in pairs.items()}
+        return Hold(kind, tuple(sorted(doubts)), claims, old)
+
+    def _unit_change(self, part: Part, moved: Iterable[Mapping[str, tuple[Decimal | None, Decimal]]]) -> int:
+        """The power of ten by which most prices moved, if those are three in ten of all; else 0."""
+        powers: Counter[int] = Counter()
+        for pairs in moved:
+            powers.update({power(*pair) for pair in pairs.values()} - {0})
+        priced = sum(bool(prices_of(row) or row["dynamic"]) for row in part.shown().values() if row["status"] != "retired")
+        best, count = powers.most_common(1)[0] if powers else (0, 0)
+        return best if count >= 2 and count >= RULES.prices.unit_share * priced else 0
+
+    def _is_released(self, slug: str, part: Part, hold: Hold) -> bool:
+        """Two later listings said the same, long enough apart, and another provider agrees."""
+        standing = next((each for each in part.holds if each.status == "open" and each.content == hold.content), None)
         waited = standing and standing.agreed is not None and self.now - standing.agreed >= RULES.prices.release_hours
-        agreed = all(any(self._agree(new, row[name]) for row in elsewhere if name in row) for name, (_, new) in doubts.items())
-        return None if waited and agreed else hold
+        agreed = all(
+            any(self._agree(new, other) for other in self._other_prices(slug, row_id, name, free=True)) for row_id, name, new in hold.claims
+        )
+        return bool(waited and agreed)
+
+    def _other_prices(self, slug: str, row_id: str, name: str, *, free: bool = False) -> list[Decimal]:
+        return [row[name] for row in self._elsewhere(slug, row_id) if row.get(name) or (free and name in row)]
 
     def _agree(self, one: Decimal, other: Decimal) -> bool:
         return one == other if not (one and other) else factor(one, other) <= RULES.prices.agree_factor
 
-    def _doubt(self, old: Decimal | None, new: Decimal, elsewhere: list[Decimal], *, paid: bool) -> bool:
-        far, middle = RULES.prices.median_factor, median(elsewhere) if elsewhere else None
+    def _doubt(self, pair: tuple[Decimal | None, Decimal], elsewhere: list[Decimal], *, paid: bool) -> bool:
+        (old, new), rules = pair, RULES.prices
+        middle = median(elsewhere) if elsewhere else None
         if old == new:
             return False
         if new and not LOWEST <= new <= HIGHEST:
             return True
+        if not old and new > rules.first_sight:
+            return True
         if old and not LOWEST <= old <= HIGHEST:
             return False
-        if old and new and middle and factor(middle, old) >= far > factor(middle, new):
+        if old and new and middle and factor(middle, old) >= rules.median_factor > factor(middle, new):
             return False
         if old is not None and (not old or not new):
             return bool(old) or paid
-        if old and factor(old, new) >= RULES.prices.factor:
+        if old and factor(old, new) >= rules.factor:
             return True
-        return bool(middle and new and factor(middle, new) >= far)
+        return bool(middle and new and factor(middle, new) >= rules.median_factor)
 
     def _elsewhere(self, slug: str, row_id: str) -> list[dict[str, Decimal]]:
         """The prices of the same model at other providers."""
@@ -305,43 +435,45 @@ class Reference:
                     found.append(prices_of(row))
         return found
 
-    def _was_refused(self, part: Part, hold: Hold) -> bool:
-        """A refusal stands until another price is stated."""
-        refused = [each for each in part.holds if each.status == "rejected" and each.kind == hold.kind]
-        if hold.kind == "price":
-            return any(each.key == hold.key and each.detail == hold.detail for each in refused)
-        return any(all(each.detail.get(row_id) == claims for row_id, claims in hold.detail.items()) for each in refused)
-
     # Holds
 
-    def _note(self, part: Part, said: Said, holds: list[Hold], again: set[tuple[str, ...]], absent: set[str], *, refused: bool) -> None:
+    def _note(self, part: Part, said: Said, holds: list[Hold], retired: set[str], *, refused: bool) -> None:
         """Open what is new, renew what stands, and end what this listing did away with; it says nothing of what it does not show."""
-        found = {hold.key: hold for hold in holds}
+        found = {hold.content: hold for hold in holds}
         for hold in part.holds:
-            same = found.get(hold.key)
-            if same and hold.status == "open" and (hold.kind != "price" or same.detail == hold.detail):
-                hold.ids, hold.detail, hold.agreed = same.ids, same.detail, self.now if hold.agreed is None else hold.agreed
-                del found[hold.key]
-            elif same and hold.status == "rejected" and not hold.about_prices and set(same.ids) <= set(hold.ids):
-                del found[hold.key]  # a person knows
-            elif hold.status in ("open", "confirmed", "rejected") and hold.key not in again and self._is_answered(hold, said, refused):
-                self._end(hold, said, absent)
+            if hold.status == "open" and hold.content in found:
+                hold.agreed = self.now if hold.agreed is None else hold.agreed
+                del found[hold.content]
+            elif hold.status == "open" and self._is_answered(hold, said, refused=refused):
+                hold.status = "gone"
+            elif hold.status in ("confirmed", "rejected") and not refused:
+                self._end(hold, said, retired)
         part.holds += found.values()
 
-    def _is_answered(self, hold: Hold, said: Said, refused: bool) -> bool:
+    def _is_answered(self, hold: Hold, said: Said, *, refused: bool) -> bool:
         if hold.about_prices:
             return not refused and any(row_id in said.rows for row_id in hold.ids)
-        return said.complete and not (refused and hold.ids)
+        if hold.kind == "total":
+            return not refused
+        return said.complete and (not refused or hold.kind not in ("shrink", "scope"))
 
-    def _end(self, hold: Hold, said: Said, absent: set[str]) -> None:
-        over = {"confirmed": not set(hold.ids) & absent, "rejected": set(hold.ids) <= said.seen}
-        if hold.status == "open" or hold.about_prices or over[hold.status]:
-            hold.status = "released" if hold.status == "open" else "closed"
+    def _end(self, hold: Hold, said: Said, retired: set[str]) -> None:
+        """A decision ends when it is done; one about an absence is over for every model that is listed again."""
+        if hold.about_prices:
+            done = hold.status == "confirmed" and any(row_id in said.rows for row_id in hold.ids)
+        elif hold.kind == "total":
+            done = False
+        else:
+            hold.over |= said.seen & set(hold.ids)
+            done = set(hold.ids) - hold.over <= (retired if hold.status == "confirmed" else set())
+        if done:
+            hold.status = "closed"
 
     # Persons
 
     def pin(self, slug: str, row_id: str, column: str, value: Any, until: float | None = None) -> None:
         part = self.parts[slug]
+        part.ever_pinned.add(row_id)
         self._end_pins(part, [row_id])
         part.pins.setdefault(row_id, {})[column] = (value, until)
         entry = part.models[row_id]
@@ -353,6 +485,7 @@ class Reference:
 
     def add(self, slug: str, row_id: str, column: str, value: Any) -> None:
         self.parts[slug].models[row_id] = Entry({}, {}, by_hand=True)
+        self.parts[slug].ever_pinned.add(row_id)
         self.parts[slug].pins[row_id] = {"is_active": (True, None), column: (value, None)}
 
     def _end_pins(self, part: Part, ids: Iterable[str]) -> None:
@@ -371,7 +504,27 @@ class Reference:
         for row_id in hold.ids if hold.about_prices and decision == "confirmed" else ():
             entry = part.models[row_id]
             self._end_pins(part, [row_id])
-            entry.believed = {**entry.believed, **prices_of(entry.stated)}
+            live = prices_of(entry.believed)
+            was_dynamic = bool(entry.believed.get("dynamic"))
+            stated = prices_of(entry.stated)
+            dynamic = bool(entry.stated.get("dynamic")) or (was_dynamic and not stated)
+            claims = {} if entry.stated.get("dynamic") else {**live, **stated}
+            case = Case(live, was_dynamic, claims, dynamic, {**entry.last, **live})
+            entry.believe(*self._unrefused(row_id, case, part.values("rejected")))
+
+    def reopen(self, slug: str, hold: Hold) -> None:
+        """A decision is taken back: what was confirmed of prices is as it was before, where it still stands."""
+        part = self.parts[slug]
+        if hold.about_prices and hold.status in ("confirmed", "closed"):
+            for row_id, name, new in hold.claims:
+                entry = part.models[row_id]
+                if entry.believed.get(name) == new:
+                    self._end_pins(part, [row_id])
+                    old = hold.old[row_id, name]
+                    entry.believed = {**{column: value for column, value in entry.believed.items() if column != name}}
+                    entry.believed |= {name: old} if old is not None else {}
+                    entry.last.pop(name, None)
+        hold.status, hold.agreed, hold.over = "open", None, set()
 
     def rollback(self, slug: str, run_id: int) -> None:
         """What users saw after a run is what is believed, but beneath pins; whether a model is absent is not undone, retirement is.
@@ -383,17 +536,23 @@ class Reference:
         for row_id, entry in part.models.items():
             then = part.after[run_id].get(row_id)
             kept = self._is_kept(part, row_id)
-            if entry.by_hand or _is_back(then, shown[row_id], kept=kept):
+            back = _is_back(then, shown[row_id], kept=kept)
+            if entry.by_hand or (back and not entry.last):
                 continue
             self._end_pins(part, [row_id])
+            entry.silent = {}
+            last = part.last_after[run_id].get(row_id, {})
+            entry.last = {name: value for name, value in last.items() if name not in prices_of(entry.believed)}
+            if back:
+                continue
             pins = part.pins[row_id]
             if then:
-                past = {name: then[name] for name in COLUMNS if then[name] is not None}
+                past = {name: then[name] for name in COLUMNS if then[name] is not None} | ({"dynamic": True} if then["dynamic"] else {})
                 beneath = {name: value for name, value in entry.believed.items() if name in pins}
                 entry.believed = {name: value for name, value in past.items() if name not in pins} | beneath
+                entry.last = {name: value for name, value in last.items() if name not in prices_of(entry.believed)}
             if "is_active" not in pins:
                 entry.active = bool(then and then["is_active"])
-            entry.silent = {}
             gone = not kept and (then is None or then["status"] == "retired")
             if gone and entry.status != "retired":
                 entry.status, entry.retired = "retired", (self.now, True)
@@ -402,6 +561,7 @@ class Reference:
         part.frozen, part.unchanged = True, None
 
     def remember(self, slug: str, run_id: int) -> None:
+        self.parts[slug].last_after[run_id] = {row_id: dict(entry.last) for row_id, entry in self.parts[slug].models.items()}
         self.parts[slug].after[run_id] = {row_id: dict(row) for row_id, row in self.parts[slug].shown().items()}
 
 

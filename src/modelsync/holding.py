@@ -99,10 +99,12 @@ def content(kind: str, ids: Iterable[str], detail: Mapping[str, Any] | None) -> 
     """What a hold stands for, comparable: of prices the claimed values, of a short list the number of rows, else the ids."""
     if kind == TOTAL:
         return (kind, (detail or {}).get("rows"))
-    return (kind, *sorted(ids), *sorted(_claims(kind, tuple(ids), detail))) if kind in OF_PRICES else (kind, *sorted(ids))
+    return (kind, *sorted(ids), *sorted(_claims(kind, tuple(ids), detail)))
 
 
 def _claims(kind: str, ids: Sequence[str], detail: Mapping[str, Any] | None) -> Iterable[tuple[str, str, str]]:
+    if kind not in OF_PRICES:
+        return ()
     by_id: Mapping[str, Any] = {ids[0]: detail or {}} if kind == PRICE else detail or {}
     return ((row_id, point, values[1]) for row_id, fields in by_id.items() for point, values in fields.items())
 

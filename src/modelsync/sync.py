@@ -297,8 +297,8 @@ async def _obtain(
     if isinstance(listing, Failure):
         return Unusable(listing, kept)
     listing = msgspec.structs.replace(listing, warnings=(*kept.warnings, *listing.warnings))
-    whole = listing.complete and not fetched.notes
-    seen = _seen(job, fetched, listing) if whole else None
+    whole = not fetched.notes
+    seen = _seen(job, fetched, listing) if whole and listing.complete else None
     return Commit(job.provider, listing, seen, job.rules, job.scope, whole, kept.answers, place=job.place)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
@@ -20,7 +21,7 @@ from modelsync.model import Model, Prices, content_hash
 from modelsync.past import Recorded, differing, undone
 from modelsync.reading import Listing, Rejected
 from modelsync.registry import all_providers
-from modelsync.report import Counts, Failed, Held, NotModified, ProviderResult, Superseded, Synced
+from modelsync.report import Counts, Failed, Held, NotModified, ProviderResult, Superseded, Synced, counts_of
 from modelsync.store import Catalog, ChangeFilter, Commit, History, Person, Seen, Store, Ticket, deciding, operators, rollback, thaw
 from modelsync.store.schema import metadata
 from support import D
@@ -56,6 +57,8 @@ def first_row(number: int) -> dict[str, Any]:
 
 
 def model_of(name: str, row: dict[str, Any]) -> Model:
+    if row.get("dynamic"):
+        return Model(id=name, model_name=row.get("model_name"), context_length=row.get("context_length"), prices=Prices(dynamic=True))
     stated = {column.removeprefix("pricing_"): value.normalize() for column, value in row.items() if column.startswith("pricing_")}
     implausible = {column: value for column, value in stated.items() if value > HIGHEST}
     prices = Prices(**{column: value for column, value in stated.items() if column not in implausible}, implausible=implausible)
@@ -70,7 +73,24 @@ def listing_of(said: Said) -> Listing:
         rejected=tuple(Rejected(position, name, "unreadable", "") for position, name in enumerate(said.unread)),
         duplicates=tuple(list(found)[: said.duplicates]),
         complete=said.complete,
+        shortfall=said.short,
     )
+
+
+def shown_of(result: ProviderResult) -> Any:
+    """What a sync did, in the form of what a dry run would show."""
+    if isinstance(result.outcome, Held):
+        return ("held", result.outcome.reason)
+    assert isinstance(result.outcome, Synced)
+    return (result.counts, tuple((hold.kind, hold.ids, hold.detail) for hold in result.holds))
+
+
+def content_of(row: dict[str, Any]) -> tuple[frozenset[tuple[str, str, Decimal]], int]:
+    """What a hold of the store stands for, beside its kind and ids."""
+    detail = row["detail"] or {}
+    by_id = {row["ids"][0]: detail} if row["kind"] == "price" else detail if row["kind"] == "unit-change" else {}
+    claims = frozenset((name, point, Decimal(new)) for name, points in by_id.items() for point, (_, new) in points.items())
+    return claims, detail.get("rows", 0) if row["kind"] == "total" else 0
 
 
 def hours_pass(store: Store, hours: float) -> None:
@@ -133,7 +153,7 @@ class Catalogs(RuleBasedStateMachine):
         self.lists: dict[str, dict[str, dict[str, Any]]] = {slug: {} for slug in SLUGS}
         self.unread: set[str | None] = set()
         self.duplicates = 0
-        self.scope = "a"
+        self.scope = "a1"
         self.valid: Ticket | None = None
         self.slow: tuple[Ticket, Said] | None = None
         self.moments: list[tuple[int, Any]] = []
@@ -188,12 +208,40 @@ class Catalogs(RuleBasedStateMachine):
             row = self.lists[OURS].get(row_id(OURS, number), {})
             row.update({name: row[name] * D(10) ** power for name in COLUMNS[2:] if name in row})
 
-    @rule(number=NUMBERS, column=st.sampled_from(COLUMNS[2:]), value=st.sampled_from([None, D(0), D("0.02"), D("0.000004")]))
+    @rule(number=NUMBERS, column=st.sampled_from(COLUMNS[2:]), value=st.sampled_from([None, D(0), D("0.02"), D("0.005"), D("0.000004")]))
     def set_a_price(self, number: int, column: str, value: Decimal | None) -> None:
         row = self.lists[OURS].get(row_id(OURS, number), {})
         row.pop(column, None)
         if row and value is not None:
             row[column] = value
+
+    @rule(number=NUMBERS)
+    def let_a_price_vary(self, number: int) -> None:
+        row = self.lists[OURS].get(row_id(OURS, number), {})
+        if row.pop("dynamic", None) is None and row:
+            row["dynamic"] = True
+
+    @rule(
+        number=NUMBERS,
+        silence=st.sampled_from(["dynamic", "unstated", "gone"]),
+        value=st.sampled_from([D(0), D("0.0000001"), D("0.001"), D("0.000002")]),
+        times=st.integers(1, 3),
+    )
+    def state_it_otherwise_after_a_silence(self, number: int, silence: str, value: Decimal, times: int) -> None:
+        """I37: whatever lies between, a price is compared with the last number that was believed."""
+        name = row_id(OURS, number)
+        row = self.lists[OURS].get(name)
+        if row is None:
+            return
+        quiet = {column: row[column] for column in row if column not in COLUMNS[2:]}
+        self.lists[OURS][name] = {**quiet, "dynamic": True} if silence == "dynamic" else quiet
+        if silence == "gone":
+            del self.lists[OURS][name]
+        for _ in range(times):
+            self._sync(OURS)
+            self.hours_pass(13.03)
+        self.lists[OURS][name] = {**quiet, "pricing_prompt": value, "pricing_completion": value}
+        self._sync(OURS)
 
     @rule(numbers=st.sets(NUMBERS, max_size=2), anonymous=st.booleans(), duplicates=st.integers(0, 2))
     def spoil_rows(self, numbers: set[int], anonymous: bool, duplicates: int) -> None:
@@ -279,6 +327,15 @@ class Catalogs(RuleBasedStateMachine):
         rows = dict(list(self._rows(OURS).items())[:left])
         self._sync(OURS, Said(rows, complete=False))
 
+    @rule(short=st.integers(1, 2), times=st.integers(1, 4), decision=st.sampled_from([None, "confirm", "reject"]))
+    def sync_a_list_that_says_it_is_longer(self, short: int, times: int, decision: str | None) -> None:
+        """I41: it does not count as whole, until a person says that it is never longer."""
+        for _ in range(times):
+            self._sync(OURS, Said(self._rows(OURS), complete=False, short=short))
+        if decision is not None:
+            self._decide(OURS, decision, "total")
+            self._sync(OURS, Said(self._rows(OURS), complete=False, short=short))
+
     @rule()
     def sync_an_empty_list(self) -> None:
         self._sync(OURS, Said({}))
@@ -337,10 +394,10 @@ class Catalogs(RuleBasedStateMachine):
         if self.valid is ticket:
             self._commit(OURS, self.stores[1], ticket, said)
         else:
-            wanted = Commit(self.store.providers[OURS], listing_of(said), None, RULES, self.scope, True)
+            wanted = Commit(self.store.providers[OURS], listing_of(said), None, RULES, self.scope, True, place=self.scope[0])
             assert isinstance(self.stores[1].commit(ticket, wanted, 0.0).outcome, Superseded)
 
-    @rule(scope=st.sampled_from("ab"))
+    @rule(scope=st.sampled_from(["a1", "a2", "b1"]))
     def change_the_scope(self, scope: str) -> None:
         self.scope = scope
 
@@ -399,9 +456,38 @@ class Catalogs(RuleBasedStateMachine):
         standing = [(slug, hold) for slug in SLUGS for hold in self._open_holds(slug) if hold.kind not in kinds]
         if standing:
             slug, hold = standing[index % len(standing)]
-            (found,) = [row["id"] for row in Catalog(self.store).holds([slug], hold.kind) if tuple(row["ids"]) == hold.ids]
-            deciding.decide(self.store, [found], decision, ADA)
+            deciding.decide(self.store, [self._number(slug, hold)], decision, ADA)
             self.reference.decide(slug, hold, {"confirm": "confirmed", "reject": "rejected"}[decision])
+
+    def _decide(self, slug: str, decision: str, kind: str) -> None:
+        for hold in [hold for hold in self._open_holds(slug) if hold.kind == kind]:
+            deciding.decide(self.store, [self._number(slug, hold)], decision, ADA)
+            self.reference.decide(slug, hold, {"confirm": "confirmed", "reject": "rejected"}[decision])
+
+    def _number(self, slug: str, hold: Hold) -> int:
+        """The number under which the store has a hold of the reference's."""
+        rows = [row for row in Catalog(self.store).holds([slug], hold.kind, hold.status) if tuple(row["ids"]) == hold.ids]
+        return int(next(row["id"] for row in reversed(rows) if content_of(row) == (hold.claims, hold.rows)))
+
+    @precondition(lambda self: any(self._decided(slug) for slug in SLUGS))
+    @rule(index=st.integers(0, 5))
+    def reopen(self, index: int) -> None:
+        """Every decision can be taken back."""
+        decided = [(slug, hold) for slug in SLUGS for hold in self._decided(slug)]
+        slug, hold = decided[index % len(decided)]
+        deciding.reopen(self.store, self._number(slug, hold), ADA)
+        self.reference.reopen(slug, hold)
+        if slug == OURS:
+            self.reference.parts[slug].unchanged = None
+
+    def _decided(self, slug: str) -> list[Hold]:
+        """What a person decided and what is not done yet; of prices also what still stands."""
+        part = self.reference.parts[slug]
+
+        def stands(hold: Hold) -> bool:
+            return any(part.models[row_id].believed.get(name) == new for row_id, name, new in hold.claims if row_id in part.models)
+
+        return [hold for hold in part.holds if hold.status in ("confirmed", "rejected") or (hold.status == "closed" and stands(hold))]
 
     @precondition(lambda self: not self.reference.parts[OURS].frozen)
     @rule(index=st.integers(0, 50))
@@ -410,6 +496,8 @@ class Catalogs(RuleBasedStateMachine):
         run_id = runs[-1 - index % len(runs)]
         rollback(self.store, OURS, run_id, ADA)
         self.reference.rollback(OURS, run_id)
+        for name in self.reference.parts[OURS].ever_pinned:  # what a pin hid is not in the history
+            self.reference.parts[OURS].models[name].last = self._last_prices(OURS).get(name, {})
         self.valid = None
 
     @precondition(lambda self: self.reference.parts[OURS].frozen)
@@ -437,6 +525,12 @@ class Catalogs(RuleBasedStateMachine):
             for name in sorted(found[slug].keys() | wanted[slug].keys())
             if found[slug].get(name) != wanted[slug].get(name)
         ]
+
+    @invariant()
+    def what_was_believed_last_is_remembered(self) -> None:
+        for slug in SLUGS:
+            wanted = {name: entry.last for name, entry in self.reference.parts[slug].models.items() if entry.last}
+            assert self._last_prices(slug) == wanted, (self._last_prices(slug), wanted)
 
     @invariant()
     def what_waits_for_a_person_is_what_the_rules_say(self) -> None:
@@ -488,9 +582,10 @@ class Catalogs(RuleBasedStateMachine):
 
     def _commit(self, slug: str, store: Store, ticket: Ticket, said: Said) -> ProviderResult:
         listing = listing_of(said)
+        planned = self._planned(slug, store, said, listing)
         counts = Counts(fetched=listing.fetched, transformed=len(said.rows), skipped=listing.fetched - len(said.rows))
         seen = Seen(scope=self.scope, version=1, digest="d", validators=None, listed=counts) if said.complete else None
-        result = store.commit(ticket, Commit(store.providers[slug], listing, seen, RULES, self.scope, said.complete), 0.0)
+        result = store.commit(ticket, self._wanted(slug, said, listing, seen), 0.0)
         if slug == OURS:
             self.valid = None
         expected = self.reference.sync(slug, said, self.scope)
@@ -503,26 +598,49 @@ class Catalogs(RuleBasedStateMachine):
         else:
             assert isinstance(result.outcome, Held), result
             assert result.outcome.reason == expected
+        assert planned == shown_of(result), (planned, shown_of(result))  # I40
         return result
+
+    def _wanted(self, slug: str, said: Said, listing: Listing, seen: Seen | None) -> Commit:
+        whole = said.complete or said.short > 0
+        return Commit(self.store.providers[slug], listing, seen, RULES, self.scope, whole, place=self.scope[0])
 
     def _open_holds(self, slug: str) -> list[Hold]:
         return [hold for hold in self.reference.parts[slug].holds if hold.status == "open"]
 
     def _stored(self) -> dict[str, dict[str, dict[str, Any]]]:
         found: dict[str, dict[str, dict[str, Any]]] = {slug: {} for slug in SLUGS}
-        names = f"status, is_active, {', '.join(COLUMNS)}"
+        names = f"status, is_active, pricing, {', '.join(COLUMNS)}"
         with self.store.reading() as connection:
             query = f"SELECT (SELECT slug FROM providers p WHERE p.id = provider_id) AS slug, provider_model_id, {names} FROM models"
             for row in connection.exec_driver_sql(query).mappings():
                 prices = {name: None if row[name] is None else Decimal(row[name]) for name in COLUMNS[2:]}
+                document = msgspec.json.decode(row["pricing"]) if isinstance(row["pricing"], str) else row["pricing"]
                 facts = {name: row[name] for name in COLUMNS[:2]}
                 found[row["slug"]][row["provider_model_id"]] = {
                     "status": row["status"],
                     "is_active": bool(row["is_active"]),
                     **facts,
                     **prices,
+                    "dynamic": document.get("dynamic", False),
                 }
         return found
+
+    def _last_prices(self, slug: str) -> dict[str, dict[str, Decimal]]:
+        found: dict[str, dict[str, Decimal]] = {}
+        query = "SELECT provider_model_id, field, usd FROM last_prices WHERE provider_id = (SELECT id FROM providers WHERE slug = '{}')"
+        with self.store.reading() as connection:
+            for name, column, usd in connection.exec_driver_sql(query.format(slug)):
+                found.setdefault(name, {})[column] = Decimal(usd)
+        return found
+
+    def _planned(self, slug: str, store: Store, said: Said, listing: Listing) -> Any:
+        """What a dry run would show."""
+        _, seeing = store.plan(self._wanted(slug, said, listing, None))
+        if seeing.plan.refused is not None:
+            return ("held", seeing.plan.refused.kind)
+        counts = counts_of(seeing.listing, seeing.plan, applied=True)
+        return (counts, tuple((hold.kind, hold.ids, hold.detail) for hold in seeing.plan.holds))
 
     def _rows_of_models(self) -> list[Any]:
         with self.store.reading() as connection:

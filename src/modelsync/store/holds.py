@@ -54,10 +54,10 @@ def context(connection: sa.Connection, slug: str, now: datetime, *, stored: int,
     results = sync_results.c
     recent = (results.provider == slug, results.outcome.in_(("synced", "not_modified")), results.finished_at >= now - MEMORY)
     most = connection.execute(sa.select(sa.func.max(results.transformed)).where(*recent)).scalar() or 0
-    by_a_person = sa.select(column.ids).where(
+    by_a_person = sa.select(column.ids, column.over).where(
         column.provider == slug, column.status.in_(("confirmed", "closed")), column.kind.not_in(holding.OF_PRICES)
     )
-    confirmed = {row_id for ids in connection.execute(by_a_person).scalars() for row_id in ids}
+    confirmed = {row_id for ids, over in connection.execute(by_a_person) for row_id in {*ids}.difference(over or ())}
     return Context(
         most_listed=max(most, stored),
         retired_lately=len(_retired_since(connection, slug, now - MEMORY) - confirmed),

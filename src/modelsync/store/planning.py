@@ -52,7 +52,7 @@ def decided(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.Row
         context,
         kept=kept(known.pins),
         scope=_scope(wanted, state),
-        moment=Silence(now, seq) if wanted.whole else None,
+        moment=Silence(now, seq) if wanted.whole and listing.complete else None,
         same_shortfall=state["shortfall_listings"] if state and listing.shortfall == state["shortfall"] else 0,
         prices=_evidence(connection, provider_id, plan, context.standing, now),
     )

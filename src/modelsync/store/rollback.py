@@ -1,6 +1,6 @@
 """Going back: a provider's models as they stood after an earlier run, as a new and audited change; syncs wait until it is thawed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from modelsync.errors import NotThere
 from modelsync.layers import Pin, pinned, typed, value_of
 from modelsync.model import Model, Prices
-from modelsync.past import FACTS, Key, Past, Recorded, present, undone
+from modelsync.past import FACTS, Key, LastPrice, Past, Recorded, Told, last_believed, present, undone
 from modelsync.plan import Change, FieldChange, Kind, StoredModel
 from modelsync.points import PRICE_COLUMNS
 from modelsync.store import pins
 from modelsync.store.operators import BY_HAND, Act, Person, acting
 from modelsync.store.planning import kept
 from modelsync.store.rows import json_value
-from modelsync.store.schema import model_changes, models, provider_state, sync_results
+from modelsync.store.schema import last_prices, model_changes, models, provider_state, sync_results, sync_runs
 from modelsync.store.store import Store
 
 NOT_READ = ""
@@ -30,18 +30,19 @@ def rollback(store: Store, slug: str, run_id: int, person: Person) -> tuple[int 
     provider's, and left alone. NotThere when that run changed nothing of this provider's.
     """
     with acting(store, slug, person) as act:
-        now = _present(act)
-        then = undone(now, _changes_after(act, run_id))
+        now, later = _present(act), _later_than(act, run_id)
+        then = undone(now, _changes_after(act, later))
         standing = pins.standing(act.connection, slug, act.now)
         stay = kept(standing)
         wanted = {key: _wanted(past, then.get(key), stays=key[1] in stay) for key, past in now.items()}
         differing = [key for key in now if now[key] != wanted[key]]
-        full = act.models(row_id for _, row_id in differing)
-        changes = [_back(full[key[1]], wanted[key], standing.get(key[1], ())) for key in differing]
+        touched = sorted({row_id for _, row_id in differing} | _with_last_prices(act) & {row_id for _, row_id in now})
+        full, believed = act.models(touched), _believed_until(act, later, touched)
+        changes = [_back(full[row_id], wanted[slug, row_id], standing.get(row_id, ()), believed.get(row_id, {})) for row_id in touched]
         act.note("rollback", f"to run {run_id}")
         new_run = act.apply("rollback", changes)
         _freeze(act, f"rolled back to run {run_id}: {person.reason}")
-        return new_run, len(changes)
+        return new_run, len(differing)
 
 
 def thaw(store: Store, slug: str, person: Person) -> bool:
@@ -72,24 +73,47 @@ def _present(act: Act) -> dict[Key, Past]:
     return found
 
 
-def _changes_after(act: Act, run_id: int) -> list[Recorded]:
-    """What was recorded of this provider after a run, newest first."""
+def _later_than(act: Act, run_id: int) -> sa.ColumnElement[bool]:
+    """The condition that a change of this provider's was recorded after a run."""
     column = model_changes.c
     mine = column.provider_id == act.provider_id
     last = act.connection.execute(sa.select(sa.func.max(column.id)).where(mine, column.run_id == run_id)).scalar()
     if last is not None:
-        later = column.id > last
-    else:
-        results = sync_results.c
-        of_run = (results.run_id == run_id, results.provider == act.slug, results.outcome.in_(("synced", "not_modified")))
-        finished = act.connection.execute(sa.select(results.finished_at).where(*of_run)).scalar()
-        if finished is None:
-            raise NotThere(
-                f"Run {run_id} committed nothing of {act.slug}", "`modelsync runs` lists runs, `modelsync runs N` their providers"
-            )
-        later = column.changed_at > finished
-    query = sa.select(model_changes).where(mine, later).order_by(column.id.desc())
+        after: sa.ColumnElement[bool] = column.id > last
+        return after
+    results = sync_results.c
+    of_run = (results.run_id == run_id, results.provider == act.slug, results.outcome.in_(("synced", "not_modified")))
+    finished = act.connection.execute(sa.select(results.finished_at).where(*of_run)).scalar()
+    if finished is None:
+        hint = "`modelsync runs` lists runs, `modelsync runs N` their providers"
+        raise NotThere(f"Run {run_id} committed nothing of {act.slug}", hint)
+    later: sa.ColumnElement[bool] = column.changed_at > finished
+    return later
+
+
+def _changes_after(act: Act, later: sa.ColumnElement[bool]) -> list[Recorded]:
+    """What was recorded of this provider after a run, newest first."""
+    column = model_changes.c
+    query = sa.select(model_changes).where(column.provider_id == act.provider_id, later).order_by(column.id.desc())
     return [Recorded(act.slug, row["provider_model_id"], row["kind"], row["fields"]) for row in act.connection.execute(query).mappings()]
+
+
+def _with_last_prices(act: Act) -> set[str]:
+    column = last_prices.c
+    query = sa.select(column.provider_model_id).where(column.provider_id == act.provider_id).distinct()
+    return set(act.connection.execute(query).scalars())
+
+
+def _believed_until(act: Act, later: sa.ColumnElement[bool], ids: Sequence[str]) -> dict[str, dict[str, LastPrice]]:
+    """The prices that were believed last at the end of that run, by model. What a pin hid is not in the history."""
+    change, run = model_changes.c, sync_runs.c
+    found: dict[str, list[Told]] = {}
+    for start in range(0, len(ids), 500):
+        mine = (change.provider_id == act.provider_id, change.provider_model_id.in_(ids[start : start + 500]), sa.not_(later))
+        query = sa.select(change.provider_model_id, run.trigger, change.changed_at, change.fields).join(sync_runs, run.id == change.run_id)
+        for row_id, *told in act.connection.execute(query.where(*mine).order_by(change.id)):
+            found.setdefault(row_id, []).append(Told(*told))
+    return {row_id: last_believed(told) for row_id, told in found.items()}
 
 
 def _wanted(now: Past, then: Past | None, *, stays: bool) -> Past:
@@ -104,12 +128,13 @@ def _wanted(now: Past, then: Past | None, *, stays: bool) -> Past:
     return msgspec.structs.replace(then, status="missing" if now.status == "missing" else "active", facts=facts)
 
 
-def _back(before: StoredModel, wanted: Past, kept: tuple[Pin, ...]) -> Change:
-    """One model back to what it was."""
+def _back(before: StoredModel, wanted: Past, kept: tuple[Pin, ...], believed: Mapping[str, LastPrice]) -> Change:
+    """One model back to what it was, and what is remembered of its prices too."""
     target = _model(wanted.facts, before.believed)
     target = pinned(target, [Pin(pin.field, value_of(before.believed, pin.field)) for pin in kept])
     kind, fields = _way(before.status, wanted.status)
-    return Change(kind, before.model.id, target, NOT_READ, fields, before=before)
+    last = {point: each.usd for point, each in believed.items()}
+    return Change(kind, before.model.id, target, NOT_READ, fields, before=before, last=last, reader=before.reader)
 
 
 def _way(now: str, wanted: str) -> tuple[Kind, tuple[FieldChange, ...]]:
