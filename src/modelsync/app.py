@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from modelsync import logs, registry, running, structs, sync
+from modelsync import logs, registry, running, saved, structs, sync
 from modelsync import settings as settings_module
 from modelsync.archive import Archive
 from modelsync.errors import DatabaseError, Failure, ModelsyncError, UsageError
@@ -20,9 +20,9 @@ from modelsync.fetch import Fetched, Fetcher, KeyCredential, NeedsKey, Unfollowe
 from modelsync.provider import Provider
 from modelsync.reading import Listing, read
 from modelsync.report import ProviderResult, Report
-from modelsync.saved import SavedPlan, dumped, loaded
+from modelsync.saved import SavedPlan, loaded
 from modelsync.settings import Settings
-from modelsync.store import Catalog, Housekeeping, Store, answers, shown_address
+from modelsync.store import Catalog, Housekeeping, Store, answers, files_of, shown_address
 from modelsync.sync import Job, Watch
 
 log = structlog.get_logger("modelsync.app")
@@ -93,6 +93,8 @@ class App:
         Raises UsageError for an unknown provider and DatabaseError when the catalog cannot be opened; what a provider does never raises.
         """
         _refuse_running_loop()
+        if save is not None:
+            saved.refuse(save, files_of(self.settings.database_url))
         jobs, fetcher, plans = self.jobs(slugs), self.fetcher(), list[SavedPlan]()
 
         async def story(run_id: int, told: Watch) -> None:
@@ -107,7 +109,7 @@ class App:
             if not dry_run:
                 self._prune(store)
         if save is not None:
-            _save(save, dumped(plans, report.finished_at))
+            saved.save(save, plans, report.finished_at, files_of(self.settings.database_url))
         return report
 
     def apply(self, file: Path, *, watch: Watch = unwatched, trigger: str = "api") -> Report:
@@ -180,13 +182,6 @@ class App:
 def build(settings: Settings | None = None, *, verbose: bool = False, serving: bool = False) -> App:
     """The program, from given settings or from those of this process; `serving` is how a server logs."""
     return App(settings or settings_module.load(), verbose=verbose, serving=serving)
-
-
-def _save(file: Path, data: bytes) -> None:
-    try:
-        file.write_bytes(data)
-    except OSError as error:
-        raise UsageError(f"The plan cannot be written to {file} ({error.strerror})", "Name another file") from error
 
 
 def _bytes(file: Path) -> bytes:

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
-from modelsync import secrecy
+from modelsync import files, secrecy
 from modelsync.errors import Failure, Kind
 from modelsync.provider import Answer, Request
 from modelsync.store import KeptAnswer, Store, answers
@@ -73,7 +73,7 @@ class Archive(msgspec.Struct, frozen=True):
         try:
             os.utime(path)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            files.make_folder(path.parent)
             with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{path.stem}.", suffix=".new", delete=False) as file:
                 try:
                     file.write(gzip.compress(answer.body, mtime=0))

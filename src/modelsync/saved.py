@@ -1,17 +1,20 @@
 """Saved plans: what a dry run read and would do, as a file that `modelsync apply` does exactly, or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 
+from modelsync import files
 from modelsync.errors import UsageError
 from modelsync.money import plain_decimals
 from modelsync.reading import Listing
 from modelsync.store import Expected, Seen
 
 VERSION = 2
+BEGINS = b'{"modelsync_plan":'
 
 
 class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,3 +56,37 @@ def loaded(data: bytes) -> File:
     if file.modelsync_plan != VERSION:
         raise UsageError("The plan was saved by another version of modelsync", "Make a new one: modelsync sync --dry-run --save FILE")
     return file
+
+
+def save(path: Path, plans: Sequence[SavedPlan], made_at: datetime, taken: Collection[Path]) -> None:
+    """Write plans to a file. UsageError when they cannot go there."""
+    refuse(path, taken)
+    try:
+        files.write(path, dumped(plans, made_at))
+    except OSError as error:
+        raise _unwritten(path, error) from error
+
+
+def refuse(path: Path, taken: Collection[Path]) -> None:
+    """UsageError unless nothing is at a path, or a saved plan; `taken` are paths that are the database's, there or not."""
+    if path.resolve() in taken:
+        raise UsageError(f"{path} is the catalog, or a part of it", OTHER)
+    try:
+        if (path.is_symlink() or path.exists()) and not _is_plan(path):
+            raise UsageError(f"{path} is there already, and no saved plan", OTHER)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+
+
+def _is_plan(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(BEGINS)) == BEGINS
+
+
+OTHER = "Nothing was written; name another file"
+
+
+def _unwritten(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"The plan cannot be written to {path} ({error.strerror})", "Name another file")

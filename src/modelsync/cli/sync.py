@@ -38,7 +38,8 @@ def sync(
     verbose:
         Log every request and every skipped row.
     save:
-        With --dry-run, write the plan to this file; the command apply does exactly that, or nothing if the catalog has moved on.
+        With --dry-run, write the plan to this file, new or a saved plan; the command apply does exactly that, or nothing if the catalog has
+        moved on.
     """
     if save is not None and not dry_run:
         raise UsageError("--save needs --dry-run", "A sync that is not dry has nothing left to apply")

@@ -1,5 +1,7 @@
 """The only SQL: schema, migrations, reads and the one transaction of each sync."""
 
+from pathlib import Path
+
 from modelsync.store import answers, deciding, engine, operators, provider_edits
 from modelsync.store.answers import KeptAnswer
 from modelsync.store.backup import Copied, backup, restore
@@ -23,6 +25,11 @@ from modelsync.store.wanted import Commit, Expected, Mark
 def shown_address(address: str) -> str:
     """A database address for people: an absolute path, or a Postgres address without its password. DatabaseError when malformed."""
     return engine.shown(engine.parse_url(address))
+
+
+def files_of(address: str) -> tuple[Path, ...]:
+    """The files of a SQLite database, there or not; nothing for Postgres. DatabaseError when the address is malformed."""
+    return engine.files(engine.parse_url(address))
 
 
 __all__ = [
@@ -68,6 +75,7 @@ __all__ = [
     "backup",
     "deciding",
     "digest",
+    "files_of",
     "is_dynamic",
     "operators",
     "provider_edits",

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 from sqlalchemy.engine import URL
 
+from modelsync import files
 from modelsync.errors import DatabaseError, UsageError
 from modelsync.store import engine, migrate
 from modelsync.store.explaining import explaining
@@ -34,6 +35,8 @@ def backup(address: str, file: Path) -> Copied:
     source = Path(url.database or "").absolute()
     if not source.exists():
         raise DatabaseError(f"There is no catalog at {source}", "Name one with --database, or in DATABASE_URL")
+    if to.resolve() in engine.files(url)[1:]:
+        raise DatabaseError(f"{to} is where SQLite keeps a part of that catalog", "Nothing was written; name another file")
     _refuse_unknown(source)
     with explaining(str(to)), _claimed(to), _copy(source, to.parent) as (made, copied):
         made.replace(to)
@@ -55,6 +58,7 @@ def restore(address: str, file: Path) -> Copied:
     with explaining(str(target)):
         _refuse_occupied(target)
         with _copy(source, target.parent) as (made, copied):
+            files.keep_mode(target, made)
             target.unlink(missing_ok=True)  # an empty one
             os.link(made, target)  # which fails where somebody made a catalog meanwhile
             return copied
@@ -139,7 +143,7 @@ def _tables(connection: sqlite3.Connection) -> list[str]:
 def _claimed(path: Path) -> Iterator[None]:
     """Hold a new file's name; it is free again when what was to become of it fails."""
     try:
-        path.touch(exist_ok=False)
+        files.claim(path)
     except FileExistsError:
         raise DatabaseError(f"{path} is there already", "Nothing was written; a backup needs a new file") from None
     try:
@@ -182,7 +186,7 @@ def _refuse_occupied(target: Path) -> None:
         with _opened(target) as connection:
             if _tables(connection):
                 raise _occupied(str(target))
-    for end in ("-wal", "-shm", "-journal"):
+    for end in engine.BESIDE:
         beside = target.with_name(target.name + end)
         if beside.exists():
             raise DatabaseError(

@@ -1,5 +1,6 @@
 """Opening a database: its address as people paste it, and the driver settings that both databases need."""
 
+import contextlib
 import os
 import re
 import sqlite3
@@ -12,9 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from modelsync import files as files_module
 from modelsync.errors import DatabaseError
 
 BUSY_SECONDS = 30
+BESIDE = ("-wal", "-shm", "-journal")
+"""Ends of the names of the files that SQLite keeps beside a database; they get its mode."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "")
 
 _postgres = re.compile(
@@ -88,6 +92,14 @@ def shown(url: URL) -> str:
     return url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
 
 
+def files(url: URL) -> tuple[Path, ...]:
+    """SQLite's file and what SQLite keeps beside it, there or not; nothing for Postgres."""
+    if url.get_backend_name() != "sqlite":
+        return ()
+    path = Path(url.database or "").resolve()
+    return (path, *(path.with_name(path.name + end) for end in BESIDE))
+
+
 def create(url: URL, *, read_only: bool) -> sa.Engine:
     """An engine whose transactions begin as they must: writing ones take SQLite's write lock at once."""
     if url.get_backend_name() == "sqlite":
@@ -120,6 +132,12 @@ def _create_sqlite(url: URL, *, read_only: bool) -> sa.Engine:
         poolclass=sa.QueuePool,
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
     )
+
+    @sa.event.listens_for(engine, "do_connect")
+    def _connecting(*_: object) -> None:
+        if not read_only:
+            with contextlib.suppress(OSError):  # it is there; or it cannot be, and SQLite says why
+                files_module.claim(path)
 
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: Any, _: object) -> None:

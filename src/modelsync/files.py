@@ -1,0 +1,45 @@
+"""Files that this program makes: nobody but their owner reads them, and each is there as a whole or not at all."""
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+OURS = 0o600
+"""The mode of a new file. One that is there already keeps its own."""
+
+
+def claim(path: Path) -> None:
+    """An empty file of our own. FileExistsError when something is there."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, OURS))
+
+
+def make_folder(path: Path) -> None:
+    """A folder, and those above it, as far as they are not there."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.is_dir():
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file aside and put it in its place: what was there stays until then, and stays when that fails (OSError)."""
+    target = path.resolve()
+    handle, name = tempfile.mkstemp(prefix=".modelsync.", suffix=".partial", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        keep_mode(target, Path(name))
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def keep_mode(there: Path, made: Path) -> None:
+    """Give a file the mode of the one that it is to replace, if there is one."""
+    with contextlib.suppress(FileNotFoundError):
+        made.chmod(stat.S_IMODE(there.stat().st_mode))
