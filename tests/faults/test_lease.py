@@ -16,7 +16,7 @@ import pytest
 import postgres
 from modelsync.errors import DatabaseError
 from modelsync.heartbeat import beating
-from modelsync.report import Counts, NotModified, ProviderResult, Superseded, Synced
+from modelsync.report import Busy, Counts, NotModified, ProviderResult, Superseded, Synced
 from modelsync.simulator.server import Simulator
 from modelsync.store import Commit, Seen, Store, Ticket
 from support import D
@@ -44,6 +44,24 @@ def test_i13_signs_of_life_keep_a_ticket_valid(database_url: str) -> None:
         assert not isinstance(store.take_ticket(SLUG, store.begin_run("test"), 30.0), Ticket)
         assert isinstance(ticket, Ticket)
         assert isinstance(store.commit(ticket, Commit(PROVIDER, listing(model("a")), None), 0.0).outcome, Synced)
+
+
+def test_i11_a_sign_of_life_renews_no_other_runs_lease(database_url: str) -> None:
+    with opened(database_url) as store:
+        dead, alive = store.begin_run("test"), store.begin_run("test")
+        assert isinstance(store.take_ticket("groq", dead, 30.0), Ticket)
+        assert isinstance(store.take_ticket(SLUG, alive, 30.0), Ticket)
+        execute(database_url, f"UPDATE provider_state SET ticket_until = {LONG_AGO}")
+        execute(database_url, f"UPDATE sync_runs SET heartbeat_at = {LONG_AGO}, started_at = {LONG_AGO}")
+        store.beat(alive)
+        leases = {row["provider"]: row["ticket_until"] for row in table(database_url, "provider_state")}
+        beats = {row["id"]: row["heartbeat_at"] for row in table(database_url, "sync_runs")}
+        long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+        assert (leases["groq"], beats[dead]) == (long_ago, long_ago)
+        assert min(leases[SLUG], beats[alive]) > long_ago
+        assert [row["status"] for row in table(database_url, "sync_runs")] == ["interrupted", "running"]
+        assert store.take_ticket(SLUG, store.begin_run("test"), 30.0) == Busy(alive)
+        assert isinstance(store.take_ticket("groq", store.begin_run("test"), 30.0), Ticket)  # the dead one keeps nobody out
 
 
 def test_i11_one_run_that_lives_marks_those_that_do_not(database_url: str) -> None:

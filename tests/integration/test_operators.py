@@ -86,6 +86,19 @@ def test_a_notice_says_that_the_provider_moved_under_a_pin(database_url: str):
     assert (found["value"], found["beneath"], found["upstream"], found["moved"]) == ("0.0000005", "0.000001", "0.000002", True)
 
 
+def test_beneath_a_name_of_ones_own_lies_the_providers(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1))
+        for number, name in enumerate(("house/best", "house/good"), start=2):
+            pin(store, "m", model_id=name)
+            assert sync(store, dollars("m", number)).warnings == ()
+            (found,) = Catalog(store).pins()
+            assert (found["value"], found["beneath"], found["upstream"], found["moved"]) == (name, "m", "m", False)
+            assert row(database_url)["model_id"] == name
+        operators.unpin(store, SLUG, "m", ["model_id"], ADA)
+        assert row(database_url)["model_id"] == "m"
+
+
 def test_a_pinned_model_costs_no_write_when_nothing_changed(database_url: str):
     with opened(database_url) as store:
         sync(store, dollars("m", 1))

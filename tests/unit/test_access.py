@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from modelsync.api.access import Buckets, Refusal, bearer, needed, refused
+from modelsync.api.access import Buckets, Refusal, bearer, needed, refused, retry_after
 from modelsync.store import Held, Scope, digest
 
 READ, SYNC, ADMIN = Scope.READ, Scope.SYNC, Scope.ADMIN
@@ -123,6 +123,55 @@ def test_i36_who_is_refused_waits_no_longer_for_it():
     assert buckets.wait("a") == 0.0
     waits = [buckets.wait("a") for _ in range(50)]
     assert all(0 < wait <= 2.0 for wait in waits)
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_i36_a_bucket_to_the_edge():
+    clock = Clock()
+    buckets = Buckets(4, clock)  # a quarter of a second each: exact in binary
+    assert [buckets.wait("a") for _ in range(9)] == [0.0] * 8 + [0.25]
+    clock.now += 0.125
+    assert buckets.wait("a") == 0.125
+    clock.now += 0.125
+    assert [buckets.wait("a"), buckets.wait("a")] == [0.0, 0.25]  # exactly one more, and being refused cost nothing
+    clock.now += 1.0
+    assert [buckets.wait("a") for _ in range(5)] == [0.0] * 4 + [0.25]
+    clock.now += 2.0
+    assert [buckets.wait("a") for _ in range(9)] == [0.0] * 8 + [0.25]  # two seconds fill it
+    clock.now += 3600.0
+    assert [buckets.wait("a") for _ in range(9)] == [0.0] * 8 + [0.25]  # and an hour fills it no further
+    assert [buckets.wait("b") for _ in range(9)] == [0.0] * 8 + [0.25]
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(0.25, 1), (0.5, 1), (1, 2), (2, 4)])
+def test_i36_whatever_the_rate_one_request_is_let_in(rate: float, burst: int):
+    buckets = Buckets(rate, Clock())
+    assert [buckets.wait("a") for _ in range(burst + 1)] == [0.0] * burst + [1 / rate]
+
+
+@pytest.mark.parametrize(("wait", "seconds"), [(0.001, 1), (0.99, 1), (1.0, 1), (1.01, 2), (1.5, 2), (2.4, 3), (2.5, 3), (4.0, 4)])
+def test_i36_who_waits_as_told_is_let_in(wait: float, seconds: int):
+    assert retry_after(wait) == seconds
+
+
+def test_i36_who_was_still_longest_is_forgotten_first():
+    clock = Clock()
+    buckets = Buckets(0.5, clock)
+    for number in range(Buckets.MOST):
+        assert buckets.wait(str(number)) == 0.0
+    assert buckets.wait("0") == 2.0  # as many as there may be, and all are remembered; this one is not still any more
+    assert buckets.wait("one more") == 0.0
+    assert (len(buckets._left), buckets.wait("0"), buckets.wait("2")) == (Buckets.MOST, 2.0, 2.0)
+    assert buckets.wait("1") == 0.0  # who was forgotten begins anew
 
 
 def test_no_limit_is_no_limit():

@@ -1,8 +1,9 @@
 """Who may do what: decided from the method and the path alone, before any route is looked at. What is not named open is closed."""
 
 import hmac
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -69,26 +70,32 @@ def refused(scope: Scope, key: str | None, valid: Mapping[str, Held]) -> Held | 
     return held
 
 
+def retry_after(wait: float) -> int:
+    """Whole seconds after which a client that has to wait is let in: never sooner than that is so."""
+    return max(1, math.ceil(wait))
+
+
 class Buckets:
     """How often each client may ask: so many requests a second, and twice that at once."""
 
     MOST = 10_000
     """Clients that are remembered; beyond that the ones that were still longest are forgotten."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
+        self._clock = clock
         self._burst = max(2 * rate, 1.0)
         self._left: dict[str, tuple[float, float]] = {}
 
-    def wait(self, client: str, cost: float = 1.0) -> float:
+    def wait(self, client: str) -> float:
         """Seconds that a client has to wait; 0 when it may go on now."""
         if self._rate <= 0:
             return 0.0
-        now = time.monotonic()
+        now = self._clock()
         left, then = self._left.pop(client, (self._burst, now))
         left = min(self._burst, left + (now - then) * self._rate)
-        allowed = left >= cost
-        self._left[client] = (left - cost if allowed else left, now)
+        allowed = left >= 1.0
+        self._left[client] = (left - 1.0 if allowed else left, now)
         if len(self._left) > self.MOST:
             del self._left[next(iter(self._left))]
-        return 0.0 if allowed else (cost - left) / self._rate
+        return 0.0 if allowed else (1.0 - left) / self._rate

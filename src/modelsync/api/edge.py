@@ -134,7 +134,7 @@ class Edge:
         return error(found.status, found.detail)
 
     def _too_many(self, wait: float) -> ASGIApp:
-        return error(429, f"Too many requests; try again in {wait:.1f} seconds", **{"Retry-After": str(max(1, round(wait)))})
+        return error(429, f"Too many requests; try again in {max(wait, 0.1):.1f} seconds", **{"Retry-After": str(access.retry_after(wait))})
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         """The request with a body of at most so many bytes, whatever it says of its length."""
