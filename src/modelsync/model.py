@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -26,6 +27,8 @@ PER_TOKEN = (
 )
 """The fields of `Prices` and `Tier` that are USD per token."""
 
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
 
 class UnitPrice(msgspec.Struct, frozen=True, omit_defaults=True):
     """A price per something that is neither a token, a request nor an image.
@@ -42,12 +45,14 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Prices that replace the flat ones, for the whole request, while a condition holds.
 
     `above`: the prompt has strictly more tokens than this. `utc_start` (inclusive) and `utc_end` (exclusive): HHMM, may wrap midnight.
-    A price left None is inherited from the flat prices.
+    `utc_days`: only on these days (WEEKDAYS, in that order) by the time of the request in UTC; none named is every day. All conditions
+    that are stated must hold. A price left None is inherited from the flat prices.
     """
 
     above: int | None = None
     utc_start: int | None = None
     utc_end: int | None = None
+    utc_days: tuple[str, ...] = ()
     prompt: Decimal | None = None
     completion: Decimal | None = None
     cache_read: Decimal | None = None
@@ -66,10 +71,10 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
     Everything up to `image_output` is USD per token; `request` USD per request, `image` USD per image, `web_search` USD per search.
     `cache_write` is the provider's default time to live (usually five minutes). `others` holds price fields that were not read, as
-    received; `incomplete` names those of them, and conditions of tiers, that a call may pay, so that the price is not the whole price.
-    `raw` (wire text and unit of each field that was read) and `problems` (why a stated price was not taken) explain the values and
-    are no part of them: they never make two prices differ. `implausible` are flat prices that are stated outside all bounds, by
-    field, and `implausible_units` the other ones: they wait for a person.
+    received; `incomplete` names those of them, unreadable ones and tiers that a call may pay, so that this is not the whole price. `raw`
+    (wire text and unit of each field that was read, those of tiers under names like `overrides[0].prompt`) and `problems` (why a stated
+    price was not taken) explain the values and are no part of them: they never make two prices differ. `implausible` are flat prices that
+    are stated outside all bounds, by field, and `implausible_units` the other ones: they wait for a person.
     """
 
     prompt: Decimal | None = None
@@ -121,9 +126,17 @@ def claimed(prices: Prices) -> Prices:
     return msgspec.structs.replace(prices, **prices.implausible, per_unit=units, implausible={}, implausible_units=())
 
 
-def tier_of(prices: Prices, *, above: int | None = None, utc_start: int | None = None, utc_end: int | None = None) -> Tier:
-    """The per-token prices of `prices`, under a condition."""
-    return Tier(above=above, utc_start=utc_start, utc_end=utc_end, **{name: getattr(prices, name) for name in PER_TOKEN})
+def tier_of(prices: Prices, **condition: Any) -> Tier:
+    """The per-token prices of `prices`, under a condition: some of `above`, `utc_start`, `utc_end` and `utc_days`."""
+    return Tier(**condition, **{name: getattr(prices, name) for name in PER_TOKEN})
+
+
+def condition_of(tier: Tier) -> str:
+    """When a tier holds, in words: `above 200000, 1600-100 UTC, saturday+sunday`. Equal for equal conditions, and for no others."""
+    found = [] if tier.above is None else [f"above {tier.above}"]
+    if tier.utc_start is not None or tier.utc_end is not None:
+        found.append(f"{tier.utc_start}-{tier.utc_end} UTC")
+    return ", ".join(found + (["+".join(tier.utc_days)] if tier.utc_days else []))
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, gc=False):

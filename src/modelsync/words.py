@@ -65,9 +65,14 @@ def _part(part: object) -> str:
     if isinstance(part, UnitPrice):
         return f"${part.usd:f}/{part.per}"
     if isinstance(part, Tier):
-        when = f"above {tokens(part.above)}" if part.above is not None else f"{part.utc_start}-{part.utc_end} UTC"
-        return f"{when}: in {per_million(part.prompt)} out {per_million(part.completion)} $/1M"
+        return f"{_when(part)}: in {per_million(part.prompt)} out {per_million(part.completion)} $/1M"
     return str(part)
+
+
+def _when(tier: Tier) -> str:
+    above = f"above {tokens(tier.above)}" if tier.above is not None else ""
+    clock = f"{tier.utc_start}-{tier.utc_end} UTC" if tier.utc_start is not None else ""
+    return ", ".join(part for part in (above, clock, "+".join(tier.utc_days)) if part)
 
 
 def _short(value: object) -> str:

@@ -15,6 +15,7 @@ from modelsync.model import (
     Prices,
     Tier,
     UnitPrice,
+    condition_of,
     content_hash,
     modalities,
     price_facts,
@@ -190,8 +191,21 @@ def test_modality_in_one_word(inputs, outputs, modality):
 def test_a_tier_takes_the_prices_per_token_and_nothing_else():
     tier = tier_of(PRICES, above=200_000)
     assert {getattr(tier, name) for name in PER_TOKEN} == {D("0.000001")}
-    assert (tier.above, tier.utc_start, tier.utc_end) == (200_000, None, None)
-    assert set(PER_TOKEN) | {"above", "utc_start", "utc_end"} == set(Tier.__struct_fields__)
+    assert (tier.above, tier.utc_start, tier.utc_end, tier.utc_days) == (200_000, None, None, ())
+    assert set(PER_TOKEN) | {"above", "utc_start", "utc_end", "utc_days"} == set(Tier.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("tier", "told"),
+    [
+        (Tier(above=200_000), "above 200000"),
+        (Tier(utc_start=1600, utc_end=100), "1600-100 UTC"),
+        (Tier(utc_days=("saturday", "sunday")), "saturday+sunday"),
+        (Tier(above=0, utc_start=0, utc_end=600, utc_days=("monday",)), "above 0, 0-600 UTC, monday"),
+    ],
+)
+def test_a_tier_is_named_by_all_of_its_conditions(tier, told):
+    assert condition_of(tier) == told
 
 
 def test_values_cannot_be_changed():

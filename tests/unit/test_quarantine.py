@@ -133,6 +133,16 @@ def test_prices_that_are_no_longer_stated_or_dynamic_are_not_held():
     assert not is_held(per_million("1"), NO_PRICES)
 
 
+BY_DAY = [
+    per_million(
+        "1",
+        tiers=(
+            Tier(utc_start=0, utc_end=600, utc_days=("saturday",), prompt=DOLLAR),
+            Tier(utc_start=0, utc_end=600, utc_days=("monday",), prompt=monday * DOLLAR),
+        ),
+    )
+    for monday in (15, 16)
+]
 TIERED = per_million("1", tiers=(Tier(above=200_000, prompt=2 * DOLLAR),))
 
 
@@ -143,6 +153,7 @@ TIERED = per_million("1", tiers=(Tier(above=200_000, prompt=2 * DOLLAR),))
         (TIERED, per_million("1", tiers=(Tier(above=200_000, prompt=4 * DOLLAR),)), False),
         (per_million("1"), per_million("1", tiers=(Tier(above=128_000, prompt=1000 * DOLLAR),)), True),
         (per_million("1"), TIERED, False),
+        (BY_DAY[0], BY_DAY[1], False),  # saturday's 1 dollar stays, monday's 15 become 16
         (Prices(per_unit=(UnitPrice("second", D("0.05")),)), Prices(per_unit=(UnitPrice("second", D("50")),)), True),
         (Prices(per_unit=(UnitPrice("second", D("0.05")),)), Prices(per_unit=(UnitPrice("minute", D("3")),)), False),
         (Prices(request=D("0.01")), Prices(request=D("10")), True),
