@@ -5,7 +5,7 @@ byte: they are read from the raw JSON text, never through a float.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from decimal import Context, Decimal
 from functools import lru_cache
 from types import MappingProxyType
@@ -81,7 +81,9 @@ NO_NUMBER = Unreadable("not a plain decimal number")
 
 Amount = Decimal | Unreadable | None
 
+DYNAMIC, UNPRICED = "dynamic", "unpriced"
 NO_SENTINELS: Mapping[bytes, str] = MappingProxyType({})
+NONE: frozenset[str] = frozenset()
 
 _number = re.compile(rb'(?P<quote>"?)(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)(?P=quote)')
 _twelve_digits = Context(prec=12)
@@ -144,68 +146,109 @@ def read_prices(
     table: Mapping[str, Price],
     wire: Mapping[str, msgspec.Raw],
     *,
+    per_token: bool = True,
     sentinels: Mapping[bytes, str] = NO_SENTINELS,
     zero_is_free: bool = True,
-    ignore: frozenset[str] = frozenset(),
+    ignored: Container[str] = NONE,
+    structure: Container[str] = NONE,
+    claims: bool = True,
 ) -> Prices:
     """A provider's price fields as `Prices`.
 
-    `table` says where each wire field goes and in what unit. `zero_is_free=False` reads every 0 of this row as "not stated".
-    `sentinels` names wire numbers that are no amounts: `{b"-1": "dynamic"}` (varies by request) or "unpriced".
-    Wire fields in neither `table` nor `ignore` are kept as received, in `others`.
+    `table` says where each wire field goes and in what unit. `per_token=False` is a row that its per-token units do not hold for.
+    `zero_is_free=False` reads every 0 of this row as "not stated". `sentinels` names wire numbers that are no amounts: `{b"-1":
+    "dynamic"}` (varies by request) or "unpriced". What is stated and not read is kept as received, in `others`, and makes the price
+    `incomplete`, like what is unreadable; unless it is among the `ignored` ones, which no call pays, or is `structure` and no price.
+    `claims=False` takes a number outside the bounds for unreadable: it has no place where it could wait for a person.
     """
-    facts: dict[str, Any] = {}
-    per_unit: list[UnitPrice] = []
-    implausible: dict[str, Decimal] = {}
-    implausible_units: list[UnitPrice] = []
-    raw_texts: dict[str, str] = {}
-    others: dict[str, str] = {}
-    problems: list[str] = []
-    dynamic = False
+    found = _Found()
     for field, raw_value in wire.items():
         raw = bytes(raw_value)
         price = table.get(field)
-        if price is None:
-            if field not in ignore and number(raw):  # neither nothing nor zero
-                others[field] = canonical(raw)
-            continue
         mark = sentinels.get(raw.strip(b'"'))
-        if mark:
-            dynamic = dynamic or mark == "dynamic"
-            continue
+        if mark and (price is not None or mark == UNPRICED):
+            found.dynamic = found.dynamic or mark == DYNAMIC
+        elif price is not None and (per_token or price.to not in PER_TOKEN):
+            found.take(field, raw, price, zero_is_free=zero_is_free and price.zero_is_free, claims=claims)
+        elif field not in structure and not says_nothing(raw):
+            found.others[field] = canonical(raw)
+            if field not in ignored:
+                found.incomplete.append(field)
+    return found.prices()
+
+
+class _Found:
+    """What was found in the price fields of one row so far."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Any] = {}
+        self.per_unit: list[UnitPrice] = []
+        self.implausible: dict[str, Decimal] = {}
+        self.implausible_units: list[UnitPrice] = []
+        self.raw: dict[str, str] = {}
+        self.others: dict[str, str] = {}
+        self.incomplete: list[str] = []
+        self.problems: list[str] = []
+        self.dynamic = False
+
+    def take(self, field: str, raw: bytes, price: Price, *, zero_is_free: bool, claims: bool) -> None:
+        """A field whose unit is declared."""
         value, written = _stated(raw, price.unit)
         if value is None:
-            continue
-        raw_texts[field] = written
+            return
+        self.raw[field] = written
         if isinstance(value, Unreadable):
-            problems.append(f"price {field} = {excerpt(raw)}: {value.reason}; {'not stated' if value.value is None else 'held'}")
-            _claim(price, field, value.value, implausible, implausible_units)
-        elif value or (zero_is_free and price.zero_is_free):
-            if price.to == "per_unit":
-                per_unit.append(UnitPrice(price.unit.per, value, field))
-            else:
-                facts[price.to] = value
-    if not (raw_texts or others or dynamic):
-        return NO_PRICES
-    per_unit.sort(key=lambda unit_price: unit_price.what)
-    return Prices(
-        **facts,
-        per_unit=tuple(per_unit),
-        dynamic=dynamic,
-        others=others,
-        raw=raw_texts,
-        problems=tuple(problems),
-        implausible=implausible,
-        implausible_units=tuple(implausible_units),
-    )
+            claim = value.value if claims else None
+            self.problems.append(f"price {field} = {excerpt(raw)}: {value.reason}; {'not stated' if claim is None else 'held'}")
+            if claim is None:
+                self.incomplete.append(field)
+            else:  # it cannot be true, but is a number: a person may look at it
+                self._keep(field, price, claim, self.implausible, self.implausible_units)
+        elif value or zero_is_free:
+            self._keep(field, price, value, self.facts, self.per_unit)
+
+    @staticmethod
+    def _keep(field: str, price: Price, value: Decimal, flat: dict[str, Any], units: list[UnitPrice]) -> None:
+        if price.to == "per_unit":
+            units.append(UnitPrice(price.unit.per, value, field))
+        else:
+            flat[price.to] = value
+
+    def prices(self) -> Prices:
+        if not (self.raw or self.others or self.dynamic):
+            return NO_PRICES
+        return Prices(
+            **self.facts,
+            per_unit=tuple(sorted(self.per_unit, key=lambda unit_price: unit_price.what)),
+            dynamic=self.dynamic,
+            others=self.others,
+            incomplete=tuple(sorted(self.incomplete)),
+            raw=self.raw,
+            problems=tuple(self.problems),
+            implausible=self.implausible,
+            implausible_units=tuple(self.implausible_units),
+        )
 
 
-def _claim(price: Price, field: str, value: Decimal | None, flat: dict[str, Decimal], units: list[UnitPrice]) -> None:
-    """Note a price that cannot be true, but is a number: a person may look at it."""
-    if value is not None and price.to == "per_unit":
-        units.append(UnitPrice(price.unit.per, value, field))
-    elif value is not None:
-        flat[price.to] = value
+def says_nothing(raw: bytes) -> bool:
+    """Whether a wire value states no price: null, false, zero, empty, or an object or list of nothing but such values."""
+    amount = number(raw)
+    if not isinstance(amount, Unreadable):
+        return not amount
+    if raw != b"false" and raw[:1] not in (b"{", b"["):
+        return False
+    try:
+        return _is_nothing(msgspec.json.decode(raw))
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
+
+
+def _is_nothing(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_nothing, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_nothing, value))
+    return not value or (isinstance(value, str) and not number(value.encode()))
 
 
 class _Scaled(msgspec.Struct, frozen=True):

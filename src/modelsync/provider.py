@@ -42,7 +42,8 @@ class Endpoint:
     """One list of a provider: where it is, where its rows are, how it is paged.
 
     `url` is the whole address, or a function of the provider's options. `rows` are alternatives of a dotted path in the answer
-    ("data", "data.models"), "" for a bare array, "." for an answer that is itself the only row. `units` declares every price field.
+    ("data", "data.models"), "" for a bare array, "." for an answer that is itself the only row. `units` declares every price field;
+    `ignored` those that no call pays, with the reason: any other price that is stated and not read makes a model's price incomplete.
     An endpoint that `fills` only adds to what another lists: it may fail without failing the provider. One that `may_be_absent` may
     answer 404. In both cases the flow is sent the Failure. `leaves_out_empty`: proto3 JSON, where an empty list is no field at all.
     """
@@ -57,6 +58,7 @@ class Endpoint:
     may_be_absent: bool = False
     leaves_out_empty: bool = False
     units: Mapping[str, Price] = field(default_factory=dict)
+    ignored: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, options: msgspec.Struct) -> str:
         """This endpoint's first address under a user's options."""
@@ -98,6 +100,30 @@ class GoogleAccount(msgspec.Struct, frozen=True):
 Auth = Bearer | GoogleAccount
 
 
+class TokenUnits(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows the per-token units of a provider hold for.
+
+    Either the rows whose `field` (a dotted path on the wire) holds one of the `types`, in the provider's own words; several words of
+    one row are sorted and joined by "+", and "" is a row that states none. Or every row, with the `reason`. Rows of any other type,
+    new ones too, have no token price: what they state is kept as received.
+    """
+
+    field: str = ""
+    types: frozenset[str] = frozenset()
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.field) is not bool(self.types) or not (self.field or self.reason):
+            raise ValueError("types need the field that states them; units without types need a reason")
+
+    def hold_for(self, words: str | Iterable[str] | None) -> bool:
+        """Whether they hold for a row of this type, or of all these types."""
+        if not self.field:
+            return True
+        stated = (words,) if isinstance(words, str) else words or ()
+        return "+".join(sorted({word.strip().lower() for word in stated} - {""})) in self.types
+
+
 class NoOptions(msgspec.Struct, frozen=True):
     """A provider where a user has nothing to choose."""
 
@@ -115,7 +141,8 @@ class Provider(Generic[Row]):
     `combine` joins the rows of several endpoints, by endpoint name, into the rows that `normalize` takes; without it the first endpoint's
     rows are taken. `requests` is the flow of a provider whose requests depend on one another. `partial` says why a listing that came
     whole still does not show everything (a limit, a restricted key), so that absence means nothing in it.
-    `price_unit` is the declared unit in words; `verified` says what the reading was checked against.
+    `price_unit` is the declared unit in words, `token_units` which rows have prices per token at all; `verified` says what the reading
+    was checked against.
     `version` is raised whenever the same bytes would be read differently: it makes the next sync read everything again.
     """
 
@@ -125,6 +152,7 @@ class Provider(Generic[Row]):
     site_url: str
     docs_url: str
     price_unit: str
+    token_units: TokenUnits
     verified: str
     auth: Auth
     endpoints: tuple[Endpoint, ...]

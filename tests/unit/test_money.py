@@ -20,6 +20,7 @@ from modelsync.money import (
     bounded,
     number,
     read_prices,
+    says_nothing,
     scaled,
     usd,
 )
@@ -252,8 +253,62 @@ def test_an_unknown_field_that_says_nothing_is_not_kept(wire):
     assert read_prices(TABLE, {"new": msgspec.Raw(wire)}) == NO_PRICES
 
 
-def test_an_ignored_field_is_not_kept():
-    assert read_prices(TABLE, raws({"new": 1}), ignore=frozenset({"new"})) == NO_PRICES
+def test_what_is_stated_and_not_read_makes_the_price_incomplete():
+    prices = read_prices(TABLE, raws({"out": 3, "surge": 2, "new": {"a": 1}, "gone": 0, "none": None, "bare": ""}))
+    assert (prices.completion, prices.incomplete, set(prices.others)) == (D("0.000003"), ("new", "surge"), {"new", "surge"})
+
+
+@pytest.mark.parametrize("wire", [b'"$0.5"', b"-3", b'"free"', b"true", b"[1]", b"{}", b"NaN", b"false"])
+def test_a_price_that_cannot_be_read_makes_the_price_incomplete(wire):
+    prices = read_prices(TABLE, {"in": msgspec.Raw(b"1"), "out": msgspec.Raw(wire)})
+    assert (prices.prompt, prices.completion, prices.incomplete) == (D("0.000001"), None, ("out",))
+
+
+@pytest.mark.parametrize("wire", [b"null", b'""', b"0", b'"0.00"', b"-0"])
+def test_a_price_of_nothing_is_complete(wire):
+    assert read_prices(TABLE, {"cached": msgspec.Raw(wire), "in": msgspec.Raw(b"1")}).incomplete == ()
+
+
+def test_a_number_outside_the_bounds_is_held_elsewhere_and_not_incomplete():
+    prices = read_prices(TABLE, raws({"in": 50_000}))  # 0.05 USD per token
+    assert (prices.implausible, prices.incomplete) == ({"prompt": D("0.05")}, ())
+
+
+def test_where_no_number_can_wait_for_a_person_one_outside_the_bounds_is_unreadable():
+    prices = read_prices(TABLE, raws({"in": 50_000}), claims=False)
+    assert (prices.implausible, prices.incomplete, [text[-10:] for text in prices.problems]) == ({}, ("in",), ["not stated"])
+
+
+def test_sentinels_make_nothing_incomplete_but_a_dynamic_price_that_is_not_read_does():
+    document = raws({"in": -1, "new": -1})
+    assert read_prices(TABLE, document, sentinels={b"-1": "unpriced"}) == NO_PRICES
+    assert read_prices(TABLE, document, sentinels={b"-1": "dynamic"}).incomplete == ("new",)
+
+
+def test_what_no_call_pays_is_kept_and_what_is_no_price_is_not():
+    prices = read_prices(TABLE, raws({"hourly": 2, "kind": "x"}), ignored={"hourly": "of one's own"}, structure={"kind"})
+    assert prices == Prices(others={"hourly": "2"})
+
+
+def test_a_row_that_units_per_token_do_not_hold_for_has_no_price_per_token():
+    prices = read_prices(TABLE, raws({"in": 65, "out": 0, "cached": "1", "call": 0.01, "second": 2}), per_token=False)
+    assert prices == Prices(
+        request=D("0.01"),
+        per_unit=(UnitPrice("second", D(2), "second"),),
+        others={"in": "65", "cached": '"1"'},
+        incomplete=("cached", "in"),
+        raw=prices.raw,
+    )
+
+
+@pytest.mark.parametrize("wire", [b"[]", b"{}", b"false", b'{"a": [0, "0", null], "b": {"c": ""}}', b"[[0.0]]"])
+def test_an_object_of_nothing_says_nothing(wire):
+    assert says_nothing(wire)
+
+
+@pytest.mark.parametrize("wire", [b"true", b'{"a": [0, "1"]}', b'[{"x": "free"}]', b'{"a": 1e400}', b'"none"', b"[" * 5000])
+def test_anything_else_is_a_statement(wire):
+    assert not says_nothing(wire)
 
 
 @pytest.mark.parametrize("wire", [b"1e400", b"9" * 5000, b'{"a": 1e400}', b'"\xff"'])

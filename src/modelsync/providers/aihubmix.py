@@ -5,7 +5,7 @@ import msgspec
 from modelsync import paging
 from modelsync.model import Model, modalities
 from modelsync.money import USD_PER_1M_TOKENS, Price, read_prices
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.wire import stated_true, whole, words
 
 # gpt-5 is listed as 1.25 / 10 / 0.125, which is OpenAI's price per 1M tokens.
@@ -15,6 +15,9 @@ PRICES = {
     "cache_read": Price("cache_read", USD_PER_1M_TOKENS, zero_is_free=False),
     "cache_write": Price("cache_write", USD_PER_1M_TOKENS, zero_is_free=False),
 }
+
+# Of these kinds of models the prices are known to be per token. Speech, pictures and films are billed in units that the list does not say.
+TOKEN_UNITS = TokenUnits(field="types", types=frozenset({"llm", "t2t", "embedding"}))
 
 # The list has no output modalities. These are the documented values of `types` and their older names (docs.aihubmix.com, Models API).
 OUTPUT_OF_TYPE = {
@@ -62,12 +65,13 @@ def normalize(row: Row) -> Model:
         supports_structured_output=stated_true(features, "structured_outputs"),
         metadata={"types": kinds, "features": features},
         # Free models of words are listed at 0; what makes pictures, sound or video is billed in other units.
-        prices=read_prices(PRICES, row.pricing or {}, zero_is_free=not {"image", "audio", "video"} & set(outputs or ())),
+        prices=read_prices(PRICES, row.pricing or {}, per_token=TOKEN_UNITS.hold_for(kinds)),
     )
 
 
 PROVIDER = Provider(
     slug="aihubmix",
+    version=2,
     name="AiHubMix",
     description="One API for the models of many providers",
     site_url="https://aihubmix.com",
@@ -75,6 +79,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://docs.aihubmix.com/cn/terms-of-use",
     base_url="https://aihubmix.com/v1",
     price_unit="USD per 1M tokens (numbers)",
+    token_units=TOKEN_UNITS,
     verified="the vendor's documented answer of 5 models; no recording is known",
     auth=Bearer(("AIHUBMIX_API_KEY",)),
     endpoints=(

@@ -7,7 +7,7 @@ import msgspec
 from modelsync import paging
 from modelsync.model import Model, modalities
 from modelsync.money import Price, Unit, canonical, number, read_prices
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
 
 UNIT: Unit | None = None
 """What one wire unit of a price means; None while nobody can say. Setting it is all that is needed to read the prices."""
@@ -18,6 +18,7 @@ def price_table(unit: Unit | None) -> dict[str, Price]:
 
 
 PRICES = price_table(UNIT)
+TOKEN_UNITS = TokenUnits(reason="no unit is declared for any price")
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -82,12 +83,14 @@ def models_url(options: Options) -> str:
 
 PROVIDER = Provider(
     slug="aimo",
+    version=2,
     name="AiMo Network",
     description="Models offered by independent hosts, paid per request",
     site_url="https://aimo.network",
     docs_url="https://docs.aimo.network",
     base_url="https://beta.aimo.network/api/v1",
     price_unit="unknown: prices are kept as received",
+    token_units=TOKEN_UNITS,
     verified="unverified: no recording and no schema is known, and it may be closed",
     auth=Bearer(("AIMO_API_KEY",)),
     endpoints=(Endpoint(url=models_url, row=Row, paging=paging.single, key=KeyUse.OPTIONAL, units=PRICES),),

@@ -9,13 +9,14 @@ import msgspec
 
 from modelsync import paging
 from modelsync.errors import Failure
-from modelsync.model import NO_PRICES, Model, Prices, Tier, modalities, tier_of
-from modelsync.money import USD_PER_1M_TOKENS, USD_PER_IMAGE, Price, Unit, read_prices
-from modelsync.provider import Bearer, Endpoint, Flow, KeyUse, Provider, RowsByEndpoint, Wire
+from modelsync.model import NO_PRICES, Model, Prices, modalities
+from modelsync.money import USD_PER_1M_TOKENS, USD_PER_IMAGE, Price, Unit, excerpt, read_prices, says_nothing
+from modelsync.provider import Bearer, Endpoint, Flow, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
+from modelsync.tiers import read_tier, with_tier
 from modelsync.wire import iso_time, stated_true
 
 USD_PER_SECOND = Unit("USD per second", "second", Decimal(1))
-TOKEN_UNITS = frozenset({"per 1m tokens", "per million tokens"})
+TOKEN_WORDS = frozenset({"per 1m tokens", "per million tokens"})
 
 
 def per_token(to: str) -> Price:
@@ -44,7 +45,8 @@ PRICES = {
     "image_number": Price("image", USD_PER_IMAGE, zero_is_free=False),
     "content_duration": Price("per_unit", USD_PER_SECOND, zero_is_free=False),
 }
-WORDS = {"token": TOKEN_UNITS, "image": {"per image"}, "second": {"per second"}}  # the unit words that each unit goes by
+TOKEN_UNITS = TokenUnits(reason="each price names its own unit beside it")
+WORDS = {"token": TOKEN_WORDS, "image": {"per image"}, "second": {"per second"}}  # the unit words that each unit goes by
 
 # K is 1,024: "128K<Token<=252K" is the last range of a model that takes 258,048 tokens.
 SIZES = {"": 1, "k": 1024, "m": 1_000_000}
@@ -90,25 +92,36 @@ class Options(msgspec.Struct, frozen=True):
         return f"https://{self.workspace}.{region.workspaces}.maas.aliyuncs.com" if self.workspace else f"https://{region.host}"
 
 
-class WirePrice(msgspec.Struct, frozen=True):
-    type: str = ""
-    price: msgspec.Raw = msgspec.Raw()
-    price_unit: str | None = None
-    time_band: str | None = None
+WirePrice = dict[str, msgspec.Raw]
+UNCONDITIONAL = {"type", "price", "price_unit", "price_name", "time_band"}
 
-    @property
-    def key(self) -> str:
-        """The type, when it is a flat price in the type's unit; else all that sets this price apart, which no table knows."""
-        unit = " ".join((self.price_unit or "").lower().split())
-        known = PRICES.get(self.type)
-        if known and unit in WORDS[known.unit.per] and self.time_band in (None, "", "standard"):
-            return self.type
-        return " ".join(word for word in (self.type, self.time_band, unit) if word)
+
+def key(price: WirePrice) -> str:
+    """The type, when it is a flat price in the type's unit; else all that sets this price apart, which no table knows."""
+    kind, band, unit = (excerpt(bytes(price.get(name, b""))).removesuffix("null") for name in ("type", "time_band", "price_unit"))
+    unit = " ".join(unit.lower().split())
+    more = [
+        f"{name}={excerpt(bytes(price[name]))}" for name in sorted(price.keys() - UNCONDITIONAL) if not says_nothing(bytes(price[name]))
+    ]
+    known = PRICES.get(kind)
+    if known and unit in WORDS[known.unit.per] and band in ("", "standard") and not more:
+        return kind
+    return " ".join(word for word in (kind, band, *more, unit or "in no unit") if word)
 
 
 class Range(msgspec.Struct, frozen=True):
     range_name: str | None = None
     prices: tuple[WirePrice, ...] = ()
+
+    @property
+    def wire(self) -> dict[str, msgspec.Raw]:
+        """Its prices by key. The first of several with one key counts; another amount under it has a key that no table knows."""
+        found: dict[str, msgspec.Raw] = {}
+        for number, price in enumerate(self.prices, 1):
+            amount = price.get("price", msgspec.Raw())
+            if found.setdefault(key(price), amount) != amount:
+                found[f"{key(price)} ({number})"] = amount
+        return found
 
 
 class Info(msgspec.Struct, frozen=True):
@@ -178,19 +191,17 @@ def normalize(offer: Offer) -> Model:
 
 def prices(ranges: Iterable[Range]) -> Prices:
     """The prices of the range that begins at 0 are the flat ones; ranges that are no prompt lengths stay raw."""
-    flat: dict[str, msgspec.Raw] = {}
-    tiers: list[Tier] = []
+    starts: dict[int, Range] = {}
+    apart: dict[str, msgspec.Raw] = {}
     for group in ranges:
-        wire = {price.key: price.price for price in reversed(group.prices)}
         above = beginning(group.range_name or "")
-        if above is None:
-            flat |= {f"{group.range_name} {key}": price for key, price in wire.items()}
-        elif above == 0:
-            flat = wire | flat
-        else:
-            tiers.append(tier_of(read(wire), above=above))
-            flat |= {f"{group.range_name} {key}": price for key, price in wire.items() if key not in PRICES}
-    return msgspec.structs.replace(read(flat), tiers=tuple(sorted(tiers, key=lambda tier: tier.above or 0)))
+        if above is None or starts.setdefault(above, group).wire != group.wire:
+            apart |= {f"{group.range_name} {name}": price for name, price in group.wire.items()}
+    first = starts.pop(0, Range())
+    found = flat(first.wire | apart)
+    for above, group in sorted(starts.items()):
+        found = with_tier(found, group.range_name or "", always_thinking(read_tier(PRICES, in_order(group.wire)), group.wire), above=above)
+    return found
 
 
 def beginning(name: str) -> int | None:
@@ -202,11 +213,19 @@ def beginning(name: str) -> int | None:
     return int(match[1] or match[3] or 0) * SIZES[match[2] or match[4] or ""]
 
 
-def read(wire: dict[str, msgspec.Raw]) -> Prices:
+def flat(wire: dict[str, msgspec.Raw]) -> Prices:
+    return always_thinking(read_prices(PRICES, in_order(wire)), wire)
+
+
+def in_order(wire: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
     order = {name: position for position, name in enumerate(PRICES)}
-    found = read_prices(PRICES, dict(sorted(wire.items(), key=lambda item: order.get(item[0], len(order)))))
-    always_thinks = found.completion is None and "output_token" not in wire
-    return msgspec.structs.replace(found, completion=found.reasoning) if always_thinks else found
+    return dict(sorted(wire.items(), key=lambda item: order.get(item[0], len(order))))
+
+
+def always_thinking(found: Prices, wire: dict[str, msgspec.Raw]) -> Prices:
+    """A model that only thinks has no other output price."""
+    thinks = found.completion is None and "output_token" not in wire
+    return msgspec.structs.replace(found, completion=found.reasoning) if thinks else found
 
 
 def combine(rows: RowsByEndpoint, options: Options) -> Iterable[Wire]:
@@ -235,6 +254,7 @@ def requests(provider: Provider[Any], options: Options, _has_key: bool) -> Flow:
 
 PROVIDER = Provider(
     slug="alibaba",
+    version=2,
     name="Alibaba Cloud Model Studio",
     description="Qwen and other models on Alibaba Cloud (DashScope)",
     site_url="https://www.alibabacloud.com/product/modelstudio",
@@ -244,6 +264,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://www.alibabacloud.com/help/en/legal/latest/alibaba-cloud-international-website-terms-of-use",
     base_url="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
     price_unit="USD per 1M tokens (decimal strings; other units as each price names them)",
+    token_units=TOKEN_UNITS,
     verified="vendor docs and quoted rows; no recording",
     auth=Bearer(
         (

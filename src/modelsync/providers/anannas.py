@@ -5,7 +5,7 @@ import msgspec
 from modelsync import paging
 from modelsync.model import Model, modalities
 from modelsync.money import USD_PER_REQUEST, USD_PER_TOKEN, Price, read_prices
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.wire import stated_true
 
 # `input` and `output`, the numbers of the other item shape, are missing on purpose: nothing says their unit. They are kept as received.
@@ -14,6 +14,9 @@ PRICES = {
     "completion": Price("completion", USD_PER_TOKEN),
     "request": Price("request", USD_PER_REQUEST, zero_is_free=False),
 }
+
+# Documented as per token for all models; those that write no text are not known to be billed so.
+TOKEN_UNITS = TokenUnits(field="capabilities", types=frozenset({"text"}))
 
 # The documented `capabilities` that say what comes out (docs.anannas.ai/models). `multimodal` does not say which inputs it means.
 OUTPUT_OF_CAPABILITY = {"text": "text", "image_output": "image", "audio_output": "audio"}
@@ -50,12 +53,13 @@ def normalize(row: Row) -> Model:
         supports_reasoning=stated_true(abilities, "reasoning", "include_reasoning"),
         supports_structured_output=stated_true(parameters, "structured_outputs"),
         metadata={"capabilities": sorted(capabilities), "supported_parameters": sorted(parameters)},
-        prices=read_prices(PRICES, row.pricing or {}),
+        prices=read_prices(PRICES, row.pricing or {}, per_token=TOKEN_UNITS.hold_for("text" if "text" in capabilities else None)),
     )
 
 
 PROVIDER = Provider(
     slug="anannas",
+    version=2,
     name="Anannas",
     description="One API for the models of many providers",
     site_url="https://anannas.ai",
@@ -63,6 +67,7 @@ PROVIDER = Provider(
     privacy_policy_url="https://anannas.ai/privacy-policy",
     base_url="https://api.anannas.ai/v1",
     price_unit="USD per token (decimal strings)",
+    token_units=TOKEN_UNITS,
     verified="unverified: the vendor's documentation only, no recording is known",
     auth=Bearer(("ANANNAS_API_KEY",)),
     endpoints=(

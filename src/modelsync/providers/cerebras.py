@@ -5,13 +5,14 @@ import msgspec
 from modelsync import paging
 from modelsync.model import Model, modalities
 from modelsync.money import USD_PER_TOKEN, Price, read_prices
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.wire import sides, unix_time
 
 PRICES = {
     "prompt": Price("prompt", USD_PER_TOKEN),
     "completion": Price("completion", USD_PER_TOKEN),
 }
+TOKEN_UNITS = TokenUnits(reason="every model of the public list is called by chat completions, which are billed by the token")
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -81,6 +82,7 @@ def metadata(row: Row) -> dict[str, object]:
 
 PROVIDER = Provider(
     slug="cerebras",
+    version=2,
     name="Cerebras",
     description="Fast inference on wafer-scale processors",
     site_url="https://www.cerebras.ai",
@@ -90,6 +92,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://www.cerebras.ai/terms-of-service",
     base_url="https://api.cerebras.ai/v1",
     price_unit="USD per token (decimal strings, native format)",
+    token_units=TOKEN_UNITS,
     verified="vendor documentation example of the public list; no recording",
     auth=Bearer(("CEREBRAS_API_KEY",)),
     endpoints=(

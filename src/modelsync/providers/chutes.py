@@ -5,7 +5,7 @@ import msgspec
 from modelsync import paging
 from modelsync.model import Model, modalities
 from modelsync.money import USD_PER_1M_TOKENS, Price, read_prices
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.wire import stated
 
 PRICES = {
@@ -13,6 +13,7 @@ PRICES = {
     "completion": Price("completion", USD_PER_1M_TOKENS),
     "input_cache_read": Price("cache_read", USD_PER_1M_TOKENS),
 }
+TOKEN_UNITS = TokenUnits(reason="the host lists nothing but language models, served by vLLM or SGLang")
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -50,6 +51,7 @@ def normalize(row: Row) -> Model:
 
 PROVIDER = Provider(
     slug="chutes",
+    version=2,
     name="Chutes",
     description="Open models on decentralized, confidential computing",
     site_url="https://chutes.ai",
@@ -59,6 +61,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://chutes.ai/terms",
     base_url="https://llm.chutes.ai/v1",
     price_unit="USD per 1M tokens (numbers)",
+    token_units=TOKEN_UNITS,
     verified="36 daily recordings, 2026-06-11 to 2026-07-16",
     auth=Bearer(("CHUTES_API_KEY",)),
     endpoints=(

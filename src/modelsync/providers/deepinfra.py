@@ -1,5 +1,6 @@
 """DeepInfra. Prices: numbers, USD per 1M tokens in the model list; US cents per token, second, character or image unit in the details."""
 
+import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
@@ -12,13 +13,16 @@ from modelsync.money import (
     CENTS_PER_IMAGE_UNIT,
     CENTS_PER_SECOND,
     CENTS_PER_TOKEN,
+    NONE,
     USD_PER_1M_TOKENS,
     Price,
     bounded,
+    canonical,
     number,
     read_prices,
 )
-from modelsync.provider import Bearer, Endpoint, KeyUse, NoOptions, Provider, RowsByEndpoint, Wire
+from modelsync.provider import Bearer, Endpoint, KeyUse, NoOptions, Provider, RowsByEndpoint, TokenUnits, Wire
+from modelsync.tiers import with_unread
 from modelsync.wire import iso_time, stated_true, unix_time
 
 PRICES = {
@@ -38,7 +42,18 @@ DETAIL_PRICES = {
 }
 # Multipliers of the input price, and no prices: 0.2 means that cached input costs a fifth.
 RATES = {"rate_per_input_token_cached": "cache_read", "rate_per_input_token_cache_write": "cache_write"}
-NO_PRICE = frozenset({"type", "short", "table", "default_width", "default_height", "default_iterations", "usage_from_cost", *RATES})
+# `short` is the price in words; `discount_ends_at` a time. `full` and `table` are not among them: they are where tiers are told.
+STRUCTURE = frozenset(
+    {"type", "short", "default_width", "default_height", "default_iterations", "usage_from_cost", "discount_ends_at", *RATES}
+)
+DEPLOYMENT = frozenset({"cents_per_sec"})
+IGNORED = {
+    "cents_per_sec": "of type uptime: seconds of a deployment of one's own, which no call pays",
+    "full": "where it sets no bounds: the same price in words",
+}
+TIERS_IN_WORDS = re.compile("[<>≤≥]|above|below|over|under|up to", re.IGNORECASE)
+
+TOKEN_UNITS = TokenUnits(reason="the name of each price says what it is for: input_tokens, cents_per_input_token, cents_per_sec")
 
 # By `type` of the details. In the model list only models that write text have metadata (both recordings).
 TYPES = {
@@ -120,12 +135,13 @@ def prices(own: Mapping[str, msgspec.Raw], more: Mapping[str, msgspec.Raw]) -> P
     """The model list's prices; what it does not state comes from the details, in their other unit."""
     first = read_prices(PRICES, own)
     deployment = bytes(more.get("type", b"")) == b'"uptime"'  # seconds of a deployment of one's own, not of a call
-    second = read_prices({} if deployment else DETAIL_PRICES, more, ignore=NO_PRICE)
+    ignored = (DEPLOYMENT if deployment else NONE) | (NONE if TIERS_IN_WORDS.search(canonical(bytes(more.get("full", b"")))) else {"full"})
+    second = read_prices({} if deployment else DETAIL_PRICES, more, ignored=ignored, structure=STRUCTURE)
     missing = {name: getattr(second, name) for name in PRICE_FIELDS if getattr(first, name) == getattr(NO_PRICES, name)}
     doubtful = {**{name: value for name, value in second.implausible.items() if name in missing}, **first.implausible}
     both = msgspec.structs.replace(
         first,
-        **missing,
+        **missing | {"others": second.others | first.others, "incomplete": tuple(sorted({*first.incomplete, *second.incomplete}))},
         raw={**second.raw, **first.raw},
         problems=first.problems + second.problems,
         implausible=doubtful,
@@ -141,16 +157,21 @@ def multiplied(prices: Prices, wire: Mapping[str, msgspec.Raw]) -> Prices:
     """
     found = {"cache_read": prices.cache_read}
     for field, to in RATES.items():
-        rate = number(bytes(wire.get(field, b"")))
-        if prices.prompt and getattr(prices, to) is None and isinstance(rate, Decimal) and 0 < rate <= 10:
+        raw = bytes(wire.get(field, b""))
+        rate = number(raw)
+        if getattr(prices, to) is not None:
+            continue
+        if prices.prompt and isinstance(rate, Decimal) and 0 < rate <= 10:
             found[to] = prices.prompt * rate
+        else:
+            prices = with_unread(prices, field, raw)
     rounded = {to: bounded(value.quantize(Decimal("1e-12")), "token") for to, value in found.items() if value}
     return msgspec.structs.replace(prices, **{to: value for to, value in rounded.items() if value and isinstance(value, Decimal)})
 
 
 PROVIDER = Provider(
     slug="deepinfra",
-    version=2,
+    version=3,
     name="DeepInfra",
     description="Serverless inference of open models, by the token",
     site_url="https://deepinfra.com",
@@ -160,6 +181,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://deepinfra.com/terms",
     base_url="https://api.deepinfra.com/v1/openai",
     price_unit="USD per 1M tokens in the model list, US cents per token (or second, character, image unit) in the details",
+    token_units=TOKEN_UNITS,
     verified="complete recording of 2026-02-23; the details after vendor documentation and quoted rows",
     auth=Bearer(("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN")),
     endpoints=(
@@ -179,6 +201,7 @@ PROVIDER = Provider(
             key=KeyUse.OPTIONAL,
             fills=True,
             units=DETAIL_PRICES,
+            ignored=IGNORED,
         ),
     ),
     normalize=normalize,

@@ -1,6 +1,6 @@
 """fal. Prices: USD per the unit that each price names (image, megapixel, second …), never per token."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +10,8 @@ from modelsync import paging
 from modelsync.errors import Failure, Kind
 from modelsync.model import NO_PRICES, Model, Prices, modalities
 from modelsync.money import USD_PER_IMAGE, Price, Unit, read_prices
-from modelsync.provider import Answer, Bearer, Endpoint, Flow, KeyUse, PagingError, Provider, Request, RowsByEndpoint, Wire
+from modelsync.provider import Answer, Bearer, Endpoint, Flow, KeyUse, PagingError, Provider, Request, RowsByEndpoint, TokenUnits, Wire
+from modelsync.tiers import with_unread
 from modelsync.wire import iso_time
 
 
@@ -29,6 +30,7 @@ UNITS = {
     "character": per("character"),
     "1000 character": per("character", "1e-3", name="1,000 characters"),
 }
+TOKEN_UNITS = TokenUnits(reason="no price is per token")
 
 # What the words of a category like "text-to-speech" stand for (fal's list of categories); a category that is one word says less.
 SIDES = {"text": "text", "image": "image", "video": "video", "audio": "audio", "speech": "audio", "3d": "3d"}
@@ -78,6 +80,7 @@ class Offer(msgspec.Struct, frozen=True):
     id: str
     facts: Facts
     price: PriceRow | None
+    more: dict[str, Any] = {}  # what else the price's row says: tiers, a discount
 
 
 def normalize(offer: Offer) -> Model:
@@ -94,7 +97,7 @@ def normalize(offer: Offer) -> Model:
         supports_vision=True if before == "image" else None,  # a category names the main input, not every one
         released_at=iso_time(facts.date),
         metadata={name: sorted(value) if isinstance(value, tuple) else value for name, value in kept.items()},
-        prices=prices(offer.price) if offer.price else NO_PRICES,
+        prices=with_others(prices(offer.price), offer.more) if offer.price else NO_PRICES,
     )
 
 
@@ -107,16 +110,23 @@ def sides(category: str | None) -> tuple[str, str]:
 def prices(row: PriceRow) -> Prices:
     word = " ".join(row.unit.lower().replace("_", " ").replace(",", "").split()).removesuffix("s")
     unit = word if row.currency.upper() == "USD" else f"{word} in {row.currency}"
-    return read_prices(UNITS, {unit: row.unit_price})
+    return read_prices(UNITS, {unit or "unit_price": row.unit_price})
+
+
+def with_others(found: Prices, more: Mapping[str, Any]) -> Prices:
+    for name, value in more.items():
+        found = with_unread(found, name, msgspec.json.encode(value))
+    return found
 
 
 def combine(rows: RowsByEndpoint, _options: object) -> Iterable[Wire]:
-    known: dict[str, PriceRow] = {}
+    known: dict[str, Wire] = {}
     for wire in rows["prices"]:
-        known.setdefault(wire.row.endpoint_id, wire.row)
+        known.setdefault(wire.row.endpoint_id, wire)
     for wire in rows["models"]:
         row: Row = wire.row
-        yield Wire(Offer(row.endpoint_id, row.metadata, known.get(row.endpoint_id)), wire.rest)
+        priced = known.get(row.endpoint_id, Wire(None, {}))
+        yield Wire(Offer(row.endpoint_id, row.metadata, priced.row, priced.rest), wire.rest)
 
 
 def requests(provider: Provider[Any], options: msgspec.Struct, has_key: bool) -> Flow:
@@ -146,6 +156,7 @@ def next_page(answer: Answer, url: str) -> str | None:
 
 PROVIDER = Provider(
     slug="fal",
+    version=2,
     name="fal",
     description="Image, video, audio and 3D models behind one queue API",
     site_url="https://fal.ai",
@@ -155,6 +166,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://fal.ai/terms",
     base_url="https://api.fal.ai/v1",
     price_unit="USD per the unit named in `unit`",
+    token_units=TOKEN_UNITS,
     verified="vendor docs; unit words from a copy of replies of 2026-01-04; no recording of the list",
     auth=Bearer(("FAL_KEY", "FAL_API_KEY"), scheme="Key"),
     endpoints=(

@@ -6,8 +6,10 @@ import msgspec
 
 from modelsync import paging
 from modelsync.model import Model
-from modelsync.provider import Bearer, Endpoint, KeyUse, NoOptions, Provider, RowsByEndpoint, Wire
+from modelsync.provider import Bearer, Endpoint, KeyUse, NoOptions, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.wire import unix_time
+
+TOKEN_UNITS = TokenUnits(reason="the list has no prices")
 
 
 class Features(msgspec.Struct, frozen=True):
@@ -52,6 +54,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://featherless.ai/terms",
     base_url="https://api.featherless.ai/v1",
     price_unit="none (flat subscription)",
+    token_units=TOKEN_UNITS,
     verified="complete recording of 2026-04",
     auth=Bearer(("FEATHERLESS_API_KEY", "FEATHERLESS_AI_API_KEY", "FEATHERLESSAI_API_KEY")),
     endpoints=(

@@ -6,14 +6,17 @@ import msgspec
 
 from modelsync import paging
 from modelsync.model import Model, Prices
-from modelsync.money import USD_PER_1K_TOKENS, USD_PER_1M_TOKENS, Price, read_prices
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, RowsByEndpoint, Wire
+from modelsync.money import USD_PER_1K_TOKENS, USD_PER_1M_TOKENS, Price, excerpt, read_prices
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.wire import iso_time
 
 SKUS = {"LLM input tokens (uncached)": "prompt", "LLM input tokens (cached)": "cache_read", "LLM output tokens": "completion"}
 UNITS = {"USD per 1M tokens": USD_PER_1M_TOKENS, "USD per 1K tokens": USD_PER_1K_TOKENS}
 # A 0 is no gift here: what a flat-rate plan covers is listed with 0, and proto3 writes an unset number as 0.
 PRICES = {f"{sku}, {words}": Price(to, unit, zero_is_free=False) for sku, to in SKUS.items() for words, unit in UNITS.items()}
+HOURLY = ", USD per hour"
+IGNORED = {HOURLY: "the hour of a deployment of one's own, which no call pays"}
+TOKEN_UNITS = TokenUnits(reason="each price says what it is for, and how many tokens it buys")
 
 Words = tuple[str, ...]
 TEXT: Words = ("text",)
@@ -33,15 +36,9 @@ class Money(msgspec.Struct, frozen=True, rename="camel"):
     nanos: msgspec.Raw = msgspec.Raw(b"0")
 
 
-class Sku(msgspec.Struct, frozen=True):
-    sku: str = ""
-    unit: str = ""
-    amount: Money | None = None
-
-
 class Mode(msgspec.Struct, frozen=True, rename="camel"):
     name: str = ""  # …/serverlessModes/default, priority, fast or spot
-    sku_infos: tuple[Sku, ...] | None = None
+    sku_infos: tuple[dict[str, msgspec.Raw], ...] | None = None
 
 
 class Date(msgspec.Struct, frozen=True):
@@ -122,16 +119,28 @@ def prices(modes: Iterable[Mode]) -> Prices:
     fields: dict[str, msgspec.Raw] = {}
     for field, amount in amounts(modes):
         fields[field] = amount if fields.get(field, amount) == amount else msgspec.Raw(b'"stated twice"')
-    return read_prices(PRICES, fields)
+    return read_prices(PRICES, fields, ignored={field for field in fields if field.endswith(HOURLY)})
 
 
 def amounts(modes: Iterable[Mode]) -> Iterator[tuple[str, msgspec.Raw]]:
+    """Each price under a name of all that sets it apart, a condition of a new kind too."""
     for mode in modes:
         way = mode.name.rpartition("/")[2]
         for sku in mode.sku_infos or ():
-            if sku.amount:
-                field = f"{sku.sku}, {sku.amount.currency_code} per {sku.unit}"
-                yield field if way == "default" else f"{way}: {field}", decimal(sku.amount)
+            told = {name: excerpt(bytes(sku.get(name, b""))) for name in ("sku", "unit")}
+            more = "".join(f", {name}={excerpt(bytes(sku[name]))}" for name in sorted(sku.keys() - {"sku", "unit", "amount"}))
+            amount = money(sku.get("amount", msgspec.Raw(b"null")))
+            if amount:
+                field = f"{told['sku']}{more}, {amount.currency_code} per {told['unit']}"
+                yield field if way == "default" else f"{way}: {field}", decimal(amount)
+
+
+def money(raw: msgspec.Raw) -> Money | None:
+    """An amount; None where there is none. What is no amount is one that cannot be read."""
+    try:
+        return msgspec.json.decode(raw, type=Money | None)
+    except msgspec.MsgspecError:
+        return Money(currency_code="USD", units=raw)
 
 
 def decimal(amount: Money) -> msgspec.Raw:
@@ -144,6 +153,7 @@ def decimal(amount: Money) -> msgspec.Raw:
 
 PROVIDER = Provider(
     slug="fireworks",
+    version=2,
     name="Fireworks AI",
     description="Fast serverless and dedicated inference of open models",
     site_url="https://fireworks.ai",
@@ -153,6 +163,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://fireworks.ai/terms-of-service",
     base_url="https://api.fireworks.ai/inference/v1",
     price_unit="USD in whole units and nanos, per 1M tokens",
+    token_units=TOKEN_UNITS,
     verified="vendor documentation; no recording of the endpoint, prices after one third-party test",
     auth=Bearer(("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY")),
     endpoints=(
@@ -164,6 +175,7 @@ PROVIDER = Provider(
             leaves_out_empty=True,
             key=KeyUse.REQUIRED,
             units=PRICES,
+            ignored=IGNORED,
         ),
     ),
     normalize=normalize,

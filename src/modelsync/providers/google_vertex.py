@@ -8,11 +8,13 @@ import msgspec
 
 from modelsync import paging
 from modelsync.model import Model
-from modelsync.provider import Endpoint, Flow, GoogleAccount, KeyUse, Provider, RowsByEndpoint, Wire
+from modelsync.provider import Endpoint, Flow, GoogleAccount, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
 
 BASE = "https://aiplatform.googleapis.com/v1beta1"  # v1 has no list, and answers it with an HTML 404
 STUDIO = frozenset({"openGenerationAiStudio", "requestAccess"})
 DEPLOY = frozenset({"deploy", "deployGke", "multiDeployVertex"})
+
+TOKEN_UNITS = TokenUnits(reason="the list has no prices")
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -79,6 +81,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://cloud.google.com/terms",
     base_url=BASE,
     price_unit="none: the list has no prices",
+    token_units=TOKEN_UNITS,
     verified="vendor discovery document of 2026-11-06 and quoted rows; no recording",
     auth=GoogleAccount(),
     endpoints=(

@@ -5,7 +5,7 @@ import msgspec
 from modelsync import paging
 from modelsync.model import Model, modalities
 from modelsync.money import USD_PER_REQUEST, USD_PER_TOKEN, Price, read_prices
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.wire import unix_time
 
 # Never seen in a recording, so a 0 there is no proof that a model is free.
@@ -14,6 +14,9 @@ PRICES = {
     "completion": Price("completion", USD_PER_TOKEN, zero_is_free=False),
     "request": Price("request", USD_PER_REQUEST, zero_is_free=False),
 }
+
+# Speech is billed by the hour or by the character. What a row does not state, the table below says.
+TOKEN_UNITS = TokenUnits(field="output_modalities", types=frozenset({"text"}))
 
 TEXT, SPEECH, SIGHT = ("text",), ("audio",), ("text", "image")
 
@@ -59,6 +62,7 @@ class Row(msgspec.Struct, frozen=True):
 def normalize(row: Row) -> Model:
     inputs, outputs = modalities(row.input_modalities), modalities(row.output_modalities)
     known_inputs, known_outputs = kind(row.id)
+    heard = SPEECH[0] in (row.input_modalities or known_inputs or ())
     return Model(
         id=row.id,
         model_name=row.name,
@@ -71,7 +75,7 @@ def normalize(row: Row) -> Model:
         available=row.active is not False,
         released_at=None if row.created == NO_DATE else unix_time(row.created),
         hugging_face_id=row.hugging_face_id or None,
-        prices=read_prices(PRICES, row.pricing),
+        prices=read_prices(PRICES, row.pricing, per_token=not heard and TOKEN_UNITS.hold_for(row.output_modalities or known_outputs)),
     )
 
 
@@ -81,6 +85,7 @@ def kind(model_id: str) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]
 
 PROVIDER = Provider(
     slug="groq",
+    version=2,
     name="Groq",
     description="Fast inference of open models on Groq's own processors",
     site_url="https://groq.com",
@@ -90,6 +95,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://groq.com/terms-of-use",
     base_url="https://api.groq.com/openai/v1",
     price_unit="none stated",
+    token_units=TOKEN_UNITS,
     verified="recordings of 2025-09-11 and 2025-10",
     auth=Bearer(("GROQ_API_KEY",)),
     endpoints=(Endpoint(url="https://api.groq.com/openai/v1/models", row=Row, paging=paging.single, key=KeyUse.REQUIRED, units=PRICES),),

@@ -1,13 +1,15 @@
 """Helicone AI Gateway. Prices: JSON numbers with float noise, USD per 1M tokens; per search, as USD, in the raw registry entry."""
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from modelsync import paging
-from modelsync.model import NO_PRICES, Model, Prices, modalities, tier_of
+from modelsync.model import NO_PRICES, PER_TOKEN, Model, Prices, modalities
 from modelsync.money import USD_PER_1M_TOKENS, USD_PER_SEARCH, Price, number, read_prices
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.tiers import read_tier, with_tier, with_unread
 from modelsync.wire import iso_time, stated, stated_true
 
 PRICES = {
@@ -19,8 +21,11 @@ PRICES = {
     "internal_reasoning": Price("reasoning", USD_PER_1M_TOKENS),
     "web_search": Price("web_search", USD_PER_SEARCH, zero_is_free=False),  # only from the registry entry, see below
 }
-# The server multiplies all but the threshold by a million too, so these mean nothing: 10000 was 0.01 USD per search.
-NOT_PER_TOKEN = ("web_search", "image", "audio", "video", "threshold")
+# The server multiplies these by a million too, so they mean nothing: 10000 was 0.01 USD per search. They are kept as received.
+NOT_PER_TOKEN = ("web_search", "image", "audio", "video")
+# The registry's `input` and `output` are per token by their definition; whether those of films and sound are, no row shows.
+TOKEN_UNITS = TokenUnits(field="outputModalities", types=frozenset({"text", "image+text", "audio+text", "audio+image+text", "image"}))
+TOKEN_PRICES = {name: price for name, price in PRICES.items() if price.to in PER_TOKEN}
 
 
 class Entry(msgspec.Struct, frozen=True, rename="camel"):
@@ -86,34 +91,49 @@ def prices(row: Row, *, zero_is_free: bool) -> Prices:
 
     `zero_is_free` is False where no text is written: `prompt` and `completion` are always sent, and a 0 then says nothing.
     """
-    found = [(upstream, flat(upstream, zero_is_free=zero_is_free)) for upstream in row.endpoints or ()]
+    reading: dict[str, Any] = {"per_token": TOKEN_UNITS.hold_for(row.output_modalities), "zero_is_free": zero_is_free}
+    found = [(upstream, flat(upstream, **reading)) for upstream in row.endpoints or ()]
     if not found:
         return NO_PRICES
     upstream, chosen = min(found, key=lambda pair: rank(row.author, *pair))
-    read = [
-        (start, read_prices(PRICES, per_token(wire), zero_is_free=zero_is_free))
-        for wire in upstream.pricing_tiers or ()
-        if (start := threshold(wire))
-    ]
-    tiers = tuple(tier_of(tier, above=start - 1) for start, tier in sorted(read, key=lambda pair: pair[0]))
-    problems = [problem for _, tier in read for problem in tier.problems]
-    return msgspec.structs.replace(chosen, tiers=tiers, problems=(*chosen.problems, *problems))
+    steps = [(threshold(wire), f"pricingTiers[{position}]", wire) for position, wire in enumerate(upstream.pricing_tiers or ())]
+    for start, name, wire in sorted(steps, key=lambda step: step[0] or 0):
+        if start is None:
+            chosen = with_unread(chosen, name, msgspec.json.encode(wire))
+        elif start:
+            repeated = {other for other in NOT_PER_TOKEN if wire.get(other) == (upstream.pricing or {}).get(other)}
+            tier = read_tier(TOKEN_PRICES, wire, structure={"threshold", *repeated}, **reading)
+            chosen = with_tier(chosen, name, tier, above=start - 1)
+    return chosen
 
 
-def flat(upstream: Upstream, *, zero_is_free: bool) -> Prices:
-    registry = upstream.endpoint.pricing if upstream.endpoint else None
-    search = {"web_search": registry[0].get("web_search", msgspec.Raw())} if registry else {}
-    return read_prices(PRICES, per_token(upstream.pricing or {}) | search, zero_is_free=zero_is_free)
+def flat(upstream: Upstream, **reading: Any) -> Prices:
+    registry = (upstream.endpoint.pricing or ({},))[0] if upstream.endpoint else {}
+    wire = dict(upstream.pricing or {})
+    if search := registry.get("web_search"):
+        wire["web_search"] = search
+        found = read_prices(PRICES, wire, **reading)
+    else:
+        found = read_prices(TOKEN_PRICES, wire, **reading)
+    return with_unread(found, "cacheMultipliers.write1h", hour_long(registry))
+
+
+def hour_long(registry: dict[str, msgspec.Raw]) -> bytes:
+    """The multiplier of the input price for a cache of an hour, which the server's own `pricing` leaves out."""
+    try:
+        return bytes(msgspec.json.decode(registry.get("cacheMultipliers", b"{}"), type=dict[str, msgspec.Raw]).get("write1h", b""))
+    except msgspec.MsgspecError:
+        return b""
 
 
 def per_token(wire: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
     return {name: raw for name, raw in wire.items() if name not in NOT_PER_TOKEN}
 
 
-def threshold(wire: dict[str, msgspec.Raw]) -> int:
-    """The number of tokens, inclusive, from which a tier holds; 0 for the flat one."""
-    value = number(bytes(wire.get("threshold", b"")))
-    return int(value) if isinstance(value, Decimal) and value > 0 else 0
+def threshold(wire: dict[str, msgspec.Raw]) -> int | None:
+    """The number of tokens, inclusive, from which a tier holds; 0 for the flat one, None for what is no number of tokens."""
+    value = number(bytes(wire.get("threshold", b"0")))
+    return int(value) if isinstance(value, Decimal) and value >= 0 else None
 
 
 def rank(author: str | None, upstream: Upstream, found: Prices) -> tuple[bool, int, Decimal, bytes]:
@@ -144,6 +164,7 @@ def text(value: object) -> bytes:
 
 PROVIDER = Provider(
     slug="helicone",
+    version=2,
     name="Helicone AI Gateway",
     description="One API for the models of many providers, with logs",
     site_url="https://www.helicone.ai",
@@ -153,6 +174,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://www.helicone.ai/terms",
     base_url="https://ai-gateway.helicone.ai/v1",
     price_unit="USD per 1M tokens (numbers)",
+    token_units=TOKEN_UNITS,
     verified="the server's published source; no recording is known",
     auth=Bearer(("HELICONE_API_KEY",)),
     endpoints=(

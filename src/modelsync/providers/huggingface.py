@@ -10,10 +10,15 @@ import msgspec
 from modelsync import paging
 from modelsync.model import Model, Prices, modalities
 from modelsync.money import USD_PER_1M_TOKENS, Price, excerpt, read_prices
-from modelsync.provider import Bearer, Endpoint, Flow, KeyUse, Provider, RowsByEndpoint, Wire
+from modelsync.provider import Bearer, Endpoint, Flow, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.wire import iso_time, sides, unix_time
 
 PRICES = {"input": Price("prompt", USD_PER_1M_TOKENS), "output": Price("completion", USD_PER_1M_TOKENS)}
+TOKEN_UNITS = TokenUnits(
+    field="architecture.output_modalities",
+    types=frozenset({"text", ""}),
+    reason="the router lists what answers chat completions; before 2026 it did not state what they write",
+)
 HUB_PAGE = 1000
 
 # What goes in and out of each task of the Hub, after huggingface.co/tasks. Tasks that answer with labels, boxes or numbers are not here.
@@ -112,12 +117,13 @@ def served(row: Row) -> Model:
         hugging_face_id=row.id,
         metadata={"providers": sorted((kept(each) for each in offers), key=msgspec.json.encode)}
         | ({"price_and_context_of": offer.provider} if offer.provider else {}),
-        prices=prices(offer),
+        prices=prices(offer, per_token=TOKEN_UNITS.hold_for(row.architecture.output_modalities)),
     )
 
 
-def prices(offer: Offer) -> Prices:
-    return read_prices(PRICES, offer.pricing, zero_is_free=offer.is_free is True)  # 0 and 0 with is_free false: not known, not free
+def prices(offer: Offer, *, per_token: bool = True) -> Prices:
+    free = offer.is_free is True  # 0 and 0 with is_free false: not known, not free
+    return read_prices(PRICES, offer.pricing, per_token=per_token, zero_is_free=free)
 
 
 def rank(offer: Offer) -> tuple[int, int, Decimal, bool, int, str]:
@@ -179,6 +185,7 @@ def partial(_: RowsByEndpoint, options: Options) -> str | None:
 
 PROVIDER = Provider(
     slug="huggingface",
+    version=2,
     name="Hugging Face",
     description="One router to many inference providers, and the Hub of open models",
     site_url="https://huggingface.co",
@@ -188,6 +195,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://huggingface.co/terms-of-service",
     base_url="https://router.huggingface.co/v1",
     price_unit="USD per 1M tokens (JSON numbers)",
+    token_units=TOKEN_UNITS,
     verified="vendor documentation example of the router; one recorded page of the Hub (December 2024)",
     auth=Bearer(("HF_TOKEN", "HUG_API_KEY")),
     endpoints=(

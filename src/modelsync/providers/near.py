@@ -3,9 +3,10 @@
 import msgspec
 
 from modelsync import paging
-from modelsync.model import Model, Prices, modalities, tier_of
+from modelsync.model import Model, Prices, modalities
 from modelsync.money import USD_PER_1M_TOKENS, USD_PER_IMAGE, USD_PER_TOKEN, Price, read_prices, scaled
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.tiers import read_tier, with_tier, with_unread
 from modelsync.wire import iso_time, stated
 
 PRICES = {
@@ -19,6 +20,7 @@ PRICES = {
     "cachedInput": Price("cache_read", USD_PER_1M_TOKENS),
     "cacheWrite": Price("cache_write", USD_PER_1M_TOKENS),
 }
+TOKEN_UNITS = TokenUnits(reason="the name or the unit word of each price says that it is per token")
 
 
 class Architecture(msgspec.Struct, frozen=True, rename="camel"):
@@ -54,8 +56,11 @@ class TextPricing(msgspec.Struct, frozen=True, rename="camel"):
     version: int
     currency: str
     unit: str
-    tiers: dict[str, dict[str, dict[str, msgspec.Raw] | None]]
+    tiers: dict[str, dict[str, msgspec.Raw]]
     long_context_threshold: int | None = None
+
+
+TEXT_FIELDS = {field.encode_name for field in msgspec.structs.fields(TextPricing)}
 
 
 class Row(msgspec.Struct, frozen=True, rename="camel"):
@@ -120,15 +125,27 @@ def prices(row: Row) -> Prices:
     wire = {name: scaled(raw) for name, raw in wire.items()}
     text = text_pricing(row.text_pricing)
     if text is None:
-        return read_prices(PRICES, wire | {"textPricing": row.text_pricing})
-    default = text.tiers.get("default", {})
-    others = {f"textPricing.{name}": msgspec.Raw(msgspec.json.encode(tier)) for name, tier in text.tiers.items() if name != "default"}
-    flat = read_prices(PRICES, wire | (default.get("short") or {}) | others)
-    long = read_prices(PRICES, default.get("long") or {})
-    if not long.stated or text.long_context_threshold is None:
-        return flat
-    tier = tier_of(long, above=text.long_context_threshold)
-    return msgspec.structs.replace(flat, tiers=(tier,), problems=flat.problems + long.problems)
+        return with_unread(read_prices(PRICES, wire), "textPricing", bytes(row.text_pricing))
+    default = dict(text.tiers.get("default", {}))
+    found = read_prices(PRICES, wire | fields(default.pop("short", None)))
+    if text.long_context_threshold is not None:
+        long = fields(default.pop("long", None))
+        found = with_tier(found, "textPricing.default.long", read_tier(PRICES, long), above=text.long_context_threshold)
+    for name, unread in default.items():
+        found = with_unread(found, f"textPricing.default.{name}", bytes(unread))
+    more = {name: raw for name, raw in fields(row.text_pricing).items() if name not in TEXT_FIELDS}
+    tiers = {name: msgspec.Raw(msgspec.json.encode(tier)) for name, tier in text.tiers.items() if name != "default"}
+    for name, unread in (more | tiers).items():
+        found = with_unread(found, f"textPricing.{name}", bytes(unread))
+    return found
+
+
+def fields(raw: msgspec.Raw | None) -> dict[str, msgspec.Raw]:
+    """The prices of one tier; what is no object is one that no table knows."""
+    try:
+        return msgspec.json.decode(raw or b"null", type=dict[str, msgspec.Raw] | None) or {}
+    except msgspec.MsgspecError:
+        return {"textPricing.default": raw or msgspec.Raw()}
 
 
 def text_pricing(raw: msgspec.Raw) -> TextPricing | None:
@@ -142,6 +159,7 @@ def text_pricing(raw: msgspec.Raw) -> TextPricing | None:
 
 PROVIDER = Provider(
     slug="near",
+    version=2,
     name="NEAR AI Cloud",
     description="Private inference in confidential machines, and resold models",
     site_url="https://near.ai",
@@ -150,6 +168,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://near.ai/terms-and-policies/near-ai-cloud-terms-of-service",
     base_url="https://cloud-api.near.ai/v1",
     price_unit="amount / 10^scale USD per token",
+    token_units=TOKEN_UNITS,
     verified="the server's published source of 2026-08-20; no recording is known",
     auth=Bearer(("NEARAI_API_KEY", "NEAR_API_KEY")),
     endpoints=(

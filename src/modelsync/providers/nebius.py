@@ -5,7 +5,7 @@ import msgspec
 from modelsync import paging
 from modelsync.model import Model
 from modelsync.money import USD_PER_IMAGE, USD_PER_REQUEST, USD_PER_TOKEN, Price, read_prices
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.wire import sides, stated_true
 
 # Every row fills in "0" where it has no such price: the output of an embedding, the tokens of an image model. No model is known to be free.
@@ -15,6 +15,8 @@ PRICES = {
     "image": Price("image", USD_PER_IMAGE, zero_is_free=False),
     "request": Price("request", USD_PER_REQUEST, zero_is_free=False),
 }
+# By what comes out: the words on the right of the arrow.
+TOKEN_UNITS = TokenUnits(field="architecture.modality", types=frozenset({"text", "embedding"}))
 
 
 class Architecture(msgspec.Struct, frozen=True):
@@ -51,7 +53,9 @@ def normalize(row: Row) -> Model:
         supports_reasoning=stated_true(features, "reasoning"),
         supports_structured_output=stated_true(features, "structured_outputs"),
         metadata=metadata(row, features),
-        prices=read_prices(PRICES, row.pricing),
+        prices=read_prices(
+            PRICES, row.pricing, per_token=TOKEN_UNITS.hold_for((row.architecture.modality or "").partition("->")[2].split("+"))
+        ),
     )
 
 
@@ -67,6 +71,7 @@ def metadata(row: Row, features: tuple[str, ...]) -> dict[str, object]:
 
 PROVIDER = Provider(
     slug="nebius",
+    version=2,
     name="Nebius Token Factory",
     description="Open models on Nebius's cloud (formerly AI Studio)",
     site_url="https://tokenfactory.nebius.com",
@@ -76,6 +81,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://docs.tokenfactory.nebius.com/legal/terms-of-service",
     base_url="https://api.tokenfactory.nebius.com/v1",
     price_unit="USD per token (decimal strings)",
+    token_units=TOKEN_UNITS,
     verified="other readers of this list; no recording",
     auth=Bearer(("NEBIUS_API_KEY", "NEBIUS_TOKEN_FACTORY_API_KEY")),
     endpoints=(

@@ -1,13 +1,15 @@
 """Novita AI. Prices: integers in 1/10,000 USD per 1M tokens (14000 is $1.40 per million); `price_per_m_decimal` is USD per 1M tokens."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
 from modelsync import paging
-from modelsync.model import Model, Prices, modalities, tier_of
-from modelsync.money import TENTHOUSANDTHS_PER_1M_TOKENS, USD_PER_1M_TOKENS, Price, read_prices
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.model import Model, Prices, modalities
+from modelsync.money import TENTHOUSANDTHS_PER_1M_TOKENS, UNPRICED, USD_PER_1M_TOKENS, Price, read_prices
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.tiers import read_tier, with_tier, with_unread
 from modelsync.wire import stated_true, unix_time
 
 TOKENS = {"prompt": "prompt", "completion": "completion", "input_cache_read": "cache_read", "input_cache_write": "cache_write"}
@@ -25,13 +27,20 @@ for _name, _to in TOKENS.items():
     PRICES[f"pricing.{_name}.price_per_m"] = Price(_to, TENTHOUSANDTHS_PER_1M_TOKENS, zero_is_free=_free)
     PRICES[f"pricing.{_name}.price_per_m_decimal"] = Price(_to, USD_PER_1M_TOKENS, zero_is_free=_free)
 
-BEFORE_DISCOUNT = frozenset(f"pricing.{name}.origin_price_per_m{end}" for name in TOKENS for end in ("", "_decimal"))
-UNPRICED = {b"-1": "unpriced"}
+BEFORE_DISCOUNT = "the price before a discount, which nobody pays"
+IGNORED = {f"pricing.{name}.origin_price_per_m{end}": BEFORE_DISCOUNT for name in TOKENS for end in ("", "_decimal")}
+# The list of 2024 states no type and has nothing but language models; all rows recorded since are "chat".
+TOKEN_UNITS = TokenUnits(field="model_type", types=frozenset({"", "chat", "embedding"}))
+NO_PRICE = {b"-1": UNPRICED}
 LIVE = 1
+BRACKETS = "tiered_billing_configs"
 
 
-class Bracket(msgspec.Struct, frozen=True):
-    min_tokens: int | None = None
+class Bracket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The prices of prompts of so many tokens. With any other condition they are not understood."""
+
+    min_tokens: int
+    max_tokens: int | None = None  # where the next one begins
     pricing: dict[str, msgspec.Raw] = {}
 
 
@@ -48,7 +57,7 @@ class Row(msgspec.Struct, frozen=True):
     cached_input_token_price_per_m: msgspec.Raw = msgspec.Raw()
     pricing: dict[str, msgspec.Raw] = {}
     is_tiered_billing: bool | None = None
-    tiered_billing_configs: tuple[Bracket, ...] = ()
+    tiered_billing_configs: tuple[msgspec.Raw, ...] | None = None
     currency: str | None = None
     model_type: str | None = None
     tags: tuple[str, ...] = ()
@@ -97,22 +106,33 @@ def metadata(row: Row) -> dict[str, object]:
 
 def prices(row: Row) -> Prices:
     """With brackets the first one is the base price, and the flat fields may be 0 without meaning free."""
-    dollars = (row.currency or "USD").strip().upper() in ("", "USD")
-    brackets = sorted((each for each in row.tiered_billing_configs if each.min_tokens is not None), key=lambda each: each.min_tokens or 0)
-    tiered = bool(row.is_tiered_billing or brackets)
-    base = brackets.pop(0).pricing if brackets and (brackets[0].min_tokens or 0) <= 1 else row.pricing
-
-    def read(wire: Mapping[str, msgspec.Raw]) -> Prices:
-        free = row.model_type in (None, "", "chat") and not tiered  # an embedding states 0 for the output that it does not have
-        return read_prices(PRICES if dollars else {}, wire, sentinels=UNPRICED, zero_is_free=free, ignore=BEFORE_DISCOUNT)
-
+    named = [(f"{BRACKETS}[{position}]", raw, bracket(raw)) for position, raw in enumerate(row.tiered_billing_configs or ())]
+    understood = sorted(((each, name) for name, _, each in named if each), key=lambda pair: pair[0].min_tokens)
+    tiered = bool(row.is_tiered_billing or named)
+    base = understood.pop(0)[0].pricing if understood and understood[0][0].min_tokens <= 1 else row.pricing
+    table = PRICES if (row.currency or "USD").strip().upper() in ("", "USD") else {}
+    reading: dict[str, Any] = {
+        "per_token": TOKEN_UNITS.hold_for(row.model_type),
+        "sentinels": NO_PRICE,
+        "zero_is_free": row.model_type in (None, "", "chat") and not tiered,  # an embedding states 0 for the output that it does not have
+        "ignored": IGNORED,
+    }
     flat = {name: getattr(row, name) for name in ("input_token_price_per_m", "output_token_price_per_m", CACHED)}
-    whole = read(dict(spread(flat)) | dict(spread(base, "pricing.")))
-    if not (brackets and dollars):
-        return whole
-    # One bracket ends at the number where the next begins; that number is read as the last of the lower one.
-    tiers = (tier_of(read(dict(spread(each.pricing, "pricing."))), above=each.min_tokens) for each in brackets)
-    return msgspec.structs.replace(whole, tiers=tuple(tiers))
+    wire = dict(spread(flat)) | dict(spread(row.pricing, "pricing.")) | dict(spread(base, "pricing."))
+    found = read_prices(table, wire, **reading)
+    for name, raw, each in named:
+        found = found if each else with_unread(found, name, bytes(raw))
+    for each, name in understood:
+        # One bracket ends at the number where the next begins; that number is read as the last of the lower one.
+        found = with_tier(found, name, read_tier(table, dict(spread(each.pricing, "pricing.")), **reading), above=each.min_tokens)
+    return found if named or not row.is_tiered_billing else with_unread(found, "is_tiered_billing", b"true")
+
+
+def bracket(raw: msgspec.Raw) -> Bracket | None:
+    try:
+        return msgspec.json.decode(raw, type=Bracket)
+    except msgspec.MsgspecError:
+        return None
 
 
 def spread(fields: Mapping[str, msgspec.Raw], prefix: str = "") -> Iterator[tuple[str, msgspec.Raw]]:
@@ -126,6 +146,7 @@ def spread(fields: Mapping[str, msgspec.Raw], prefix: str = "") -> Iterator[tupl
 
 PROVIDER = Provider(
     slug="novita",
+    version=2,
     name="Novita AI",
     description="Open models on Novita's GPU cloud",
     site_url="https://novita.ai",
@@ -135,11 +156,14 @@ PROVIDER = Provider(
     terms_of_service_url="https://novita.ai/legal/terms-of-service",
     base_url="https://api.novita.ai/openai/v1",
     price_unit="1/10,000 USD per 1M tokens (integers)",
+    token_units=TOKEN_UNITS,
     verified="recording of 2024; nested and tiered prices after other readers of this list",
     auth=Bearer(("NOVITA_API_KEY",)),
     endpoints=(
         # With a key the list is what that account may call.
-        Endpoint(url="https://api.novita.ai/openai/v1/models", row=Row, paging=paging.single, key=KeyUse.NEVER, units=PRICES),
+        Endpoint(
+            url="https://api.novita.ai/openai/v1/models", row=Row, paging=paging.single, key=KeyUse.NEVER, units=PRICES, ignored=IGNORED
+        ),
     ),
     normalize=normalize,
 )

@@ -1,14 +1,19 @@
 """OpenRouter. Prices: decimal strings, USD per token (per request for `request`, per search for `web_search`)."""
 
+from typing import Annotated, Literal
+
 import msgspec
 
 from modelsync import paging
-from modelsync.model import Model, Prices, modalities, tier_of
-from modelsync.money import USD_PER_REQUEST, USD_PER_SEARCH, USD_PER_TOKEN, Price, canonical, read_prices
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.model import WEEKDAYS, Model, Prices, modalities
+from modelsync.money import DYNAMIC, USD_PER_REQUEST, USD_PER_SEARCH, USD_PER_TOKEN, Price, read_prices
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.tiers import read_tier, with_tier, with_unread
 from modelsync.wire import iso_time, stated, unix_time
 
-# `image` is missing on purpose: per image on some rows and per image token on others, no unit can be declared. It is kept as received.
+# `image` is missing on purpose: per image on some rows and per image token on others, no unit can be declared. So is `discount`, a part
+# of the price that is perhaps taken off already. Both are kept as received, and make the price incomplete.
+UNREAD = ("image", "discount")
 PRICES = {
     "prompt": Price("prompt", USD_PER_TOKEN),
     "completion": Price("completion", USD_PER_TOKEN),
@@ -18,13 +23,20 @@ PRICES = {
     "input_cache_write_1h": Price("cache_write_1h", USD_PER_TOKEN, zero_is_free=False),
     "internal_reasoning": Price("reasoning", USD_PER_TOKEN, zero_is_free=False),
     "audio": Price("audio_input", USD_PER_TOKEN, zero_is_free=False),
+    "audio_output": Price("audio_output", USD_PER_TOKEN, zero_is_free=False),
     "input_audio_cache": Price("audio_cache_read", USD_PER_TOKEN, zero_is_free=False),
     "image_token": Price("image_input", USD_PER_TOKEN, zero_is_free=False),
     "image_output": Price("image_output", USD_PER_TOKEN, zero_is_free=False),
     "request": Price("request", USD_PER_REQUEST, zero_is_free=False),
     "web_search": Price("web_search", USD_PER_SEARCH, zero_is_free=False),
 }
-DYNAMIC = {b"-1": "dynamic"}  # openrouter/auto and other routers: the price is that of the model chosen
+# Films, speech, transcripts and ranking are billed by other things, and a list of all kinds has them too.
+TOKEN_UNITS = TokenUnits(
+    field="architecture.output_modalities",
+    reason="the documentation says so of every row; all recorded ones state what they write",
+    types=frozenset({"", "text", "image+text", "audio+text", "audio+image+text", "image", "embeddings"}),
+)
+ROUTED = {b"-1": DYNAMIC}  # openrouter/auto and other routers: the price is that of the model chosen
 
 
 class Architecture(msgspec.Struct, frozen=True):
@@ -33,10 +45,18 @@ class Architecture(msgspec.Struct, frozen=True):
     tokenizer: str | None = None
 
 
-class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    min_prompt_tokens: int | None = None  # strictly more than
-    utc_start: int | None = None
-    utc_end: int | None = None
+Tokens = Annotated[float, msgspec.Meta(ge=0, le=10**9, multiple_of=1)]  # "number" in the schema: 9.0 is 9
+Clock = Annotated[float, msgspec.Meta(ge=0, le=2400, multiple_of=1)]  # HHMM
+LAST_MINUTE = 59
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """All that are stated must hold. A window of time on some days, or those whole days."""
+
+    min_prompt_tokens: Tokens | None = None  # strictly more than
+    utc_start: Clock | None = None
+    utc_end: Clock | None = None
+    utc_days: tuple[Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"], ...] | None = None
 
 
 class TopProvider(msgspec.Struct, frozen=True):
@@ -84,30 +104,51 @@ def normalize(row: Row) -> Model:
 
 def prices(row: Row, *, billed_elsewhere: bool) -> Prices:
     """`billed_elsewhere`: models that make sound or pictures list "0" per token and cost money per song or picture."""
-    flat = read_prices(PRICES, row.pricing, sentinels=DYNAMIC, zero_is_free=not billed_elsewhere, ignore=frozenset({"overrides"}))
-    overrides = row.pricing.get("overrides")
-    if overrides is None:
-        return flat
+    per_token = TOKEN_UNITS.hold_for(row.architecture.output_modalities)
+    flat = read_prices(
+        PRICES, row.pricing, per_token=per_token, sentinels=ROUTED, zero_is_free=not billed_elsewhere, structure={"overrides"}
+    )
+    overrides = row.pricing.get("overrides", msgspec.Raw())
     try:
-        read = [(condition(wire), read_prices(PRICES, wire, ignore=frozenset(wire))) for wire in overrides_in(overrides)]
-    except msgspec.MsgspecError as error:
-        kept = {**flat.others, "overrides": canonical(bytes(overrides))}
-        return msgspec.structs.replace(flat, others=kept, problems=(*flat.problems, f"price overrides: {error}; kept as received"))
-    tiers = tuple(tier_of(tier, above=when.min_prompt_tokens, utc_start=when.utc_start, utc_end=when.utc_end) for when, tier in read)
-    return msgspec.structs.replace(flat, tiers=tiers, problems=flat.problems + tuple(text for _, tier in read for text in tier.problems))
+        each = msgspec.json.decode(overrides, type=list[msgspec.Raw] | None) if overrides else None
+    except msgspec.MsgspecError:
+        return with_unread(flat, "overrides", bytes(overrides))
+    for position, override in enumerate(each or ()):
+        flat = overridden(flat, f"overrides[{position}]", override, per_token=per_token)
+    return flat
 
 
-def overrides_in(raw: msgspec.Raw) -> list[dict[str, msgspec.Raw]]:
-    return msgspec.json.decode(raw, type=list[dict[str, msgspec.Raw]] | None) or []
+def overridden(flat: Prices, name: str, override: msgspec.Raw, *, per_token: bool) -> Prices:
+    """`flat` and one override. Without a condition that is not understood the override would seem to hold always: it is no tier then."""
+    try:
+        wire = msgspec.json.decode(override, type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        return with_unread(flat, name, bytes(override))
+    conditions = {field: raw for field, raw in wire.items() if field not in PRICES and field not in UNREAD}
+    unknown = next((field for field in conditions if field not in Condition.__struct_fields__), None)
+    when = None if unknown else condition(conditions)
+    if when is None:
+        return with_unread(flat, name, bytes(override), told=f"overrides.{unknown}" if unknown else None)
+    return with_tier(flat, name, read_tier(PRICES, wire, per_token=per_token, structure=conditions), **when)
 
 
-def condition(wire: dict[str, msgspec.Raw]) -> Condition:
-    """When an override holds. A condition of a new kind is an error: without it the override would seem to hold always."""
-    return msgspec.json.decode(msgspec.json.encode({name: raw for name, raw in wire.items() if name not in PRICES}), type=Condition)
+def condition(wire: dict[str, msgspec.Raw]) -> dict[str, object] | None:
+    """When an override holds, in a tier's own words; None when that is not understood, or no condition at all."""
+    try:
+        when = msgspec.json.decode(msgspec.json.encode(wire), type=Condition)
+    except msgspec.MsgspecError:
+        return None
+    window = {name: int(time) for name in ("utc_start", "utc_end") if (time := getattr(when, name)) is not None}
+    if len(window) == 1 or any(time % 100 > LAST_MINUTE for time in window.values()):
+        return None
+    above = {} if when.min_prompt_tokens is None else {"above": int(when.min_prompt_tokens)}
+    days = {"utc_days": tuple(day for day in WEEKDAYS if day in when.utc_days)} if when.utc_days else {}
+    return {**above, **window, **days} or None
 
 
 PROVIDER = Provider(
     slug="openrouter",
+    version=2,
     name="OpenRouter",
     description="One API for the models of many providers",
     site_url="https://openrouter.ai",
@@ -117,6 +158,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://openrouter.ai/terms",
     base_url="https://openrouter.ai/api/v1",
     price_unit="USD per token (decimal strings)",
+    token_units=TOKEN_UNITS,
     verified="complete recordings of 2025-05-23 and 2026-01-19",
     auth=Bearer(("OPENROUTER_API_KEY",)),
     endpoints=(

@@ -5,15 +5,21 @@ import msgspec
 from modelsync import paging
 from modelsync.model import Model, Prices
 from modelsync.money import USD_PER_1M_TOKENS, Price, read_prices
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.wire import unix_time
 
-# `hourly`, `base` and `finetune` are prices of other things than a call; they are kept as received.
 PRICES = {
     "input": Price("prompt", USD_PER_1M_TOKENS),
     "output": Price("completion", USD_PER_1M_TOKENS),
     "cached_input": Price("cache_read", USD_PER_1M_TOKENS, zero_is_free=False),
 }
+IGNORED = {
+    "hourly": "the hour of an endpoint of one's own",
+    "finetune": "training, which is no call",
+    "base": "part of the price of training and of endpoints of one's own",
+}
+# Pictures, films and speech are billed by other things than tokens, and the list does not say by which.
+TOKEN_UNITS = TokenUnits(field="type", types=frozenset({"chat", "language", "code", "embedding", "moderation", "rerank"}))
 
 TEXT = ("text",)
 # By `type` of docs.together.ai/reference/models: the list has no modality fields. "chat" includes models that also see, which is not told.
@@ -59,11 +65,12 @@ def normalize(row: Row) -> Model:
 def prices(row: Row) -> Prices:
     """Models given away are called so by their id (`…-Free`); a 0 elsewhere stands for a price that is not in this list."""
     free = row.type in WRITES_TEXT and row.id.lower().endswith("-free")
-    return read_prices(PRICES, row.pricing or {}, zero_is_free=free)
+    return read_prices(PRICES, row.pricing or {}, per_token=TOKEN_UNITS.hold_for(row.type), zero_is_free=free, ignored=IGNORED)
 
 
 PROVIDER = Provider(
     slug="together",
+    version=2,
     name="Together AI",
     description="Open models, serverless and dedicated",
     site_url="https://www.together.ai",
@@ -73,6 +80,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://www.together.ai/terms-of-service",
     base_url="https://api.together.xyz/v1",
     price_unit="USD per 1M tokens (numbers)",
+    token_units=TOKEN_UNITS,
     verified="vendor documentation; no recording of the endpoint",
     auth=Bearer(("TOGETHER_API_KEY", "TOGETHERAI_API_KEY")),
     endpoints=(
@@ -83,6 +91,7 @@ PROVIDER = Provider(
             paging=paging.single,
             key=KeyUse.REQUIRED,
             units=PRICES,
+            ignored=IGNORED,
         ),
     ),
     normalize=normalize,

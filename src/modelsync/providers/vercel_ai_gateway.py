@@ -5,7 +5,7 @@ from typing import TypeVar
 import msgspec
 
 from modelsync import paging
-from modelsync.model import Model, Prices, Tier, modalities, tier_of
+from modelsync.model import Model, Prices, modalities
 from modelsync.money import (
     USD_PER_1K_SEARCHES,
     USD_PER_1M_TOKENS,
@@ -16,7 +16,8 @@ from modelsync.money import (
     excerpt,
     read_prices,
 )
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.tiers import read_tier, with_tier, with_unread
 from modelsync.wire import stated_true, unix_time
 
 PRICES = {
@@ -29,6 +30,9 @@ PRICES = {
     "cost_per_second": Price("per_unit", USD_PER_SECOND, zero_is_free=False),
     "cost_per_million_tokens": Price("per_unit", USD_PER_1M_TOKENS, zero_is_free=False),
 }
+# Pictures, films and speech are billed by other things, reranking by the search; the documentation shows prices per token of these two.
+TOKEN_UNITS = TokenUnits(field="type", types=frozenset({"language", "embedding"}))
+NO_COST = b'"no cost in the unit of the list"'
 TIERED = ("input", "output", "input_cache_read", "input_cache_write")
 
 # For answers without `modalities`: what each documented `type` takes and gives, and the inputs that tags name.
@@ -51,8 +55,8 @@ class Modalities(msgspec.Struct, frozen=True):
     output: tuple[str, ...] | None = None
 
 
-class Step(msgspec.Struct, frozen=True):
-    """The price of prompts from `min` to below `max` tokens."""
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The price of prompts from `min` to below `max` tokens. With any other condition it is not understood."""
 
     cost: msgspec.Raw
     min: int | None = None
@@ -96,7 +100,11 @@ def normalize(row: Row) -> Model:
         expires_at=unix_time(row.deprecated_at / 1000 if row.deprecated_at else None),
         metadata={name: values for name, values in ({"type": row.type} | lists).items() if values},
         # Only language models and those tagged so are free at 0; the others have no such price.
-        prices=prices(row.pricing or {}, zero_is_free=row.type in (None, "language") or "free" in tags),
+        prices=prices(
+            row.pricing or {},
+            per_token=TOKEN_UNITS.hold_for(row.type),
+            zero_is_free=row.type in (None, "language") or "free" in tags,
+        ),
     )
 
 
@@ -105,21 +113,36 @@ def inputs_of(kind: str | None, tags: tuple[str, ...]) -> list[str]:
     return [text, *(INPUT_OF_TAG[tag] for tag in tags if tag in INPUT_OF_TAG)] if text else []
 
 
-def prices(pricing: dict[str, msgspec.Raw], *, zero_is_free: bool) -> Prices:
+def prices(pricing: dict[str, msgspec.Raw], *, per_token: bool, zero_is_free: bool) -> Prices:
     """Flat, tiered and video prices. Lists of another shape, and those of regions, stay as received in `others`."""
     wire = dict(pricing)
-    steps = {field: found for field in TIERED if (found := part(wire, f"{field}_tiers", tuple[Step, ...]))}
+    steps, unread = steps_in(wire)
     wire = costs_at(steps, 0) | wire
     videos = video_prices(wire)
     table = PRICES | {label: PRICES[unit] for label, (unit, _) in videos.items()}
-    flat = read_prices(table, wire | {label: cost for label, (_, cost) in videos.items()}, zero_is_free=zero_is_free)
-    starts = sorted({step.min for found in steps.values() for step in found if step.min})
-    read = [(start, read_prices(PRICES, costs_at(steps, start), zero_is_free=zero_is_free)) for start in starts]
-    problems = [problem for _, tier in read for problem in tier.problems]
-    return msgspec.structs.replace(flat, tiers=tuple(tier_from(start, tier) for start, tier in read), problems=(*flat.problems, *problems))
+    found = read_prices(table, wire | {label: cost for label, (_, cost) in videos.items()}, per_token=per_token, zero_is_free=zero_is_free)
+    for name, raw in unread.items():
+        found = with_unread(found, name, bytes(raw))
+    for start in sorted({step.min for each in steps.values() for step in each if step.min}):
+        tier = read_tier(PRICES, costs_at(steps, start), per_token=per_token, zero_is_free=zero_is_free)
+        found = with_tier(found, f"tiers[from {start}]", tier, above=start - 1)  # `min` is inclusive and `above` is not
+    return found
 
 
-def costs_at(steps: dict[str, tuple[Step, ...]], tokens: int) -> dict[str, msgspec.Raw]:
+def steps_in(wire: dict[str, msgspec.Raw]) -> tuple[dict[str, list[Step]], dict[str, msgspec.Raw]]:
+    """Take the lists of tiers out of `wire`: their steps by the price that they are of, and those that are not understood by name."""
+    steps: dict[str, list[Step]] = {}
+    unread: dict[str, msgspec.Raw] = {}
+    for field in TIERED:
+        for position, raw in enumerate(part(wire, f"{field}_tiers", list[msgspec.Raw]) or ()):
+            try:
+                steps.setdefault(field, []).append(msgspec.json.decode(raw, type=Step))
+            except msgspec.MsgspecError:
+                unread[f"{field}_tiers[{position}]"] = raw
+    return steps, unread
+
+
+def costs_at(steps: dict[str, list[Step]], tokens: int) -> dict[str, msgspec.Raw]:
     """The costs of a prompt of so many tokens."""
     return {
         field: step.cost
@@ -129,19 +152,19 @@ def costs_at(steps: dict[str, tuple[Step, ...]], tokens: int) -> dict[str, msgsp
     }
 
 
-def tier_from(start: int, tier: Prices) -> Tier:
-    """`min` is inclusive and `above` is not."""
-    return tier_of(tier, above=start - 1)
-
-
 def video_prices(wire: dict[str, msgspec.Raw]) -> dict[str, tuple[str, msgspec.Raw]]:
-    """Unit and cost of every video price, by a label that says when it holds: `video audio=true resolution=720p`."""
+    """Unit and cost of every video price, by a label that says when it holds: `video audio=true resolution=720p`.
+
+    An entry without a cost in the unit of its list has one that cannot be read.
+    """
     found: dict[str, tuple[str, msgspec.Raw]] = {}
     for entry in part(wire, "video_duration_pricing", tuple[dict[str, msgspec.Raw], ...]) or ():
         holds = [f"{name}={excerpt(bytes(entry[name]))}" for name in sorted(entry) if name != "cost_per_second"]
-        found[" ".join(["video", *holds])] = "cost_per_second", entry.get("cost_per_second", msgspec.Raw())
+        found[" ".join(["video", *holds])] = "cost_per_second", entry.get("cost_per_second", msgspec.Raw(NO_COST))
     for name, costs in (part(wire, "video_token_pricing", dict[str, dict[str, msgspec.Raw]]) or {}).items():
-        found[f"video tokens, {name}"] = "cost_per_million_tokens", costs.get("cost_per_million_tokens", msgspec.Raw())
+        holds = [f"{other}={excerpt(bytes(costs[other]))}" for other in sorted(costs) if other != "cost_per_million_tokens"]
+        label = " ".join([f"video tokens, {name}", *holds])
+        found[label] = "cost_per_million_tokens", costs.get("cost_per_million_tokens", msgspec.Raw(NO_COST))
     return found
 
 
@@ -160,6 +183,7 @@ def part(wire: dict[str, msgspec.Raw], field: str, shape: type[Shape]) -> Shape 
 
 PROVIDER = Provider(
     slug="vercel-ai-gateway",
+    version=2,
     name="Vercel AI Gateway",
     description="One API for the models of many providers",
     site_url="https://vercel.com/ai-gateway",
@@ -169,6 +193,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://vercel.com/legal/terms",
     base_url="https://ai-gateway.vercel.sh/v1",
     price_unit="USD per token (decimal strings)",
+    token_units=TOKEN_UNITS,
     verified="7 single rows of 2026 (six observed, one from the documentation); no complete recording is known",
     auth=Bearer(("AI_GATEWAY_API_KEY", "VERCEL_AI_GATEWAY_API_KEY", "VERCEL_API_KEY")),
     endpoints=(

@@ -1,14 +1,15 @@
 """xAI. Prices: integers, ticks of 1e-10 USD per token (per image for image_price, per search for search_price)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
 
 from modelsync import paging
-from modelsync.model import Model, Prices, UnitPrice, modalities, tier_of
-from modelsync.money import TICKS_PER_IMAGE, TICKS_PER_SEARCH, TICKS_PER_TOKEN, Price, number, read_prices
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, RowsByEndpoint, Wire
+from modelsync.model import Model, Prices, modalities
+from modelsync.money import TICKS_PER_IMAGE, TICKS_PER_SEARCH, TICKS_PER_TOKEN, Price, excerpt, number, read_prices
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
+from modelsync.tiers import read_tier, with_tier, with_unread
 from modelsync.wire import unix_time
 
 PRICES = {
@@ -27,6 +28,9 @@ LONG_CONTEXT = {
     "completion_text_token_price_long_context": Price("completion", TICKS_PER_TOKEN, zero_is_free=False),
     "cached_prompt_text_token_price_long_context": Price("cache_read", TICKS_PER_TOKEN, zero_is_free=False),
 }
+# A list by kind, or the row, says what a model writes; in /models alone nothing does. Models of pictures were listed with the same
+# "price per token" three times over (documentation of 2026), beside the true one per picture.
+TOKEN_UNITS = TokenUnits(field="output_modalities", types=frozenset({"", "text"}))
 OUTPUTS = {"language": None, "image": ("image",), "video": ("video",)}  # what being in a list says where the row does not
 EVERY_MODEL = "api-key:model:*"
 
@@ -36,10 +40,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     default_reasoning_effort: str | None = None
 
 
-class ImagePrice(msgspec.Struct, frozen=True):
-    price_per_image: msgspec.Raw = msgspec.Raw()
-    quality: str = ""
-    resolution: str = ""
+ImagePrice = dict[str, msgspec.Raw]
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -107,16 +108,32 @@ def normalize(offer: Offer) -> Model:
 
 def prices(offer: Offer, *, text: bool) -> Prices:
     wire = {name: stated(offer, name) for name in PRICES}
-    flat = read_prices(PRICES, wire, zero_is_free=text and not is_amount(wire["image_price"]))
-    long = read_prices(LONG_CONTEXT, {name: stated(offer, name) for name in LONG_CONTEXT})
+    pictures = is_amount(wire["image_price"])
+    outputs = next((row.output_modalities for row in offer.rows if row.output_modalities), ("image",) if pictures else ())
+    per_token = TOKEN_UNITS.hold_for(outputs)
+    table, by_quality = image_prices(next((row.pricing for row in offer.rows if row.pricing), ()))
+    found = read_prices(PRICES | table, wire | by_quality, per_token=per_token, zero_is_free=text and not pictures)
     threshold = next((row.long_context_threshold for row in offer.rows if row.long_context_threshold), 0)
-    return msgspec.structs.replace(
-        flat,
-        per_unit=next((by_quality(row.pricing) for row in offer.rows if row.pricing), ()),
-        tiers=(tier_of(long, above=threshold),) if threshold and long.stated else (),
-        raw={**flat.raw, **long.raw},
-        problems=flat.problems + long.problems,
-    )
+    long = {name: stated(offer, name) for name in LONG_CONTEXT}
+    if threshold:
+        return with_tier(found, "", read_tier(LONG_CONTEXT, long, per_token=per_token), above=threshold)
+    for name, raw in long.items():
+        found = with_unread(found, name, bytes(raw))
+    return found
+
+
+def image_prices(pricing: Iterable[ImagePrice]) -> tuple[dict[str, Price], dict[str, msgspec.Raw]]:
+    """The prices per picture by what they depend on, `high 2k`; what depends on anything else is in no table."""
+    table: dict[str, Price] = {}
+    wire: dict[str, msgspec.Raw] = {}
+    for price in pricing:
+        known = [excerpt(bytes(price[name])) for name in ("quality", "resolution") if name in price]
+        more = [f"{name}={excerpt(bytes(price[name]))}" for name in sorted(price.keys() - {"price_per_image", "quality", "resolution"})]
+        label = " ".join([*known, *more]).strip() or "pricing"
+        wire[label] = price.get("price_per_image", msgspec.Raw(b'"no price_per_image"'))
+        if not more:
+            table[label] = Price("per_unit", TICKS_PER_IMAGE, zero_is_free=False)
+    return table, wire
 
 
 def stated(offer: Offer, name: str) -> msgspec.Raw:
@@ -127,12 +144,6 @@ def stated(offer: Offer, name: str) -> msgspec.Raw:
 
 def is_amount(value: msgspec.Raw) -> bool:
     return number(bytes(value)) not in (None, Decimal(0))
-
-
-def by_quality(pricing: Iterable[ImagePrice]) -> tuple[UnitPrice, ...]:
-    wire = {f"{price.quality} {price.resolution}".strip(): price.price_per_image for price in pricing}
-    table: Mapping[str, Price] = dict.fromkeys(wire, Price("per_unit", TICKS_PER_IMAGE, zero_is_free=False))
-    return read_prices(table, wire).per_unit
 
 
 def combine(rows: RowsByEndpoint, _options: object) -> Iterable[Wire]:
@@ -172,6 +183,7 @@ def kind(name: str, path: str) -> Endpoint:
 
 PROVIDER = Provider(
     slug="xai",
+    version=2,
     name="xAI",
     description="Grok models",
     site_url="https://x.ai",
@@ -181,6 +193,7 @@ PROVIDER = Provider(
     terms_of_service_url="https://x.ai/legal/terms-of-service-enterprise",
     base_url="https://api.x.ai/v1",
     price_unit="ticks of 1e-10 USD per token, image or search",
+    token_units=TOKEN_UNITS,
     verified="vendor documentation samples of 2025 and 2026; no recording",
     auth=Bearer(("XAI_API_KEY",)),
     endpoints=(

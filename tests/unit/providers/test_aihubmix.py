@@ -60,7 +60,20 @@ def test_the_sample_reads_to_these_models():
 
 
 def test_the_price_of_gpt_5_is_per_million_and_not_per_thousand():
-    assert one(PROVIDER, rows({"pricing": {"input": 1.25}})).prices.prompt == D("0.00000125")
+    assert one(PROVIDER, rows({"types": "llm", "pricing": {"input": 1.25}})).prices.prompt == D("0.00000125")
+
+
+@pytest.mark.parametrize(
+    "types", ["tts", "stt", "image_generation", "t2i", "video", "t2v", "rerank", "llm,image_generation", "new", "", None]
+)
+def test_what_is_not_known_to_be_billed_by_the_token_has_no_token_price(types):
+    prices = one(PROVIDER, rows({"types": types, "pricing": {"input": 15, "output": 0, "cache_read": 1}})).prices
+    assert prices == Prices(others={"input": "15", "cache_read": "1"}, incomplete=("cache_read", "input"))
+
+
+@pytest.mark.parametrize("types", ["LLM", "t2t", "embedding", ["llm"]])
+def test_words_and_vectors_are_billed_by_the_token(types):
+    assert one(PROVIDER, rows({"types": types, "pricing": {"input": 1.25}})).prices.prompt == D("0.00000125")
 
 
 def test_zero_is_free_for_words_and_not_stated_for_pictures():

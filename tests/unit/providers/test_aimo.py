@@ -26,7 +26,7 @@ def test_the_sample_reads_to_these_models():
                 {"id": TWO, "name": "Host Two", "pricing": {"prompt": "0.6", "completion": "2.4"}},
             ]
         },
-        prices=Prices(others={"prompt": "0.5", "completion": "2"}),
+        prices=Prices(others={"prompt": "0.5", "completion": "2"}, incomplete=("completion", "prompt")),
     )
     assert models["Basalt-V2"] == Model(
         id="Basalt-V2",
@@ -36,7 +36,7 @@ def test_the_sample_reads_to_these_models():
         output_modalities=("text",),
         supports_vision=False,
         metadata={"providers": [{"id": ONE, "name": "Host One", "pricing": {"prompt": '"0.2"', "completion": '"0.8"'}}]},
-        prices=Prices(others={"prompt": '"0.2"', "completion": '"0.8"'}),
+        prices=Prices(others={"prompt": '"0.2"', "completion": '"0.8"'}, incomplete=("completion", "prompt")),
     )
 
 

@@ -32,6 +32,10 @@ def prices_of(*prices, name="Default"):
     return read([{"model": "m", "prices": [{"range_name": name, "prices": prices}]}])["m"].prices
 
 
+def unread(others):
+    return Prices(others=others, incomplete=tuple(sorted(others)))
+
+
 def test_the_sample_reads_to_these_models():
     models = read(LISTS["models"])
     assert models["lotus4-max"] == Model(
@@ -73,7 +77,9 @@ def test_the_sample_reads_to_these_models():
     assert (plus.prices.completion, plus.prices.others) == (D("0.0000024"), {"output_token idle per 1m tokens": '"1.2"'})
     assert models["lotus-embed-4"].prices.prompt == D("0.00000007")
     assert models["crane-t2i"].prices.image == D("0.03")
-    assert models["heron-tts"].prices == Prices(others={"cosy_tts_number per 10k characters": '"0.1"'})
+    assert models["heron-tts"].prices == Prices(
+        others={"cosy_tts_number per 10k characters": '"0.1"'}, incomplete=("cosy_tts_number per 10k characters",)
+    )
 
 
 @pytest.mark.parametrize("unit", ["Per 1M tokens", "per million tokens", "PER  1M TOKENS"])
@@ -113,13 +119,38 @@ def test_a_model_that_always_thinks_has_its_thinking_price_as_completion():
 
 
 def test_another_unit_for_a_known_type_is_kept_raw():
-    assert prices_of(price("input_token", "2", "Per 1K tokens")) == Prices(others={"input_token per 1k tokens": '"2"'})
-    assert prices_of(price("image_number", "2")) == Prices(others={"image_number per 1m tokens": '"2"'})
+    assert prices_of(price("input_token", "2", "Per 1K tokens")) == unread({"input_token per 1k tokens": '"2"'})
+    assert prices_of(price("image_number", "2")) == unread({"image_number per 1m tokens": '"2"'})
+    assert prices_of(price("input_token", "2", None)) == unread({"input_token in no unit": '"2"'})
 
 
 def test_busy_and_idle_prices_are_not_the_flat_price():
     prices = prices_of(price("input_token", "2", time_band="busy"), price("input_token", "1", time_band="idle"))
-    assert prices == Prices(others={"input_token busy per 1m tokens": '"2"', "input_token idle per 1m tokens": '"1"'})
+    assert prices == unread({"input_token busy per 1m tokens": '"2"', "input_token idle per 1m tokens": '"1"'})
+
+
+def test_a_price_with_a_condition_of_a_new_kind_is_not_the_flat_price():
+    prices = prices_of(price("input_token", "2"), price("output_token", "9", batch=True), price("output_token", "6", batch=False))
+    assert (prices.prompt, prices.completion) == (D("0.000002"), D("0.000006"))
+    assert (prices.others, prices.incomplete) == (
+        {"output_token batch=true per 1m tokens": '"9"'},
+        ("output_token batch=true per 1m tokens",),
+    )
+
+
+def test_two_amounts_for_one_price_are_told():
+    prices = prices_of(price("input_token", "2"), price("input_token", "3"), price("input_token", "2"))
+    assert (prices.prompt, prices.others, prices.incomplete) == (D("0.000002"), {"input_token (2)": '"3"'}, ("input_token (2)",))
+
+
+def test_two_ranges_that_begin_at_the_same_length_are_told():
+    ranges = [
+        {"range_name": "Default", "prices": [price("input_token", "1")]},
+        {"range_name": "Input<=32k", "prices": [price("input_token", "2")]},
+        {"range_name": "", "prices": [price("input_token", "1")]},
+    ]
+    prices = read([{"model": "m", "prices": ranges}])["m"].prices
+    assert (prices.prompt, prices.tiers, prices.incomplete) == (D("0.000001"), (), ("Input<=32k input_token",))
 
 
 def test_zero_is_no_price():
@@ -149,7 +180,21 @@ def test_where_a_range_begins(name, above):
 
 
 def test_ranges_that_are_no_prompt_lengths_are_kept_raw():
-    assert prices_of(price("content_duration", "0.1", "Per second"), name="720P") == Prices(others={"720P content_duration": '"0.1"'})
+    assert prices_of(price("content_duration", "0.1", "Per second"), name="720P") == unread({"720P content_duration": '"0.1"'})
+
+
+def test_a_range_is_a_tier_with_what_it_has_per_token_and_the_rest_is_told():
+    ranges = [
+        {"range_name": "0<Token<=32k", "prices": [price("input_token", "1.2")]},
+        {
+            "range_name": "32k<Token",
+            "prices": [price("input_token", "2.4"), price("output_token", "dear"), price("image_number", "1", "Per image")],
+        },
+    ]
+    prices = read([{"model": "m", "prices": ranges}])["m"].prices
+    assert prices.tiers == (Tier(above=32768, prompt=D("0.0000024")),)
+    assert prices.incomplete == ("32k<Token.image_number", "32k<Token.output_token")
+    assert prices.raw["32k<Token.input_token"] == "2.4 USD per 1M tokens"
 
 
 def test_tiers_come_in_order_whatever_the_order_of_the_ranges():

@@ -1,5 +1,7 @@
 """Anannas: expected values are worked out by hand from its documentation (decimal strings, USD per token)."""
 
+import pytest
+
 from modelsync.model import NO_PRICES, Model, Prices
 from modelsync.provider import KeyUse
 from modelsync.providers.anannas import PROVIDER
@@ -40,7 +42,8 @@ def test_the_sample_reads_to_these_models():
             "capabilities": [],
             "supported_parameters": ["reasoning", "structured_outputs", "temperature", "tools"],
         },
-        prices=Prices(others={"input": "0.12", "output": "0.36"}),  # kept as received: their unit is not known
+        # Kept as received: their unit is not known.
+        prices=Prices(others={"input": "0.12", "output": "0.36"}, incomplete=("input", "output")),
     )
 
 
@@ -54,6 +57,15 @@ def test_a_price_per_request_is_taken_and_a_zero_one_is_not():
     models = good(PROVIDER, {"models": {"data": sample("anannas")["lists"]["models"]}}).models
     assert models["tropic/canvas-1"].prices.request == D("0.04")
     assert models["tropic/pulp-2"].prices.request is None
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "prompt"), [(["text", "image_output"], D("0.000001")), (["audio_output"], None), (["hologram"], None), (None, None)]
+)
+def test_only_what_writes_text_has_a_price_per_token(capabilities, prompt):
+    row = {"id": "x/y", "capabilities": capabilities, "pricing": {"prompt": "0.000001", "request": "0.04"}}
+    prices = one(PROVIDER, {"models": {"data": [row]}}).prices
+    assert (prices.prompt, prices.request, prices.incomplete) == (prompt, D("0.04"), () if prompt else ("prompt",))
 
 
 def test_a_zero_without_a_known_unit_is_not_read_as_free():

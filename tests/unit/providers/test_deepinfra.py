@@ -61,6 +61,7 @@ def test_the_sample_reads_to_these_models():
                 "full": '"$0.35 in $2.6 out <= 32K, $0.7 in $5.2 out above"',
                 "rate_per_service_tier_priority": "1.5",
             },
+            incomplete=("full", "rate_per_service_tier_priority"),  # the tiers are told in words only
             raw=vista.prices.raw,
         ),
     )
@@ -107,6 +108,37 @@ def test_rates_are_multipliers_of_the_input_price():
 def test_a_rate_that_cannot_be_is_no_price(rate):
     prices = detailed(pricing=TOKENS | {"rate_per_input_token_cached": rate}).prices
     assert (prices.prompt, prices.cache_read) == (D("0.00000045"), None)
+    assert prices.incomplete == (("rate_per_input_token_cached",) if rate else ())
+
+
+def test_a_rate_without_an_input_price_is_told():
+    prices = detailed(pricing={"type": "tokens", "cents_per_output_token": 0.000225, "rate_per_input_token_cached": 0.5}).prices
+    assert (prices.completion, prices.cache_read, prices.incomplete) == (D("0.00000225"), None, ("rate_per_input_token_cached",))
+
+
+@pytest.mark.parametrize(
+    ("more", "incomplete"),
+    [
+        ({"full": "$0.45 in $2.25 out"}, ()),
+        ({"full": "$0.45 in up to 32K, $0.9 beyond"}, ("full",)),
+        ({"full": "$0.45 in \u2264 32K"}, ("full",)),
+        ({"short": "$0.45 / 1M", "default_width": 1024, "discount_ends_at": "2026-12-01"}, ()),
+        ({"discount": 0.2}, ("discount",)),
+        ({"table": [{"above": 32000, "input": 0.9}]}, ("table",)),
+        ({"rate_per_service_tier_flex": 0.8}, ("rate_per_service_tier_flex",)),
+        ({"default_price_cents": 3}, ("default_price_cents",)),
+        ({"cents_per_hologram": 3}, ("cents_per_hologram",)),
+    ],
+)
+def test_what_the_details_say_beside_a_price_per_token(more, incomplete):
+    prices = detailed(pricing=TOKENS | more).prices
+    assert (prices.prompt, prices.incomplete) == (D("0.00000045"), incomplete)
+
+
+def test_what_either_list_leaves_unread_is_told():
+    row = ROW | {"metadata": {"pricing": {"input_tokens": 1, "input_images": 2}}}
+    prices = one(PROVIDER, {"models": {"data": [row]}, "details": [{"model_name": "x/y", "pricing": TOKENS | {"discount": 0.1}}]}).prices
+    assert (prices.others, prices.incomplete) == ({"input_images": "2", "discount": "0.1"}, ("discount", "input_images"))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +160,7 @@ def test_prices_per_something_else_are_cents_too(pricing, expected):
 
 def test_a_deployment_s_price_is_not_that_of_a_call():
     prices = detailed(pricing={"type": "uptime", "cents_per_sec": 0.1}).prices
-    assert (prices.per_unit, prices.others) == ((), {"cents_per_sec": "0.1"})
+    assert (prices.per_unit, prices.others, prices.incomplete) == ((), {"cents_per_sec": "0.1"}, ())
 
 
 def test_zero_in_the_details_is_no_price():

@@ -64,7 +64,7 @@ def test_the_sample_reads_to_these_models():
             "kind": "training",
             "inference_endpoint_ids": ["fal-ai/lumen/dev"],
         },
-        prices=Prices(others={"unit": "2"}),  # "units" of nobody knows what
+        prices=Prices(others={"unit": "2"}, incomplete=("unit",)),  # "units" of nobody knows what
     )
     assert models["fal-ai/bare"] == Model(id="fal-ai/bare")
 
@@ -96,9 +96,15 @@ def test_a_price_per_image_is_the_image_price_and_no_token_price(word):
 
 
 def test_what_is_not_understood_stays_raw():
-    assert priced(0.002, "1000 tokens") == Prices(others={"1000 token": "0.002"})
-    assert priced(0.3, "images", currency="EUR") == Prices(others={"image in EUR": "0.3"})
+    assert priced(0.002, "1000 tokens") == Prices(others={"1000 token": "0.002"}, incomplete=("1000 token",))
+    assert priced(0.3, "images", currency="EUR") == Prices(others={"image in EUR": "0.3"}, incomplete=("image in EUR",))
     assert priced(0, "images").image is None
+    assert priced(3, "") == Prices(others={"unit_price": "3"}, incomplete=("unit_price",))
+
+
+def test_what_else_a_price_says_makes_it_incomplete():
+    found = priced(0.025, "images", discount=0.1, tiers=[], note=None)
+    assert (found.image, found.others, found.incomplete) == (D("0.025"), {"discount": "0.1"}, ("discount",))
 
 
 def test_the_unit_word_of_a_price_tells_what_is_counted():

@@ -59,6 +59,7 @@ def test_the_sample_reads_to_these_models():
             cache_read=D("0.000000048"),
             completion=D("0.00000192"),  # 1 + 920,000,000 / 1e9 = 1.92 USD per 1M
             others={"fast: LLM output tokens, USD per 1M tokens": '"3.840000000"'},
+            incomplete=("fast: LLM output tokens, USD per 1M tokens",),
             raw=quill.prices.raw,
         ),
     )
@@ -93,9 +94,22 @@ def test_an_unknown_sku_unit_or_currency_is_kept_as_received():
     small = models().models[f"{ID}quill-v2-small"].prices
     assert small.others == {"LLM batch tokens, USD per 1M tokens": '"0.090000000"'}
     hourly = read(serverlessModes=modes(sku(INPUT, unit="hour", units="5"))).prices
-    assert (hourly.prompt, hourly.others) == (None, {f"{INPUT}, USD per hour": '"5.000000000"'})
+    assert (hourly.prompt, hourly.others, hourly.incomplete) == (None, {f"{INPUT}, USD per hour": '"5.000000000"'}, ())
     euros = read(serverlessModes=modes(sku(INPUT, currencyCode="EUR", units="5"))).prices
     assert (euros.prompt, euros.others) == (None, {f"{INPUT}, EUR per 1M tokens": '"5.000000000"'})
+    assert (small.incomplete, euros.incomplete) == (("LLM batch tokens, USD per 1M tokens",), (f"{INPUT}, EUR per 1M tokens",))
+
+
+def test_a_price_with_a_condition_of_a_new_kind_is_not_the_flat_one():
+    flat, long = sku(OUTPUT, units="1"), sku(INPUT, units="2") | {"minContext": 32000}
+    prices = read(serverlessModes=modes(flat, long)).prices
+    assert (prices.completion, prices.prompt) == (D("0.000001"), None)
+    assert prices.incomplete == (f"{INPUT}, minContext=32000, USD per 1M tokens",)
+
+
+def test_an_amount_that_is_no_amount_costs_its_own_price_only():
+    prices = read(serverlessModes=modes(sku(OUTPUT, units="1"), sku(INPUT) | {"amount": "0.5"}, sku(CACHED) | {"amount": None})).prices
+    assert (prices.completion, prices.prompt, prices.incomplete) == (D("0.000001"), None, (f"{INPUT}, USD per 1M tokens",))
 
 
 @pytest.mark.parametrize("amount", [{"units": 1.5}, {"units": "-1"}, {"units": "1", "nanos": 1_000_000_000}, {"units": "1", "nanos": -5}])

@@ -82,6 +82,23 @@ def test_modality_is_a_fact_about_the_id_and_says_nothing_of_abilities(model_id,
     assert (model.modality, model.supports_vision) == (modality, None)
 
 
+@pytest.mark.parametrize(
+    ("row", "prompt"),
+    [
+        ({"id": "llama-3.3-70b-versatile"}, D("0.0000006")),
+        ({"id": "new/one", "output_modalities": ["text"]}, D("0.0000006")),
+        ({"id": "whisper-large-v3"}, None),
+        ({"id": "new/ear", "input_modalities": ["audio"], "output_modalities": ["text"]}, None),
+        ({"id": "playai-tts"}, None),
+        ({"id": "new/one"}, None),
+        ({"id": "llama-3.3-70b-versatile", "output_modalities": ["hologram"]}, None),
+    ],
+)
+def test_only_what_is_known_to_write_from_text_has_a_price_per_token(row, prompt):
+    prices = one(PROVIDER, {"models": {"data": [row | {"pricing": {"prompt": "0.0000006", "completion": "0"}}]}}).prices
+    assert (prices.prompt, prices.incomplete) == (prompt, () if prompt else ("prompt",))
+
+
 def test_the_list_is_one_answer_and_needs_a_key():
     asked = drive(PROVIDER, lambda request: answer({"data": []}))
     assert [request.url for request, _ in asked] == ["https://api.groq.com/openai/v1/models"]

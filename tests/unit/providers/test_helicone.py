@@ -71,6 +71,8 @@ def test_the_sample_reads_to_these_models():
             cache_write=D("0.00000375"),
             web_search=D("0.01"),  # from the registry entry
             tiers=(Tier(above=199999, prompt=D("0.000006"), completion=D("0.0000225")),),  # from 200,000 tokens on
+            others={"cacheMultipliers.write1h": "2"},  # the price to cache for an hour is only in the registry entry
+            incomplete=("cacheMultipliers.write1h",),
             raw=models["cedar-4"].prices.raw,
         ),
     )
@@ -96,7 +98,8 @@ def test_the_sample_reads_to_these_models():
                 }
             ],
         },
-        prices=Prices(raw=models["bloom-image-1"].prices.raw),  # its 0 per token and 40000 per picture say nothing
+        # Its 0 per token says nothing, and 40000 is no price per picture.
+        prices=Prices(others={"image": "40000"}, incomplete=("image",), raw=models["bloom-image-1"].prices.raw),
     )
 
 
@@ -129,11 +132,37 @@ def test_a_price_entered_in_the_wrong_unit_is_not_believed():
     assert model(at("maker", 20000, 40000), at("b", 0.02, 0.04)).prices.prompt == D("0.00000002")  # another endpoint is believed
 
 
-def test_what_the_server_multiplied_by_mistake_is_left_out():
+def test_what_the_server_multiplied_by_mistake_is_kept_as_received():
     prices = model(
         at("maker", 1, pricing={"prompt": 1, "completion": 1, "web_search": 10000, "image": 40000, "audio": 7, "video": 8})
     ).prices
-    assert (prices.prompt, prices.web_search, prices.image, prices.others) == (D("0.000001"), None, None, {})
+    assert (prices.prompt, prices.web_search, prices.image) == (D("0.000001"), None, None)
+    assert prices.others == {"web_search": "10000", "image": "40000", "audio": "7", "video": "8"}
+    assert prices.incomplete == ("audio", "image", "video", "web_search")
+
+
+def test_a_tier_that_is_not_understood_costs_itself_only():
+    tiers = [
+        {"prompt": 1, "completion": 1, "threshold": 0},
+        {"prompt": 2, "completion": 2, "image": 5, "threshold": 128000},
+        {"prompt": 3, "threshold": "long"},
+        {"prompt": 4, "completion": "dear", "image": 7, "threshold": 200000},
+    ]
+    found = model({**at("maker", 1), "pricing": {"prompt": 1, "completion": 1, "image": 5}, "pricingTiers": tiers}).prices
+    assert found.tiers == (
+        Tier(above=127999, prompt=D("0.000002"), completion=D("0.000002")),
+        Tier(above=199999, prompt=D("0.000004")),
+    )
+    assert found.incomplete == ("image", "pricingTiers[2]", "pricingTiers[3].completion", "pricingTiers[3].image")
+    assert found.others["pricingTiers[2]"] == '{"prompt":3,"threshold":"long"}'
+    assert found.raw["pricingTiers[1].prompt"] == "2 USD per 1M tokens"
+
+
+@pytest.mark.parametrize("outputs", [["video"], ["hologram"], ["text", "hologram"], [], None])
+def test_what_is_not_known_to_be_billed_by_the_token_has_no_token_price(outputs):
+    found = model(at("maker", 1, pricingTiers=[{"prompt": 2, "threshold": 9}]), outputModalities=outputs).prices
+    assert (found.prompt, found.completion, found.tiers) == (None, None, ())
+    assert found.incomplete == ("completion", "pricingTiers[0].prompt", "prompt")
 
 
 def test_a_zero_price_of_a_model_that_writes_is_free():

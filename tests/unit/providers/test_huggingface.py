@@ -106,6 +106,18 @@ def test_a_free_offer_is_free():
     assert served(offer(pricing={"input": 0, "output": 0}, is_free=True)).prices.prompt == 0
 
 
+def test_only_what_writes_text_or_does_not_say_has_a_price_per_token():
+    row = {"id": "x", "providers": [priced("a", 1)]}
+    for outputs, prompt, incomplete in (
+        (["text"], D("0.000001"), ()),
+        (None, D("0.000001"), ()),
+        (["image"], None, ("input", "output")),
+        (["text", "hologram"], None, ("input", "output")),
+    ):
+        prices = one(PROVIDER, {"models": {"data": [row | {"architecture": {"output_modalities": outputs}}]}}).prices
+        assert (prices.prompt, prices.incomplete) == (prompt, incomplete)
+
+
 def test_a_model_with_only_errors_is_not_available():
     away = models()["lyra/Away"]
     assert (away.available, away.prices, away.context_length) == (False, NO_PRICES, None)

@@ -70,6 +70,7 @@ def test_the_sample_reads_to_these_models():
             cache_write=D("0.000003125"),
             tiers=(Tier(above=272000, prompt=D("0.000005"), completion=D("0.000015"), cache_read=D("0.0000005")),),
             others={"textPricing.priority": '{"short":{"output":"20.00","uncachedInput":"5.00"}}'},
+            incomplete=("textPricing.priority",),
             raw=models["signal/flagship-6"].prices.raw,
         ),
     )
@@ -112,6 +113,7 @@ def test_a_price_that_is_no_believable_amount_of_dollars_is_not_stated_and_said_
     found = prices(inputCostPerToken=wire, outputCostPerToken=usd(550))
     assert (found.prompt, found.completion) == (None, D("0.00000055"))
     assert ["inputCostPerToken" in problem for problem in found.problems] == [True]
+    assert found.incomplete == (() if found.implausible else ("inputCostPerToken",))
 
 
 def test_the_old_negative_scale_is_reported_with_the_models_name():
@@ -137,7 +139,28 @@ def test_text_pricing_has_the_digits_that_billionths_cut_off():
 def test_text_pricing_in_another_unit_is_kept_as_received(change):
     text = {"version": 1, "currency": "USD", "unit": "million_tokens", "tiers": {"default": {"short": {"uncachedInput": "9"}}}}
     found = prices(inputCostPerToken=usd(150), textPricing=text | change)
-    assert (found.prompt, list(found.others)) == (D("0.00000015"), ["textPricing"])
+    assert (found.prompt, list(found.others), found.incomplete) == (D("0.00000015"), ["textPricing"], ("textPricing",))
+
+
+@pytest.mark.parametrize(
+    ("change", "incomplete"),
+    [
+        ({"tiers": {"default": {"short": {"output": "9"}, "long": {"output": "18"}}}}, ("textPricing.default.long",)),  # longer than what?
+        ({"tiers": {"default": {"short": {"output": "9"}, "huge": {"output": "18"}}}}, ("textPricing.default.huge",)),
+        ({"tiers": {"default": {"short": {"output": "9"}}, "flex": {"short": {"output": "4"}}}}, ("textPricing.flex",)),
+        ({"tiers": {"default": {"short": {"output": "9", "surcharge": "1"}}}}, ("surcharge",)),
+        ({"tiers": {"default": {"short": {"output": "9"}, "long": None}}}, ()),
+        ({"peakHours": {"output": "12"}}, ("textPricing.peakHours",)),
+        (
+            {"longContextThreshold": 9, "tiers": {"default": {"short": {"output": "9"}, "long": {"output": "dear"}}}},
+            ("textPricing.default.long.output",),
+        ),
+    ],
+)
+def test_what_is_not_understood_in_text_pricing_costs_itself_only(change, incomplete):
+    text = {"version": 1, "currency": "USD", "unit": "million_tokens", "tiers": {"default": {"short": {"output": "9"}}}}
+    found = prices(inputCostPerToken=usd(150), textPricing=text | change)
+    assert (found.prompt, found.completion, found.tiers, found.incomplete) == (D("0.00000015"), D("0.000009"), (), incomplete)
 
 
 def test_the_answer_of_2025_without_most_fields_is_read():

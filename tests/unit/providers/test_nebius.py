@@ -1,5 +1,7 @@
 """Nebius Token Factory: the verbose list with a key; decimal strings in USD per token ("0.00000015" is $0.15 per million)."""
 
+import pytest
+
 from modelsync.model import Model, Prices, content_hash
 from modelsync.provider import KeyUse
 from modelsync.providers.nebius import PROVIDER
@@ -69,12 +71,29 @@ def test_an_embedding_has_no_output_price_and_an_image_model_none_per_token():
     assert brush.context_length is None
 
 
+@pytest.mark.parametrize(
+    ("modality", "prompt"),
+    [
+        ("text + image -> text", D("0.000001")),
+        ("text->embedding", D("0.000001")),
+        ("text->image", None),
+        ("text->hologram", None),
+        ("text", None),
+        (None, None),
+    ],
+)
+def test_only_words_and_vectors_have_a_price_per_token(modality, prompt):
+    prices = one(PROVIDER, row(architecture={"modality": modality}, pricing={"prompt": "0.000001", "image": "0.04"})).prices
+    assert (prices.prompt, prices.image, prices.incomplete) == (prompt, D("0.04"), () if prompt else ("prompt",))
+
+
 def test_a_request_price_is_per_request():
     assert one(PROVIDER, row(pricing={"request": "0.002"})).prices.request == D("0.002")
 
 
 def test_prices_that_are_not_known_are_kept_as_received():
-    assert one(PROVIDER, row(pricing={"prompt": "0.000001", "price_per_minute": "0.004"})).prices.others == {"price_per_minute": '"0.004"'}
+    prices = one(PROVIDER, row(pricing={"prompt": "0.000001", "price_per_minute": "0.004"})).prices
+    assert (prices.others, prices.incomplete) == ({"price_per_minute": '"0.004"'}, ("price_per_minute",))
 
 
 def test_created_is_the_time_of_the_answer_and_changes_nothing():

@@ -114,9 +114,48 @@ def test_flat_zeros_of_a_model_with_brackets_are_not_free():
     assert prices(is_tiered_billing=True, input_token_price_per_m=0).prompt is None
 
 
+def test_a_bracket_that_is_not_understood_costs_itself_only():
+    def priced(amount, **more):
+        return {"pricing": {"prompt": {"price_per_m": amount}}, **more}
+
+    brackets = [
+        priced(4000, min_tokens=1, max_tokens=32000),
+        priced(5000, min_tokens=32000, region="eu"),
+        priced(6000, min_tokens=64000),
+        priced(7000),
+        priced("dear", min_tokens=128000),
+    ]
+    found = prices(tiered_billing_configs=brackets)
+    assert found.prompt == D("0.0000004")  # 4000 / 10,000 = $0.40 per million
+    assert found.tiers == (Tier(above=64000, prompt=D("0.0000006")),)
+    where = "tiered_billing_configs"
+    assert found.incomplete == (f"{where}[1]", f"{where}[3]", f"{where}[4].pricing.prompt.price_per_m")
+    assert found.raw[f"{where}[2].pricing.prompt.price_per_m"] == "6000 1/10,000 USD per 1M tokens"
+
+
+def test_tiers_that_are_announced_and_not_told_make_the_price_incomplete():
+    assert prices(is_tiered_billing=True, input_token_price_per_m=4000).incomplete == ("is_tiered_billing",)
+    assert prices(is_tiered_billing=False, input_token_price_per_m=4000).incomplete == ()
+
+
+@pytest.mark.parametrize("kind", ["image", "rerank", "hologram"])
+def test_what_is_not_known_to_be_billed_by_the_token_has_no_token_price(kind):
+    found = prices(
+        model_type=kind,
+        input_token_price_per_m=4000,
+        tiered_billing_configs=[{"min_tokens": 9, "pricing": {"prompt": {"price_per_m": 5000}}}],
+    )
+    assert (found.prompt, found.tiers) == (None, ())
+    assert found.incomplete == ("input_token_price_per_m", "tiered_billing_configs[0].pricing.prompt.price_per_m")
+
+
 def test_an_embedding_has_no_output_price():
     embed = read_sample().models["acme/embed-600m"]
-    assert (embed.prices.prompt, embed.prices.completion, embed.prices.others) == (D("0.00000007"), None, {})
+    assert (embed.prices.prompt, embed.prices.completion, embed.prices.incomplete) == (D("0.00000007"), None, ())
+    assert embed.prices.others == {  # nobody pays the price before a discount
+        "pricing.prompt.origin_price_per_m": "900",
+        "pricing.prompt.origin_price_per_m_decimal": '"0.09"',
+    }
     assert embed.metadata["pricing"]["prompt"]["origin_price_per_m"] == 900
 
 

@@ -1,6 +1,9 @@
 """OpenRouter: expected values are worked out by hand from its documentation (decimal strings, USD per token)."""
 
+import json
 from datetime import UTC, datetime
+
+import pytest
 
 from modelsync.model import Model, Prices, Tier
 from modelsync.providers.openrouter import PROVIDER
@@ -60,12 +63,33 @@ def test_zero_is_free_for_text_and_unknown_for_what_is_billed_per_song():
 
 def test_the_image_price_is_kept_as_received_because_its_unit_differs_by_row():
     model = one(PROVIDER, {"models": {"data": [ROW | {"pricing": {"prompt": "0.000001", "image": "0.024"}}]}})
-    assert (model.prices.image, model.prices.others) == (None, {"image": '"0.024"'})
+    assert (model.prices.image, model.prices.others, model.prices.incomplete) == (None, {"image": '"0.024"'}, ("image",))
+
+
+def test_sound_has_prices_of_its_own():
+    gemini = {"prompt": "0.0000005", "completion": "0.000002", "audio": "0.000001", "audio_output": "0.000064"}
+    prices = one(PROVIDER, {"models": {"data": [ROW | {"pricing": gemini}]}}).prices
+    assert (prices.audio_input, prices.audio_output, prices.incomplete) == (D("0.000001"), D("0.000064"), ())
+
+
+@pytest.mark.parametrize("outputs", [["text"], ["text", "image"], ["audio", "text"], ["image"], ["embeddings"], [], None])
+def test_what_is_billed_by_the_token(outputs):
+    row = ROW | {"architecture": {"output_modalities": outputs}}
+    assert one(PROVIDER, {"models": {"data": [row]}}).prices.prompt == D("0.000001")
+
+
+@pytest.mark.parametrize("outputs", [["video"], ["speech"], ["transcription"], ["rerank"], ["audio"], ["text", "hologram"]])
+def test_what_is_not_known_to_be_billed_by_the_token_has_no_token_price(outputs):
+    overrides = [{"min_prompt_tokens": 9, "prompt": "0.000002"}]
+    pricing = ROW["pricing"] | {"request": "0.1", "overrides": overrides}
+    prices = one(PROVIDER, {"models": {"data": [ROW | {"pricing": pricing, "architecture": {"output_modalities": outputs}}]}}).prices
+    assert (prices.prompt, prices.completion, prices.request, prices.tiers) == (None, None, D("0.1"), ())
+    assert prices.incomplete == ("completion", "overrides[0].prompt", "prompt")
 
 
 def test_new_price_fields_are_kept_and_zero_ones_are_not():
     model = one(PROVIDER, {"models": {"data": [ROW | {"pricing": {"prompt": "0.000001", "brand_new": "0.5", "other_new": "0"}}]}})
-    assert model.prices.others == {"brand_new": '"0.5"'}
+    assert (model.prices.others, model.prices.incomplete) == ({"brand_new": '"0.5"'}, ("brand_new",))
 
 
 def test_overrides_by_time_and_by_length_become_tiers():
@@ -74,13 +98,73 @@ def test_overrides_by_time_and_by_length_become_tiers():
     assert model.prices.tiers == (Tier(utc_start=1600, utc_end=100, prompt=D("0.0000005")), Tier(above=32000, completion=D("0.000004")))
 
 
-def test_an_override_with_a_condition_of_a_new_kind_is_kept_as_received():
-    overrides = [{"weekday": "sunday", "prompt": "0.0000001"}]
-    listing = good(PROVIDER, {"models": {"data": [ROW | {"pricing": ROW["pricing"] | {"overrides": overrides}}]}})
+def overridden(*overrides):
+    listing = good(PROVIDER, {"models": {"data": [ROW | {"pricing": ROW["pricing"] | {"overrides": list(overrides)}}]}})
+    return listing.models["x/y"].prices
+
+
+LONG = {"min_prompt_tokens": 200000, "prompt": "0.000004"}
+LONG_TIER = Tier(above=200000, prompt=D("0.000004"))
+
+
+def test_windows_on_some_days_of_the_week_are_tiers():
+    prices = overridden(
+        LONG,
+        {"utc_days": ["sunday", "saturday"], "utc_start": 0, "utc_end": 600, "prompt": "0.0000005"},
+        {"utc_days": ["monday"], "completion": "0.000001"},
+        {"utc_days": ["friday"], "min_prompt_tokens": 9.0, "prompt": "0.000003"},
+    )
+    assert prices.tiers == (
+        LONG_TIER,
+        Tier(utc_start=0, utc_end=600, utc_days=("saturday", "sunday"), prompt=D("0.0000005")),
+        Tier(utc_days=("monday",), completion=D("0.000001")),
+        Tier(above=9, utc_days=("friday",), prompt=D("0.000003")),
+    )
+    assert prices.incomplete == ()
+    assert prices.raw["overrides[1].prompt"] == "0.0000005 USD per token"
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ({"season": "winter", "prompt": "0.0000001"}, "overrides.season"),
+        ({"min_prompt_tokens": 9, "region": 3, "prompt": "0.0000001"}, "overrides.region"),
+        ({"min_prompt_tokens": "many", "prompt": "0.0000001"}, "overrides[1]"),
+        ({"min_prompt_tokens": -5, "prompt": "0.0000001"}, "overrides[1]"),
+        ({"utc_days": ["caturday"], "prompt": "0.0000001"}, "overrides[1]"),
+        ({"utc_days": [0], "prompt": "0.0000001"}, "overrides[1]"),
+        ({"utc_start": 600, "prompt": "0.0000001"}, "overrides[1]"),
+        ({"utc_start": 0, "utc_end": 9900, "prompt": "0.0000001"}, "overrides[1]"),
+        ({"utc_start": 60, "utc_end": 199, "prompt": "0.0000001"}, "overrides[1]"),
+        ({"prompt": "0.0000001"}, "overrides[1]"),  # always?
+        ("half price on sundays", "overrides[1]"),
+    ],
+)
+def test_an_override_that_is_not_understood_costs_itself_only(override, told):
+    prices = overridden(LONG, override)
+    assert (prices.prompt, prices.tiers, prices.incomplete) == (D("0.000001"), (LONG_TIER,), (told,))
+    assert json.loads(prices.others["overrides[1]"]) == override
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"completion": "dear"}, "completion"),
+        ({"completion": "-0.1"}, "completion"),
+        ({"completion": "0.5"}, "completion"),  # no tier's price can wait for a person
+        ({"image": "0.02"}, "image"),
+        ({"request": "0.02"}, "request"),  # a tier has prices per token only
+    ],
+)
+def test_a_price_of_an_override_that_is_not_read_is_told(more, field):
+    prices = overridden(LONG | more)
+    assert (prices.tiers, prices.incomplete) == ((LONG_TIER,), (f"overrides[0].{field}",))
+
+
+def test_overrides_that_are_no_list_are_kept_as_received():
+    listing = good(PROVIDER, {"models": {"data": [ROW | {"pricing": ROW["pricing"] | {"overrides": {"prompt": "1"}}}]}})
     prices = listing.models["x/y"].prices
-    assert (prices.prompt, prices.tiers) == (D("0.000001"), ())
-    assert prices.others == {"overrides": '[{"prompt":"0.0000001","weekday":"sunday"}]'}
-    assert any("weekday" in warning for warning in listing.warnings)
+    assert (prices.prompt, prices.others, prices.incomplete) == (D("0.000001"), {"overrides": '{"prompt":"1"}'}, ("overrides",))
 
 
 def test_pages_are_followed_by_their_relative_link():

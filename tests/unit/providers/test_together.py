@@ -69,8 +69,34 @@ def test_zero_is_free_only_for_text_models_that_are_called_free():
 
 
 def test_prices_of_other_things_than_a_call_are_kept_as_received():
-    prices = one(PROVIDER, {"models": [ROW | {"pricing": {"hourly": 2.5, "input": 0.88, "finetune": 0}}]}).prices
-    assert prices.others == {"hourly": "2.5"}
+    prices = one(PROVIDER, {"models": [ROW | {"pricing": {"hourly": 2.5, "input": 0.88, "finetune": 3, "base": 0}}]}).prices
+    assert (prices.others, prices.incomplete) == ({"hourly": "2.5", "finetune": "3"}, ())
+
+
+def test_a_new_price_makes_the_price_incomplete():
+    prices = one(PROVIDER, {"models": [ROW | {"pricing": {"input": 0.88, "per_minute": 0.0015}}]}).prices
+    assert (prices.prompt, prices.incomplete) == (D("0.00000088"), ("per_minute",))
+
+
+@pytest.mark.parametrize(
+    ("kind", "pricing", "incomplete"),
+    [
+        ("audio", {"input": 65, "output": 0}, ("input",)),  # cartesia/sonic: dollars per million characters
+        ("transcribe", {"input": 0.27, "output": 0.85}, ("input", "output")),
+        ("image", {"input": 2.7}, ("input",)),
+        ("video", {"input": 2.7}, ("input",)),
+        ("hologram", {"input": 2.7, "cached_input": 1}, ("cached_input", "input")),
+        (None, {"input": 2.7}, ("input",)),
+    ],
+)
+def test_what_is_not_billed_by_the_token_has_no_price_per_token(kind, pricing, incomplete):
+    prices = one(PROVIDER, {"models": [ROW | {"type": kind, "pricing": pricing}]}).prices
+    assert (prices.stated, prices.incomplete, tuple(sorted(prices.others))) == (False, incomplete, incomplete)
+
+
+@pytest.mark.parametrize("kind", ["chat", "language", "code", "embedding", "moderation", "rerank"])
+def test_what_is_billed_by_the_token(kind):
+    assert one(PROVIDER, {"models": [ROW | {"type": kind}]}).prices.prompt == D("0.00000088")
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ def test_the_sample_reads_to_these_models():
             web_search=D("0.01"),  # 10 / 1,000 searches
             tiers=(Tier(above=200000, prompt=D("0.000004"), completion=D("0.000018")),),  # from 200,001 tokens on
             others={"regional": '{"eu":{"input":"0.0000022","output":"0.0000132"}}'},
+            incomplete=("regional",),
             raw=models["delta/strata-4"].prices.raw,
         ),
     )
@@ -128,10 +129,48 @@ def test_an_unbelievable_tier_is_reported():
     assert [problem.split(":")[0] for problem in problems] == ["price input = 2"]
 
 
-@pytest.mark.parametrize("field", ["input_tiers", "video_duration_pricing", "video_token_pricing", "image_dimension_quality_pricing"])
+@pytest.mark.parametrize("field", ["video_duration_pricing", "video_token_pricing", "image_dimension_quality_pricing"])
 def test_lists_of_an_unknown_shape_are_kept_as_received(field):
     prices = model(type="language", pricing={"input": "0.000001", field: [{"size": "1K", "price": 3}, 7]}).prices
     assert (prices.prompt, prices.others) == (D("0.000001"), {field: '[{"price":3,"size":"1K"},7]'})
+    assert prices.incomplete == (field,)
+
+
+def test_a_tier_that_is_not_understood_costs_itself_only():
+    steps = [
+        {"cost": "0.000001", "max": 32000},
+        {"cost": "0.000002", "min": 32000, "region": "eu"},
+        {"cost": "0.000003", "min": 64000, "max": 128000},
+        7,
+        {"cost": "dear", "min": 128000},
+        {"min": 256000},
+    ]
+    prices = model(type="language", pricing={"input_tiers": steps}).prices
+    assert (prices.prompt, prices.tiers) == (D("0.000001"), (Tier(above=63999, prompt=D("0.000003")),))
+    assert prices.incomplete == ("input_tiers[1]", "input_tiers[3]", "input_tiers[5]", "tiers[from 128000].input")
+    assert prices.others["input_tiers[1]"] == '{"cost":"0.000002","min":32000,"region":"eu"}'
+    assert prices.raw["tiers[from 64000].input"] == "0.000003 USD per token"
+
+
+def test_a_video_price_that_is_not_understood_costs_itself_only():
+    lists = {
+        "video_duration_pricing": [{"resolution": "720p", "cost_per_second": "0.2"}, {"resolution": "1080p", "cost_per_frame": "0.01"}],
+        "video_token_pricing": {"no_video_input": {"cost_per_million_tokens": "5"}, "other": {"cost_per_token": "1"}},
+    }
+    prices = model(type="video", pricing=lists).prices
+    assert prices.per_unit == (
+        UnitPrice("second", D("0.2"), "video resolution=720p"),
+        UnitPrice("token", D("0.000005"), "video tokens, no_video_input"),  # 5 / 1,000,000
+    )
+    assert prices.incomplete == ("video cost_per_frame=0.01 resolution=1080p", "video tokens, other cost_per_token=1")
+
+
+@pytest.mark.parametrize("kind", ["image", "video", "speech", "transcription", "realtime", "reranking", "hologram", None])
+def test_what_is_not_known_to_be_billed_by_the_token_has_no_token_price(kind):
+    wire = {"input": "0.000001", "image": "0.04", "output_tiers": [{"cost": "0.000002", "min": 0}, {"cost": "0.000003", "min": 9}]}
+    prices = model(type=kind, pricing=wire).prices
+    assert (prices.prompt, prices.completion, prices.image, prices.tiers) == (None, None, D("0.04"), ())
+    assert prices.incomplete == ("input", "output", "tiers[from 9].output")
 
 
 def test_older_answers_without_modalities_are_read_by_type_and_tags():

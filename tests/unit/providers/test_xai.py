@@ -126,6 +126,48 @@ def test_a_threshold_is_no_context_window_and_without_prices_no_tier():
     assert (model.context_length, model.prices.tiers) == (None, ())
 
 
+def test_long_prices_without_a_threshold_are_told():
+    prices = prices_of(prompt_text_token_price=1000, prompt_text_token_price_long_context=2000)
+    assert (prices.prompt, prices.tiers) == (D("0.0000001"), ())
+    assert prices.incomplete == ("prompt_text_token_price_long_context",)
+
+
+def test_a_long_price_that_cannot_be_read_is_told():
+    long = {"prompt_text_token_price_long_context": 2000, "completion_text_token_price_long_context": "dear"}
+    prices = prices_of(prompt_text_token_price=1000, long_context_threshold=9, **long)
+    assert prices.tiers == (Tier(above=9, prompt=D("0.0000002")),)
+    assert prices.incomplete == ("completion_text_token_price_long_context",)
+
+
+def test_prices_per_token_in_the_list_of_pictures_are_none():
+    legacy = dict.fromkeys(("prompt_text_token_price", "prompt_image_token_price", "generated_image_token_price"), 100000)
+    prices = read(models=[{"id": "i", "image_price": 200000000}], image=[{"id": "i", **legacy}])["i"].prices
+    assert (prices.prompt, prices.image_input, prices.image_output, prices.image) == (None, None, None, D("0.02"))
+    assert prices.incomplete == tuple(sorted(legacy))
+    alone = read(models=[{"id": "i", "image_price": 200000000, "prompt_text_token_price": 100000}])["i"].prices
+    assert (alone.prompt, alone.incomplete) == (None, ("prompt_text_token_price",))
+
+
+@pytest.mark.parametrize("outputs", [["video"], ["hologram"], ["text", "hologram"]])
+def test_what_is_not_known_to_be_billed_by_the_token_has_no_token_price(outputs):
+    row = {"id": "m", "output_modalities": outputs, "prompt_text_token_price": 1000, "long_context_threshold": 9}
+    prices = read(language=[row | {"prompt_text_token_price_long_context": 2000}])["m"].prices
+    assert (prices.prompt, prices.tiers) == (None, ())
+    assert prices.incomplete == ("prompt_text_token_price", "prompt_text_token_price_long_context")
+
+
+def test_a_price_per_picture_that_is_not_understood_costs_itself_only():
+    pricing = [
+        {"quality": "low", "price_per_image": 200000000},
+        {"quality": "low", "style": "oil", "price_per_image": 300000000},
+        {"quality": "high"},
+        {"quality": "odd", "price_per_image": "dear"},
+    ]
+    prices = prices_of(image_price=200000000, pricing=pricing)
+    assert prices.per_unit == (UnitPrice("image", D("0.02"), "low"),)
+    assert prices.incomplete == ("high", "low style=oil", "odd")
+
+
 def test_an_unbelievable_price_is_not_stated_and_never_read_in_another_unit():
     result = good(PROVIDER, documents(models=[{"id": "m", "prompt_text_token_price": 300000000}]))  # 0.03 USD per token
     assert result.models["m"].prices.prompt is None
