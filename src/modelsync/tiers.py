@@ -1,5 +1,6 @@
 """Prices that hold under a condition, beside the flat ones. What is not understood costs its own tier only, and is named."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,8 @@ import msgspec
 
 from modelsync.model import PER_TOKEN, Prices, tier_of
 from modelsync.money import Price, canonical, read_prices, says_nothing
+
+_PRICE = re.compile("pric|cost|fee", re.IGNORECASE)
 
 
 def read_tier(table: Mapping[str, Price], wire: Mapping[str, msgspec.Raw], **reading: Any) -> Prices:
@@ -38,6 +41,14 @@ def with_unread(flat: Prices, name: str, raw: bytes, *, told: str | None = None)
     if says_nothing(raw):
         return flat
     return msgspec.structs.replace(flat, others=flat.others | {name: canonical(raw)}, incomplete=_names(flat, told or name))
+
+
+def with_new_prices(flat: Prices, rest: Mapping[str, Any]) -> Prices:
+    """`flat` beside those undeclared fields of a row that are called prices or costs: for rows whose prices are fields of their own."""
+    for name, value in rest.items():
+        if _PRICE.search(name):
+            flat = with_unread(flat, name, msgspec.json.encode(value))
+    return flat
 
 
 def _below(name: str, texts: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """What holds for every provider there is, over its own wire format; a new provider is held to it by being there."""
 
 import asyncio
+import contextlib
 import importlib
+import json
 import pkgutil
 from collections.abc import Mapping
 from decimal import Decimal
@@ -139,6 +141,44 @@ def test_prices_lie_inside_the_bounds(simulator: Simulator, tmp_path: Path, slug
         priced += bool(amounts or model.prices.per_unit or model.prices.image)
     states_none = provider_of(slug).price_unit.startswith(("none:", "none (", "unknown"))
     assert (priced == 0) is states_none
+
+
+def of_new_type(row: Any, endpoint: Endpoint, field: str) -> Any:
+    """A row whose type is a word that nobody has heard of, as text or in a list, whichever the row can be decoded with."""
+    for word in ("hologram", ["hologram"]):
+        changed: Any = word
+        for step in reversed(field.split(".")):
+            changed = {step: changed}
+        first = next(iter(changed))
+        if isinstance(row.get(first), dict):
+            changed = {first: row[first] | changed[first]}
+        with contextlib.suppress(msgspec.ValidationError):
+            msgspec.json.decode(json.dumps(row | changed), type=endpoint.row)
+            return row | changed
+    raise AssertionError(f"{field} cannot be stated")
+
+
+@every_provider
+def test_a_row_of_a_new_type_has_no_price_per_token(simulator: Simulator, tmp_path: Path, slug: str) -> None:
+    units, wires = provider_of(slug).token_units, {wire.name: wire for wire in WIRES if wire.slug == slug}
+    before = listed(simulator, tmp_path, slug).models
+    if not units.field:
+        assert units.reason
+        return
+    for endpoint in provider_of(slug).endpoints:
+        rows = [of_new_type(row, endpoint, units.field) for row in sample(slug)["lists"][endpoint.name]]
+        document: object = rows
+        for step in reversed(endpoint.rows[0].split(".") if endpoint.rows[0] not in ("", ".") else []):
+            document = {step: document}
+        simulator.set_answer(slug, wires[endpoint.name].path, json.dumps(rows[0] if endpoint.rows[0] == "." else document))
+    priced = 0
+    for name, model in listed(simulator, tmp_path, slug).models.items():
+        assert not model.prices.tiers, name
+        assert not [field for field in PER_TOKEN if getattr(model.prices, field) is not None], name
+        had_any = any(getattr(before[name].prices, field) for field in PER_TOKEN)
+        assert bool(model.prices.incomplete) >= had_any, name
+        priced += had_any
+    assert priced
 
 
 # Keys

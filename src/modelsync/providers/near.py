@@ -1,12 +1,15 @@
 """NEAR AI Cloud. Prices: amount / 10^scale USD per token (per image for `costPerImage`); `textPricing` in USD per 1M tokens."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import msgspec
 
 from modelsync import paging
 from modelsync.model import Model, Prices, modalities
 from modelsync.money import USD_PER_1M_TOKENS, USD_PER_IMAGE, USD_PER_TOKEN, Price, read_prices, scaled
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
-from modelsync.tiers import read_tier, with_tier, with_unread
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
+from modelsync.tiers import read_tier, with_new_prices, with_tier, with_unread
 from modelsync.wire import iso_time, stated
 
 PRICES = {
@@ -73,7 +76,13 @@ class Row(msgspec.Struct, frozen=True, rename="camel"):
     metadata: Facts | None = None
 
 
-def normalize(row: Row) -> Model:
+class Offer(msgspec.Struct, frozen=True):
+    row: Row
+    more: dict[str, Any]  # its undeclared fields, new prices among them
+
+
+def normalize(offer: Offer) -> Model:
+    row = offer.row
     facts = row.metadata or Facts()
     architecture = facts.architecture or Architecture()
     inputs = modalities(architecture.input_modalities)
@@ -93,8 +102,12 @@ def normalize(row: Row) -> Model:
         expires_at=iso_time(facts.deprecation_date),
         hugging_face_id=facts.hugging_face_id,
         metadata=kept(facts),
-        prices=prices(row),
+        prices=with_new_prices(prices(row), offer.more),
     )
+
+
+def combine(rows: RowsByEndpoint, _options: object) -> Iterable[Wire]:
+    return (Wire(Offer(wire.row, wire.rest), wire.rest) for wire in rows["models"])
 
 
 def kept(facts: Facts) -> dict[str, object]:
@@ -182,4 +195,5 @@ PROVIDER = Provider(
         ),
     ),
     normalize=normalize,
+    combine=combine,
 )

@@ -1,6 +1,6 @@
 """Novita AI. Prices: integers in 1/10,000 USD per 1M tokens (14000 is $1.40 per million); `price_per_m_decimal` is USD per 1M tokens."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -8,8 +8,8 @@ import msgspec
 from modelsync import paging
 from modelsync.model import Model, Prices, modalities
 from modelsync.money import TENTHOUSANDTHS_PER_1M_TOKENS, UNPRICED, USD_PER_1M_TOKENS, Price, read_prices
-from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
-from modelsync.tiers import read_tier, with_tier, with_unread
+from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
+from modelsync.tiers import read_tier, with_new_prices, with_tier, with_unread
 from modelsync.wire import stated_true, unix_time
 
 TOKENS = {"prompt": "prompt", "completion": "completion", "input_cache_read": "cache_read", "input_cache_write": "cache_write"}
@@ -68,7 +68,17 @@ class Row(msgspec.Struct, frozen=True):
     status: int | None = None
 
 
-def normalize(row: Row) -> Model | None:
+class Offer(msgspec.Struct, frozen=True):
+    row: Row
+    more: dict[str, Any]  # its undeclared fields, new prices among them
+
+
+def combine(rows: RowsByEndpoint, _options: object) -> Iterable[Wire]:
+    return (Wire(Offer(wire.row, wire.rest), wire.rest) for wire in rows["models"])
+
+
+def normalize(offer: Offer) -> Model | None:
+    row = offer.row
     if row.status is not None and row.status <= 0:
         return None
     inputs = modalities(row.input_modalities)
@@ -87,7 +97,7 @@ def normalize(row: Row) -> Model | None:
         available=row.status in (None, LIVE),  # 4: taken off the shelf, still listed
         released_at=unix_time(row.created),
         metadata=metadata(row),
-        prices=prices(row),
+        prices=with_new_prices(prices(row), offer.more),
     )
 
 
@@ -166,4 +176,5 @@ PROVIDER = Provider(
         ),
     ),
     normalize=normalize,
+    combine=combine,
 )

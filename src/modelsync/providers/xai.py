@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -9,7 +10,7 @@ from modelsync import paging
 from modelsync.model import Model, Prices, modalities
 from modelsync.money import TICKS_PER_IMAGE, TICKS_PER_SEARCH, TICKS_PER_TOKEN, Price, excerpt, number, read_prices
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
-from modelsync.tiers import read_tier, with_tier, with_unread
+from modelsync.tiers import read_tier, with_new_prices, with_tier, with_unread
 from modelsync.wire import unix_time
 
 PRICES = {
@@ -78,6 +79,7 @@ class Offer(msgspec.Struct, frozen=True):
     id: str
     main: Row
     special: tuple[Row, ...]
+    more: dict[str, Any] = {}  # the undeclared fields of all of them, new prices among them
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -102,7 +104,7 @@ def normalize(offer: Offer) -> Model:
         supports_reasoning=True if able.reasoning_effort else None,
         released_at=unix_time(next((row.created for row in offer.rows if row.created), None)),
         metadata={name: value for name, value in kept.items() if value},
-        prices=prices(offer, text=outputs in (None, ("text",))),
+        prices=with_new_prices(prices(offer, text=outputs in (None, ("text",))), offer.more),
     )
 
 
@@ -158,7 +160,7 @@ def combine(rows: RowsByEndpoint, _options: object) -> Iterable[Wire]:
     for wire in (*main, *(Wire(Row(name), {}) for name in special if name not in listed)):
         others = special.get(wire.row.id, [])
         rest = {name: value for other in (*reversed(others), wire) for name, value in other.rest.items()}
-        yield Wire(Offer(wire.row.id, wire.row, tuple(other.row for other in others)), rest)
+        yield Wire(Offer(wire.row.id, wire.row, tuple(other.row for other in others), rest), rest)
 
 
 def partial(rows: RowsByEndpoint, _options: object) -> str | None:
