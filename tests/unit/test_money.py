@@ -248,7 +248,7 @@ def test_unknown_fields_are_kept_in_canonical_form():
     assert one == two
 
 
-@pytest.mark.parametrize("wire", [b"null", b'""', b"0", b'"0"', b"0.0"])
+@pytest.mark.parametrize("wire", [b"null", b'""', b"0", b'"0"', b"0.0", b"{}", b'{"eu": {"in": "0"}}'])
 def test_an_unknown_field_that_says_nothing_is_not_kept(wire):
     assert read_prices(TABLE, {"new": msgspec.Raw(wire)}) == NO_PRICES
 
