@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from modelsync.model import NO_PRICES, PER_TOKEN, Prices, Tier, UnitPrice
+from modelsync.model import NO_PRICES, PER_TOKEN, Prices, Tier, UnitPrice, condition_of
 
 PRICE_COLUMNS = {"prompt": "pricing_prompt", "completion": "pricing_completion", "image": "pricing_image", "request": "pricing_request"}
 """Prices that have a column of their own, and its name; the others are `pricing.…`."""
@@ -31,7 +31,7 @@ def numbers(prices: Prices) -> dict[str, Decimal]:
         return {}
     found = {point: value for point, name in FLAT.items() if (value := getattr(prices, name)) is not None}
     for tier in prices.tiers:
-        when = condition(tier)
+        when = condition_of(tier)
         found.update({_of_tier(when, name): value for name in PER_TOKEN if (value := getattr(tier, name)) is not None})
     found.update({point: price.usd for point, price in _units(prices)})
     return found
@@ -80,22 +80,6 @@ def joined(field: str, condition: str) -> str:
     return f"{head}[{condition}].{name}"
 
 
-def condition(tier: Tier) -> str:
-    """When a tier holds, in words that no other condition has."""
-    return ", ".join(_conditions(tier)) or "always"
-
-
-def _conditions(tier: Tier) -> Iterator[str]:
-    if tier.above is not None:
-        yield f"above {tier.above}"
-    if tier.utc_start is not None or tier.utc_end is not None:
-        yield f"{tier.utc_start}-{tier.utc_end} UTC"
-    for name in _CONDITIONS:
-        value = getattr(tier, name)
-        if name not in ("above", "utc_start", "utc_end") and value not in (None, ()):
-            yield f"{name} {'+'.join(map(str, value)) if isinstance(value, tuple) else value}"
-
-
 def _of_tier(when: str, name: str) -> str:
     return f"pricing.tiers[{when}].{name}"
 
@@ -108,21 +92,21 @@ def _units(prices: Prices) -> Iterator[tuple[str, UnitPrice]]:
 
 
 def _changed_tiers(prices: Prices, wanted: Mapping[str, Decimal | None], source: Prices) -> tuple[Tier, ...]:
-    found = {condition(tier): tier for tier in (*prices.tiers, *_bare(source.tiers, prices.tiers))}
+    found = {condition_of(tier): tier for tier in (*prices.tiers, *_bare(source.tiers, prices.tiers))}
     tiers: list[Tier] = []
     for when, tier in found.items():
         values: dict[str, Any] = {name: wanted[point] for name in PER_TOKEN if (point := _of_tier(when, name)) in wanted}
         new = msgspec.structs.replace(tier, **values) if values else tier
         if any(getattr(new, name) is not None for name in PER_TOKEN) or (tier in prices.tiers and not values):
             tiers.append(new)
-    return tuple(sorted(tiers, key=lambda tier: (tier.above or 0, condition(tier)))) if len(found) > len(prices.tiers) else tuple(tiers)
+    return tuple(sorted(tiers, key=lambda tier: (tier.above or 0, condition_of(tier)))) if len(found) > len(prices.tiers) else tuple(tiers)
 
 
 def _bare(tiers: Iterable[Tier], others: Iterable[Tier]) -> Iterator[Tier]:
     """The tiers whose condition none of `others` has, without their prices."""
-    known = {condition(tier) for tier in others}
+    known = {condition_of(tier) for tier in others}
     for tier in tiers:
-        if condition(tier) not in known:
+        if condition_of(tier) not in known:
             yield Tier(**{name: getattr(tier, name) for name in _CONDITIONS})
 
 
