@@ -109,9 +109,9 @@ class Archive(msgspec.Struct, frozen=True):
         A file that was needed within these days stays in any case: another catalog may name it, or a sync that is about to be committed.
         """
         oldest = timedelta(days=self.days)
-        with store.writing() as connection:
-            struck = answers.forget(connection, store.now(connection) - oldest)
-            named = answers.digests(connection)
+        struck, named = store.transact(
+            lambda connection: (answers.forget(connection, store.now(connection) - oldest), answers.digests(connection))
+        )
         removed = 0
         for path in self._files():
             with contextlib.suppress(OSError):  # another pruning came first, or it is not ours to remove

@@ -115,7 +115,8 @@ class Housekeeping:
 
     def purge(self, wanted: Purge, plan_id: str, actor: str, reason: str) -> PurgePlan:
         """Delete exactly what the plan with this id names, and write it down; all of it or nothing. ModelsyncError when it is stale."""
-        with self._store.writing() as connection:
+
+        def work(connection: sa.Connection) -> PurgePlan:
             _lock(connection, wanted.providers)
             now = self._store.now(connection)
             plan = _plan(connection, wanted, now)
@@ -127,16 +128,21 @@ class Housekeeping:
             connection.execute(sa.insert(audit_log).values(values))
             return plan
 
+        return self._store.transact(work)
+
     def prune(self, keep_days: int) -> Records:
         """Delete runs and results older than this, 0 keeps all. Costs one look when nothing is due."""
         age = max(timedelta(days=keep_days), LEAST_AGE)
         if keep_days == 0 or not self._due(age):
             return Records()
-        with self._store.writing() as connection:
+
+        def work(connection: sa.Connection) -> Records:
             _lock_records(connection)
             due = _old_records(connection, self._store.now(connection) - age, ())
             _delete_records(connection, due)
             return due
+
+        return self._store.transact(work)
 
     def _due(self, age: timedelta) -> Records:
         with self._store.reading() as connection:

@@ -66,24 +66,30 @@ class Keys:
         if not name.strip():
             raise UsageError("A key needs a name", "Name who will hold it")
         key = PREFIX + secrets.token_urlsafe(32)
-        with self._store.writing() as connection:
+
+        def work(connection: sa.Connection) -> None:
             now = self._store.now(connection)
             if expires_at is not None and expires_at <= now:
                 raise UsageError("The key would have expired already", "Give a later time, or none")
             values = {"name": name, "digest": digest(key), "scope": str(scope), "created_at": now, "expires_at": expires_at}
             key_id = connection.execute(sa.insert(api_keys).values(values).returning(column.id)).scalar_one()
             _note(connection, "create key", f"{key_id} {name} ({scope})", person, now)
+
+        self._store.transact(work)
         return key
 
     def revoke(self, key_id: int, person: Person) -> None:
         """A key is good for nothing from now on. NotThere when there is none that is."""
-        with self._store.writing() as connection:
+
+        def work(connection: sa.Connection) -> None:
             now = self._store.now(connection)
             mine = (column.id == key_id, column.revoked_at.is_(None))
             name = connection.execute(sa.update(api_keys).where(*mine).values(revoked_at=now).returning(column.name)).scalar()
             if name is None:
                 raise NotThere(f"There is no valid key {key_id}", "`modelsync keys` lists them")
             _note(connection, "revoke key", f"{key_id} {name}", person, now)
+
+        self._store.transact(work)
 
     def listed(self) -> list[dict[str, Any]]:
         """Every key, without its digest: id, name, scope, created_at, expires_at, last_used_at, revoked_at."""
@@ -102,10 +108,13 @@ class Keys:
 
     def note_use(self, found: str) -> None:
         """Write down that the key with this digest was used, unless that was done just now."""
-        with self._store.writing() as connection:
+
+        def work(connection: sa.Connection) -> None:
             now = self._store.now(connection)
             stale = sa.or_(column.last_used_at.is_(None), column.last_used_at < now - NOTED_EVERY)
             connection.execute(sa.update(api_keys).where(column.digest == found, stale).values(last_used_at=now))
+
+        self._store.transact(work)
 
 
 def _note(connection: sa.Connection, action: str, target: str, person: Person, now: datetime) -> None:

@@ -1,8 +1,8 @@
 """What persons decide about models: pins, models of their own, held prices, going back. Each act is one transaction, audited."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -16,6 +16,8 @@ from modelsync.store import holds, pins, planning, provider_rows, records, ticke
 from modelsync.store.schema import audit_log, last_prices, model_changes, models, upstream_values
 from modelsync.store.store import Store
 from modelsync.store.wanted import Bulk
+
+Result = TypeVar("Result")
 
 BY_HAND = "by hand"
 """The content hash of a model that no provider has listed: somebody added it."""
@@ -83,14 +85,12 @@ class Act(msgspec.Struct, frozen=True):
         return run_id
 
 
-@contextmanager
-def acting(store: Store, slug: str, person: Person) -> Iterator[Act]:
+def act_on(store: Store, slug: str, person: Person, work: Callable[[Act], Result]) -> Result:
     """Act on one provider's part of the catalog: a sync that is under way commits before or after, never between.
 
-    Raises NotThere when the catalog does not have the provider.
+    The work is done again when another transaction was in its way. Raises NotThere when the catalog does not have the provider.
     """
-    with store.writing() as connection:
-        yield act_within(store, connection, slug, person)
+    return store.transact(lambda connection: work(act_within(store, connection, slug, person)))
 
 
 def act_within(store: Store, connection: sa.Connection, slug: str, person: Person) -> Act:
@@ -108,17 +108,21 @@ def act_within(store: Store, connection: sa.Connection, slug: str, person: Perso
 
 def pin(store: Store, slug: str, row_id: str, wanted: Sequence[Pin], person: Person, expires_at: datetime | None = None) -> None:
     """Set values that win over every sync. NotThere when the catalog does not have the model."""
-    with acting(store, slug, person) as act:
+
+    def work(act: Act) -> None:
         if expires_at is not None and expires_at <= act.now:
             raise UsageError("The pin would have expired already", "Give a later time, or none")
         before = act.model(row_id)
         _put(act, row_id, before.believed, wanted, expires_at)
         act.apply("pin", [_revised(row_id, before, _revives(before, wanted))])
 
+    act_on(store, slug, person, work)
+
 
 def unpin(store: Store, slug: str, row_id: str, fields: Sequence[str], person: Person) -> list[str]:
     """Remove the pins of these fields, or all of a model: what the provider said last shows at once. The fields that were pinned."""
-    with acting(store, slug, person) as act:
+
+    def work(act: Act) -> list[str]:
         before = act.model(row_id)
         standing = pins.listed(act.connection, [slug], row_id)
         removed = pins.remove(act.connection, slug, row_id, fields or [row["field"] for row in standing])
@@ -127,14 +131,19 @@ def unpin(store: Store, slug: str, row_id: str, fields: Sequence[str], person: P
         act.apply("unpin", [_revised(row_id, before)])
         return removed
 
+    return act_on(store, slug, person, work)
+
 
 def add(store: Store, slug: str, row_id: str, wanted: Sequence[Pin], person: Person) -> None:
     """A model that the provider does not list. It stays active until somebody unpins that. AlreadyThere when it is."""
     _check(row_id)
-    with acting(store, slug, person) as act:
+
+    def work(act: Act) -> None:
         if act.models([row_id]):
             raise AlreadyThere(f"{slug} already has a model {row_id}", "Change it with `modelsync pin`")
         act.apply("add", [_new(act, row_id, wanted)])
+
+    act_on(store, slug, person, work)
 
 
 def upsert(store: Store, wishes: Sequence[Wish], person: Person) -> tuple[int, list[int]]:
@@ -146,9 +155,10 @@ def upsert(store: Store, wishes: Sequence[Wish], person: Person) -> tuple[int, l
         raise UsageError("A model is named twice", "Name each once")
     for wish in wishes:
         _check(wish.row_id)
-    ids: dict[tuple[str, str], int] = {}
-    created = 0
-    with store.writing() as connection:
+
+    def work(connection: sa.Connection) -> tuple[int, list[int]]:
+        ids: dict[tuple[str, str], int] = {}
+        created = 0
         for slug in sorted({wish.slug for wish in wishes}):
             act = act_within(store, connection, slug, person)
             mine = [wish for wish in wishes if wish.slug == slug]
@@ -156,7 +166,9 @@ def upsert(store: Store, wishes: Sequence[Wish], person: Person) -> tuple[int, l
             created += len(mine) - len(known)
             act.apply("upsert", [_wished(act, wish, known.get(wish.row_id)) for wish in mine])
             ids |= {(slug, row_id): number for row_id, number in act.numbers([wish.row_id for wish in mine]).items()}
-    return created, [ids[wish.slug, wish.row_id] for wish in wishes]
+        return created, [ids[wish.slug, wish.row_id] for wish in wishes]
+
+    return store.transact(work)
 
 
 def _check(row_id: str) -> None:
@@ -185,7 +197,8 @@ def remove(store: Store, slug: str, row_id: str, person: Person) -> None:
 
     AlreadyThere for one that the provider listed; NotThere when there is none.
     """
-    with acting(store, slug, person) as act:
+
+    def work(act: Act) -> None:
         if act.model(row_id).content_hash != BY_HAND:
             raise AlreadyThere(f"{slug} listed {row_id}: it is not deleted", "Deactivate it, and no sync will bring it back")
         standing = pins.listed(act.connection, [slug], row_id)
@@ -195,6 +208,8 @@ def remove(store: Store, slug: str, row_id: str, person: Person) -> None:
             mine = (table.c.provider_id == act.provider_id, table.c.provider_model_id == row_id)
             act.connection.execute(sa.delete(table).where(*mine))
         provider_rows.move_revision(act.connection, slug)
+
+    act_on(store, slug, person, work)
 
 
 def _put(act: Act, row_id: str, believed: Model, wanted: Sequence[Pin], expires_at: datetime | None) -> None:
@@ -210,7 +225,9 @@ def _revised(row_id: str, before: StoredModel, believed: Model | None = None) ->
     back = believed is not None and before.status == "retired"
     fields = (FieldChange("status", "retired", "active"),) if back else ()
     kind = Kind.REVIVED if back else Kind.UPDATED
-    return Change(kind, row_id, believed or before.believed, before.content_hash, fields, before=before, silent=silent)
+    return Change(
+        kind, row_id, believed or before.believed, before.content_hash, fields, before=before, silent=silent, reader=before.reader
+    )
 
 
 def _revives(before: StoredModel, wanted: Sequence[Pin]) -> Model | None:

@@ -20,7 +20,8 @@ def create(store: Store, values: Mapping[str, Any], person: Person) -> int:
     AlreadyThere when its slug is taken.
     """
     slug = values["slug"]
-    with store.writing() as connection:
+
+    def work(connection: sa.Connection) -> int:
         tickets.ensure_state(connection, slug)
         tickets.lock(connection, slug)
         if provider_rows.id_of(connection, slug) is not None:
@@ -33,18 +34,24 @@ def create(store: Store, values: Mapping[str, Any], person: Person) -> int:
         _note(store, connection, slug, "create provider", "", person)
         return provider_id
 
+    return store.transact(work)
+
 
 def change(store: Store, provider_id: int, values: Mapping[str, Any], person: Person) -> None:
     """Set columns of a provider. NotThere when there is none with this id."""
-    with store.writing() as connection:
+
+    def work(connection: sa.Connection) -> None:
         slug = _locked(connection, provider_id)
         connection.execute(sa.update(providers).where(column.id == provider_id).values({**values, "updated_at": store.now(connection)}))
         _note(store, connection, slug, "change provider", " ".join(sorted(values)), person)
 
+    store.transact(work)
+
 
 def set_health(store: Store, provider_id: int, health: str | None, person: Person) -> None:
     """Decide a provider's health, or with None let the sync record decide it again. NotThere when there is none with this id."""
-    with store.writing() as connection:
+
+    def work(connection: sa.Connection) -> None:
         slug = _locked(connection, provider_id)
         state = tickets.state_of(connection, slug)
         failures = state["failures_in_a_row"] if state else 0
@@ -53,16 +60,21 @@ def set_health(store: Store, provider_id: int, health: str | None, person: Perso
         connection.execute(sa.update(providers).where(column.id == provider_id).values(values))
         _note(store, connection, slug, "pin health" if health else "unpin health", health or "", person)
 
+    store.transact(work)
+
 
 def delete(store: Store, provider_id: int, person: Person) -> None:
     """Delete a provider that nothing hangs on. NotThere when there is none; AlreadyThere while it has models or a history."""
-    with store.writing() as connection:
+
+    def work(connection: sa.Connection) -> None:
         slug = _locked(connection, provider_id)
         for table, what in ((models, "models"), (model_changes, "a history")):
             if connection.execute(sa.select(sa.exists().where(table.c.provider_id == provider_id))).scalar_one():
                 raise AlreadyThere(f"{slug} has {what}", "Deactivate it: deleting a provider never deletes anything else")
         connection.execute(sa.delete(providers).where(column.id == provider_id))
         _note(store, connection, slug, "delete provider", "", person)
+
+    store.transact(work)
 
 
 def _locked(connection: sa.Connection, provider_id: int) -> str:

@@ -62,10 +62,10 @@ def is_dead(now: datetime) -> sa.ColumnElement[bool]:
 
 
 def beat(connection: sa.Connection, run_id: int, now: datetime) -> None:
-    """A run's sign of life; it also marks those that give none any more."""
+    """A run's sign of life; it also marks those that give none any more. What it locks it locks in the order of a sync."""
+    tickets.renew(connection, run_id, now)
     mine = (sync_runs.c.id == run_id, sync_runs.c.status.in_(("running", "interrupted")))
     connection.execute(sa.update(sync_runs).where(*mine).values(status="running", finished_at=None, heartbeat_at=now))
-    tickets.renew(connection, run_id, now)
     end_the_dead(connection, now)
 
 

@@ -13,7 +13,7 @@ from modelsync.past import FACTS, Key, LastPrice, Past, Recorded, Told, last_bel
 from modelsync.plan import Change, FieldChange, Kind, StoredModel
 from modelsync.points import PRICE_COLUMNS
 from modelsync.store import pins
-from modelsync.store.operators import BY_HAND, Act, Person, acting
+from modelsync.store.operators import BY_HAND, Act, Person, act_on
 from modelsync.store.planning import kept
 from modelsync.store.rows import json_value
 from modelsync.store.schema import last_prices, model_changes, models, provider_state, sync_results, sync_runs
@@ -29,7 +29,8 @@ def rollback(store: Store, slug: str, run_id: int, person: Person) -> tuple[int 
     Models that came later are retired, unless somebody keeps them active; pins are kept; a model that no listing ever had is not the
     provider's, and left alone. NotThere when that run changed nothing of this provider's.
     """
-    with acting(store, slug, person) as act:
+
+    def work(act: Act) -> tuple[int | None, int]:
         now, later = _present(act), _later_than(act, run_id)
         then = undone(now, _changes_after(act, later))
         standing = pins.standing(act.connection, slug, act.now)
@@ -44,16 +45,21 @@ def rollback(store: Store, slug: str, run_id: int, person: Person) -> tuple[int 
         _freeze(act, f"rolled back to run {run_id}: {person.reason}")
         return new_run, len(differing)
 
+    return act_on(store, slug, person, work)
+
 
 def thaw(store: Store, slug: str, person: Person) -> bool:
     """Let a provider sync again; whether it was frozen."""
-    with acting(store, slug, person) as act:
+
+    def work(act: Act) -> bool:
         mine = (provider_state.c.provider == slug, provider_state.c.frozen_at.is_not(None))
         statement = sa.update(provider_state).where(*mine).values(frozen_at=None, frozen_reason=None)
         thawed = bool(act.connection.execute(statement.returning(provider_state.c.provider)).all())
         if thawed:
             act.note("thaw", "")
         return thawed
+
+    return act_on(store, slug, person, work)
 
 
 def _freeze(act: Act, reason: str) -> None:

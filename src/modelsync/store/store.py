@@ -337,9 +337,12 @@ class Store:
     def ensure_provider_exists(self, slug: str) -> int:
         """The id of a known provider's row, made from its facts when it is not there yet. KeyError for an unknown slug."""
         provider = self.providers[slug]
-        with self.writing() as connection:
+
+        def work(connection: sa.Connection) -> int:
             tickets.ensure_state(connection, slug)
             return provider_rows.ensure(connection, provider, self.now(connection))
+
+        return self.transact(work)
 
     def bulk_upsert_models(self, slug: str, models: Iterable[Model], *, trigger: str = "api") -> Counts:
         """Create or update models of one provider, as a run of its own; models not given are left alone.
