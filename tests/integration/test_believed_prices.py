@@ -1,0 +1,553 @@
+"""Prices against the last number that was believed, and decisions of persons about exactly what they were shown."""
+
+import contextlib
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from modelsync.errors import ModelsyncError, NotThere, UsageError
+from modelsync.holding import Hold
+from modelsync.model import Model, Prices, Tier, UnitPrice
+from modelsync.report import Held, ProviderResult
+from modelsync.store import Catalog, Commit, Person, Store, deciding, rollback, thaw
+from support import D
+from support_store import PROVIDER, SLUG, listing, opened, seen, ticket_for
+from support_sync import changes_of, execute, models_of, query, table
+
+ADA = Person("ada", "they told us")
+CHEAP = D("0.0000001")
+DYNAMIC, UNSTATED = Prices(dynamic=True), Prices()
+
+
+def priced(prompt: Decimal | None = None, **more: Any) -> Prices:
+    return Prices(prompt=prompt, **more)
+
+
+def sync(store: Store, *models: Model, version: int = 1, scope: str = "", place: str | None = None, **how: Any) -> ProviderResult:
+    wanted = Commit(
+        dataclasses.replace(PROVIDER, version=version),
+        msgspec.structs.replace(listing(*models), **how),
+        None,
+        scope=scope,
+        place=place,
+        whole=True,
+    )
+    return store.commit(ticket_for(store), wanted, 0.0)
+
+
+def listed(store: Store, prices: Prices, row_id: str = "m", **how: Any) -> ProviderResult:
+    return sync(store, Model(id=row_id, prices=prices), Model(id="other"), **how)
+
+
+def live(database_url: str, row_id: str = "m") -> Any:
+    row = models_of(database_url, SLUG)[row_id]
+    return "dynamic" if row["pricing"].get("dynamic") else row["pricing_prompt"]
+
+
+def kinds(result: ProviderResult) -> list[str]:
+    return [hold.kind for hold in result.holds]
+
+
+def open_holds(store: Store) -> list[tuple[int, str, tuple[str, ...]]]:
+    return [(row["id"], row["kind"], tuple(row["ids"])) for row in Catalog(store).holds()]
+
+
+def a_day_passes(database_url: str) -> None:
+    """Let every silence have begun a day earlier than it did."""
+    for row in table(database_url, "upstream_values"):
+        text = msgspec.json.encode(row["silent"]).decode()
+        since = {each["since"] for each in row["silent"].values()}
+        for each in since:
+            text = text.replace(each, "2026-01-01T00:00:00+00:00")
+        kind = "text" if database_url.startswith("sqlite") else "jsonb"
+        execute(database_url, f"UPDATE upstream_values SET silent = CAST('{text}' AS {kind})")
+
+
+# I37: whatever lies between, a price is compared with the last number that was believed
+
+
+@pytest.mark.parametrize("after", [D("0.001"), D(0)], ids=["ten thousand times", "free"])
+def test_i37_a_price_that_varied_comes_back_against_the_number_before(database_url: str, after: Decimal):
+    with opened(database_url) as store:
+        listed(store, priced(CHEAP))
+        listed(store, DYNAMIC)
+        assert live(database_url) == "dynamic"
+        assert [(row["field"], row["condition"], D(row["usd"])) for row in table(database_url, "last_prices")] == [
+            ("pricing_prompt", "", CHEAP)
+        ]
+        result = listed(store, priced(after))
+        assert (kinds(result), live(database_url)) == (["price"], "dynamic")
+        assert result.holds[0].detail == {"pricing_prompt": ["0.0000001", f"{after:f}"]}
+        assert kinds(listed(store, priced(CHEAP * 2))) == []
+        assert live(database_url) == CHEAP * 2
+    assert table(database_url, "last_prices") == []
+
+
+def test_i37_a_price_that_fell_silent_comes_back_against_the_number_before(database_url: str):
+    with opened(database_url) as store:
+        listed(store, priced(CHEAP))
+        for _ in range(2):
+            listed(store, UNSTATED)
+        a_day_passes(database_url)
+        listed(store, UNSTATED)
+        assert live(database_url) is None
+        assert kinds(listed(store, priced(D(0)))) == ["price"]
+        assert kinds(listed(store, priced(CHEAP * 100))) == ["price"]
+        assert live(database_url) is None
+        assert kinds(listed(store, priced(CHEAP * 9))) == []
+    assert live(database_url) == CHEAP * 9
+
+
+def test_i37_a_retired_model_returns_at_its_last_price(database_url: str):
+    with opened(database_url) as store:
+        listed(store, priced(CHEAP))
+        for _ in range(2):
+            sync(store, Model(id="other"))
+        execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
+        sync(store, Model(id="other"))
+        assert models_of(database_url, SLUG)["m"]["status"] == "retired"
+        assert kinds(listed(store, priced(CHEAP * 1000))) == ["price"]
+    assert (models_of(database_url, SLUG)["m"]["status"], live(database_url)) == ("active", CHEAP)
+
+
+@pytest.mark.parametrize("price", [D("0.0032"), D("0.00971"), D("0.0010001")])
+def test_i37_a_first_price_above_the_bound_is_held_in_a_settled_catalog(database_url: str, price: Decimal):
+    """A real slip: USD per 1,000 tokens, read as per token."""
+    with opened(database_url) as store:
+        listed(store, priced(CHEAP))
+        result = sync(store, Model(id="m", prices=priced(CHEAP)), Model(id="other"), Model(id="new", prices=priced(None, completion=price)))
+        assert (kinds(result), result.holds[0].ids) == (["price"], ("new",))
+        assert models_of(database_url, SLUG)["new"]["pricing"] == {}
+        assert kinds(listed(store, priced(CHEAP, cache_read=price))) == ["price"]  # a known model, of which this was never believed
+        assert kinds(listed(store, priced(CHEAP, tiers=(Tier(above=200_000, completion=price),)))) == ["price"]
+        assert kinds(listed(store, priced(CHEAP, cache_read=D("0.00000005")))) == []
+
+
+def test_i37_a_free_model_may_begin_to_cost_within_the_bound(database_url: str):
+    with opened(database_url) as store:
+        listed(store, priced(D(0), completion=D(0)))
+        assert kinds(listed(store, priced(CHEAP, completion=CHEAP))) == []
+        assert live(database_url) == CHEAP
+        sync(store, Model(id="f", prices=priced(D(0))))
+        assert kinds(sync(store, Model(id="f", prices=priced(D("0.002"))))) == ["price"]
+
+
+def test_i09_a_dropped_tier_and_a_dropped_unit_are_not_stated(database_url: str):
+    tiers = (Tier(above=128_000, prompt=CHEAP * 2), Tier(above=200_000, prompt=CHEAP * 3))
+    units = (UnitPrice("second", D("0.05"), "audio"), UnitPrice("image", D("0.01"), "picture"))
+    with opened(database_url) as store:
+        listed(store, priced(CHEAP, tiers=tiers, per_unit=units))
+        for _ in range(2):
+            listed(store, priced(CHEAP, tiers=tiers[:1], per_unit=units[:1]))
+        pricing = models_of(database_url, SLUG)["m"]["pricing"]
+        assert [tier["above"] for tier in pricing["tiers"]] == [128_000, 200_000]
+        assert [unit["what"] for unit in pricing["per_unit"]] == ["audio", "picture"]
+        a_day_passes(database_url)
+        listed(store, priced(CHEAP, tiers=tiers[:1], per_unit=units[:1]))
+        pricing = models_of(database_url, SLUG)["m"]["pricing"]
+        assert ([tier["above"] for tier in pricing["tiers"]], [unit["what"] for unit in pricing["per_unit"]]) == ([128_000], ["audio"])
+        assert kinds(listed(store, priced(CHEAP, tiers=(tiers[0], Tier(above=200_000, prompt=CHEAP * 30)), per_unit=units[:1]))) == [
+            "price"
+        ]
+    assert {(row["field"], row["condition"]) for row in table(database_url, "last_prices")} == {
+        ("pricing.tiers.prompt", "above 200000"),
+        ("pricing.per_unit", "picture"),
+    }
+
+
+def test_a_rollback_restores_what_was_believed_last(database_url: str):
+    with opened(database_url) as store:
+        listed(store, priced(CHEAP))
+        listed(store, DYNAMIC)
+        run_id = query(database_url, "SELECT max(id) AS id FROM sync_runs")[0]["id"]
+        listed(store, priced(CHEAP * 900))
+        deciding.decide(store, [open_holds(store)[0][0]], "confirm", ADA)
+        assert live(database_url) == CHEAP * 900
+        rollback(store, SLUG, run_id, ADA)
+        assert live(database_url) == "dynamic"
+        assert [D(row["usd"]) for row in table(database_url, "last_prices")] == [CHEAP]
+        thaw(store, SLUG, ADA)
+
+
+PRICES = st.sampled_from(
+    [UNSTATED, DYNAMIC, *(priced(D(value)) for value in ("0", "1e-7", "9e-7", "8e-6", "1e-4", "1e-3", "4e-3", "9e-3"))]
+)
+LISTINGS = st.lists(st.tuples(PRICES, st.booleans(), st.booleans()), min_size=2, max_size=12)
+
+
+@contextlib.contextmanager
+def fresh(folder: Path) -> Iterator[tuple[str, Store]]:
+    """An empty catalog, made once and copied for every example."""
+    empty, path = folder / "empty.db", folder / "catalog.db"
+    if not empty.exists():
+        with opened(f"sqlite:///{empty}"):
+            pass
+    shutil.copy(empty, path)
+    with opened(f"sqlite:///{path}") as store:
+        yield f"sqlite:///{path}", store
+
+
+@given(LISTINGS)
+@example([(priced(D("1e-7")), True, False), (DYNAMIC, True, False), (priced(D("1e-3")), True, False)])
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_i37_no_sequence_of_listings_moves_a_price_by_ten_or_to_free(tmp_path: Path, said: list[tuple[Prices, bool, bool]]):
+    """Word by word: judged by nothing but the column that users read."""
+    last: Decimal | None = None
+    with fresh(tmp_path) as (url, store):
+        for prices, present, day in said:
+            if day:
+                a_day_passes(url)
+            sync(store, Model(id="other"), *([Model(id="m", prices=prices)] if present else []))
+            row = models_of(url, SLUG).get("m")
+            now = row["pricing_prompt"] if row else None
+            if now is None or now == last:
+                continue
+            if last is None:
+                assert now <= D("1e-3")
+            elif last:
+                assert now
+                assert max(now / last, last / now) < 10
+            else:
+                assert now <= D("1e-3")
+            last = now
+
+
+# I38: exactly what was shown
+
+
+def test_i38_a_hold_that_was_superseded_cannot_be_confirmed(database_url: str):
+    with opened(database_url) as store:
+        listed(store, priced(CHEAP))
+        listed(store, priced(CHEAP * 10))
+        listed(store, priced(CHEAP * 10_000))
+        assert [row[:2] for row in open_holds(store)] == [(2, "price")]
+        with pytest.raises(NotThere, match="Hold 1 was superseded"):
+            deciding.decide(store, [1], "confirm", ADA)
+        assert live(database_url) == CHEAP
+        listed(store, priced(CHEAP * 10))  # the content that was shown under 1 is back, and so is its number
+        assert [row[:2] for row in open_holds(store)] == [(1, "price")]
+        deciding.decide(store, [1], "confirm", ADA)
+    assert live(database_url) == CHEAP * 10
+
+
+def many(count: int, first: int = 0) -> list[Model]:
+    return [Model(id=f"m{number:03}") for number in range(first, count)]
+
+
+def test_i38_a_shrink_is_confirmed_for_the_models_that_were_shown(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *many(40))
+        sync(store, *many(30))
+        sync(store, *many(12))
+        assert [(number, kind, len(ids)) for number, kind, ids in open_holds(store)] == [(1, "shrink", 10), (2, "shrink", 18)]
+        deciding.decide(store, [1], "confirm", ADA)
+        sync(store, *many(12))
+        missing = {row_id for row_id, row in models_of(database_url, SLUG).items() if row["status"] == "missing"}
+        assert missing == {model.id for model in many(40, 30)}
+        sync(store, *many(13))  # one of those shown under 2 is back
+        with pytest.raises(NotThere, match="Hold 2 was superseded"):
+            deciding.decide(store, [2], "confirm", ADA)
+    assert {row["status"] for row in table(database_url, "holds")} == {"confirmed", "superseded", "open"}
+
+
+def test_i38_a_confirmed_absence_is_over_when_the_model_is_listed_again(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *many(40))
+        sync(store, *many(30))
+        deciding.decide(store, [1], "confirm", ADA)
+        sync(store, *many(40))
+        assert [row["status"] for row in table(database_url, "holds")] == ["closed"]
+        assert kinds(sync(store, *many(30))) == ["shrink"]  # another absence is another question
+
+
+def test_i38_a_rejected_price_stays_rejected_when_another_provider_lists_the_same(database_url: str):
+    with opened(database_url) as store:
+        listed(store, priced(CHEAP))
+        listed(store, priced(CHEAP * 20))
+        deciding.decide(store, [1], "reject", ADA)
+        store.bulk_upsert_models("deepinfra", [Model(id="x/M", prices=priced(CHEAP * 20))])
+        for _ in range(3):
+            result = listed(store, priced(CHEAP * 20))
+            execute(database_url, "UPDATE holds SET agreed_at = '2026-01-01T00:00:00.000000Z'")
+        assert (kinds(result), live(database_url)) == ([], CHEAP)
+        assert [warning for warning in result.warnings if "ada rejected it" in warning and "modelsync reopen 1" in warning]
+        listed(store, priced(CHEAP))
+        listed(store, priced(CHEAP * 20))  # stated otherwise in between: the refusal stands all the same
+        assert live(database_url) == CHEAP
+        deciding.reopen(store, 1, ADA)
+        assert kinds(listed(store, priced(CHEAP * 20))) == ["price"]
+
+
+def test_i38_the_refused_three_stay_and_the_other_seven_go_on_moving(database_url: str):
+    def at(factor: Decimal, others: Decimal) -> list[Model]:
+        return [Model(id=f"m{n}", prices=priced(CHEAP * (n + 1) * (factor if n < 3 else others))) for n in range(10)]
+
+    with opened(database_url) as store:
+        sync(store, *at(D(1), D(1)))
+        assert kinds(sync(store, *at(D(1000), D(1)))) == ["unit-change"]
+        deciding.decide(store, [1], "reject", ADA)
+        for step in ("1.1", "1.21", "1.331"):
+            assert kinds(sync(store, *at(D(1000), D(step)))) == []
+        found = models_of(database_url, SLUG)
+        assert [found[f"m{n}"]["pricing_prompt"] for n in range(10)] == [CHEAP * (n + 1) * (1 if n < 3 else D("1.331")) for n in range(10)]
+
+
+def test_i38_a_confirmed_price_can_be_taken_back(database_url: str):
+    with opened(database_url) as store:
+        listed(store, priced(CHEAP))
+        listed(store, priced(CHEAP * 50))
+        deciding.decide(store, [1], "confirm", ADA)
+        listed(store, priced(CHEAP * 50))
+        assert (live(database_url), table(database_url, "holds")[0]["status"]) == (CHEAP * 50, "closed")
+        deciding.reopen(store, 1, ADA)
+        assert (live(database_url), open_holds(store)) == (CHEAP, [(1, "price", ("m",))])
+        assert kinds(listed(store, priced(CHEAP * 50))) == ["price"]
+        assert live(database_url) == CHEAP
+    assert [row["action"] for row in table(database_url, "audit_log")] == ["confirm hold", "reopen hold"]
+
+
+def test_what_was_not_decided_cannot_be_reopened(database_url: str):
+    with opened(database_url) as store:
+        listed(store, priced(CHEAP))
+        listed(store, priced(CHEAP * 50))
+        with pytest.raises(UsageError, match="Hold 1 is open"):
+            deciding.reopen(store, 1, ADA)
+        listed(store, priced(CHEAP))
+        with pytest.raises(UsageError, match="it is released"):
+            deciding.reopen(store, 1, ADA)
+        with pytest.raises(NotThere, match="There is no hold 7"):
+            deciding.reopen(store, 7, ADA)
+
+
+def test_a_rejected_list_is_no_failure_and_is_confirmed_after_all(database_url: str):
+    others = [Model(id=f"new/{number}") for number in range(20)]
+    with opened(database_url) as store:
+        sync(store, *many(20))
+        assert isinstance(sync(store, *others).outcome, Held)
+        deciding.decide(store, [1], "reject", ADA)
+        fresh_until = table(database_url, "provider_state")[0]["last_success_at"]
+        result = sync(store, *others)
+        assert (result.succeeded, result.error, result.holds, result.counts.synced) == (True, None, (), 0)
+        assert isinstance(result.outcome, Held)
+        assert result.outcome.refusal is not None
+        assert "ada rejected it" in result.outcome.refusal.message
+        assert "modelsync reopen 1" in result.outcome.refusal.message
+        assert table(database_url, "provider_state")[0]["last_success_at"] == fresh_until
+        deciding.reopen(store, 1, ADA)
+        assert open_holds(store) == [(1, "other-catalog", tuple(model.id for model in many(20)))]
+        deciding.decide(store, [1], "confirm", ADA)
+        assert sync(store, *others).counts.created == 20
+
+
+SHOWN = st.lists(
+    st.one_of(
+        st.tuples(st.just("list"), st.sampled_from([D("1e-7"), D("1e-6"), D("2e-6"), D("1e-4"), D("5e-7")])),
+        st.tuples(st.sampled_from(["look", "confirm", "reject", "reopen"]), st.integers(0, 3)),
+    ),
+    max_size=14,
+)
+
+
+@given(SHOWN)
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_i38_what_is_confirmed_is_what_was_shown_and_what_is_rejected_stays_out(tmp_path: Path, acts: list[tuple[str, Any]]):
+    """A person decides by a number that was looked at some time ago."""
+    looked: dict[int, Decimal] = {}
+    rejected: dict[int, Decimal] = {}
+    with fresh(tmp_path) as (url, store):
+        listed(store, priced(CHEAP))
+        for act, value in acts:
+            before = live(url)
+            if act == "list":
+                listed(store, priced(value))
+                now = live(url)
+                assert now == before or now not in rejected.values()
+                continue
+            if act == "look":
+                looked |= {row["id"]: D(row["detail"]["pricing_prompt"][1]) for row in Catalog(store).holds()}
+                continue
+            number = list(looked)[value % len(looked)] if looked else None
+            if number is None:
+                continue
+            try:
+                if act == "reopen":
+                    deciding.reopen(store, number, ADA)
+                    rejected.pop(number, None)
+                else:
+                    deciding.decide(store, [number], act, ADA)
+            except ModelsyncError:
+                assert live(url) == before
+                continue
+            if act == "confirm":
+                assert live(url) == looked[number]
+            elif act == "reject":
+                assert live(url) == before
+                rejected[number] = looked[number]
+
+
+def test_holds_are_decided_in_steps_as_one_run(database_url: str):
+    """4,000 at once were one transaction of 47 seconds, in which nobody else could write."""
+    count = deciding.STEP * 2 + 50
+    with opened(database_url) as store:
+        sync(store, *(Model(id=f"m{n}", prices=priced(CHEAP * (n + 1))) for n in range(count)))
+        sync(store, *(Model(id=f"m{n}", prices=priced(CHEAP * (n + 1) * (20 + n % 70))) for n in range(count)))
+        numbers = [number for number, _, _ in open_holds(store)]
+        assert len(numbers) == count
+        assert len(deciding.decide(store, numbers, "confirm", ADA)) == count
+        assert open_holds(store) == []
+    found = models_of(database_url, SLUG)
+    assert all(found[f"m{n}"]["pricing_prompt"] == CHEAP * (n + 1) * (20 + n % 70) for n in range(count))
+    (run,) = (row for row in table(database_url, "sync_runs") if row["trigger"] == "confirm")
+    assert (run["updated"], run["status"]) == (count, "succeeded")
+
+
+# Corrections
+
+
+def worded(usd: str, text: str) -> Prices:
+    return Prices(prompt=D(usd), raw={"input": text})
+
+
+def test_a_mended_reader_corrects_at_once_and_is_no_move(database_url: str):
+    with opened(database_url) as store:
+        listed(store, worded("0.0032", "3.2 USD per 1,000 tokens"), version=1)
+        deciding.decide(store, [1], "confirm", ADA)
+        listed(store, worded("0.0032", "3.2 USD per 1,000 tokens"), version=1)
+        assert live(database_url) == D("0.0032")
+        result = listed(store, worded("0.0000032", "3.2 USD per 1M tokens"), version=2)
+        assert (kinds(result), live(database_url)) == ([], D("0.0000032"))
+        (change,) = [change for change in changes_of(database_url, SLUG) if "pricing.reader" in change["fields"]]
+        assert change["fields"]["pricing.reader"] == [1, 2]
+        assert change["fields"]["pricing_prompt"] == ["0.0032", "0.0000032"]
+        assert table(database_url, "last_prices") == []
+        assert kinds(listed(store, worded("0.0032", "3200 USD per 1M tokens"), version=2)) == ["price"]  # that is a move
+
+
+def test_a_correction_that_reads_nothing_leaves_nothing(database_url: str):
+    """What was misread as a price per token is no price at all; it is neither carried over nor remembered."""
+    with opened(database_url) as store:
+        listed(store, Prices(prompt=D("0.000065"), completion=D(0), raw={"input": "65 USD per 1M tokens", "output": "0 USD per 1M tokens"}))
+        unread = Prices(others={"input": "65"}, incomplete=("input",))
+        assert kinds(listed(store, unread, version=2)) == []
+        row = models_of(database_url, SLUG)["m"]
+        assert (row["pricing_prompt"], row["pricing"]["incomplete"]) == (None, ["input"])
+    assert (table(database_url, "last_prices"), table(database_url, "upstream_values")) == ([], [])
+
+
+def test_another_wire_text_under_a_newer_reader_is_a_move(database_url: str):
+    with opened(database_url) as store:
+        listed(store, worded("0.000001", "1 USD per 1M tokens"), version=1)
+        assert kinds(listed(store, worded("0.0001", "100 USD per 1M tokens"), version=2)) == ["price"]
+    assert live(database_url) == D("0.000001")
+
+
+def test_a_refused_price_stays_out_of_a_correction_too(database_url: str):
+    with opened(database_url) as store:
+        listed(store, worded("0.000001", "1 USD per 1M tokens"), version=1)
+        listed(store, worded("0.0001", "100 USD per 1M tokens"), version=1)
+        deciding.decide(store, [1], "reject", ADA)
+        listed(store, worded("0.000002", "2 USD per 1M tokens"), version=1)
+        listed(store, worded("0.0001", "2 USD per 1M tokens"), version=2)
+    assert live(database_url) is None
+
+
+# Scope and total
+
+
+def test_i39_what_another_scope_does_not_list_is_a_question(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *many(20), scope="key one, here", place="here")
+        (hold,) = sync(store, *many(12), scope="key two, here", place="here").holds
+        assert (hold.kind, hold.ids) == ("scope", tuple(model.id for model in many(20, 12)))
+        deciding.decide(store, [1], "confirm", ADA)
+        sync(store, *many(12), scope="key two, here", place="here")
+        assert {row["status"] for row in models_of(database_url, SLUG).values()} == {"active", "missing"}
+
+
+def test_another_key_alone_excuses_no_few_absences(database_url: str):
+    """Four of twenty are within the guard's limit: they are absent as ever."""
+    with opened(database_url) as store:
+        sync(store, *many(20), scope="key one, here", place="here")
+        assert kinds(sync(store, *many(16), scope="key two, here", place="here")) == []
+        assert [row_id for row_id, row in models_of(database_url, SLUG).items() if row["status"] == "missing"] == [
+            model.id for model in many(20, 16)
+        ]
+        (hold,) = sync(store, *many(12), scope="key two, there", place="there").holds
+        assert hold.kind == "scope"
+
+
+def test_i39_a_rejected_scope_keeps_the_models_and_is_told_of(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *many(20), scope="one", place="a")
+        sync(store, *many(12), scope="two", place="b")
+        deciding.decide(store, [1], "reject", ADA)
+        result = sync(store, *many(12), scope="two", place="b")
+        assert (kinds(result), {row["status"] for row in models_of(database_url, SLUG).values()}) == ([], {"active"})
+        assert any("8 models that are not listed stay as they were: ada rejected it" in warning for warning in result.warnings)
+
+
+def test_i41_a_list_that_keeps_being_shorter_than_it_says_is_a_question(database_url: str):
+    def short(by: int = 1) -> ProviderResult:
+        return sync(store, *many(18), complete=False, shortfall=by)
+
+    with opened(database_url) as store:
+        sync(store, *many(20))
+        assert [kinds(short()) for _ in range(4)] == [[], [], ["total"], ["total"]]
+        assert {row["status"] for row in models_of(database_url, SLUG).values()} == {"active"}
+        assert kinds(short(2)) == []
+        assert [row["status"] for row in table(database_url, "holds")] == ["released"]
+        assert [kinds(short()) for _ in range(3)] == [[], [], ["total"]]
+        deciding.decide(store, [1], "confirm", ADA)
+        assert short().counts.missing == 2
+        assert kinds(short(2)) == []
+        assert sum(row["status"] == "missing" for row in models_of(database_url, SLUG).values()) == 2
+        deciding.reopen(store, 1, ADA)
+        assert kinds(short()) == []  # it begins to count anew
+
+
+# Limits of one provider, and a pause of all
+
+
+def test_a_providers_own_limits_win_over_the_settings(database_url: str):
+    with opened(database_url) as store:
+        listed(store, priced(CHEAP))
+        deciding.set_guard(store, SLUG, {"price_factor": D(20), "price_first_sight": D("0.002"), "shrink_models": 0}, ADA)
+        assert kinds(listed(store, priced(CHEAP * 19, completion=D("0.0015")))) == []
+        assert kinds(listed(store, priced(CHEAP * 19 * 20, completion=D("0.0015")))) == ["price"]
+        deciding.set_guard(store, SLUG, {"price_factor": None}, ADA)
+        assert deciding.guards(store)[SLUG].price_factor is None
+        assert kinds(listed(store, priced(CHEAP * 19 * 10, completion=D("0.0015")))) == ["price"]
+        assert kinds(sync(store, Model(id="m", prices=priced(CHEAP * 19)))) == ["shrink"]
+    assert [row["action"] for row in table(database_url, "audit_log")] == ["guard", "guard"]
+
+
+def test_a_pause_keeps_every_sync_out_and_ends_those_under_way(database_url: str):
+    with opened(database_url) as store:
+        listed(store, priced(CHEAP))
+        ticket = ticket_for(store)
+        assert deciding.pause(store, ADA)
+        assert not deciding.pause(store, ADA)
+        assert "paused by ada" in (store.kept_out(SLUG) or "")
+        assert "paused by ada" in (store.kept_out("groq") or "")
+        late = store.commit(ticket, Commit(PROVIDER, listing(Model(id="late")), seen("d")), 0.0)
+        assert type(late.outcome).__name__ == "Superseded"
+        assert "late" not in models_of(database_url, SLUG)
+        assert deciding.resume(store, ADA)
+        assert not deciding.resume(store, ADA)
+        assert store.kept_out(SLUG) is None
+    assert [row["action"] for row in table(database_url, "audit_log")] == ["pause", "resume"]
+
+
+def test_the_content_of_a_hold_is_what_is_claimed():
+    one = Hold("price", "a", "b", ("m",), {"pricing_prompt": ["0.1", "0.5"]})
+    assert one.content == Hold("price", "x", "y", ("m",), {"pricing_prompt": ["0.2", "0.5"]}).content
+    assert one.content != Hold("price", "a", "b", ("m",), {"pricing_prompt": ["0.1", "0.6"]}).content
+    assert Hold("total", "a", "b", (), {"rows": 1}).content != Hold("total", "a", "b", (), {"rows": 2}).content
