@@ -524,6 +524,8 @@ class Reference:
                     entry.believed = {**{column: value for column, value in entry.believed.items() if column != name}}
                     entry.believed |= {name: old} if old is not None else {}
                     entry.last.pop(name, None)
+        for row_id in set(hold.ids) if not hold.about_prices and hold.status == "confirmed" else ():
+            part.models[row_id].retired = (part.models[row_id].retired[0], False)
         hold.status, hold.agreed, hold.over = "open", None, set()
 
     def rollback(self, slug: str, run_id: int) -> None:

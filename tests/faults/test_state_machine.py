@@ -487,7 +487,13 @@ class Catalogs(RuleBasedStateMachine):
         def stands(hold: Hold) -> bool:
             return any(part.models[row_id].believed.get(name) == new for row_id, name, new in hold.claims if row_id in part.models)
 
-        return [hold for hold in part.holds if hold.status in ("confirmed", "rejected") or (hold.status == "closed" and stands(hold))]
+        def is_done(hold: Hold) -> bool:
+            left = {*hold.ids} - hold.over
+            return bool(left) and not hold.about_prices and all(part.models[row_id].status == "retired" for row_id in left)
+
+        confirmed = [hold for hold in part.holds if hold.status == "confirmed" and not is_done(hold)]
+        others = [hold for hold in part.holds if hold.status == "rejected" or (hold.status == "closed" and stands(hold))]
+        return [*confirmed, *others]
 
     @precondition(lambda self: not self.reference.parts[OURS].frozen)
     @rule(index=st.integers(0, 50))

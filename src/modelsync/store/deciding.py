@@ -25,7 +25,7 @@ from modelsync.quarantine import without_refused
 from modelsync.store import holds, pauses, planning, records, tickets
 from modelsync.store.operators import Act, Person, act_within
 from modelsync.store.planning import Guard
-from modelsync.store.schema import audit_log, provider_state
+from modelsync.store.schema import audit_log, models, provider_state
 from modelsync.store.store import Store
 
 STEP = 200
@@ -98,7 +98,7 @@ def reopen(store: Store, number: int, person: Person) -> dict[str, Any]:
         tickets.lock(connection, row["provider"])
         records.forget_listing(connection, row["provider"])
         (now,) = holds.numbered(connection, [number])
-        _refuse_to_reopen(act, now)
+        _refuse_to_reopen(connection, act, now)
         if act is not None and now["status"] in ("confirmed", "closed"):
             act.apply("reopen", list(_taken_back(act, now)))
         return holds.reopen(connection, now, person.name, person.reason, store.now(connection))
@@ -110,15 +110,26 @@ def _touches_models(row: Mapping[str, Any]) -> bool:
     return row["kind"] in holding.OF_PRICES and row["status"] in ("confirmed", "closed")
 
 
-def _refuse_to_reopen(act: Act | None, row: Mapping[str, Any]) -> None:
+def _refuse_to_reopen(connection: sa.Connection, act: Act | None, row: Mapping[str, Any]) -> None:
     number, status = row["id"], row["status"]
     if status == "open":
         raise UsageError(f"Hold {number} is open: nobody has decided it", "`modelsync confirm` or `modelsync reject` decides it")
     if status in ("superseded", "released"):
         raise UsageError(f"Hold {number} was not decided: it is {status}", "`modelsync held --status all` shows every hold")
-    if status == "closed" and (act is None or not list(_taken_back(act, row))):
+    done = not list(_taken_back(act, row)) if act is not None and status == "closed" else status == "closed"
+    if done or (status == "confirmed" and _all_retired(connection, row)):
         hint = "`modelsync keep` brings back a retired model, `modelsync pin` sets a price, `modelsync rollback` goes back further"
         raise UsageError(f"What hold {number} decided is done, and stands no more as it was decided", hint)
+
+
+def _all_retired(connection: sa.Connection, row: Mapping[str, Any]) -> bool:
+    """Whether a confirmed absence has led to its end: every model that it is still about is retired."""
+    ids = sorted({*row["ids"]}.difference(row["over"] or ()))
+    if row["kind"] in holding.OF_PRICES or not ids:
+        return False
+    mine = (models.c.provider_id == provider_rows.id_of(connection, row["provider"]), sa.text("status <> 'retired'"))
+    parts = (connection.execute(sa.select(sa.exists().where(*mine, models.c.provider_model_id.in_(part)))) for part in _parts(ids))
+    return not any(found.scalar_one() for found in parts)
 
 
 def _taken_back(act: Act, row: Mapping[str, Any]) -> Iterator[Change]:

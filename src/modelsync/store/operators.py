@@ -76,7 +76,10 @@ class Act(msgspec.Struct, frozen=True):
         held = holds.with_held_price(self.connection, self.slug)
         before = {change.id: change.before.content_hash for change in changes if change.before}
         known = Stored(before, pins=pins.standing(self.connection, self.slug, self.now))
-        marked = tuple(msgspec.structs.replace(change, held=change.held or change.id in held) for change in sorted(changes, key=lambda change: change.id))
+        marked = tuple(
+            msgspec.structs.replace(change, held=change.held or change.id in held)
+            for change in sorted(changes, key=lambda change: change.id)
+        )
         plan = settled(Plan(marked), known)
         if not plan.writes:
             return run_id
