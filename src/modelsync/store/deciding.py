@@ -22,7 +22,7 @@ from modelsync.money import plain
 from modelsync.plan import Change, Kind, StoredModel
 from modelsync.points import changed, numbers
 from modelsync.quarantine import without_refused
-from modelsync.store import holds, pauses, planning, records, tickets
+from modelsync.store import holds, pauses, planning, provider_rows, records, tickets
 from modelsync.store.operators import Act, Person, act_within
 from modelsync.store.planning import Guard
 from modelsync.store.schema import audit_log, models, provider_state
