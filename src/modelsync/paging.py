@@ -6,13 +6,14 @@ used, because a list whose end was not reached says nothing about what is absent
 
 import re
 from collections.abc import Callable, Generator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 import msgspec
 
+from modelsync.document import NotJson
 from modelsync.errors import Failure
-from modelsync.provider import Answer, Endpoint, Flow, PagingError, Request
+from modelsync.provider import Answer, Endpoint, Flow, PagingError, Request, UnreadablePage
 
 MAX_PAGES = 1000
 
@@ -59,24 +60,51 @@ def collect(flow: Flow) -> Generator[Request, Answer | Failure, list[Answer | Fa
         return came
 
 
-def envelope(answer: Answer) -> Mapping[str, Any]:
-    """The answer's top-level object, its values still raw. Raises PagingError when it is no JSON object."""
+def envelope(answer: Answer) -> Mapping[str, msgspec.Raw]:
+    """The answer's top-level object, its values still raw. Raises UnreadablePage when it is no JSON object."""
     try:
-        return msgspec.json.decode(answer.body, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise PagingError("a page is not a JSON object") from error
+        top = answer.document.top
+    except NotJson as error:
+        raise UnreadablePage(str(error)) from error
+    if isinstance(top, list):
+        raise UnreadablePage(answer.document.why_no_list)
+    return top
+
+
+def raw_at(answer: Answer, path: str) -> msgspec.Raw | None:
+    """The raw value at a dotted path of the answer ("output.total"), None where it is missing."""
+    here, value = envelope(answer), None
+    for name in path.split("."):
+        if value is not None:
+            here = decoded(value, dict[str, msgspec.Raw], path)
+        if name not in here:
+            return None
+        value = here[name]
+    return value
 
 
 def value_at(answer: Answer, path: str) -> Any:
-    """The value at a dotted path of the answer ("output.total"), None where it is missing."""
-    here: Any = envelope(answer)
+    """The value at a dotted path of the answer, None where it is missing."""
+    value = raw_at(answer, path)
+    return None if value is None else decoded(value, Any, path)
+
+
+def rows_at(answer: Answer, path: str) -> list[msgspec.Raw]:
+    """The rows at a dotted path of the answer, each still raw: what is wrong inside of one is not a matter of paging."""
+    value = raw_at(answer, path)
     try:
-        for name in path.split("."):
-            here = msgspec.json.decode(here, type=dict[str, msgspec.Raw]) if isinstance(here, msgspec.Raw) else here
-            if name not in here:
-                return None
-            here = here[name]
-        return msgspec.json.decode(here)
+        return msgspec.json.decode(value, type=list[msgspec.Raw] | None) or [] if value is not None else []
+    except msgspec.DecodeError as error:
+        raise PagingError(f"{path} is not a list") from error
+
+
+Kind = TypeVar("Kind")
+
+
+def decoded(value: msgspec.Raw, kind: type[Kind], path: str) -> Kind:
+    """A raw value of a page in a type. Raises PagingError when it is not of it."""
+    try:
+        return msgspec.json.decode(value, type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise PagingError(f"{path} cannot be read") from error
 
@@ -157,13 +185,13 @@ def counted(
             answer = yield Request(endpoint, with_query(url, **{parameter: position, size_parameter: size}))
             if isinstance(answer, Failure):
                 return
-            found, expected = value_at(answer, rows) or [], value_at(answer, total)
-            if not isinstance(found, list):
-                raise PagingError(f"{rows} is not a list")
+            found, expected = rows_at(answer, rows), value_at(answer, total)
             if found and found == last:  # even if a request id makes the two answers differ
                 raise PagingError("the same page was offered twice")
             seen += len(found)
             if not isinstance(expected, int) or isinstance(expected, bool):
+                if raw_at(answer, rows) is None:
+                    raise UnreadablePage(answer.document.why_no_list)
                 raise PagingError(f"{total} is not stated, so the end of the list cannot be told")
             if expected < highest:
                 raise PagingError(f"the list shrank from {highest} to {expected} rows while it was read")

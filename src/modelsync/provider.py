@@ -3,10 +3,12 @@
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from modelsync.document import Document, document
 from modelsync.errors import Failure
 from modelsync.model import Model
 from modelsync.money import Price
@@ -16,7 +18,11 @@ class PagingError(Exception):
     """A list's pages do not end, or cannot be followed."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class UnreadablePage(PagingError):
+    """A page is no JSON document; the message says what it is."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What really came: one HTTP answer with status 200. `body` is decoded from its transfer and content coding, nothing else.
 
     `headers` has lower-case names; `received_at` is a Unix time in seconds, `sha256` hex over `body`.
@@ -27,6 +33,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     headers: Mapping[str, str]
     received_at: float
+
+    @cached_property
+    def document(self) -> Document:
+        """The JSON in `body`, decoded once for all who ask. Raises NotJson when it holds none."""
+        return document(self.body)
 
 
 class KeyUse(Enum):

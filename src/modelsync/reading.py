@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from modelsync.document import UNEXPECTED, NotJson, is_mended, mended
 from modelsync.drift import Shape, Tally, shapes
 from modelsync.errors import Failure, Kind
 from modelsync.limits import within_limits, without_nul
@@ -153,45 +154,39 @@ def normalize(provider: Provider[Any], wire: Wire, position: int, warnings: list
 
 def rows_of(endpoint: Endpoint, answer: Answer) -> list[msgspec.Raw] | Failure:
     """The raw rows of one answer, found at the endpoint's path."""
-    body = answer.body.removeprefix(b"\xef\xbb\xbf")
+    try:
+        found = answer.document
+    except NotJson as error:
+        return Failure(Kind.UPSTREAM, f"{endpoint.name}: {error}", "Nothing was changed; try again later")
     for path in endpoint.rows:
         try:
-            return _rows_at(body, path)
+            return _rows_at(found.top, path)
         except KeyError:
-            if endpoint.leaves_out_empty and b'"error"' not in body:
+            if endpoint.leaves_out_empty and b'"error"' not in answer.body:
                 return []
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             continue
-    return Failure(Kind.UPSTREAM, f"{endpoint.name}: {_what_it_is(body)}", "Nothing was changed; try again later")
+    return Failure(Kind.UPSTREAM, f"{endpoint.name}: {found.why_no_list}", "Nothing was changed; try again later")
 
 
-def _rows_at(body: bytes, path: str) -> list[msgspec.Raw]:
+def _rows_at(top: dict[str, msgspec.Raw] | list[msgspec.Raw], path: str) -> list[msgspec.Raw]:
     """The rows at a path as Endpoint.rows gives it. KeyError when the path ends at nothing, a DecodeError when it ends at no list."""
+    if isinstance(top, list) != (path == ""):
+        raise msgspec.ValidationError(UNEXPECTED)
+    if isinstance(top, list):
+        return top
     if path == ".":
-        return [msgspec.Raw(msgspec.json.encode(msgspec.json.decode(body, type=dict[str, msgspec.Raw])))]
-    here: bytes | msgspec.Raw = body
-    for name in path.split(".") if path else ():
-        fields = msgspec.json.decode(here, type=dict[str, msgspec.Raw])
-        if fields.get("success") == msgspec.Raw(b"false"):
-            raise msgspec.ValidationError("the provider says that it failed")
-        here = fields[name]
-    return msgspec.json.decode(here, type=list[msgspec.Raw])
+        return [msgspec.Raw(msgspec.json.encode(top))]
+    *outer, last = path.split(".")
+    for name in outer:
+        top = msgspec.json.decode(_succeeded(top)[name], type=dict[str, msgspec.Raw])
+    return msgspec.json.decode(_succeeded(top)[last], type=list[msgspec.Raw])
 
 
-def _what_it_is(body: bytes) -> str:
-    """Why a body has no rows, without showing any of it."""
-    start = body[:200].lstrip().lower()
-    if not start:
-        return "the answer is empty"
-    if start.startswith((b"<", b"\xef\xbb\xbf<")):
-        return "the answer is an HTML page, not JSON"
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return "the answer is not JSON: cut off, or damaged"
-    if isinstance(document, dict) and (document.get("error") or document.get("success") is False):
-        return "the provider answered with an error instead of a list"
-    return "the answer is JSON, but not the documented list"
+def _succeeded(fields: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    if fields.get("success") == msgspec.Raw(b"false"):
+        raise msgspec.ValidationError("the provider says that it failed")
+    return fields
 
 
 def decode_rows(endpoint: Endpoint, raws: Sequence[msgspec.Raw], warnings: list[str], tally: Tally) -> Iterator[Wire | Rejected]:
@@ -200,17 +195,38 @@ def decode_rows(endpoint: Endpoint, raws: Sequence[msgspec.Raw], warnings: list[
     declared = {field.encode_name for field in msgspec.structs.fields(endpoint.row)}
     for position, wire in enumerate(raws):
         try:
-            raw = _without_nul(endpoint, wire) if b"\\u0000" in bytes(wire) else wire
-            rest, unreadable = _values(raw)
+            raw, rest, unreadable = _whole(endpoint, wire, warnings)
             tally.see(rest)
             row = _typed_row(typed, raw, warnings)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             yield Rejected(position, _readable_id(endpoint, wire), _reason(error), excerpt(bytes(wire)[:400]))
             continue
         warnings.extend(
             f"{_name(rest, endpoint.row)}: unreadable {name}: {reason}; not stated" for name, reason in unreadable if name not in declared
         )
         yield Wire(row, {name: value for name, value in rest.items() if name not in declared and value is not None})
+
+
+_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError, NotJson)
+
+
+def _whole(endpoint: Endpoint, wire: msgspec.Raw, warnings: list[str]) -> tuple[msgspec.Raw, dict[str, Any], list[tuple[str, str]]]:
+    """A row without what no text can hold, its fields, and those that hold a number out of any range."""
+    text = bytes(wire)
+    raw = _without_nul(endpoint, wire) if b"\\u0000" in text else wire
+    try:
+        rest, unreadable = _values(raw)
+    except _UNREADABLE as error:
+        text = mended(bytes(raw), error)
+        raw = msgspec.Raw(text)
+        rest, unreadable = _values(raw)
+    if is_mended(text):
+        if "\ufffd" in str(rest.get(wire_id_field(endpoint.row))):
+            raise msgspec.ValidationError("the id has bytes that are no text")
+        if any("\ufffd" in name for name in rest):
+            raise msgspec.ValidationError("the name of a field has bytes that are no text")
+        warnings.append(f"{_name(rest, endpoint.row)}: what could not be read as text in it is replaced by U+FFFD")
+    return raw, rest, unreadable
 
 
 def _without_nul(endpoint: Endpoint, raw: msgspec.Raw) -> msgspec.Raw:
@@ -297,10 +313,18 @@ def _name(row: Mapping[str, Any], kind: type[msgspec.Struct]) -> str:
 def _readable_id(endpoint: Endpoint, raw: msgspec.Raw) -> str | None:
     """The id of a row that cannot be decoded otherwise, so that its model still counts as seen."""
     try:
-        found = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get(wire_id_field(endpoint.row))
-        return msgspec.json.decode(found, type=str) if found is not None else None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        found = _fields(raw).get(wire_id_field(endpoint.row))
+        return msgspec.json.decode(found, type=str) if found is not None and not is_mended(bytes(found)) else None
+    except _UNREADABLE:
         return None
+
+
+def _fields(raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """The fields of a row, mended where a name cannot be read."""
+    try:
+        return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except UnicodeDecodeError as error:
+        return msgspec.json.decode(mended(bytes(raw), error), type=dict[str, msgspec.Raw])
 
 
 def id_field(row: type[msgspec.Struct]) -> str:

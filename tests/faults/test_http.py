@@ -208,14 +208,14 @@ def test_h08_text_that_is_not_utf_8_is_no_list(bench: Bench) -> None:
     assert {failure.kind for failure in failures.values()} == {Kind.UPSTREAM}
 
 
-def test_h08_a_row_that_is_not_utf_8_is_rejected_alone(bench: Bench) -> None:
+def test_h08_a_text_that_is_not_utf_8_costs_what_is_none_in_it(bench: Bench) -> None:
     text = and_more(bench, "groq", *(f"m{number}" for number in range(20)))
     body = text.replace(b'{"id": "m7"}', '{"id": "m7", "name": "Modèle"}'.encode("latin-1"))
     bench.serve("groq", answering(http(body, "Content-Type: application/json; charset=latin-1")))
     outcome = bench.outcome("groq")
     assert isinstance(outcome, Synced)
-    assert (outcome.counts.fetched, outcome.counts.created, outcome.counts.skipped) == (26, 19, 1)
-    assert "m7" not in models_of(bench.database_url, "groq")
+    assert (outcome.counts.fetched, outcome.counts.created, outcome.counts.skipped) == (26, 20, 0)
+    assert models_of(bench.database_url, "groq")["m7"]["model_name"] == "Mod\ufffdle"
 
 
 def test_h09_codings_that_were_not_asked_for_and_damaged_ones_are_no_list(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from typing import Any
 
@@ -27,12 +28,12 @@ def synced(outcome: Outcome) -> Synced:
 def test_p01_documents_that_are_no_list(bench: Bench) -> None:
     good = groq("a", "b")
     bodies = {
-        "groq": (good[:-1], "cut off, or damaged"),
-        "nebius": (good + b"x", "cut off, or damaged"),
+        "groq": (good[:-1], "the answer is cut off: its JSON does not end"),
+        "nebius": (good + b"x", f"the answer is not valid JSON at byte {len(good)} (something after the end)"),
         "together": (b'{"models": []}', "not the documented list"),
         "anannas": (b"null", "not the documented list"),
         "aimo": (b'"a list"', "not the documented list"),
-        "chutes": (good + good, "cut off, or damaged"),
+        "chutes": (good + good, f"the answer is not valid JSON at byte {len(good)} (a second document?)"),
         "cerebras": (b'[{"id": "a"}]', "not the documented list"),
         "novita": (b'{"data": {"id": "a"}}', "not the documented list"),
     }
@@ -62,12 +63,6 @@ def test_p01_a_list_cut_anywhere(bench: Bench) -> None:
     assert bench.kept("groq") == before
 
 
-def test_p01_half_of_a_surrogate_pair_makes_no_list(bench: Bench) -> None:
-    """JSON by its grammar, but no text: the reader takes the whole document for damaged, not only this row."""
-    bench.serve("groq", answering(http(with_row(bench, '{"id": "new", "name": "\\ud800"}'))))
-    assert bench.failure("groq").kind is Kind.UPSTREAM
-
-
 def with_row(bench: Bench, row: str) -> bytes:
     """What the catalog has of Groq, and one row more, as it is written."""
     return and_more(bench, "groq", "LAST").replace(b'{"id": "LAST"}', row.encode())
@@ -76,24 +71,81 @@ def with_row(bench: Bench, row: str) -> bytes:
 DEEP = "[" * 100_000 + "]" * 100_000
 
 
+REPLACED = "what could not be read as text in it is replaced by U+FFFD"
+
+
 @pytest.mark.parametrize(
-    "row",
+    ("row", "name", "warned"),
     [
-        f'{{"id": "deep", "x": {DEEP}}}',
-        f'{{"id": "deep", "context_window": {DEEP}}}',
-        DEEP,
-        '{"id": "nan", "context_window": NaN}',
-        '{"id": "inf", "pricing": {"prompt": -Infinity}}',
-        '{"id": "single"} {',
-        "{'id': 'quotes'}",
-        '{"id": "comma",}',
+        (rb'{"id": "new", "name": "cut \ud83d..."}', "cut \ufffd...", [REPLACED]),
+        ('{"id": "new", "name": "Modèle"}'.encode("latin-1"), "Mod\ufffdle", [REPLACED]),
+        (b'{"id": "new", "name": "two\nlines"}', "two\ufffdlines", [REPLACED]),
+        (b'{"id": "new", "name": "n", "x": %b}' % DEEP.encode(), "n", [REPLACED]),
+        (b'{"id": "new", "name": "n", "context_window": %b}' % DEEP.encode(), "n", [REPLACED, "unreadable context_window: "]),
+        (b'{"id": "new", "name": "n", "context_window": NaN}', "n", ["unreadable context_window: "]),
+        (b'{"id": "new", "name": "n", "pricing": {"prompt": -Infinity}}', "n", ["price prompt = -Infinity"]),
     ],
-    ids=["deep value", "deep field", "deep row", "NaN", "Infinity", "half a row", "quotes", "comma"],
+    ids=["surrogate", "latin-1", "newline", "deep value", "deep field", "NaN", "Infinity"],
 )
-def test_p02_json_that_is_none_is_no_list(bench: Bench, row: str) -> None:
-    bench.serve("groq", answering(http(with_row(bench, row))))
-    failure = bench.failure("groq", **CAUTIOUS)
-    assert (failure.kind, failure.message) == (Kind.UPSTREAM, "models: the answer is not JSON: cut off, or damaged")
+def test_i41_what_is_odd_in_one_row_costs_one_value(bench: Bench, row: bytes, name: str, warned: list[str]) -> None:
+    bench.serve("groq", answering(http(b"\xef\xbb\xbf" + and_more(bench, "groq", "LAST").replace(b'{"id": "LAST"}', row))))
+    (result,) = bench.sync("groq").results
+    assert synced(result.outcome).counts.created == 1
+    assert [warning.startswith(f"new: {expected}") for warning, expected in zip(result.warnings, warned, strict=True)] == [True] * len(
+        warned
+    )
+    stored = models_of(bench.database_url, "groq")
+    assert len(stored) == 7
+    assert (stored["new"]["model_name"], stored["new"]["context_length"], stored["new"]["pricing_prompt"]) == (name, None, None)
+
+
+def test_i41_rows_of_no_shape_however_deep_cost_themselves(bench: Bench) -> None:
+    bench.serve("groq", answering(http(with_row(bench, DEEP))))
+    found = synced(bench.outcome("groq"))
+    assert (found.counts.fetched, found.counts.skipped, found.counts.synced) == (7, 1, 6)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ('{"id": "single"} {', "expected ',' or ']'"),
+        ("{'id': 'quotes'}", "expected '\"'"),
+        ('{"id": "comma",}', "a trailing comma?"),
+        ('{"id": undefined}', "invalid character"),
+    ],
+    ids=["half a row", "quotes", "comma", "undefined"],
+)
+@pytest.mark.parametrize("slug", ["groq", "openrouter"])  # reading meets it first, or paging
+def test_p02_json_that_is_none_is_no_list(bench: Bench, slug: str, row: str, said: str) -> None:
+    body = and_more(bench, slug, "LAST").replace(b'{"id": "LAST"}', row.encode())
+    bench.serve(slug, answering(http(body)))
+    failure = bench.failure(slug, **CAUTIOUS)
+    assert failure.kind is Kind.UPSTREAM
+    assert re.fullmatch(rf"models: the answer is not valid JSON at byte [0-9,]+ \({re.escape(said)}\)", failure.message)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"data": [], "models": []}'.encode("utf-16"), "the answer is UTF-16, not UTF-8"),
+        (b'{"data": [{"id": "a"},]}', "the answer is not valid JSON at byte 22 (a trailing comma?)"),
+        (b"<!doctype html><html></html>", "the answer is an HTML page, not JSON"),
+        (b'{"data": []', "the answer is cut off: its JSON does not end"),
+        (b"{}{}", "the answer is not valid JSON at byte 2 (a second document?)"),
+        (b"list({})", "the answer is a JavaScript call around JSON (JSONP), not JSON"),
+        (b"[" * 100_000, "the answer is nested too deeply"),
+        (b"[]", "the answer is JSON, but not the documented list"),
+        (b'{"error": {"code": 500}}', "the provider answered with an error instead of a list"),
+        (b"", "the answer is empty"),
+    ],
+    ids=["UTF-16", "comma", "HTML", "cut", "two", "JSONP", "deep", "array", "error", "nothing"],
+)
+def test_p01_one_sentence_whether_paging_or_reading_meets_it_first(bench: Bench, body: bytes, said: str) -> None:
+    slugs = ("groq", "openrouter", "near")
+    for slug in slugs:
+        bench.serve(slug, answering(http(body)))
+    failures = bench.failures(*slugs)
+    assert {slug: failure.message for slug, failure in failures.items()} == dict.fromkeys(slugs, f"models: {said}")
 
 
 @pytest.mark.parametrize(
@@ -171,8 +223,8 @@ LIST = [f"model-{number:02}" for number in range(24)]  # and six that the catalo
 
 
 def broken(row_id: str) -> bytes:
-    """A row that is no model, for its text is not UTF-8, but whose id can be read."""
-    return f'{{"id": "{row_id}", "name": "é"}}'.encode("latin-1")
+    """A row that is no model, for the name of a field is not UTF-8, but whose id can be read."""
+    return f'{{"id": "{row_id}", "é": 1}}'.encode("latin-1")
 
 
 def listed(bench: Bench, *rows: bytes, without: tuple[str, ...] = ()) -> bytes:
@@ -278,8 +330,8 @@ def test_p05_pages_in_a_circle_fail_the_whole_list(bench: Bench) -> None:
         (http(b"{}", status="401 No"), Kind.CONFIG, "401"),
         (b"", Kind.TRANSIENT, "broke off"),
         (http(b'{"data": [', "Content-Length: 900"), Kind.TRANSIENT, "broke off"),
-        (http(b'{"data": ['), Kind.UPSTREAM, "a page is not a JSON object"),
-        (http(b"<html>"), Kind.UPSTREAM, "a page is not a JSON object"),
+        (http(b'{"data": ['), Kind.UPSTREAM, "models: the answer is cut off: its JSON does not end"),
+        (http(b"<html>"), Kind.UPSTREAM, "models: the answer is an HTML page, not JSON"),
     ],
     ids=["500", "404", "401", "closed", "cut", "half JSON", "HTML"],
 )

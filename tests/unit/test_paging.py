@@ -1,8 +1,10 @@
 """Paging, driven by hand: which addresses are asked, in which order, and that every list of pages ends."""
 
+import contextlib
 import dataclasses
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 from modelsync import paging
 from modelsync.errors import Failure, Kind
 from modelsync.provider import Answer, Endpoint, NoOptions, PagingError, each_endpoint
+from modelsync.providers import fal
 from modelsync.providers.openrouter import PROVIDER
+from modelsync.registry import all_providers
 from support import answer
 
 URL = "https://api.test.invalid/v1/models?limit=2"
@@ -115,6 +119,41 @@ def test_a_link_that_is_no_address_fails(link):
 def test_a_page_that_cannot_be_read_fails(body):
     with pytest.raises(PagingError):
         walk(paging.next_link("links.next"), answer(body))
+
+
+@pytest.mark.parametrize("slug", ["openrouter", "near", "fal", "fireworks", "alibaba"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b'"x": ' + b"[" * 100_000 + b"]" * 100_000,
+        b'"links": %b, "total": %b, "next_cursor": %b, "nextPageToken": %b, "output": %b' % ((b"[" * 900 + b"]" * 900,) * 5),
+        b'"links": {"next": "\xff"}, "total": "\xff", "next_cursor": "\xff", "nextPageToken": "\xff", "output": {"total": "\xff"}',
+        b'"\xff": 1',
+        b'"links": {"\xff": 1}, "total": 1e400, "output": {"\xff": 1}, "next_cursor": 1e400, "nextPageToken": 1e400',
+        b'"links": {"next": 1e400}, "total": {}, "has_more": 1e400',
+        b'"links": {"next": "\\ud800"}, "total": 0',
+    ],
+    ids=["deep", "900 deep", "not UTF-8", "a name not UTF-8", "out of range", "of a wrong type", "a surrogate"],
+)
+def test_i41_odd_pages_end_in_a_paging_error_or_an_end_and_in_nothing_else(slug, rest):
+    provider = all_providers()[slug]
+    endpoint = provider.endpoints[0]
+    page = answer(b'{"data": [], "models": [], %b}' % rest)
+    with contextlib.suppress(PagingError):
+        asked(paging.at_most(2, endpoint.paging(endpoint, endpoint.at(provider.options()))), lambda _: page)
+
+
+@pytest.mark.parametrize("value", [b"[" * 5000 + b"]" * 5000, b'"\xff"', b"1e400", b"{"])
+def test_a_value_that_cannot_be_decoded_is_a_paging_error(value):
+    with pytest.raises(PagingError, match="total cannot be read"):
+        paging.decoded(msgspec.Raw(value), object, "total")
+
+
+@pytest.mark.parametrize("text", [rb'"\ud800"', b'"\xff"', b"1e400", b"9" * 5000, b"NaN", b"[" * 1500 + b"]" * 1500])
+def test_i41_what_is_odd_in_a_row_is_no_matter_of_paging(text):
+    page = answer(b'{"models": [{"endpoint_id": "a"}, {"endpoint_id": "b", "x": %b}], "total": 2}' % text)
+    assert len(walk(BY_OFFSET, page, url=BARE)) == 1
+    assert fal.endpoint_ids(page) == ["a", "b"]
 
 
 def test_i03_a_link_to_a_page_already_seen_fails():

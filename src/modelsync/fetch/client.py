@@ -16,7 +16,7 @@ from modelsync.fetch.asking import LATER, Asker, NotModified, RequestFailed, may
 from modelsync.fetch.credentials import Credential, GoogleCredential
 from modelsync.fetch.origins import Origins
 from modelsync.fetch.results import Fetched, FetchResult, Limits, NeedsKey, Unfollowed, Unmodified, Validators
-from modelsync.provider import Answer, Flow, KeyUse, PagingError, Provider, Request
+from modelsync.provider import Answer, Flow, KeyUse, PagingError, Provider, Request, UnreadablePage
 
 
 def authorities() -> ssl.SSLContext:
@@ -106,7 +106,10 @@ class Fetcher:
                     notes.append(f"{request.endpoint.name}: {came}")
                 request = None if first_only else await asyncio.to_thread(_advance, flow, came)
         except PagingError as error:
-            failure = Failure(Kind.UPSTREAM, f"the pages of the list cannot be followed: {error}", LATER)
+            # A page that is no JSON is told in the words of reading, which would have met it next.
+            unread = isinstance(error, UnreadablePage) and answers
+            what = answers[-1][0].endpoint.name if unread else "the pages of the list cannot be followed"
+            failure = Failure(Kind.UPSTREAM, f"{what}: {error}", LATER)
             return Unfollowed(asker.without_secrets(failure), tuple(answers))
         return Fetched(tuple(answers), tuple(notes))
 

@@ -67,6 +67,10 @@ class Row(msgspec.Struct, frozen=True):
     openapi: msgspec.Raw = msgspec.Raw()  # a whole API description, when asked for
 
 
+class Named(msgspec.Struct, frozen=True):
+    endpoint_id: str | None = None
+
+
 class PriceRow(msgspec.Struct, frozen=True):
     endpoint_id: str
     unit_price: msgspec.Raw = msgspec.Raw()
@@ -142,9 +146,16 @@ def requests(provider: Provider[Any], options: msgspec.Struct, has_key: bool) ->
 
 
 def endpoint_ids(page: Answer) -> list[str]:
-    rows = paging.value_at(page, "models")
-    found = [row.get("endpoint_id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    return [name for name in found if isinstance(name, str) and "," not in name]
+    found = [name_in(raw) for raw in paging.rows_at(page, "models")]
+    return [name for name in found if name and "," not in name]
+
+
+def name_in(raw: msgspec.Raw) -> str | None:
+    """A row's id, whatever else is in the row."""
+    try:
+        return msgspec.json.decode(raw, type=Named).endpoint_id
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
 
 
 def next_page(answer: Answer, url: str) -> str | None:
