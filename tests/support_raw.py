@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
+
+import msgspec
 
 from modelsync.fetch import Credential, Fetcher, KeyCredential, Limits, Origins, Validators
 from modelsync.fetch.results import FetchResult
@@ -52,8 +54,13 @@ def fetch_from(
     credential: Credential | None = KEY,
     validators: Validators | None = None,
     origin: str = "http://127.0.0.1:{port}",
+    everywhere: bool = False,
+    options: Mapping[str, object] | None = None,
 ) -> Came:
-    """What comes of fetching one provider from a server that answers with `handler`; every connection carries one request."""
+    """What comes of fetching one provider from a server that answers with `handler`; every connection carries one request.
+
+    With `everywhere` the server stands for all providers, each below its slug.
+    """
     requests: list[str] = []
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -68,10 +75,11 @@ def fetch_from(
         port = server.sockets[0].getsockname()[1]
         provider = all_providers()[slug]
         credentials = {} if credential is None else {slug: credential}
-        origins = Origins(by_slug={slug: origin.format(port=port)})
+        where = origin.format(port=port)
+        origins = Origins(everywhere=where) if everywhere else Origins(by_slug={slug: where})
         async with server, Fetcher(limits, origins, credentials) as fetcher:
             began = time.monotonic()
-            result = await fetcher.fetch(provider, provider.options(), validators)
+            result = await fetcher.fetch(provider, msgspec.convert(options or {}, provider.options), validators)
             seconds = time.monotonic() - began
             server.close()
             for task in asyncio.all_tasks() - {asyncio.current_task()}:

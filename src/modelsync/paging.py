@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 import msgspec
 
+from modelsync.addresses import folder, strays
 from modelsync.document import NotJson
 from modelsync.errors import Failure
 from modelsync.provider import Answer, Endpoint, Flow, PagingError, Request, UnreadablePage
@@ -31,7 +32,10 @@ def single(endpoint: Endpoint, url: str) -> Flow:
 
 
 def follow(next_url: Callable[[Answer, str], str | None]) -> Callable[[Endpoint, str], Flow]:
-    """Pages whose answer leads to the next: `next_url(answer, url asked)` is the next address, or None at the end."""
+    """Pages whose answer leads to the next: `next_url(answer, url asked)` is the next address, or None at the end.
+
+    No page may be anywhere but beside the first.
+    """
 
     def pages(endpoint: Endpoint, url: str) -> Flow:
         seen: set[str] = set()
@@ -44,6 +48,9 @@ def follow(next_url: Callable[[Answer, str], str | None]) -> Callable[[Endpoint,
             if isinstance(answer, Failure):
                 return
             following = next_url(answer, following)
+            astray = strays(following, folder(url)) if following else None
+            if astray:
+                raise PagingError(f"the link to the next page {astray}")
 
     return pages
 

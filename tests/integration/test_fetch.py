@@ -168,14 +168,43 @@ def test_redirects_to_nowhere_are_not_followed_either(location: str | None) -> N
         "http://openrouter.ai/api/v1/models",
         "ftp://openrouter.ai/api/v1/models",
         "https://[bad",
+        "/../deepinfra/v1/openai/models",
+        "https://openrouter.ai/../deepinfra/v1/openai/models",
+        "https://openrouter.ai/api/v1/../../../deepinfra/v1/openai/models",
+        "/api/v1/%2e%2e/%2E%2e/../deepinfra/v1/openai/models",
+        "/api/v1/..%2f..%2f..%2fdeepinfra/v1/openai/models",
+        "/api/v1/%252e%252e/%252e%252e/%252e%252e/deepinfra/models",
+        "/api/v1/..;/..;/..;/deepinfra/models",
+        "https://openrouter.ai/api/v1/b%2fc%2fd%2fe%2ff/../../../../deepinfra/models",
+        "..\\\\..\\\\..\\\\deepinfra\\\\models",
+        "/deepinfra/v1/openai/models",
+        "/api/v2/models",
+        "/api/v1x/models",
+        "/",
+        "/api/v1/%252525252e",
     ],
 )
-def test_a_next_page_anywhere_else_is_not_asked_for(link: str) -> None:
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_i33_a_next_page_anywhere_else_is_not_asked_for(link: str, everywhere: bool) -> None:
     page = b'{"data": [{"id": "a"}], "links": {"next": "%s"}}' % link.encode()
-    came = fetch_from(answering(http(page)), "openrouter")
+    came = fetch_from(answering(http(page)), "openrouter", everywhere=everywhere)
     assert len(came.requests) == 1
     assert failed(came).kind is Kind.UPSTREAM
-    assert failed(came).message.startswith("the pages of the list cannot be followed: the")
+    assert failed(came).message.startswith("the pages of the list cannot be followed: the link to the next page ")
+
+
+def test_a_next_page_in_the_link_header_stays_at_home_too() -> None:
+    """The hub only fills: its failure costs nothing, but no request leaves."""
+    hub = fetch_hub('<https://huggingface.co/api/../deepinfra/models>; rel="next"')
+    assert [request.split()[1].partition("?")[0] for request in hub] == ["/v1/models", "/api/models"]
+    home = fetch_hub('<https://huggingface.co/api/models?cursor=x%3D>; rel="next"')
+    assert [request.split()[1] for request in home][2:] == ["/api/models?cursor=x%3D"]
+
+
+def fetch_hub(link: str) -> list[str]:
+    """The requests for Hugging Face's router and hub, whose first page has this Link header."""
+    pages = (http(b'{"data": [{"id": "a"}]}'), http(b"[]", f"Link: {link}"), http(b"[]"))
+    return fetch_from(answering(*pages), "huggingface", credential=None, options={"hub_limit": 2000}).requests
 
 
 def test_a_next_page_at_home_is() -> None:

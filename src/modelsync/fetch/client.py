@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
+from modelsync.addresses import root, strays
 from modelsync.errors import Failure, Kind
-from modelsync.fetch.asking import LATER, Asker, NotModified, RequestFailed, may_be_host
+from modelsync.fetch.asking import LATER, Asker, NotModified, RequestFailed
 from modelsync.fetch.credentials import Credential, GoogleCredential
 from modelsync.fetch.origins import Origins
 from modelsync.fetch.results import Fetched, FetchResult, Limits, NeedsKey, Unfollowed, Unmodified, Validators
@@ -117,8 +118,9 @@ class Fetcher:
         self, request: Request, options: msgspec.Struct, authorization: Mapping[str, str], validators: Validators | None, asker: Asker
     ) -> Answer | Failure:
         endpoint = request.endpoint
-        if urlsplit(request.url)[:2] != urlsplit(endpoint.at(options))[:2]:
-            raise PagingError(f"the next page is at another place, {_place(request.url)}")
+        astray = strays(request.url, root(endpoint.at(options)))  # the key goes to this host only, and under an origin to this provider
+        if astray:
+            raise PagingError(f"the link to the next page {astray}")
         conditional = validators.headers if validators and validators.url == request.url else {}
         keyed = {} if endpoint.key is KeyUse.NEVER else authorization
         # What only fills may use up half of the time that is left, so that it cannot cost the provider its sync.
@@ -160,9 +162,3 @@ def _routing(origins: Origins, slug: str) -> Callable[[str], str]:
 
 def _host(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
-
-
-def _place(url: str) -> str:
-    """Scheme and host of an address that a provider gave, where they can be such."""
-    scheme, host = urlsplit(url).scheme, _host(url)
-    return f"{scheme}://{host}" if scheme in ("http", "https") and may_be_host(host) else "of a name that cannot be one"
