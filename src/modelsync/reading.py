@@ -9,6 +9,7 @@ import msgspec
 from modelsync.document import UNEXPECTED, NotJson, is_mended, mended
 from modelsync.drift import Shape, Tally, shapes
 from modelsync.errors import Failure, Kind
+from modelsync.incomplete import incomplete_warnings
 from modelsync.limits import within_limits, without_nul
 from modelsync.model import NO_PRICES, Model, content_hash, price_facts
 from modelsync.money import excerpt
@@ -131,7 +132,7 @@ def collect(provider: Provider[Any], wires: Iterable[Wire], rejected: list[Rejec
         duplicates=tuple(duplicates),
         left_out=left_out,
         complete=complete,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *incomplete_warnings(models.values())),
     )
 
 

@@ -15,6 +15,7 @@ from modelsync.model import (
     Prices,
     Tier,
     UnitPrice,
+    claimed,
     condition_of,
     content_hash,
     modalities,
@@ -213,3 +214,30 @@ def test_values_cannot_be_changed():
         MODEL.id = "b"
     with pytest.raises(AttributeError):
         PRICES.prompt = D(0)
+
+
+HD, UHD, VOICE = UnitPrice("image", D("0.04"), "hd"), UnitPrice("image", D(5000), "uhd"), UnitPrice("character", D("0.00003"), "voice")
+
+
+@pytest.mark.parametrize(
+    ("per_unit", "implausible_units", "together"),
+    [
+        ((HD, VOICE), (UHD,), (HD, UHD, VOICE)),  # in the order of what is counted
+        ((), (UHD,), (UHD,)),
+        ((HD,), (), (HD,)),
+    ],
+)
+def test_what_is_claimed_has_plausible_and_implausible_prices_side_by_side(per_unit, implausible_units, together):
+    prices = Prices(
+        prompt=D("0.000001"), per_unit=per_unit, implausible={"request": D(9), "completion": D(2)}, implausible_units=implausible_units
+    )
+    assert claimed(prices) == Prices(prompt=D("0.000001"), completion=D(2), request=D(9), per_unit=together)
+
+
+def test_an_implausible_unit_price_alone_is_claimed_too():
+    assert claimed(Prices(image=D("0.1"), per_unit=(HD,), implausible_units=(UHD,))) == Prices(image=D("0.1"), per_unit=(HD, UHD))
+
+
+def test_without_anything_implausible_the_claim_is_the_price():
+    prices = Prices(prompt=D("0.000001"), per_unit=(VOICE, HD))  # in the provider's own order, which is kept
+    assert claimed(prices) is prices

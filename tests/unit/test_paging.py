@@ -415,6 +415,37 @@ def test_a_number_out_of_range_at_the_path_fails():
         paging.value_at(answer(b'{"total": 1e400}'), "total")
 
 
+# Pages that no reader gets through: nested without end, or in another coding than UTF-8
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+UNREADABLE = {
+    "nested beside the path": b'{"models": [1], "total": 9, "next": "?p=2", "x": %s}' % DEEP,
+    "nested at the path": b'{"models": %s, "total": %s, "next": %s}' % (DEEP, DEEP, DEEP),
+    "nested on the way": b'{"models": [1], "total": {"total": %s}, "next": {"next": %s}}' % (DEEP, DEEP),
+    "Latin 1 at the path": '{"models": ["é"], "total": "é", "next": "é"}'.encode("latin-1"),
+    "Latin 1 in a name": '{"é": 1, "models": [1], "total": 9, "next": "?p=2"}'.encode("latin-1"),
+    "half a character": b'{"models": ["\xe2\x82"], "total": "\xe2\x82", "next": "\xe2\x82"}',
+    "UTF-16": '{"models": [1], "total": 9, "next": "?p=2"}'.encode("utf-16"),
+}
+ASKING = {
+    "next_link": paging.next_link("next"),
+    "next_link below": paging.next_link("next.next"),
+    "next_token": paging.next_token("next", "after"),
+    "counted": BY_OFFSET,
+    "counted below": paging.counted(rows="models", total="total.total", parameter="offset", size_parameter="limit", size=2),
+}
+
+
+@pytest.mark.parametrize("pages", ASKING)
+@pytest.mark.parametrize("body", UNREADABLE)
+def test_i03_a_page_that_cannot_be_read_fails_the_list_in_words(pages, body):
+    """An exception of the JSON reader would be a bug of ours to whoever reads the report."""
+    flow = ASKING[pages](endpoint(), URL)
+    next(flow)
+    with pytest.raises(PagingError):
+        flow.send(answer(UNREADABLE[body]))
+
+
 # Several endpoints
 
 
