@@ -18,7 +18,7 @@ from modelsync.errors import DatabaseError
 from modelsync.heartbeat import beating
 from modelsync.report import Busy, Counts, NotModified, ProviderResult, Superseded, Synced
 from modelsync.simulator.server import Simulator
-from modelsync.store import Commit, Seen, Store, Ticket
+from modelsync.store import Commit, Person, Seen, Store, Ticket, deciding
 from support import D
 from support_cli import environment
 from support_proxy import Moment, Proxy
@@ -110,7 +110,7 @@ def test_c03_i15_a_process_that_was_paused_for_too_long_commits_nothing(
     taken_over = models_of(database_url, "groq")
     os.kill(paused.pid, signal.SIGCONT)
     out, err = paused.communicate(timeout=60)
-    assert "a newer sync was committed meanwhile; this older answer was discarded" in " ".join(out.split()), err
+    assert "a newer sync was committed meanwhile, or syncs were paused; this answer was discarded" in " ".join(out.split()), err
     assert models_of(database_url, "groq") == taken_over
     assert [row["outcome"] for row in table(database_url, "sync_results")] == ["synced", "superseded"]
 
@@ -216,3 +216,36 @@ def test_i14_an_older_fetch_never_replaces_a_newer_one(database_url: str) -> Non
         assert isinstance(result.outcome, Superseded)
     assert set(models_of(database_url, SLUG)) == {"new"}
     assert [row["outcome"] for row in table(database_url, "sync_results")] == ["synced", "superseded"]
+
+
+# A pause
+
+PAUSED = Person("ada", "we move the database")
+
+
+def test_a_sync_that_is_under_way_is_refused_at_its_commit(database_url: str):
+    with opened(database_url) as store:
+        ticket = ticket_for(store)
+        deciding.pause(store, PAUSED)
+        result = store.commit(ticket, Commit(PROVIDER, listing(model("m", D("0.000001"))), seen("d"), whole=True), 0.0)
+    assert (result.outcome, result.error) == (
+        Superseded(),
+        "a newer sync was committed meanwhile, or syncs were paused; this answer was discarded",
+    )
+    assert table(database_url, "models") == []
+
+
+def test_a_sync_that_waited_for_another_one_does_not_slip_through_the_pause(database_url: str):
+    """The pause takes the ticket of the one that is at the provider, and the one that waits for it would take the next."""
+    with opened(database_url) as store:
+        ticket_for(store)
+        deciding.pause(store, PAUSED)
+        waiting = store.take_ticket(SLUG, store.begin_run("test"), 60.0)
+        assert isinstance(waiting, Ticket)
+        result = store.commit(waiting, Commit(PROVIDER, listing(model("m", D("0.000001"))), seen("d"), whole=True), 0.0)
+        assert result.outcome == Superseded()
+        assert table(database_url, "models") == []
+        deciding.resume(store, PAUSED)
+        execute(database_url, f"UPDATE provider_state SET ticket_until = {LONG_AGO}")  # as half a minute does
+        store.commit(ticket_for(store), Commit(PROVIDER, listing(model("m", D("0.000001"))), seen("d"), whole=True), 0.0)
+    assert [row["provider_model_id"] for row in table(database_url, "models")] == ["m"]

@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from modelsync.report import Busy
+from modelsync.store import pauses
 from modelsync.store.schema import provider_state
 
 state = provider_state.c
@@ -56,9 +57,10 @@ def _is_valid(row: sa.RowMapping, now: datetime) -> bool:
 
 
 def holds(connection: sa.Connection, ticket: Ticket) -> sa.RowMapping | None:
-    """The provider's state, locked, while a ticket is the valid one; None when somebody took over from a process paused for too long."""
+    """The provider's state, locked, while a ticket is the valid one; None when somebody took over, or paused all."""
     row = _locked(connection, ticket.slug)
-    return row if row["ticket_token"] == ticket.token and row["committed_seq"] < ticket.seq else None
+    mine = row["ticket_token"] == ticket.token and row["committed_seq"] < ticket.seq
+    return row if mine and pauses.standing(connection) is None else None
 
 
 def renew(connection: sa.Connection, run_id: int, now: datetime) -> None:
