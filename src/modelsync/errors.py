@@ -4,7 +4,8 @@ Failure            one provider's failure: a value, never raised past that provi
 ModelsyncError     ends a command with one line and an instruction
 ├── UsageError     wrong option, unknown provider            exit 64
 │   ├── NotThere       what was named does not exist
-│   └── AlreadyThere   what was to be made exists
+│   ├── AlreadyThere   what was to be made exists
+│   └── Settled        what was to be decided is no open question
 ├── SettingsError  a setting that cannot be used             exit 64
 └── DatabaseError  the catalog cannot be opened or written   exit 1
 """
@@ -63,6 +64,10 @@ class NotThere(UsageError):
 
 class AlreadyThere(UsageError):
     """What was to be made is there already, or what was to go is still needed."""
+
+
+class Settled(UsageError):
+    """What was to be decided, or taken back, is decided already, or nobody asks it any more."""
 
 
 class SettingsError(ModelsyncError):

@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
+from modelsync import decisions
 from modelsync.layers import ALIAS, PINNABLE, value_of
 from modelsync.model import PER_TOKEN, Model, claimed, content_hash
 from modelsync.money import Price, number, plain
-from modelsync.plan import StoredModel
+from modelsync.plan import READER, StoredModel
 from modelsync.points import PRICE_COLUMNS
 from modelsync.provider import Provider
 
@@ -49,7 +50,30 @@ class HeldPrice(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     hint: str
     since: datetime
     rejected_by: str | None
+    rejected_at: datetime | None
     reason: str | None
+    commands: tuple[str, ...]
+
+
+class HeldAbsence(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="held-absence"):
+    """The model is not listed, and stays all the same: its absence waits for a person, or one has rejected it."""
+
+    id: int
+    status: str
+    message: str
+    since: datetime
+    rejected_by: str | None
+    rejected_at: datetime | None
+    reason: str | None
+    commands: tuple[str, ...]
+
+
+class LastBelieved(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="last-price"):
+    """What was believed last of a price that does not stand now, USD per token or per its own unit; a new one is compared with it."""
+
+    point: str
+    usd: str
+    until: datetime
 
 
 class NotStated(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="silence"):
@@ -76,12 +100,26 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="f
     reason: str
 
 
-Reason = Pinned | HeldPrice | NotStated | PerhapsNotStated | Absent | Frozen
+class Unread(msgspec.Struct, frozen=True):
+    """What is stated of a price and not read: a field, or a condition of a tier, and its text on the wire where that is kept."""
+
+    name: str
+    text: str | None
+
+
+class Incomplete(msgspec.Struct, frozen=True, tag_field="kind", tag="incomplete"):
+    """The price is not the whole price: a call may pay more."""
+
+    unread: tuple[Unread, ...]
+
+
+Reason = Pinned | HeldPrice | HeldAbsence | NotStated | PerhapsNotStated | LastBelieved | Incomplete | Absent | Frozen
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What the store has of one model: its rows, and those of `pins`, of `holds` about its price, and of its history, newest first.
 
+    `absences` are the holds about its absence that are open or rejected, `last_prices` what was believed last of prices that do not stand.
     `kept_runs` are the runs of which the provider's answers are kept, newest first.
     """
 
@@ -91,6 +129,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     pins: Sequence[Mapping[str, Any]] = ()
     holds: Sequence[Mapping[str, Any]] = ()
+    absences: Sequence[Mapping[str, Any]] = ()
+    last_prices: Sequence[LastBelieved] = ()
     changes: Sequence[Mapping[str, Any]] = ()
     kept_runs: Sequence[int] = ()
     frozen: Frozen | None = None
@@ -104,7 +144,10 @@ class WireText(msgspec.Struct, frozen=True):
 
 
 class LastChange(msgspec.Struct, frozen=True, kw_only=True):
-    """The last recorded change of a field; the model's coming when it never changed since. `trigger` says what started the run."""
+    """The last recorded change of a field; the model's coming when it never changed since. `trigger` says what started the run.
+
+    `corrected` are the versions of the provider's module, before and after, where only the reading of the same text changed.
+    """
 
     run_id: int
     trigger: str
@@ -112,6 +155,7 @@ class LastChange(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     old: Any = None
     new: Any = None
+    corrected: tuple[int, int] | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,9 +196,13 @@ def fields_of(known: Known) -> tuple[str, ...]:
 
 
 def overview(known: Known) -> tuple[Explanation, ...]:
-    """All fields that have a value, or of which the provider states one."""
+    """All fields that have a value, or had one that is remembered, or of which the provider states one."""
     found = (explain(known, field) for field in fields_of(known))
-    return tuple(each for each in found if not (_is_nothing(each.value) and _is_nothing(each.stated)))
+    return tuple(each for each in found if not (_is_nothing(each.value) and _is_nothing(each.stated)) or _is_remembered(each))
+
+
+def _is_remembered(found: Explanation) -> bool:
+    return any(isinstance(reason, LastBelieved) for reason in found.reasons)
 
 
 def explain(known: Known, field: str) -> Explanation:
@@ -267,26 +315,45 @@ def _reasons(known: Known, field: str) -> Iterator[Reason]:
     if _is_held(known, field):
         yield from map(_held, known.holds)
     if _is_carried(known, field):
-        silence = stored.beneath.silent.get(_price_name(field)) if stored.beneath else None
-        yield NotStated(since=silence.since if silence else None)
+        silences = [silence.since for point, silence in stored.beneath.silent.items() if _is_of(field, point)] if stored.beneath else []
+        yield NotStated(since=min(silences, default=None))
     elif _is_perhaps_carried(known, field):
         yield PerhapsNotStated()
+    yield from (last for last in known.last_prices if _is_of(field, last.point))
+    if is_price(field) and stored.model.prices.incomplete:
+        yield Incomplete(tuple(Unread(name, stored.model.prices.others.get(name)) for name in stored.model.prices.incomplete))
+    if field in ("status", "is_active"):
+        yield from map(_held_absence, known.absences)
     if stored.status != "active":
         yield Absent(status=stored.status, since=_absent_since(known))
     if known.frozen is not None:
         yield known.frozen
 
 
+def _is_of(field: str, point: str) -> bool:
+    """Whether a point of a price belongs to a field: itself, or a part of it."""
+    return point == field or point.startswith(f"{field}[")
+
+
 def _held(row: Mapping[str, Any]) -> HeldPrice:
-    return HeldPrice(
-        id=row["id"],
-        status=row["status"],
-        message=row["message"],
-        hint=row["hint"],
-        since=row["created_at"],
-        rejected_by=row["resolved_by"],
-        reason=row["reason"],
-    )
+    return HeldPrice(hint=row["hint"], **_decision(row))
+
+
+def _held_absence(row: Mapping[str, Any]) -> HeldAbsence:
+    return HeldAbsence(**_decision(row))
+
+
+def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "status": row["status"],
+        "message": row["message"],
+        "since": row["created_at"],
+        "rejected_by": row["resolved_by"],
+        "rejected_at": row["resolved_at"],
+        "reason": row["reason"],
+        "commands": decisions.commands(row),
+    }
 
 
 def _absent_since(known: Known) -> datetime | None:
@@ -306,7 +373,9 @@ def _last_change(known: Known, field: str) -> LastChange | None:
         if moved is None and not (row["kind"] == "added" or (field == "status" and row["kind"] in _PRESENCE)):
             continue
         old, new = row["fields"][moved] if moved is not None and moved == field else (None, None)
-        return LastChange(run_id=row["run_id"], trigger=row["trigger"], at=row["changed_at"], kind=row["kind"], old=old, new=new)
+        corrected = tuple(row["fields"][READER]) if is_price(field) and READER in row["fields"] else None
+        told = {"run_id": row["run_id"], "trigger": row["trigger"], "at": row["changed_at"], "kind": row["kind"]}
+        return LastChange(**told, old=old, new=new, corrected=corrected)
     return None
 
 

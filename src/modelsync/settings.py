@@ -17,6 +17,7 @@ import msgspec
 
 from modelsync.errors import SettingsError
 from modelsync.fetch import Credential, GoogleCredential, KeyCredential, Limits, Origins
+from modelsync.guarding import LIMITS
 from modelsync.policy import Rules
 from modelsync.provider import GoogleAccount, Provider
 from modelsync.quarantine import Limits as PriceLimits
@@ -241,21 +242,27 @@ def _rules(source: _Source) -> Rules:
     given = {
         "retire_after_listings": _number(source, "MODELSYNC_RETIRE_AFTER_LISTINGS", int, 1, 1000),
         "retire_after_hours": _number(source, "MODELSYNC_RETIRE_AFTER_HOURS", float, 0, 8760),
-        "shrink_share": _number(source, "MODELSYNC_SHRINK_SHARE", float, 0, 1),
-        "shrink_models": _number(source, "MODELSYNC_SHRINK_MODELS", int, 0, 1_000_000),
+        "shrink_share": _limit(source, "MODELSYNC_SHRINK_SHARE", "shrink_share"),
+        "shrink_models": _limit(source, "MODELSYNC_SHRINK_MODELS", "shrink_models"),
     }
     return Rules(**_set(given), prices=_price_limits(source))
 
 
 def _price_limits(source: _Source) -> PriceLimits:
     given = {
-        "factor": _number(source, "MODELSYNC_PRICE_FACTOR", Decimal, 2, 1000),
+        "factor": _limit(source, "MODELSYNC_PRICE_FACTOR", "price_factor"),
         "median_factor": _number(source, "MODELSYNC_PRICE_MEDIAN_FACTOR", Decimal, 2, 1_000_000),
-        "first_sight": _number(source, "MODELSYNC_PRICE_FIRST_SIGHT", Decimal, 1e-11, 1e-2),
+        "first_sight": _limit(source, "MODELSYNC_PRICE_FIRST_SIGHT", "price_first_sight"),
         "release_hours": _number(source, "MODELSYNC_PRICE_RELEASE_HOURS", float, 0, 8760),
         "unit_share": _number(source, "MODELSYNC_PRICE_UNIT_SHARE", float, 0.01, 1),
     }
     return PriceLimits(**_set(given))
+
+
+def _limit(source: _Source, variable: str, name: str) -> Any:
+    """A limit that an operator may also set for one provider: the same range here and there."""
+    limit = LIMITS[name]
+    return _number(source, variable, limit.kind, limit.low, limit.high)
 
 
 def _set(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,16 +7,17 @@ from typing import Any
 
 COLUMNS = (
     *("provider", "provider_model_id", "model_id", "model_name", "modality", "context_length", "max_output_tokens"),
-    *("pricing_prompt", "pricing_completion", "pricing_image", "pricing_request", "dynamic_price"),
+    *("pricing_prompt", "pricing_completion", "pricing_image", "pricing_request", "dynamic_price", "price_incomplete"),
     *("supports_streaming", "supports_function_calling", "supports_vision", "supports_reasoning", "supports_structured_output"),
     *("is_active", "status", "released_at", "expires_at", "updated_at"),
 )
-"""`dynamic_price` tells a price that varies by request from one that nobody states: both are empty."""
+"""`dynamic_price` tells a price that varies by request from one that nobody states: both are empty. `price_incomplete` says that a call
+may pay more than the prices here, in fields that are stated and not read."""
 
 
-def cells(row: Mapping[str, Any], *, dynamic_price: bool) -> list[str]:
+def cells(row: Mapping[str, Any], *, dynamic_price: bool, price_incomplete: bool) -> list[str]:
     """A model's row in the order of COLUMNS."""
-    values = {**row, "dynamic_price": dynamic_price}
+    values = {**row, "dynamic_price": dynamic_price, "price_incomplete": price_incomplete}
     return [cell(values.get(name)) for name in COLUMNS]
 
 

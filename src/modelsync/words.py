@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from modelsync.model import Tier, UnitPrice
-from modelsync.plan import FieldChange
+from modelsync.plan import READER, FieldChange
 
 UNKNOWN = "—"
 _LISTS: Mapping[str, Any] = {"pricing.per_unit": tuple[UnitPrice, ...], "pricing.tiers": tuple[Tier, ...]}
@@ -46,6 +46,8 @@ def tokens(count: int | None) -> str:
 def field_text(change: FieldChange) -> str:
     """One field's old → new; token prices in USD per million, with the difference in percent."""
     old, new = change.old, change.new
+    if change.field == READER:
+        return f"a correction: version {new} of the provider's module reads the same text otherwise than version {old} did"
     if change.field.startswith("pricing") and (isinstance(old, Decimal) or isinstance(new, Decimal)):
         name = change.field.removeprefix("pricing_").removeprefix("pricing.")
         per = "" if name in ("image", "request", "web_search") else " $/1M"

@@ -143,7 +143,7 @@ def test_openais_list(served: Served, database: str):
         "name": "Alpha",
         "context_length": 8192,
         "max_output_tokens": None,
-        "pricing": {"prompt": "0.000001", "completion": "0.000002", "dynamic": False},
+        "pricing": {"prompt": "0.000001", "completion": "0.000002", "dynamic": False, "incomplete": False},
     }
     first_seen = models_of(database, "openrouter")["acme/beta"]["first_seen_at"]
     assert found["data"][4]["created"] == int(first_seen.timestamp())

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from modelsync.model import Model
+from modelsync.registry import all_providers
 from modelsync.simulator.server import Simulator
 from modelsync.store import Keys, Person, Scope, provider_edits
 from support_api import ADMIN, Served, serving
@@ -285,6 +286,7 @@ def test_a_model_is_shown_exactly(served: Catalog):
         assert TIME.fullmatch(text), (name, text)
         assert datetime.fromisoformat(text) == stored[name]
     stated_at = shown["pricing"].pop("stated_at")
+    assert shown["pricing"].pop("reader") == all_providers()["openrouter"].version
     assert stated_at == times["updated_at"] > times["created_at"]
     assert shown == {
         "provider": "openrouter",
@@ -304,6 +306,7 @@ def test_a_model_is_shown_exactly(served: Catalog):
         "pricing_image": None,
         "pricing_request": "0.0000001",
         "pricing": {"prompt": "0.00000005", "completion": "0.0000004", "request": "0.0000001", "source": "provider"},
+        "price_incomplete": False,
         "supports_streaming": True,
         "supports_function_calling": False,
         "supports_vision": True,

@@ -62,7 +62,7 @@ def test_i22_i28_a_held_price_is_live_once_it_is_confirmed(served: Served, simul
     done = got(served.admin.post(f"/admin/held/{hold['id']}/confirm", json={"reason": "they told us"}))
     assert (done["decision"], [row["id"] for row in done["data"]]) == ("confirm", [hold["id"]])
     assert (price(served), held(served)) == ("0.00085", [])
-    refused(served.admin.post(f"/admin/held/{hold['id']}/reject", json={"reason": "late"}), 404, f"no open hold {hold['id']}")
+    refused(served.admin.post(f"/admin/held/{hold['id']}/reject", json={"reason": "late"}), 409, f"no open hold {hold['id']}")
     sync(served)
     assert price(served) == "0.00085"
     assert acts(served) == [("confirm hold", f"near price {hold['id']}", "they told us")]
@@ -103,13 +103,13 @@ def test_which_holds_must_be_said_and_all_of_them_be_open(served: Served, simula
     for way in ("confirm", "reject"):
         refused(served.admin.post(f"/admin/held/{way}", json={"reason": "r"}), 400, "Say which holds")
         refused(served.admin.post(f"/admin/held/{way}", json={"reason": "r", "ids": [1], "kind": "price"}), 400, "Say which holds")
-        refused(served.admin.post(f"/admin/held/{way}", json={"reason": "r", "ids": [hold["id"], 999]}), 404, "no open hold 999")
+        refused(served.admin.post(f"/admin/held/{way}", json={"reason": "r", "ids": [hold["id"], 999]}), 404, "no hold 999")
         refused(served.admin.post(f"/admin/held/{way}", json={"ids": [hold["id"]]}), 422, "reason")
         refused(served.admin.post(f"/admin/held/{way}", json={"ids": [hold["id"]], "reason": "  "}), 422, "reason")
         refused(served.admin.post(f"/admin/held/{way}", json={"kind": "nosuch", "reason": "r"}), 422, "kind")
         refused(served.admin.post(f"/admin/held/{way}", json={"ids": [0], "reason": "r"}), 422, "ids")
         refused(served.admin.post(f"/admin/held/{way}", json={"ids": [hold["id"]] * 501, "reason": "r"}), 422, "ids")
-        refused(served.admin.post(f"/admin/held/999/{way}", json={"reason": "r"}), 404, "no open hold 999")
+        refused(served.admin.post(f"/admin/held/999/{way}", json={"reason": "r"}), 404, "no hold 999")
         refused(served.admin.post(f"/admin/held/{hold['id']}/{way}", json={}), 422, "reason")
         assert got(served.admin.post(f"/admin/held/{way}", json={"provider": ["groq"], "reason": "r"}))["data"] == []
     assert everything(database_url) == before

@@ -60,8 +60,8 @@ def test_all_providers_at_once(served: Served):
 def test_a_price_that_varies_is_neither_free_nor_unknown(served: Served):
     got(served.admin.post("/admin/model-sync/provider/openrouter"))
     prices = {each["id"]: each["pricing"] for each in served.get("/v1/models")["data"]}
-    assert prices["openrouter/openrouter/auto"] == {"prompt": None, "completion": None, "dynamic": True}
-    assert prices["openrouter/lyra/chorus-1"] == {"prompt": None, "completion": None, "dynamic": False}
+    assert prices["openrouter/openrouter/auto"] == {"prompt": None, "completion": None, "dynamic": True, "incomplete": False}
+    assert prices["openrouter/lyra/chorus-1"] == {"prompt": None, "completion": None, "dynamic": False, "incomplete": False}
     rows = {row["provider_model_id"]: row for row in csv.DictReader(io.StringIO(served.client.get("/models.csv").text, newline=""))}
     assert (rows["openrouter/auto"]["pricing_prompt"], rows["openrouter/auto"]["dynamic_price"]) == ("", "true")
     assert (rows["lyra/chorus-1"]["pricing_prompt"], rows["lyra/chorus-1"]["dynamic_price"]) == ("", "false")

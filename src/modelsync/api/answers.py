@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from modelsync.errors import AlreadyThere, DatabaseError, ModelsyncError, NotThere
+from modelsync.errors import AlreadyThere, DatabaseError, ModelsyncError, NotThere, Settled
 from modelsync.store import Revision
 
 JSON = "application/json"
-STATUS = {NotThere: 404, AlreadyThere: 409, DatabaseError: 503}
+STATUS = {NotThere: 404, AlreadyThere: 409, Settled: 409, DatabaseError: 503}
 
 
 def said(value: object, status: int = 200, **headers: str) -> Response:

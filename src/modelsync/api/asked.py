@@ -52,12 +52,12 @@ def _written(value: Any) -> Any:
 Written = BeforeValidator(_written)
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """1.0 is a whole number in JSON Schema."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Number = Annotated[int, Field(ge=1, le=BIGGEST), BeforeValidator(_whole)]
+Number = Annotated[int, Field(ge=1, le=BIGGEST), BeforeValidator(whole)]
 
 Count = Annotated[int, Field(ge=0, le=BIGGEST), Written]
 Dollars = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False), Written]
@@ -232,11 +232,18 @@ class RunQuery(Paged):
     provider: Annotated[Slug | None, Field(description="Only runs that had to do with this provider.")] = None
 
 
+HoldKind = Literal["price", "unit-change", "shrink", "scope", "total", "other-catalog", "empty", "invalid"]
+
+
 class HoldQuery(Asked):
     """Which holds."""
 
     provider: Annotated[list[Slug], Field(max_length=50)] = []
-    kind: Literal["price", "unit-change", "shrink", "other-catalog", "empty", "invalid"] | None = None
+    kind: HoldKind | None = None
+    status: Annotated[
+        Literal["open", "rejected", "confirmed", "superseded", "released", "closed", "all"],
+        Field(description="open waits; rejected and confirmed were decided; a later listing superseded or released it; closed is done."),
+    ] = "open"
 
 
 class PinQuery(Asked):

@@ -1,11 +1,12 @@
 """What bodies of requests may say, checked by pydantic, and what the store is told of it."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from modelsync.api.asked import MOST, ModelId, Number, Reason, Slug, Time, Words
+from modelsync.api.asked import MOST, HoldKind, ModelId, Number, Reason, Slug, Time, Words, whole
 from modelsync.errors import UsageError
 from modelsync.layers import PINNABLE, Pin, is_pinnable, kind_of
 from modelsync.pinning import pin_of, storable
@@ -28,7 +29,31 @@ class Decision(Why):
 
     ids: Annotated[list[Number], Field(max_length=MOST)] = []
     provider: Annotated[list[Slug], Field(max_length=50)] = []
-    kind: Literal["price", "unit-change", "shrink", "other-catalog", "empty", "invalid"] | None = None
+    kind: HoldKind | None = None
+
+
+class GuardLimits(Why):
+    """Limits of the guard for one provider; null gives one back to the settings."""
+
+    shrink_share: Annotated[
+        float | None, Field(ge=0, le=1, description="Share of its models that may be absent at once.", examples=[0.4])
+    ] = None
+    shrink_models: Annotated[
+        Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(whole)] | None,
+        Field(description="Models that may always be absent at once."),
+    ] = None
+    price_factor: Annotated[
+        float | None, Field(ge=2, le=1000, description="A price that moves by this factor or more, either way, is held.", examples=[20])
+    ] = None
+    price_first_sight: Annotated[
+        float | None, Field(ge=1e-11, le=1e-2, description="USD per token above which a first price is held.", examples=[0.002])
+    ] = None
+
+    def limits(self) -> dict[str, Any]:
+        """What was sent, as the catalog keeps it: factors and prices with the digits that were written."""
+        sent = self.model_dump(exclude_unset=True, exclude={"reason"})
+        exact = ("price_factor", "price_first_sight")
+        return {name: Decimal(f"{value:.15g}") if name in exact and value is not None else value for name, value in sent.items()}
 
 
 def _fields() -> dict[str, Any]:

@@ -117,7 +117,7 @@ def _csv(rows: Iterator[Row]) -> Iterator[bytes]:
     writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180
     writer.writerow(spreadsheet.COLUMNS)
     for row in rows:
-        writer.writerow(spreadsheet.cells(row, dynamic_price=is_dynamic(row)))
+        writer.writerow(spreadsheet.cells(row, dynamic_price=is_dynamic(row), price_incomplete=row["price_incomplete"]))
         if text.tell() > PIECE:
             yield text.getvalue().encode()
             text.seek(0)

@@ -47,6 +47,12 @@ class _FromCatalog(Collector):
         yield _gauge("modelsync_models", "Models in the catalog.", ("provider", "status"), found.models)
         yield _gauge("modelsync_models_active", "Models that are active.", ("provider",), found.active)
         yield _gauge("modelsync_holds", "What waits for a person.", ("provider", "kind"), found.holds)
+        yield _gauge("modelsync_rejections", "What persons rejected and have not taken back.", ("provider", "kind"), found.rejections)
+        told = "Models that are not listed and stay, because a person rejected their absence."
+        yield _gauge("modelsync_models_left_in_place", told, ("provider",), found.left_in_place)
+        told = "Models whose price is not whole: fields that a call may pay are stated and not read."
+        yield _gauge("modelsync_models_incomplete_price", told, ("provider",), found.incomplete)
+        yield _gauge("modelsync_paused", "Whether a person keeps every sync out.", (), {(): float(found.paused)})
         yield _gauge("modelsync_runs", "Runs that are kept, by how they ended.", ("status",), found.runs)
         yield _gauge("modelsync_results", "Results of providers in runs that are kept.", ("provider", "outcome"), found.outcomes)
         yield _gauge("modelsync_sync_duration_seconds", "Seconds that the last sync of a provider took.", ("provider",), found.durations)

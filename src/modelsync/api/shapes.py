@@ -56,6 +56,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     first_seen_at: Time
     created_at: Time
     updated_at: Time
+    price_incomplete: Annotated[bool, _Said(description="A call may pay more: `pricing.incomplete` names what is stated and not read.")]
 
 
 class Fresh(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,9 +226,33 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     models: int
     held: int
     error: str | None
+    refused: Annotated[str | None, _Said(description="Who rejected the list that the provider shows now, and how to take that back.")]
     frozen_at: Time | None
     frozen_reason: str | None
     drift: list[dict[str, Any]]
+    guard: Annotated[dict[str, Any], _Said(description="Limits of the guard that are set for it.")]
+
+
+class HeldNow(msgspec.Struct, frozen=True):
+    """What waits for a person, by kind."""
+
+    total: int
+    by_kind: dict[str, int]
+
+
+class Incomplete(msgspec.Struct, frozen=True):
+    """Models of a provider whose price is not whole, and how many of them lack which field."""
+
+    models: int
+    fields: dict[str, int]
+
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """Who keeps every sync out, since when, and why."""
+
+    at: Time
+    actor: str
+    reason: str
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,6 +264,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     fetchable_in_db: list[str]
     fetchable_not_in_db: list[str]
     freshness: list[Freshness]
+    held: HeldNow
+    rejected: "Rejections"
+    incomplete_prices: Annotated[dict[str, Incomplete], _Said(description="By provider; retired models are left out.")]
+    pause: Pause | None
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -316,26 +345,64 @@ class Changes(Fresh, frozen=True, kw_only=True):
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sync found and did not believe. `detail` is `{field: [live, stated]}` of held prices."""
+    """What a sync found and did not believe, and what became of it. `detail` is `{field: [live, stated]}` of held prices.
+
+    `over` are ids that have been listed again, so that a decision about their absence is not about them any more; `commands` decide it,
+    or take the decision back.
+    """
 
     id: int
     provider: str
     kind: str
-    status: str
+    status: Annotated[str, _Said(description="open, rejected, confirmed, superseded, released or closed.")]
     message: str
     hint: str
     ids: list[str]
     times_seen: int
     created_at: Time
     last_seen_at: Time
+    resolved_at: Time | None
+    resolved_by: Annotated[str | None, _Said(description='Who decided; "sync" where a later listing did away with it.')]
+    reason: str | None
     detail: Any
+    over: list[str]
+    commands: list[str]
 
 
 class Holds(msgspec.Struct, frozen=True):
-    """What waits for a person, oldest first."""
+    """Holds of a status, oldest first."""
 
     data: list[Hold]
     total: int
+
+
+class Rejections(msgspec.Struct, frozen=True):
+    """What persons rejected and have not taken back; `left_in_place` counts, by provider, models that stay because of it, not listed."""
+
+    total: int
+    left_in_place: dict[str, int]
+    data: list[Hold]
+
+
+class Guard(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of the guard that are set for a provider (null: those of the settings hold), and what the settings say."""
+
+    provider: str
+    guard: dict[str, Any]
+    settings: dict[str, Any]
+
+
+class Guards(msgspec.Struct, frozen=True):
+    """Every provider for which a limit is set."""
+
+    data: list[Guard]
+    total: int
+
+
+class Paused(msgspec.Struct, frozen=True):
+    """Whether every sync is kept out."""
+
+    paused: bool
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -449,7 +516,8 @@ class Audit(msgspec.Struct, frozen=True):
 class OpenAIModel(msgspec.Struct, frozen=True, kw_only=True):
     """One model in the shape of OpenAI's API; `created` is in seconds since 1970.
 
-    Prices are texts in USD per token; null is unknown, unless the price is `dynamic`: it varies by request.
+    Prices are texts in USD per token; null is unknown, unless the price is `dynamic`: it varies by request. While it is `incomplete`, a
+    call may pay more than these.
     """
 
     id: str

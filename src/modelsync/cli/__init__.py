@@ -45,9 +45,22 @@ COMMANDS = {
         "Read a run's kept answers again, and show what they would change.",
         "modelsync replay 12\nmodelsync replay 12 --provider openrouter --json",
     ),
-    "held": ("holds:held", "List what waits for a person.", "modelsync held\nmodelsync held --provider cerebras --ids"),
+    "held": (
+        "holds:held",
+        "List what waits for a person, or what was decided.",
+        "modelsync held\nmodelsync held --provider cerebras --ids\nmodelsync held --status rejected",
+    ),
     "confirm": ("holds:confirm", "Accept what is held.", 'modelsync confirm 3 --reason "they told us"'),
     "reject": ("holds:reject", "Refuse what is held.", 'modelsync reject --provider cerebras --reason "their API is broken"'),
+    "reopen": ("holds:reopen", "Take a decision about a hold back.", 'modelsync reopen 3 --reason "it was their list after all"'),
+    "guard": (
+        "guards:guard",
+        "Set, or show, how much a provider's syncs may believe by themselves.",
+        'modelsync guard openrouter --shrink 0.4 --price-factor 20 --reason "they clean up this week"\n'
+        'modelsync guard openrouter --default shrink --reason "they are done"\nmodelsync guard openrouter',
+    ),
+    "pause": ("guards:pause", "Stop every sync until `resume`.", 'modelsync pause --all --reason "we are moving the database"'),
+    "resume": ("guards:resume", "Let syncs run again after `pause`.", 'modelsync resume --reason "it is moved"'),
     "pin": (
         "operators:pin",
         "Set fields of a model to values that win over every sync.",

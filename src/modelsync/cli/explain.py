@@ -17,8 +17,11 @@ from modelsync.explanation import (
     Absent,
     Explanation,
     Frozen,
+    HeldAbsence,
     HeldPrice,
+    Incomplete,
     Known,
+    LastBelieved,
     LastChange,
     NotStated,
     PerhapsNotStated,
@@ -31,6 +34,8 @@ from modelsync.explanation import (
 from modelsync.explanation import explain as explanation_of
 from modelsync.layers import is_price_per_token
 from modelsync.money import plain
+from modelsync.plan import READER
+from modelsync.points import is_per_token
 from modelsync.registry import select
 from modelsync.store import Explanations
 
@@ -153,7 +158,8 @@ def _changed(field: str, change: LastChange) -> str:
     by = f", by {change.trigger}" if change.trigger in BY_PERSONS else ""
     moved = f": {_shown(field, change.old)} → {_shown(field, change.new)}" if change.old is not None or change.new is not None else ""
     what = "the model was added" if change.kind == "added" else change.kind
-    return f"{output.utc(change.at)}, run {change.run_id}{by}, {what}{moved}"
+    corrected = f"; {words.told({READER: change.corrected})}" if change.corrected else ""
+    return f"{output.utc(change.at)}, run {change.run_id}{by}, {what}{moved}{corrected}"
 
 
 def _shown(field: str, value: Any) -> str:
@@ -174,8 +180,12 @@ def _told(reason: Reason, known: Known) -> str:
             until = f" until {output.utc(reason.until)}" if reason.until else ""
             ended = "; that is over, and the next sync shows the provider's value" if reason.ended else ""
             return f"{reason.author} pinned it at {output.utc(reason.at)}{until}: {reason.reason}{ended}"
-        case HeldPrice():
+        case HeldPrice() | HeldAbsence():
             return _told_hold(reason, known)
+        case LastBelieved():
+            return f"the last believed {reason.point} was {_price(reason)}, until {output.utc(reason.until)}; a new one is compared with it"
+        case Incomplete():
+            return f"the price is not whole: {_unread(reason)} stated by the provider and not read, so a call may pay more"
         case NotStated(since=None):
             return "the provider does not state it any more; the value is from an earlier listing"
         case NotStated():
@@ -189,8 +199,23 @@ def _told(reason: Reason, known: Known) -> str:
             return f"the provider is frozen since {output.utc(reason.since)} ({reason.reason}); `{thaw}` lets it sync again"
 
 
-def _told_hold(reason: HeldPrice, known: Known) -> str:
+def _told_hold(reason: HeldPrice | HeldAbsence, known: Known) -> str:
+    commands = " or ".join(f"`{command}`" for command in reason.commands)
     if reason.status == "rejected":
-        return f"{reason.rejected_by} rejected the stated price: {reason.reason} ({reason.message})"
-    age = output.ago(reason.since, known.now)
-    return f"hold {reason.id}, {age}: {reason.message}. {reason.hint}"
+        what = "the stated price" if isinstance(reason, HeldPrice) else "that it is gone"
+        when = f" on {output.utc(reason.rejected_at)}" if reason.rejected_at else ""
+        return f"{reason.rejected_by} rejected {what}{when}: {reason.reason} ({reason.message}); {commands} takes that back"
+    hint = f"{reason.hint}: {commands}" if isinstance(reason, HeldPrice) else commands
+    return f"hold {reason.id}, {output.ago(reason.since, known.now)}: {reason.message}. {hint}"
+
+
+def _price(last: LastBelieved) -> str:
+    if Decimal(last.usd) == 0:
+        return "free"
+    usd = f"{last.usd} USD"
+    return f"{words.per_million(Decimal(last.usd))} $/1M ({usd} per token)" if is_per_token(last.point) else usd
+
+
+def _unread(reason: Incomplete) -> str:
+    names = [each.name if each.text is None else f"{each.name} = {each.text}" for each in reason.unread]
+    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"

@@ -1,17 +1,18 @@
-"""`modelsync held`, `confirm` and `reject`: what a sync found and did not believe."""
+"""`modelsync held`, `confirm`, `reject` and `reopen`: what a sync found and did not believe."""
 
-import getpass
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from modelsync import app
+from modelsync import decisions
 from modelsync.cli import output
+from modelsync.cli.operators import opened, person
 from modelsync.cli.parameters import FLAG, Database, Json, Number, Reason, Slugs
-from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.registry import select
-from modelsync.store import Catalog, Person, deciding
+from modelsync.store import STATUSES, Catalog, deciding
 
 HoldNumber = Annotated[Number, Parameter(help="The numbers that `modelsync held` shows.")]
 AllOf = Annotated[Slugs, Parameter(help="Everything held of these providers.")]
@@ -21,52 +22,75 @@ Next = {
     "confirm": "Confirmed prices are live; absent models are retired once they were absent long enough.",
     "reject": "The catalog stays as it is, until the provider says something else.",
 }
+SHOWN_COMMANDS = 3
+"""Ways back that are told after several holds were rejected at once."""
 
 
 def held(
     *,
     provider: Slugs = None,
     kind: str | None = None,
+    status: str = "open",
     ids: Annotated[bool, FLAG] = False,
     json: Json = False,
     database: Database = None,
 ) -> int:
-    """List what waits for a person, oldest first. Exit code 4 when something does.
+    """List what waits for a person, or what was decided, oldest first. Exit code 4 when something in it waits.
 
     Parameters
     ----------
     kind:
-        price, unit-change, shrink, other-catalog, empty or invalid.
+        price, unit-change, shrink, scope, total, other-catalog, empty or invalid.
+    status:
+        open; rejected, confirmed or closed (confirmed, and done); superseded or released (a later listing did away with it); or all.
     ids:
         Also name the models that each is about.
     """
     select(provider)
-    store = app.build(load(database)).open_store(read_only=True)
-    try:
+    if status not in (*STATUSES, "all"):
+        raise UsageError(f"Unknown status {status}", f"Use {', '.join(STATUSES)} or all")
+    with opened(database, read_only=True) as store:
         catalog = Catalog(store)
-        found, now, nothing = catalog.holds(provider or (), kind), catalog.now(), _nothing(catalog, provider, kind)
-    finally:
-        store.close()
+        found, now, nothing = catalog.holds(provider or (), kind, status), catalog.now(), _nothing(catalog, provider, kind, status)
+    code = 4 if any(hold["status"] == "open" for hold in found) else 0
     if json:
-        output.print_json({"version": 1, "held": found})
-        return 4 if found else 0
-    console = output.stdout()
+        output.print_json({"version": 1, "held": list(map(decisions.shown, found))})
+        return code
     for hold in found:
-        times = "once" if hold["times_seen"] == 1 else f"{hold['times_seen']} times"
-        since = f"since {output.ago(hold['created_at'], now)}, seen {times}"
-        output.say(console, f"{hold['id']}  {hold['provider']}  {hold['kind']}: {output.safe(hold['message'])} ({since})")
-        output.say(console, f"   {output.safe(hold['hint'])}")
-        for row_id in hold["ids"] if ids else ():
-            output.say(console, f"   - {output.safe(row_id)}")
-    output.say(console, "Decide with `modelsync confirm NUMBER` or `modelsync reject NUMBER`." if found else nothing)
-    return 4 if found else 0
+        for line in _lines(hold, now, ids=ids):
+            output.say(output.stdout(), output.safe(line))
+    if not found:
+        output.say(output.stdout(), nothing)
+    return code
 
 
-def _nothing(catalog: Catalog, slugs: list[str] | None, kind: str | None) -> str:
-    """What is so when nothing is held of these providers and of this kind."""
-    others = len(catalog.holds()) if slugs or kind else 0
+def _lines(hold: Mapping[str, Any], now: datetime, *, ids: bool) -> Iterator[str]:
+    """One hold: what it is, what became of it, and the commands for it."""
+    times = "once" if hold["times_seen"] == 1 else f"{hold['times_seen']} times"
+    since = f"since {output.ago(hold['created_at'], now)}, seen {times}"
+    status = "" if hold["status"] == "open" else f", {hold['status']}"
+    yield f"{hold['id']}  {hold['provider']}  {hold['kind']}{status}: {hold['message']} ({since})"
+    decided = decisions.told(hold)
+    yield f"   {hold['hint'] if decided is None else decided}"
+    if hold["over"]:
+        yield f"   not about these any more, which are listed again: {', '.join(hold['over'])}"
+    for row_id in hold["ids"] if ids else ():
+        yield f"   - {row_id}"
+    commands = decisions.commands(hold)
+    if commands:
+        yield f"   {'   or   '.join(commands)}"
+
+
+def _nothing(catalog: Catalog, slugs: list[str] | None, kind: str | None, status: str = "open") -> str:
+    """What is so when there are no holds of these providers, of this kind and of this status."""
+    others = len(catalog.holds(status=status)) if slugs or kind else 0
     of = (f" of kind {output.safe(kind)}" if kind else "") + output.of(slugs)
-    return f"Nothing{of} is held; without the filters: {others:,}." if others else "Nothing is held."
+    is_so = "is held" if status == "open" else "was ever held" if status == "all" else f"is {status}"
+    if others:
+        return f"Nothing{of} {is_so}; without the filters: {others:,}."
+    rejected = len(catalog.holds(status="rejected")) if status == "open" else 0
+    stands = f" {rejected:,} rejected: see `modelsync held --status rejected`." if rejected else ""
+    return f"Nothing {is_so}.{stands}"
 
 
 def confirm(
@@ -93,25 +117,44 @@ def reject(
     return _decide("reject", numbers, reason, provider, kind, json=json, database=database)
 
 
+def reopen(number: HoldNumber, /, *, reason: Reason, json: Json = False, database: Database = None) -> int:
+    """Take a decision back: the hold waits again, and a price that was confirmed goes back to what it was. It is written to the audit log.
+
+    Parameters
+    ----------
+    number:
+        The number that `modelsync held --status rejected` or `--status confirmed` shows.
+    """
+    with opened(database) as store:
+        row = deciding.reopen(store, number, person(reason))
+    if json:
+        output.print_json({"version": 1, "decision": "reopen", "holds": [decisions.shown(row)]})
+        return 0
+    output.say(output.stdout(), output.safe(f"Open again: {row['id']}: {row['provider']} {row['kind']}, {row['message']}"))
+    output.say(output.stdout(), f"The next sync looks at it anew. {'   or   '.join(decisions.commands(row))}")
+    return 0
+
+
 def _decide(
     decision: str, numbers: tuple[int, ...], reason: str, slugs: list[str] | None, kind: str | None, *, json: bool, database: str | None
 ) -> int:
     if bool(numbers) == bool(slugs or kind):
         raise UsageError("Say which holds: their numbers, or --provider, or --kind", "`modelsync held` lists them")
     select(slugs)
-    store = app.build(load(database)).open_store()
-    try:
+    with opened(database) as store:
         catalog = Catalog(store)
         wanted = list(numbers) or [row["id"] for row in catalog.holds(slugs or (), kind)]
         nothing = "" if wanted else _nothing(catalog, slugs, kind)
-        decided: list[dict[str, Any]] = deciding.decide(store, wanted, decision, Person(getpass.getuser(), reason))
-    finally:
-        store.close()
+        decided = deciding.decide(store, wanted, decision, person(reason))
     if json:
-        output.print_json({"version": 1, "decision": decision, "holds": decided})
+        output.print_json({"version": 1, "decision": decision, "holds": list(map(decisions.shown, decided))})
         return 0
     console = output.stdout()
     for row in decided:
         output.say(console, f"{Words[decision]} {row['id']}: {row['provider']} {row['kind']}, {output.safe(row['message'])}")
     output.say(console, Next[decision] if decided else nothing)
+    back = [command for row in decided for command in decisions.commands(row)]
+    if back:
+        more = f", and so for {len(back) - SHOWN_COMMANDS:,} more" if len(back) > SHOWN_COMMANDS else ""
+        output.say(console, f"To take it back: {'; '.join(back[:SHOWN_COMMANDS])}{more}")
     return 0

@@ -1,7 +1,7 @@
 """A sync on the screen: progress while it runs, a table at its end, a plan for a dry run."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from modelsync import words
 from modelsync.cli import output
+from modelsync.holding import Refusal
 from modelsync.model import Model
 from modelsync.plan import Change, Kind
 from modelsync.report import Disabled, Held, NoKey, NotModified, Planned, ProviderResult, Report, Synced
@@ -96,6 +97,8 @@ def summary(result: ProviderResult) -> str:
             return ", ".join(parts if len(parts) > 1 else [*parts, "nothing changed"])
         case NoKey(variables):
             return f"skipped: API key not configured (set {variables[0]})"
+        case Held(_, _, _, Refusal() as refusal):
+            return output.safe(refusal.message)
         case _:
             return output.safe(result.error or "")
 
@@ -114,7 +117,7 @@ def show_report(console: Console, report: Report, database: str) -> None:
     skipped = [result for result in report.results if kind_of(result) == "skipped"]
     if skipped:
         console.print()
-        output.say(console, Text("Skipped: ", style="bold").append(", ".join(f"{result.slug} ({_why(result)})" for result in skipped)))
+        output.say(console, Text("Skipped: ", style="bold").append(", ".join(_skipped(skipped))))
     warned = [(result.slug, warning) for result in report.results for warning in result.warnings]
     warned.sort(key=lambda pair: not pair[1].startswith("drift: "))
     if warned:
@@ -136,7 +139,15 @@ def attention(result: ProviderResult) -> str:
     """Why a provider needs somebody's attention."""
     first, more = result.holds[:SHOWN_HOLDS], len(result.holds) - SHOWN_HOLDS
     told = [f"{hold.message}. {hold.hint}" for hold in first] + ([f"And {more:,} more"] if more > 0 else [])
-    return f"{'. '.join(told)} (see `modelsync held`)" if told else result.error or ""
+    return f"{'. '.join(told)} (see `modelsync held`)" if told else summary(result) if result.is_refused else result.error or ""
+
+
+def _skipped(results: Sequence[ProviderResult]) -> Iterator[str]:
+    """The providers that were skipped, those with the same reason together: a pause keeps all of them out."""
+    reasons: dict[str, list[str]] = {}
+    for result in results:
+        reasons.setdefault(_why(result), []).append(result.slug)
+    return (f"{', '.join(slugs)} ({why})" for why, slugs in reasons.items())
 
 
 def _why(result: ProviderResult) -> str:
@@ -154,7 +165,8 @@ def _result_table(report: Report, width: int) -> Table:
     made.collapse_padding, made.columns[0].no_wrap = width < ALL_FIT, True
     for result in report.results:
         sign, style = MARKS[kind_of(result)]
-        values = [getattr(result.counts, name) if result.succeeded else None for name in figures]
+        was_read = result.succeeded and not result.is_refused
+        values = [getattr(result.counts, name) if was_read else None for name in figures]
         shown = [Text(words.number(value), style="" if value else "dim") for value in values]
         made.add_row(Text(f"{sign} {result.slug}", style=style), *shown, output.seconds(result.seconds))
     return made
@@ -162,7 +174,7 @@ def _result_table(report: Report, width: int) -> Table:
 
 def _sum(report: Report, database: str) -> str:
     counts = report.counts
-    attention = {"failed": len(report.failed), "held": len(report.held)}
+    attention = {"failed": len(report.failed), "held": len(report.held), "rejected": sum(result.is_refused for result in report.results)}
     kinds = [f"{len(report.succeeded)} of {len(report.results)} providers in step"]
     kinds += [f"{value} {name}" for name, value in attention.items() if value]
     changes = f"{counts.created:,} new, {counts.updated:,} updated, {counts.unchanged:,} unchanged, {counts.missing:,} missing"

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from modelsync import app, spreadsheet, words
+from modelsync import app, guarding, spreadsheet, words
 from modelsync import settings as settings_module
 from modelsync.cli import output
 from modelsync.cli.history import moment
@@ -47,18 +47,19 @@ def _store(database: str | None) -> Iterator[tuple[settings_module.Settings, Sto
 def providers(*, json: Json = False, database: Database = None) -> int:
     """List providers: whether a key is needed and set, the declared price unit, the last sync."""
     with opened(database) as (chosen, catalog):
-        now, known = catalog.now(), catalog.providers()
-    found = [_provider(chosen, slug, known.get(slug, {})) for slug in all_providers()]
+        now, known, guards = catalog.now(), catalog.providers(), catalog.guards()
+    found = [{**_provider(chosen, slug, known.get(slug, {})), "guard": guards.get(slug, {})} for slug in all_providers()]
     if json:
         output.print_json({"version": 1, "providers": found})
         return 0
-    made = output.table("provider", "key", "price unit", "models", "last success", right=("models",))
+    made = output.table("provider", "key", "price unit", "models", "last success", *(["guard"] if guards else []), right=("models",))
     for row in found:
         key = (
             f"set ({row['key_variable']})" if row["key_set"] else f"needs {row['key_variables'][0]}" if row["key_needed"] else "not needed"
         )
         name = row["slug"] if row["enabled"] else f"{row['slug']} (off)"
-        made.add_row(name, key, row["price_unit"], words.number(row["models"]), output.ago(row["last_success_at"], now))
+        guard = [guarding.told(row["guard"]) or words.UNKNOWN] if guards else []
+        made.add_row(name, key, row["price_unit"], words.number(row["models"]), output.ago(row["last_success_at"], now), *guard)
     output.stdout().print(made)
     return 0
 
@@ -190,14 +191,21 @@ def _as_of_told(store: Store, then: datetime) -> str:
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in row.items()}
+    values = {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in row.items()}
+    return {**values, "price_incomplete": _is_incomplete(row)}
+
+
+def _is_incomplete(row: Mapping[str, Any]) -> bool:
+    """Whether a price is not whole: fields that a call may pay are stated, and not read."""
+    return bool(row["pricing"].get("incomplete"))
 
 
 def _print_csv(rows: Found) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(spreadsheet.COLUMNS)
     for row in rows:
-        writer.writerow(spreadsheet.cells(row, dynamic_price=bool(row["pricing"].get("dynamic"))))
+        dynamic = bool(row["pricing"].get("dynamic"))
+        writer.writerow(spreadsheet.cells(row, dynamic_price=dynamic, price_incomplete=_is_incomplete(row)))
 
 
 def _print_models(rows: Sequence[Mapping[str, Any]], total: int, now: datetime) -> None:
@@ -205,9 +213,10 @@ def _print_models(rows: Sequence[Mapping[str, Any]], total: int, now: datetime) 
     if not total:
         console.print("No model matches. `modelsync status` shows what the catalog holds.")
         return
-    shows_ends = any(_ends_soon(row, now) for row in rows)
+    shows_ends, shows_parts = any(_ends_soon(row, now) for row in rows), any(map(_is_incomplete, rows))
     numbers = ("in $/1M", "out $/1M", "context", "max out")
-    made = output.table("model", "provider", *numbers, "modality", "status", *(["ends"] if shows_ends else []), right=numbers)
+    more = [*(["price"] if shows_parts else []), *(["ends"] if shows_ends else [])]
+    made = output.table("model", "provider", *numbers, "modality", "status", *more, right=numbers)
     for row in rows:
         dynamic = row["pricing"].get("dynamic")
         prices = ["varies", "varies"] if dynamic else [_per_million(row[f"pricing_{side}"]) for side in ("prompt", "completion")]
@@ -215,7 +224,8 @@ def _print_models(rows: Sequence[Mapping[str, Any]], total: int, now: datetime) 
         state = row["status"] if row["is_active"] or row["status"] == "retired" else "not served"
         end = _end(row)
         ends = [(f"{end:%Y-%m-%d}" if end else words.UNKNOWN)] if shows_ends else []
-        facts = [*prices, *lengths, row["modality"] or words.UNKNOWN, state, *ends]
+        parts = ["incomplete" if _is_incomplete(row) else ""] if shows_parts else []
+        facts = [*prices, *lengths, row["modality"] or words.UNKNOWN, state, *parts, *ends]
         made.add_row(output.safe(row["provider_model_id"]), row["provider"], *facts)
     console.print(made)
     shown = len(rows)
@@ -277,9 +287,16 @@ def _one_run(catalog: Catalog, run: int, *, json: bool) -> int:
     for result in results:
         counts = [words.number(result[name]) for name in numbers[:-1]]
         outcome = result["outcome"].replace("_", " ")
-        made.add_row(result["provider"], outcome, *counts, output.seconds(result["duration_seconds"]), output.safe(result["error"] or ""))
+        made.add_row(result["provider"], outcome, *counts, output.seconds(result["duration_seconds"]), output.safe(_problem(result)))
     console.print(made)
     return 0
+
+
+def _problem(result: Mapping[str, Any]) -> str:
+    """Why a result is none; a list that a person has rejected is no error."""
+    if result["error"] is None and result["outcome"] == "held":
+        return "a person has rejected this list: see `modelsync held --status rejected`"
+    return result["error"] or ""
 
 
 def settings(*, json: Json = False, database: Database = None) -> int:

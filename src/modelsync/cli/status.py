@@ -1,13 +1,15 @@
 """`modelsync status`: how fresh the catalog is, what it holds, and what waits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from modelsync import app, words
 from modelsync.cli import output
+from modelsync.cli.guards import words_of
 from modelsync.cli.parameters import Database, Json
 from modelsync.cli.show import SOON, opened
+from modelsync.decisions import by_kind, commands, left_in_place, standing, told
 from modelsync.freshness import freshness
 
 SHOWN_HOLDS = 10
@@ -21,17 +23,30 @@ def status(*, json: Json = False, database: Database = None) -> int:
     """
     with opened(database) as (chosen, catalog):
         now, counts, known, holds, pins = catalog.now(), catalog.model_counts(), catalog.providers(), catalog.holds(), catalog.pins()
+        rejected, incomplete, guards, pause = (
+            catalog.holds(status="rejected"),
+            catalog.incomplete_prices(),
+            catalog.guards(),
+            catalog.pause(),
+        )
         counts["ending"] = catalog.ending(SOON)
-    rows = [freshness(slug, known[slug], now, sum(hold["provider"] == slug for hold in holds)) for slug in known]
+    rows = [
+        freshness(slug, known[slug], now, sum(hold["provider"] == slug for hold in holds), rejected, guards.get(slug)) for slug in known
+    ]
     pinned = {"total": len(pins), "moved": sum(pin["moved"] for pin in pins)}
     if json:
         models = {"stats": counts, "ending_within_days": SOON.days}
-        output.print_json({"version": 1, "models": models, "freshness": rows, "held": [_held(hold, now) for hold in holds], "pins": pinned})
+        waiting = {"held": [_held(hold, now) for hold in holds], "held_by_kind": by_kind(holds), "rejected": standing(rejected)}
+        more = {"incomplete_prices": incomplete, "pins": pinned, "pause": pause}
+        output.print_json({"version": 1, "models": models, "freshness": rows, **waiting, **more})
     else:
         output.say(output.stdout(), f"Catalog: {app.build(chosen).database_shown()}")
+        _print_pause(pause)
         _print_counts(counts)
         _print_freshness(rows, now)
         _print_holds(holds, now)
+        _print_rejected(rejected)
+        _print_incomplete(incomplete)
         _print_frozen(rows, now)
         _print_pins(pinned)
         _print_drifts(rows, now)
@@ -64,9 +79,10 @@ def _print_counts(counts: dict[str, Any]) -> None:
 def _print_freshness(rows: Sequence[dict[str, Any]], now: datetime) -> None:
     made = output.table("provider", "state", "models", "last success", "last error", right=("models",))
     for row in rows:
-        state = f"{row['state']}, frozen" if row["frozen_at"] else row["state"]
+        marks = [*(["frozen"] if row["frozen_at"] else []), *(["list rejected"] if row["refused"] else [])]
         last = output.ago(row["last_success_at"], now)
-        made.add_row(row["provider"], state, words.number(row["models"]), last, output.safe(row["error"] or ""))
+        problem = output.safe(row["error"] or row["refused"] or "")
+        made.add_row(row["provider"], ", ".join([row["state"], *marks]), words.number(row["models"]), last, problem)
     console = output.stdout()
     console.print()
     console.print(made if rows else "Nothing was synced yet. Run: modelsync sync")
@@ -77,12 +93,50 @@ def _print_holds(holds: Sequence[dict[str, Any]], now: datetime) -> None:
     if not holds:
         return
     console.print()
-    output.say(console, f"{len(holds):,} held for a person: see `modelsync held`")
+    kinds = by_kind(holds)
+    of_kinds = f" ({', '.join(f'{number:,} {kind}' for kind, number in kinds.items())})" if len(kinds) > 1 else ""
+    output.say(console, f"{len(holds):,} held for a person{of_kinds}: see `modelsync held`")
     for hold in holds[:SHOWN_HOLDS]:
         age = output.ago(hold["created_at"], now)
         output.say(console, output.safe(f"  {hold['id']}  {hold['provider']}  {hold['kind']}: {hold['message']} ({age})"))
     if len(holds) > SHOWN_HOLDS:
         output.say(console, f"  and {len(holds) - SHOWN_HOLDS:,} more")
+
+
+def _print_rejected(rejected: Sequence[dict[str, Any]]) -> None:
+    """What persons keep out, or in place, until they say otherwise."""
+    console = output.stdout()
+    if not rejected:
+        return
+    stands = f"{len(rejected):,} rejections stand" if len(rejected) > 1 else "1 rejection stands"
+    output.say(console, f"\n{stands}: see `modelsync held --status rejected`")
+    for hold in rejected[:SHOWN_HOLDS]:
+        what = f"{hold['id']}  {hold['provider']}  {hold['kind']}: {hold['message']}"
+        output.say(console, output.safe(f"  {what}; {told(hold)}; {commands(hold)[0]}"))
+    if len(rejected) > SHOWN_HOLDS:
+        output.say(console, f"  and {len(rejected) - SHOWN_HOLDS:,} more")
+    left = left_in_place(rejected)
+    if left:
+        of = ", ".join(f"{slug} {number:,}" for slug, number in left.items())
+        output.say(console, f"Not listed, and left in place by them: {sum(left.values()):,} models ({of})")
+
+
+def _print_incomplete(incomplete: Mapping[str, dict[str, Any]]) -> None:
+    """Prices that are not the whole price."""
+    if not incomplete:
+        return
+    total = sum(found["models"] for found in incomplete.values())
+    output.say(
+        output.stdout(), f"\nThe price of {total:,} models is not whole: these fields are stated and not read, so do not bill by it alone"
+    )
+    for slug, found in incomplete.items():
+        fields = ", ".join(f"{name} {number:,}" for name, number in found["fields"].items())
+        output.say(output.stdout(), output.safe(f"  {slug}: {found['models']:,} models ({fields})"))
+
+
+def _print_pause(pause: dict[str, Any] | None) -> None:
+    if pause is not None:
+        output.say(output.stdout(), f"Paused by {words_of(pause)}; `modelsync resume` lets syncs run again")
 
 
 def _print_frozen(rows: Sequence[dict[str, Any]], now: datetime) -> None:

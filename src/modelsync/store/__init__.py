@@ -8,6 +8,7 @@ from modelsync.store.backup import Copied, backup, restore
 from modelsync.store.catalog import Catalog
 from modelsync.store.explanations import Explanations
 from modelsync.store.history import ChangeFilter, History
+from modelsync.store.holds import STATUSES
 from modelsync.store.housekeeping import LEAST_AGE, Housekeeping, Kept, OldModel, Purge, PurgePlan, Records
 from modelsync.store.keys import NOTED_EVERY, Held, Keys, Scope, digest
 from modelsync.store.migrate import Schema
@@ -37,6 +38,7 @@ __all__ = [
     "LEAST_AGE",
     "NOTED_EVERY",
     "SORTS",
+    "STATUSES",
     "Catalog",
     "ChangeFilter",
     "Commit",

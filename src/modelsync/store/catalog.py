@@ -5,11 +5,12 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from modelsync.layers import value_of
 from modelsync.money import plain
-from modelsync.store import counting, drifts, holds, migrate, pins, provider_rows, records, rows, selection, tickets
+from modelsync.store import counting, drifts, holds, migrate, pauses, pins, planning, provider_rows, records, rows, selection, tickets
 from modelsync.store.schema import audit_log, models, provider_state, providers, sync_results, sync_runs, upstream_values
 from modelsync.store.selection import ModelFilter
 from modelsync.store.store import Store
@@ -73,15 +74,15 @@ class Catalog:
                 found.setdefault(state["provider"], {"slug": state["provider"], "id": None, "is_active": True, "models": 0}).update(
                     times | {"drift": drifts.recent(state, now)}
                 )
-            for slug, error in self._last_errors(connection):
+            for slug, error, outcome in self._last_results(connection):
                 if slug in found:
-                    found[slug]["last_error"] = error
+                    found[slug] |= {"last_error": error, "last_outcome": outcome}
             return found
 
-    def _last_errors(self, connection: sa.Connection) -> list[tuple[str, str | None]]:
+    def _last_results(self, connection: sa.Connection) -> list[tuple[str, str | None, str]]:
         last = sa.select(sa.func.max(sync_results.c.id)).group_by(sync_results.c.provider)
-        query = sa.select(sync_results.c.provider, sync_results.c.error).where(sync_results.c.id.in_(last))
-        return [(row.provider, row.error) for row in connection.execute(query)]
+        query = sa.select(sync_results.c.provider, sync_results.c.error, sync_results.c.outcome).where(sync_results.c.id.in_(last))
+        return [(row.provider, row.error, row.outcome) for row in connection.execute(query)]
 
     def model_counts(self) -> dict[str, Any]:
         """total, active, inactive, missing and `by_modality` of all models."""
@@ -104,6 +105,29 @@ class Catalog:
         """What waits for a person, oldest first; or the holds of another status, or of `all`."""
         with self._reading() as connection:
             return holds.listed(connection, slugs, kind, status) if migrate.current(connection) else []
+
+    def guards(self) -> dict[str, dict[str, Any]]:
+        """The limits of the guard that are set for single providers, by slug: each by its name, those that are not set left out."""
+        query = sa.select(provider_state.c.provider, provider_state.c.guard).where(provider_state.c.guard.is_not(None))
+        with self._reading() as connection:
+            if not migrate.current(connection):
+                return {}
+            found = {row["provider"]: planning.guard_of(row) for row in connection.execute(query).mappings()}
+        return {
+            slug: {name: value for name, value in msgspec.structs.asdict(guard).items() if value is not None}
+            for slug, guard in found.items()
+        }
+
+    def pause(self) -> dict[str, Any] | None:
+        """The pause that keeps every sync out: at, actor and reason."""
+        with self._reading() as connection:
+            row = pauses.standing(connection) if migrate.current(connection) else None
+        return None if row is None else {name: row[name] for name in ("at", "actor", "reason")}
+
+    def incomplete_prices(self) -> dict[str, dict[str, Any]]:
+        """Models, retired ones aside, whose price is not whole, by provider: how many `models`, and how many lack which of `fields`."""
+        with self._reading() as connection:
+            return counting.incomplete_prices(connection) if migrate.current(connection) else {}
 
     def pins(self, slugs: Iterable[str] = ()) -> list[dict[str, Any]]:
         """Every pin, with `upstream`, what the provider says beneath it now, and whether that `moved` since it was set."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from modelsync.store.schema import models, providers
 from modelsync.store.selection import is_free
@@ -41,6 +42,38 @@ def by_provider(connection: sa.Connection, provider_id: int | None = None) -> di
     query = sa.select(providers.c.slug, sa.func.count(models.c.id)).outerjoin(models, models.c.provider_id == providers.c.id)
     query = query.where(providers.c.id == provider_id) if provider_id is not None else query
     return _pairs(connection, query.group_by(providers.c.slug).order_by(providers.c.slug))
+
+
+def is_incomplete(dialect: str) -> sa.ColumnElement[bool]:
+    """Whether a model's price is not whole: fields that a call may pay are stated, and not read."""
+    length = sa.func.jsonb_array_length if dialect == "postgresql" else sa.func.json_array_length
+    return sa.func.coalesce(length(*_incomplete(dialect)), 0) > 0
+
+
+def _incomplete_fields(dialect: str) -> sa.TableValuedAlias:
+    """The names of what is not read of one model's price, as rows beside it."""
+    each = sa.func.jsonb_array_elements_text if dialect == "postgresql" else sa.func.json_each
+    return each(*_incomplete(dialect)).table_valued("value")
+
+
+def _incomplete(dialect: str) -> tuple[Any, ...]:
+    """Where these names are, as functions of a database take it."""
+    if dialect == "postgresql":
+        return (sa.type_coerce(models.c.pricing, postgresql.JSONB)["incomplete"],)
+    return sa.type_coerce(models.c.pricing, sa.Text), "$.incomplete"
+
+
+def incomplete_prices(connection: sa.Connection) -> dict[str, dict[str, Any]]:
+    """Models, retired ones aside, whose price is not whole, by provider: how many, and how many of them lack which field."""
+    there = (models.c.status != "retired", is_incomplete(connection.dialect.name))
+    of_model = models.join(providers, providers.c.id == models.c.provider_id)
+    count = sa.select(providers.c.slug, sa.func.count()).select_from(of_model).where(*there).group_by(providers.c.slug)
+    found = {slug: {"models": number, "fields": {}} for slug, number in connection.execute(count.order_by(providers.c.slug))}
+    each = _incomplete_fields(connection.dialect.name)
+    names = sa.select(providers.c.slug, each.c.value, sa.func.count()).select_from(of_model.join(each, sa.true())).where(*there)
+    for slug, name, number in connection.execute(names.group_by(providers.c.slug, each.c.value).order_by(each.c.value)):
+        found[slug]["fields"][name] = number
+    return found
 
 
 def of_providers(connection: sa.Connection) -> dict[str, int]:

@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 
 from modelsync import holding
-from modelsync.errors import NotThere, UsageError
+from modelsync.errors import Settled, UsageError
 from modelsync.holding import Standing
 from modelsync.layers import effective
 from modelsync.model import claimed
@@ -38,12 +38,12 @@ PAUSE = 0.02
 def decide(store: Store, numbers_: Iterable[int], decision: str, person: Person) -> list[dict[str, Any]]:
     """Confirm or reject open holds, in steps and as one run: a confirmed price is live at once. The holds as they are then.
 
-    UsageError or NotThere, and nothing decided, when one of them cannot be decided. One that a sync supersedes meanwhile is left out.
+    UsageError, NotThere or Settled, and nothing decided, when one of them cannot be. One that a sync supersedes meanwhile is left out.
     """
     with store.reading() as connection:
         rows = holds.numbered(connection, numbers_)
-    for row in rows:
-        holds.decidable(row, decision)
+        for row in rows:
+            holds.decidable(connection, row, decision)
     decided: list[dict[str, Any]] = []
     run_id: int | None = None
     for slug, of_provider in groupby(sorted(rows, key=lambda row: row["provider"]), key=lambda row: row["provider"]):
@@ -55,7 +55,7 @@ def decide(store: Store, numbers_: Iterable[int], decision: str, person: Person)
                     run_id = store.transact(partial(_believe, store, slug, ids, person, run_id))
                     time.sleep(PAUSE)
     if rows and not decided:
-        raise NotThere("A sync decided otherwise meanwhile: what was held is not claimed any more", "`modelsync held` lists what is")
+        raise Settled("A sync decided otherwise meanwhile: what was held is not claimed any more", "`modelsync held` lists what is")
     return sorted(decided, key=lambda row: row["id"])
 
 
@@ -88,7 +88,7 @@ def _believing(before: StoredModel, standing: tuple[Standing, ...]) -> Change:
 def reopen(store: Store, number: int, person: Person) -> dict[str, Any]:
     """Take a decision about a hold back: it waits again, and a price that was confirmed goes back to what it was.
 
-    NotThere when there is no such hold, UsageError when it is not decided, or what it decided is done.
+    NotThere when there is no such hold, UsageError when it is open, Settled when it was not decided, or what it decided is done.
     """
     with store.reading() as connection:
         (row,) = holds.numbered(connection, [number])
@@ -115,11 +115,11 @@ def _refuse_to_reopen(connection: sa.Connection, act: Act | None, row: Mapping[s
     if status == "open":
         raise UsageError(f"Hold {number} is open: nobody has decided it", "`modelsync confirm` or `modelsync reject` decides it")
     if status in ("superseded", "released"):
-        raise UsageError(f"Hold {number} was not decided: it is {status}", "`modelsync held --status all` shows every hold")
+        raise Settled(f"Hold {number} was not decided: it is {status}", "`modelsync held --status all` shows every hold")
     done = not list(_taken_back(act, row)) if act is not None and status == "closed" else status == "closed"
     if done or (status == "confirmed" and _all_retired(connection, row)):
         hint = "`modelsync keep` brings back a retired model, `modelsync pin` sets a price, `modelsync rollback` goes back further"
-        raise UsageError(f"What hold {number} decided is done, and stands no more as it was decided", hint)
+        raise Settled(f"What hold {number} decided is done, and stands no more as it was decided", hint)
 
 
 def _all_retired(connection: sa.Connection, row: Mapping[str, Any]) -> bool:

@@ -4,10 +4,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from modelsync.explanation import Frozen, Known
+from modelsync.explanation import Frozen, Known, LastBelieved
+from modelsync.points import joined
 from modelsync.provider import Provider
 from modelsync.store import holds, migrate, pins, planning, provider_rows
-from modelsync.store.schema import answers, model_changes, models, provider_state, sync_runs
+from modelsync.store.schema import answers, last_prices, model_changes, models, provider_state, sync_runs
 from modelsync.store.store import Store
 
 
@@ -32,6 +33,8 @@ class Explanations:
                 now=self._store.now(connection),
                 pins=pins.listed(connection, [provider.slug], row_id),
                 holds=holds.of_price(connection, provider.slug, row_id),
+                absences=holds.of_absence(connection, provider.slug, row_id),
+                last_prices=_last_prices(connection, provider_id, row_id),
                 changes=_changes(connection, provider_id, row_id),
                 kept_runs=_kept_runs(connection, provider.slug),
                 frozen=_frozen(connection, provider.slug),
@@ -55,6 +58,15 @@ def _changes(connection: sa.Connection, provider_id: int | None, row_id: str) ->
         .order_by(column.id.desc())
     )
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _last_prices(connection: sa.Connection, provider_id: int | None, row_id: str) -> list[LastBelieved]:
+    """What was believed last of prices that do not stand now, in the order of their names."""
+    column = last_prices.c
+    mine = (column.provider_id == provider_id, column.provider_model_id == row_id)
+    query = sa.select(last_prices).where(*mine).order_by(column.field, column.condition)
+    rows = connection.execute(query).mappings()
+    return [LastBelieved(point=joined(row["field"], row["condition"]), usd=f"{row['usd']:f}", until=row["since"]) for row in rows]
 
 
 def _kept_runs(connection: sa.Connection, slug: str) -> list[int]:

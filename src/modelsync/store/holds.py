@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from modelsync import holding
-from modelsync.errors import NotThere, UsageError
+from modelsync.errors import NotThere, Settled, UsageError
 from modelsync.holding import Hold, Sight, Standing
 from modelsync.plan import Plan
 from modelsync.policy import Context
@@ -85,6 +85,14 @@ def with_held_price(connection: sa.Connection, slug: str) -> frozenset[str]:
 def of_price(connection: sa.Connection, slug: str, row_id: str) -> list[dict[str, Any]]:
     """What stands of one model's held price: open or rejected holds, oldest first."""
     return [dict(row) for row in _of_prices(connection, slug) if row_id in row["ids"]]
+
+
+def of_absence(connection: sa.Connection, slug: str, row_id: str) -> list[dict[str, Any]]:
+    """What stands of one model's absence: open or rejected holds that are still about it, oldest first."""
+    kinds = (*holding.OF_ABSENCE, holding.OTHER_CATALOG)
+    wanted = (column.provider == slug, column.status.in_(("open", "rejected")), column.kind.in_(kinds))
+    rows = connection.execute(sa.select(holds).where(*wanted).order_by(column.id)).mappings()
+    return [dict(row) for row in rows if row_id in row["ids"] and row_id not in (row["over"] or ())]
 
 
 def _of_prices(connection: sa.Connection, slug: str) -> list[sa.RowMapping]:
@@ -181,17 +189,32 @@ def numbered(connection: sa.Connection, numbers: Iterable[int]) -> list[dict[str
     return [found[number] for number in wanted]
 
 
-def decidable(row: dict[str, Any], decision: str) -> None:
-    """Nothing, when a hold can be decided so. NotThere when it is not open, UsageError when it holds nothing to decide about."""
+def decidable(connection: sa.Connection, row: dict[str, Any], decision: str) -> None:
+    """Nothing, when a hold can be decided so. Settled when it is not open, UsageError when it holds nothing to decide about."""
     if row["status"] == "superseded":
-        raise NotThere(f"Hold {row['id']} was superseded: the provider says something else now", "`modelsync held` shows what it is")
+        raise Settled(f"Hold {row['id']} was superseded: the provider says something else now", _instead(successor(connection, row)))
     if row["status"] != "open":
-        raise NotThere(f"There is no open hold {row['id']}: it is {row['status']}", "`modelsync held` lists those that are open")
+        raise Settled(f"There is no open hold {row['id']}: it is {row['status']}", "`modelsync held` lists those that are open")
     if row["kind"] in holding.UNDECIDABLE and decision == "confirm":
         raise UsageError(
             f"Hold {row['id']} has nothing to confirm: {row['message']}",
             "It ends with the next usable listing; MODELSYNC_PROVIDERS can leave a provider out",
         )
+
+
+def successor(connection: sa.Connection, row: dict[str, Any]) -> int | None:
+    """The open hold that took the place of a superseded one: about the same models, or the same question of a whole list."""
+    alike = next(kinds for kinds in (holding.OF_PRICES, holding.OF_ABSENCE, (row["kind"],)) if row["kind"] in kinds)
+    query = sa.select(column.id, column.ids).where(column.provider == row["provider"], column.status == "open", column.kind.in_(alike))
+    found = connection.execute(query.order_by(column.id.desc())).all()
+    of_models = row["kind"] in (*holding.OF_PRICES, *holding.OF_ABSENCE)
+    return next((number for number, ids in found if not of_models or not set(row["ids"]).isdisjoint(ids)), None)
+
+
+def _instead(number: int | None) -> str:
+    if number is None:
+        return "Nothing took its place; `modelsync held` lists what is open"
+    return f"Hold {number} took its place; `modelsync held --ids` shows it"
 
 
 def decide(

@@ -74,7 +74,7 @@ class Serving:
         self._totals: dict[bytes, tuple[tuple[int, str | None], int]] = {}
         shown = [column for column in models.columns if column.name not in LEFT_OUT]
         self._columns = [_as_json(column, store.dialect) for column in shown]
-        self._model = _Rows(shown, store.dialect, first=("provider",))
+        self._model = _Rows(shown, store.dialect, first=("provider",), last=("price_incomplete",))
         self._provider = _Rows(list(providers.columns), store.dialect, last=("model_count",))
 
     def revision(self) -> Revision:
@@ -181,7 +181,8 @@ class Serving:
             return None if row is None else self._model(row), _revision(connection)
 
     def _select(self, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
-        return sa.select(providers.c.slug, *self._columns, *more).select_from(_joined())
+        incomplete = sa.type_coerce(counting.is_incomplete(self._store.dialect), sa.Boolean)
+        return sa.select(providers.c.slug, *self._columns, incomplete, *more).select_from(_joined())
 
 
 def _provider_conditions(wanted: ProviderFilter) -> Iterator[sa.ColumnElement[bool]]:

@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from modelsync.store import provider_rows, records
+from modelsync.decisions import left_in_place
+from modelsync.store import counting, pauses, provider_rows, records
+from modelsync.store.holds import listed
 from modelsync.store.schema import holds, models, provider_state, providers, sync_results, sync_runs
 from modelsync.store.store import Store
 
@@ -21,6 +23,10 @@ class Tallied(msgspec.Struct, frozen=True, kw_only=True):
     models: Tally
     active: Tally
     holds: Tally
+    rejections: Tally
+    left_in_place: Tally
+    incomplete: Tally
+    paused: bool
     runs: Tally
     outcomes: Tally
     durations: Tally
@@ -40,6 +46,7 @@ class Tallies:
         result, state, run = sync_results.c, provider_state.c, sync_runs.c
         of_models = sa.select(providers.c.slug, models.c.status, sa.func.count()).join(providers, providers.c.id == models.c.provider_id)
         active = sa.select(providers.c.slug, sa.func.count()).join(providers, providers.c.id == models.c.provider_id)
+        of_holds = sa.select(holds.c.provider, holds.c.kind, sa.func.count()).group_by(holds.c.provider, holds.c.kind)
         last = sa.select(sa.func.max(result.id)).group_by(result.provider)
         with self._store.reading() as connection:
             now = self._store.now(connection)
@@ -51,12 +58,11 @@ class Tallies:
                 now=now,
                 models=_tally(connection, of_models.group_by(providers.c.slug, models.c.status)),
                 active=_tally(connection, active.where(models.c.is_active.is_(sa.true())).group_by(providers.c.slug)),
-                holds=_tally(
-                    connection,
-                    sa.select(holds.c.provider, holds.c.kind, sa.func.count())
-                    .where(holds.c.status == "open")
-                    .group_by(holds.c.provider, holds.c.kind),
-                ),
+                holds=_tally(connection, of_holds.where(holds.c.status == "open")),
+                rejections=_tally(connection, of_holds.where(holds.c.status == "rejected")),
+                left_in_place={(slug,): number for slug, number in left_in_place(listed(connection, status="rejected")).items()},
+                incomplete={(slug,): found["models"] for slug, found in counting.incomplete_prices(connection).items()},
+                paused=pauses.standing(connection) is not None,
                 runs=_tally(connection, sa.select(runs.c.status, sa.func.count()).group_by(runs.c.status)),
                 outcomes=_tally(
                     connection, sa.select(result.provider, result.outcome, sa.func.count()).group_by(result.provider, result.outcome)

@@ -10,12 +10,10 @@ from modelsync.api import shapes
 from modelsync.store.schema import Document, Money, models, providers
 
 
-def test_a_model_has_every_column_but_the_one_for_counting_absences():
+def test_a_model_has_every_column_but_the_one_for_counting_absences_and_whether_its_price_is_whole():
     columns = [column.name for column in models.columns]
-    assert set(shapes.Model.__struct_fields__) == {"provider", *columns} - {"missing_since_seq"}
-    assert [name for name in shapes.Model.__struct_fields__ if name != "provider"] == [
-        name for name in columns if name != "missing_since_seq"
-    ]
+    shown = [name for name in columns if name != "missing_since_seq"]
+    assert list(shapes.Model.__struct_fields__) == ["provider", *shown, "price_incomplete"]
 
 
 def test_a_provider_has_every_column_and_the_number_of_its_models():

@@ -26,7 +26,12 @@ def _shown(row: Row) -> dict[str, Any]:
         "name": row["model_name"],
         "context_length": row["context_length"],
         "max_output_tokens": row["max_output_tokens"],
-        "pricing": {"prompt": row["pricing_prompt"], "completion": row["pricing_completion"], "dynamic": is_dynamic(row)},
+        "pricing": {
+            "prompt": row["pricing_prompt"],
+            "completion": row["pricing_completion"],
+            "dynamic": is_dynamic(row),
+            "incomplete": row["price_incomplete"],
+        },
     }
 
 

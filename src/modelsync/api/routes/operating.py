@@ -4,13 +4,27 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from modelsync import decisions, guarding
 from modelsync.api import shapes
 from modelsync.api.answers import error, said
-from modelsync.api.asked import AtTime, AuditQuery, Between, ChangeQuery, FieldOfModel, HoldQuery, Id, OfModel, PinQuery, Removal, moment
-from modelsync.api.bodies import Decision, PinBody, Rollback, Thaw, Why, pins_of
+from modelsync.api.asked import (
+    AtTime,
+    AuditQuery,
+    Between,
+    ChangeQuery,
+    FieldOfModel,
+    HoldQuery,
+    Id,
+    OfModel,
+    PinQuery,
+    Removal,
+    Slug,
+    moment,
+)
+from modelsync.api.bodies import Decision, GuardLimits, PinBody, Rollback, Thaw, Why, pins_of
 from modelsync.api.documented import answers
 from modelsync.api.routes.changes import page, wanted
 from modelsync.api.routes.common import Server, person
@@ -32,19 +46,23 @@ def _only(names: tuple[str, ...], rows: list[dict[str, Any]]) -> list[dict[str, 
     return [{name: row[name] for name in names} for row in rows]
 
 
+def _holds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return _only(_HOLD, list(map(decisions.shown, rows)))
+
+
 # Holds
 
 
 @router.get("/held", responses=answers(shapes.Holds))
 async def list_held(server: Server, query: Annotated[HoldQuery, Query()]) -> Response:
-    """What waits for a person, oldest first."""
-    rows = await server.do(server.catalog.holds, query.provider, query.kind)
-    return said({"data": _only(_HOLD, rows), "total": len(rows)})
+    """What waits for a person, oldest first; or the holds of another status, with who decided them, when and why."""
+    rows = await server.do(server.catalog.holds, query.provider, query.kind, query.status)
+    return said({"data": _holds(rows), "total": len(rows)})
 
 
 async def _decided(server: Service, decision: str, ids: list[int], by: Person) -> Response:
     rows = await server.do(deciding.decide, server.store, ids, decision, by)
-    return said({"decision": decision, "data": _only(_HOLD, rows)})
+    return said({"decision": decision, "data": _holds(rows)})
 
 
 async def _chosen(server: Service, body: Decision) -> list[int]:
@@ -53,28 +71,88 @@ async def _chosen(server: Service, body: Decision) -> list[int]:
     return body.ids or [row["id"] for row in await server.do(server.catalog.holds, body.provider, body.kind)]
 
 
-@router.post("/held/confirm", responses=answers(shapes.Decided, 400, 404))
+@router.post("/held/confirm", responses=answers(shapes.Decided, 400, 404, 409))
 async def confirm_held(request: Request, server: Server, body: Decision) -> Response:
     """Accept what is held: by numbers, or all of some providers or of a kind. A confirmed price is live at once."""
     return await _decided(server, "confirm", await _chosen(server, body), person(request, body.reason))
 
 
-@router.post("/held/reject", responses=answers(shapes.Decided, 400, 404))
+@router.post("/held/reject", responses=answers(shapes.Decided, 400, 404, 409))
 async def reject_held(request: Request, server: Server, body: Decision) -> Response:
-    """Refuse what is held: the catalog stays as it is, until the provider says something else."""
+    """Refuse what is held: the catalog stays as it is, until the provider says something else, or it is reopened."""
     return await _decided(server, "reject", await _chosen(server, body), person(request, body.reason))
 
 
-@router.post("/held/{hold_id:int}/confirm", responses=answers(shapes.Decided, 400, 404))
+@router.post("/held/{hold_id:int}/confirm", responses=answers(shapes.Decided, 400, 404, 409))
 async def confirm_one(request: Request, server: Server, hold_id: Id, body: Why) -> Response:
-    """Accept one hold."""
+    """Accept one hold. 409 when it was decided already, or the provider says something else now: the answer names the hold of that."""
     return await _decided(server, "confirm", [hold_id], person(request, body.reason))
 
 
-@router.post("/held/{hold_id:int}/reject", responses=answers(shapes.Decided, 400, 404))
+@router.post("/held/{hold_id:int}/reject", responses=answers(shapes.Decided, 400, 404, 409))
 async def reject_one(request: Request, server: Server, hold_id: Id, body: Why) -> Response:
     """Refuse one hold."""
     return await _decided(server, "reject", [hold_id], person(request, body.reason))
+
+
+@router.post("/held/{hold_id:int}/reopen", responses=answers(shapes.Decided, 400, 404, 409))
+async def reopen_one(request: Request, server: Server, hold_id: Id, body: Why) -> Response:
+    """Take a decision back: the hold waits again, and a price that was confirmed goes back to what it was.
+
+    400 when nobody has decided it; 409 when it cannot be taken back, because a later listing did away with it or it is done.
+    """
+    row = await server.do(deciding.reopen, server.store, hold_id, person(request, body.reason))
+    return said({"decision": "reopen", "data": _holds([row])})
+
+
+# How much is believed, and whether anything is synced
+
+
+async def _guard(server: Service, slug: str) -> dict[str, Any]:
+    found, general = (await server.do(server.catalog.guards)).get(slug, {}), guarding.of_settings(server.program.settings.rules)
+    set_here: dict[str, Any] = plain({**dict.fromkeys(general), **found})
+    return {"provider": slug, "guard": set_here, "settings": plain(general)}
+
+
+@router.get("/guards", responses=answers(shapes.Guards))
+async def list_guards(server: Server) -> Response:
+    """The providers for which limits of the guard are set."""
+    rows = [await _guard(server, slug) for slug in sorted(await server.do(server.catalog.guards))]
+    return said({"data": rows, "total": len(rows)})
+
+
+@router.get("/guards/{slug}", responses=answers(shapes.Guard, 404))
+async def get_guard(server: Server, slug: Annotated[Slug, Path()]) -> Response:
+    """How much a provider's syncs may believe by themselves: limits that are set for it, and those of the settings."""
+    select([slug])
+    return said(await _guard(server, slug))
+
+
+@router.patch("/guards/{slug}", responses=answers(shapes.Guard, 400, 404))
+async def set_guard(request: Request, server: Server, slug: Annotated[Slug, Path()], body: GuardLimits) -> Response:
+    """Set the limits that were sent, from the next sync on; null gives one back to the settings."""
+    select([slug])
+    wanted = body.limits()
+    if not wanted:
+        return error(400, "There is nothing to set: send the limits to change")
+    await server.do(deciding.set_guard, server.store, slug, wanted, person(request, body.reason))
+    return said(await _guard(server, slug))
+
+
+@router.post("/pause", responses=answers(shapes.Paused, 409))
+async def pause(request: Request, server: Server, body: Why) -> Response:
+    """Stop every sync of every provider, those under way included, until it is resumed. Reading goes on, and so do decisions."""
+    if not await server.do(deciding.pause, server.store, person(request, body.reason)):
+        return error(409, "Syncs are paused already; /admin/model-sync/status tells by whom and why")
+    return said(shapes.Paused(True))
+
+
+@router.post("/resume", responses=answers(shapes.Paused, 409))
+async def resume(request: Request, server: Server, body: Why) -> Response:
+    """Let every provider sync again."""
+    if not await server.do(deciding.resume, server.store, person(request, body.reason)):
+        return error(409, "Nothing is paused; /admin/model-sync/status tells what keeps a provider from syncing")
+    return said(shapes.Paused(False))
 
 
 # Pins

@@ -14,6 +14,7 @@ from modelsync.api.documented import Responses, also, answers
 from modelsync.api.routes.common import Server
 from modelsync.api.service import Service
 from modelsync.api.syncs import Running, TooMany
+from modelsync.decisions import by_kind, standing
 from modelsync.errors import NotThere
 from modelsync.freshness import freshness
 from modelsync.registry import all_providers, select
@@ -41,7 +42,8 @@ async def syncable_providers() -> Response:
 async def sync_provider(
     request: Request, server: Server, provider_slug: Annotated[str, Path(max_length=100)], query: Annotated[SyncOne, Query()]
 ) -> Response:
-    """Sync one provider. 404 names the known ones; 409 the run that is at it; 200 with success false when its key is missing.
+    """Sync one provider. 404 names the known ones; 409 the run that is at it; 200 with success false when its key is missing, or syncs are
+    paused. A list that a person has rejected is no failure: 200 with success true, status held, and who rejected it.
 
     With `Prefer: respond-async` the answer is 202 and a Location to poll, at once.
     """
@@ -95,7 +97,8 @@ def _answer_of_one(report: Report) -> Response:
     (result,) = report.results
     if isinstance(result.outcome, Busy):
         return _busy(result.slug, result.outcome.run_id)
-    return said(of_one(report), 502 if isinstance(result.outcome, Failed | Held) else 200)
+    unusable = isinstance(result.outcome, Failed | Held) and not result.is_refused
+    return said(of_one(report), 502 if unusable else 200)
 
 
 def _answer_of_all(report: Report) -> Response:
@@ -108,13 +111,14 @@ def _busy(slug: str, run_id: int | None) -> Response:
 
 @router.get("/status", responses=answers(shapes.Status))
 async def sync_status(server: Server) -> Response:
-    """What the catalog holds, which providers can be synced, and how fresh each is."""
+    """What the catalog holds, which providers can be synced, how fresh each is, what waits, what was rejected, and what keeps syncs out."""
     return said(await server.do(_status, server))
 
 
 def _status(server: Service) -> dict[str, Any]:
     catalog, now = server.catalog, server.catalog.now()
-    known, held = catalog.providers(), [hold["provider"] for hold in catalog.holds()]
+    known, holds, rejected, guards = catalog.providers(), catalog.holds(), catalog.holds(status="rejected"), catalog.guards()
+    held = [hold["provider"] for hold in holds]
     stats, _ = server.serving.provider_stats()
     counts, _ = server.serving.model_stats(None)
     fetchable = sorted(all_providers())
@@ -127,7 +131,11 @@ def _status(server: Service) -> dict[str, Any]:
         "fetchable_providers": fetchable,
         "fetchable_in_db": there,
         "fetchable_not_in_db": absent,
-        "freshness": [freshness(slug, known[slug], now, held.count(slug)) for slug in known],
+        "freshness": [freshness(slug, known[slug], now, held.count(slug), rejected, guards.get(slug)) for slug in known],
+        "held": {"total": len(holds), "by_kind": by_kind(holds)},
+        "rejected": standing(rejected),
+        "incomplete_prices": catalog.incomplete_prices(),
+        "pause": catalog.pause(),
     }
 
 
