@@ -260,6 +260,8 @@ def _refusals(cases: Iterable[Case]) -> Iterator[Refusal]:
 def _doubt(pair: Pair, middle: Decimal | None, limits: Limits, *, paid: bool) -> str | None:
     """Why a price is not believed; None when it is."""
     old, new = pair.base, pair.new
+    if pair.old == new:  # it was believed before, and only did not stand for a while
+        return None
     if not _is_plausible(new, per_token=pair.per_token):
         bounds = (LOWEST_PER_TOKEN, HIGHEST_PER_TOKEN) if pair.per_token else (Decimal(0), HIGHEST_PER_UNIT)
         return f"outside {' to '.join(_usd(bound, per_token=pair.per_token) for bound in bounds)}"
