@@ -241,3 +241,10 @@ def test_an_implausible_unit_price_alone_is_claimed_too():
 def test_without_anything_implausible_the_claim_is_the_price():
     prices = Prices(prompt=D("0.000001"), per_unit=(VOICE, HD))  # in the provider's own order, which is kept
     assert claimed(prices) is prices
+
+
+def test_each_kind_of_implausible_price_is_in_the_hash():
+    """Else a claim that became another would be taken for the listing that is known."""
+    claims = [{}, {"implausible": {"request": D(9)}}, {"implausible": {"request": D(8)}}, {"implausible_units": (UHD,)}]
+    claims += [{"implausible": {"request": D(9)}, "implausible_units": (UHD,)}, {"incomplete": ("image",)}]
+    assert len({content_hash(msgspec.structs.replace(MODEL, prices=msgspec.structs.replace(PRICES, **claim))) for claim in claims}) == 6

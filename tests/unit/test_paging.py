@@ -312,6 +312,11 @@ def test_i03_without_a_total_the_end_cannot_be_told(total):
         walk(BY_OFFSET, {"models": [1, 2]})
 
 
+def test_i03_a_total_below_zero_is_none():
+    with pytest.raises(PagingError):
+        walk(BY_OFFSET, {"models": [1, 2], "total": -1})
+
+
 def test_i03_an_empty_page_before_the_total_fails():
     with pytest.raises(PagingError, match="the pages end after 2 of 3 rows"):
         walk(BY_OFFSET, {"models": [1, 2], "total": 3}, {"models": [], "total": 3})
