@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 DATABASE = (ROOT / "docs" / "database_schema.md").read_text("utf-8")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-OF_RUN_ITSELF = {"test", "check", "bench", "soak", "docs", "lock"}
+OF_RUN_ITSELF = {"test", "check", "bench", "soak", "mutate", "docs", "lock"}
 NAMES_OF_DOCUMENTS = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 
 

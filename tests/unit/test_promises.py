@@ -37,7 +37,7 @@ def test_every_number_in_a_test_is_that_of_a_promise(shown):
 
 def test_the_page_is_what_the_script_writes(script, shown):
     figures = json.loads(script.FIGURES.read_text("utf-8"))
-    assert script.page(shown, figures) == script.PAGE.read_text("utf-8"), "run scripts/write_safety.py"
+    assert script.page(shown, figures, script.kept(script.MUTATION)) == script.PAGE.read_text("utf-8"), "run scripts/write_safety.py"
     assert script.broken(figures) == []
 
 
@@ -75,3 +75,25 @@ def test_a_figure_that_must_be_zero_fails_and_writes_nothing(script, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "These must be 0:\nkill loop on sqlite: torn = 1\n")
     assert (script.PAGE.read_bytes(), script.FIGURES.read_bytes()) == before
+
+
+def sample(tried, noticed, of="a1"):
+    return {"date": "2026-02-02", "of": of, "mutants": 30, "equivalent": 2, "tried": tried, "noticed": noticed, "survivors": []}
+
+
+def test_mutants_that_were_tried_replace_a_files_figures_unless_they_are_a_smaller_sample_of_the_same_text(script):
+    known = {"src/a.py": sample(20, 19), "src/b.py": sample(20, 19), "src/c.py": sample(20, 19)}
+    report = {"src/a.py": sample(21, 20), "src/b.py": sample(5, 5), "src/c.py": sample(5, 5, of="b2"), "src/d.py": sample(1, 0)}
+    assert script.renewed(known, report) == {**report, "src/b.py": known["src/b.py"]}
+    assert script.renewed(known, {"src/a.py": sample(20, 20)})["src/a.py"]["noticed"] == 20
+    one_is_no_fault = {"src/a.py": {**sample(19, 19), "equivalent": 3}}
+    assert script.renewed(known, one_is_no_fault)["src/a.py"]["tried"] == 19
+
+
+def test_the_page_tells_the_share_of_noticed_mutants(script):
+    text = script.page({}, {}, {"src/a.py": sample(20, 19), "src/b.py": sample(5, 5)})
+    assert text.endswith(
+        "| [a](../src/a.py) | 2026-02-02 | 28 | 20 | 19 | 1 | 95.0% |\n"
+        "| [b](../src/b.py) | 2026-02-02 | 28 | 5 | 5 | 0 | 100.0% |\n"
+        "| all of these |  | 56 | 25 | 24 | 1 | 96.0% |\n"
+    )
