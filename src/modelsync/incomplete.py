@@ -13,12 +13,13 @@ _POSITION = re.compile(r"\[\d+\]")
 def incomplete_warnings(models: Iterable[Model]) -> tuple[str, ...]:
     """`price incomplete: `image` is stated for 120 models and not read (openai/gpt-5, …)`, in the order of the fields.
 
-    Where a field stands in a list makes no difference: `overrides[0].image` and `overrides[1].image` are one, `overrides[].image`.
+    A field that is read, but not in this row, has its own warning with the reason. Where a field stands in a list makes no difference: `overrides[0].image` and `overrides[1].image` are one, `overrides[].image`.
     """
     ids: defaultdict[str, set[str]] = defaultdict(set)
     for model in models:
         for field in model.prices.incomplete:
-            ids[_POSITION.sub("[]", field)].add(model.id)
+            if field not in model.prices.raw:
+                ids[_POSITION.sub("[]", field)].add(model.id)
     return tuple(_warning(field, ids[field]) for field in sorted(ids))
 
 

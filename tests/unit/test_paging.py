@@ -424,11 +424,9 @@ def test_a_number_out_of_range_at_the_path_fails():
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
 UNREADABLE = {
-    "nested beside the path": b'{"models": [1], "total": 9, "next": "?p=2", "x": %s}' % DEEP,
     "nested at the path": b'{"models": %s, "total": %s, "next": %s}' % (DEEP, DEEP, DEEP),
     "nested on the way": b'{"models": [1], "total": {"total": %s}, "next": {"next": %s}}' % (DEEP, DEEP),
     "Latin 1 at the path": '{"models": ["é"], "total": "é", "next": "é"}'.encode("latin-1"),
-    "Latin 1 in a name": '{"é": 1, "models": [1], "total": 9, "next": "?p=2"}'.encode("latin-1"),
     "half a character": b'{"models": ["\xe2\x82"], "total": "\xe2\x82", "next": "\xe2\x82"}',
     "UTF-16": '{"models": [1], "total": 9, "next": "?p=2"}'.encode("utf-16"),
 }

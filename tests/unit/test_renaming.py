@@ -2,6 +2,7 @@
 
 import pytest
 
+from modelsync.holding import Standing
 from modelsync.model import Model
 from modelsync.plan import Change, Kind, Plan, Stored
 from modelsync.policy import DEFAULT_RULES, Context, decide
@@ -93,8 +94,9 @@ def test_what_a_person_confirmed_is_not_counted_among_the_absent():
     changes = [Change(kind, row_id, Model(id=row_id), "h") for kind, ids in ((Kind.ADDED, new), (Kind.MISSING, gone)) for row_id in ids]
     listing = Listing(models={row_id: Model(id=row_id) for row_id in (*new, *staying)}, hashes={})
     stored, plan = Stored(dict.fromkeys((*gone, *staying), "h")), Plan(tuple(changes), gone=tuple(gone))
-    (all_absent,) = decide(plan, listing, stored, Context(most_listed=32), DEFAULT_RULES).holds
+    (all_absent,) = decide(plan, listing, stored, Context(most_listed=32), DEFAULT_RULES).plan.holds
     assert HINT not in all_absent.message
-    (the_rest,) = decide(plan, listing, stored, Context(most_listed=32, accepted=frozenset(gone[8:])), DEFAULT_RULES).holds
+    confirmed = (Standing(number=1, kind="shrink", status="confirmed", ids=tuple(gone[8:]), by="ada"),)
+    (the_rest,) = decide(plan, listing, stored, Context(most_listed=32, standing=confirmed), DEFAULT_RULES).plan.holds
     assert the_rest.message.startswith("8 models are absent")
     assert HINT in the_rest.message
