@@ -15,6 +15,7 @@ from modelsync.addresses import folder, strays
 from modelsync.document import NotJson
 from modelsync.errors import Failure
 from modelsync.provider import Answer, Endpoint, Flow, PagingError, Request, UnreadablePage
+from modelsync.wire import count
 
 MAX_PAGES = 1000
 
@@ -155,12 +156,18 @@ def next_token(path: str, parameter: str) -> Callable[[Endpoint, str], Flow]:
 _next_relation = re.compile(r'<([^<>]+)>\s*;[^<]*?\brel="?next"?')
 
 
+def next_relation(answer: Answer) -> str | None:
+    """The address of the next page that the `Link` header names."""
+    match = _next_relation.search(answer.headers.get("link", ""))
+    return match[1] if match else None
+
+
 def link_header(endpoint: Endpoint, url: str) -> Flow:
     """The address of the next page is in the `Link` header (RFC 8288), to be followed as it is."""
 
     def following(answer: Answer, url: str) -> str | None:
-        match = _next_relation.search(answer.headers.get("link", ""))
-        return joined(url, match[1]) if match else None
+        link = next_relation(answer)
+        return joined(url, link) if link else None
 
     yield from follow(following)(endpoint, url)
 
@@ -181,8 +188,9 @@ def counted(
 ) -> Callable[[Endpoint, str], Flow]:
     """Pages by number (`by_page`) or by offset, until `total` rows were seen or a page is empty.
 
-    `rows` and `total` are dotted paths. A page equal to the one before it, an empty one before the total is reached, or a total that falls
-    while the list is read (rows then slip past between two pages), is a PagingError.
+    `rows` and `total` are dotted paths. A page equal to the one before it, or a total that falls while the list is read (rows then slip
+    past between two pages), is a PagingError. An empty page before the total is reached is the end: that rows are missing is told by
+    the totals of the endpoint.
     """
 
     def pages(endpoint: Endpoint, url: str) -> Flow:
@@ -192,20 +200,18 @@ def counted(
             answer = yield Request(endpoint, with_query(url, **{parameter: position, size_parameter: size}))
             if isinstance(answer, Failure):
                 return
-            found, expected = rows_at(answer, rows), value_at(answer, total)
+            found, expected = rows_at(answer, rows), count(value_at(answer, total))
             if found and found == last:  # even if a request id makes the two answers differ
                 raise PagingError("the same page was offered twice")
             seen += len(found)
-            if not isinstance(expected, int) or isinstance(expected, bool):
+            if expected is None:
                 if raw_at(answer, rows) is None:
                     raise UnreadablePage(answer.document.why_no_list)
                 raise PagingError(f"{total} is not stated, so the end of the list cannot be told")
             if expected < highest:
                 raise PagingError(f"the list shrank from {highest} to {expected} rows while it was read")
-            if seen >= expected:
+            if seen >= expected or not found:
                 return
-            if not found:
-                raise PagingError(f"the pages end after {seen} of {expected} rows")
             last, highest = found, expected
         raise PagingError(f"more than {MAX_PAGES} pages")
 

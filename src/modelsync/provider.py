@@ -57,6 +57,8 @@ class Endpoint:
     `ignored` those that no call pays, with the reason: any other price that is stated and not read makes a model's price incomplete.
     An endpoint that `fills` only adds to what another lists: it may fail without failing the provider. One that `may_be_absent` may
     answer 404. In both cases the flow is sent the Failure. `leaves_out_empty`: proto3 JSON, where an empty list is no field at all.
+    `totals` are dotted paths in the envelope where it may say how many rows the whole list has, `further` those where it may say that
+    there is another page: without a fact sheet that knows better, the names that such fields usually have.
     """
 
     name: str = "models"
@@ -68,6 +70,8 @@ class Endpoint:
     fills: bool = False
     may_be_absent: bool = False
     leaves_out_empty: bool = False
+    totals: tuple[str, ...] = ("total", "total_count", "totalCount", "total_items", "totalItems", "totalSize", "pagination.total")
+    further: tuple[str, ...] = ("has_more", "hasMore", "next", "links.next", "next_page", "next_cursor", "nextPageToken", "pagination.next")
     units: Mapping[str, Price] = field(default_factory=dict)
     ignored: Mapping[str, str] = field(default_factory=dict)
 

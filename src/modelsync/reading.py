@@ -9,6 +9,7 @@ import msgspec
 from modelsync.document import UNEXPECTED, NotJson, is_mended, mended
 from modelsync.drift import Shape, Tally, shapes
 from modelsync.errors import Failure, Kind
+from modelsync.extent import shortfall
 from modelsync.incomplete import incomplete_warnings
 from modelsync.limits import within_limits, without_nul
 from modelsync.model import NO_PRICES, Model, content_hash, price_facts
@@ -30,7 +31,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
     `duplicates` are the ids that came again; `left_out` counts rows that a setting or the provider's nature keeps out of the catalog.
     `warnings` are for people: values that were not understood, calls that failed and were not needed. `hashes` are the content hashes.
-    `wire_fields` say by endpoint which fields the rows had.
+    `wire_fields` say by endpoint which fields the rows had. `shortfall` is how many rows the provider says that it has and did not send
+    (1 where it only says that there is a further page), 0 for a list that came whole; with one, the listing is not `complete`.
     """
 
     models: dict[str, Model]
@@ -57,6 +59,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 def read(provider: Provider[Any], options: msgspec.Struct, answers: Sequence[tuple[Request, Answer]]) -> Listing | Failure:
     """All answers of one sync as a listing, or why they cannot be used at all."""
     lists: list[tuple[Endpoint, list[msgspec.Raw]]] = []
+    lengths: list[tuple[Request, Answer, int]] = []
     rejected: list[Rejected] = []
     warnings: list[str] = []
     for request, answer in answers:
@@ -67,14 +70,27 @@ def read(provider: Provider[Any], options: msgspec.Struct, answers: Sequence[tup
             warnings.append(f"{request.endpoint.name}: {found.message}")
         else:
             lists.append((request.endpoint, found))
+            lengths.append((request, answer, len(found)))
+    lacking = shortfall(lengths, warnings)
     tallies = _tallies(lists)
     decoded = (
         (endpoint, wire) for endpoint, raws in lists for wire in readable(endpoint, raws, rejected, warnings, tallies[endpoint.name])
     )
+    listing = _combined(provider, options, decoded, rejected, warnings)
+    return msgspec.structs.replace(listing, complete=listing.complete and not lacking, shortfall=lacking, wire_fields=shapes(tallies))
+
+
+def _combined(
+    provider: Provider[Any],
+    options: msgspec.Struct,
+    decoded: Iterable[tuple[Endpoint, Wire]],
+    rejected: list[Rejected],
+    warnings: list[str],
+) -> Listing:
+    """The rows of all endpoints as one listing."""
     if not provider.combine and not provider.partial:  # one row after the other, so that few are in memory at once
         first = (wire for endpoint, wire in decoded if endpoint.name == provider.endpoints[0].name)
-        listing = collect(provider, first, rejected, warnings, complete=True)
-        return msgspec.structs.replace(listing, wire_fields=shapes(tallies))
+        return collect(provider, first, rejected, warnings, complete=True)
     rows: dict[str, list[Wire]] = {endpoint.name: [] for endpoint in provider.endpoints}
     for endpoint, wire in decoded:
         rows[endpoint.name].append(wire)
@@ -82,8 +98,7 @@ def read(provider: Provider[Any], options: msgspec.Struct, answers: Sequence[tup
     partial = provider.partial(rows, options) if provider.partial else None
     if partial:
         warnings.append(partial)
-    listing = collect(provider, wires, rejected, warnings, complete=not partial)
-    return msgspec.structs.replace(listing, wire_fields=shapes(tallies))
+    return collect(provider, wires, rejected, warnings, complete=not partial)
 
 
 def _tallies(lists: Sequence[tuple[Endpoint, list[msgspec.Raw]]]) -> dict[str, Tally]:

@@ -1,5 +1,6 @@
 """Small pure helpers for reading wire values that many providers share."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -52,6 +53,19 @@ def words(value: str | Iterable[str] | None) -> list[str]:
     """The names in a comma-separated string or a list: lower-case, sorted, without doubles."""
     names = value.split(",") if isinstance(value, str) else value or ()
     return sorted({name.strip().lower() for name in names} - {""})
+
+
+def count(value: object) -> int | None:
+    """A whole number that is not negative, also as text ("131072") or with a point (131072.0); None for anything else."""
+    if isinstance(value, str):
+        match = _count.fullmatch(value)
+        return int(match[1]) if match else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        return None
+    return int(value) if value == value // 1 and value < 10**19 else None
+
+
+_count = re.compile(r"(\d{1,19})(?:\.0+)?", re.ASCII)
 
 
 def whole(value: float | str | None) -> int | None:

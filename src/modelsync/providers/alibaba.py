@@ -291,6 +291,8 @@ PROVIDER = Provider(
                 first=1,
                 by_page=True,
             ),
+            totals=("output.total",),
+            further=(),
             key=KeyUse.REQUIRED,
             may_be_absent=True,
             units=PRICES,

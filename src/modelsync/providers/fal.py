@@ -186,6 +186,8 @@ PROVIDER = Provider(
             row=Row,
             rows=("models",),
             paging=paging.follow(next_page),
+            totals=(),
+            further=("has_more",),
             key=KeyUse.OPTIONAL,
         ),
         Endpoint(
@@ -194,6 +196,8 @@ PROVIDER = Provider(
             row=PriceRow,
             rows=("prices",),
             paging=paging.single,
+            totals=(),
+            further=("has_more", "next_cursor"),
             key=KeyUse.REQUIRED,
             fills=True,
             units=UNITS,

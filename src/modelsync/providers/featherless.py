@@ -63,6 +63,8 @@ PROVIDER = Provider(
             url="https://api.featherless.ai/v1/models",
             row=Row,
             paging=paging.single,
+            totals=("total", "pagination.total_items"),
+            further=(),
             key=KeyUse.OPTIONAL,
         ),
     ),

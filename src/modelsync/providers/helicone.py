@@ -184,6 +184,8 @@ PROVIDER = Provider(
             row=Row,
             rows=("data.models",),
             paging=paging.single,
+            totals=("data.total",),
+            further=(),
             key=KeyUse.NEVER,
             units=PRICES,
         ),

@@ -201,7 +201,17 @@ PROVIDER = Provider(
     endpoints=(
         Endpoint(url="https://router.huggingface.co/v1/models", row=Row, paging=paging.single, key=KeyUse.NEVER, units=PRICES),
         # With a key the Hub also lists that account's private models.
-        Endpoint(name="hub", url=hub_url, row=HubRow, rows=("",), paging=paging.link_header, key=KeyUse.NEVER, fills=True),
+        Endpoint(
+            name="hub",
+            url=hub_url,
+            row=HubRow,
+            rows=("",),
+            paging=paging.link_header,
+            totals=(),
+            further=(),  # asked for in part, as the option says
+            key=KeyUse.NEVER,
+            fills=True,
+        ),
     ),
     normalize=normalize,
     combine=combine,

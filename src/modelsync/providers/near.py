@@ -190,6 +190,8 @@ PROVIDER = Provider(
             row=Row,
             rows=("models",),
             paging=paging.counted(rows="models", total="total", parameter="offset", size_parameter="limit", size=100),
+            totals=("total",),
+            further=(),
             key=KeyUse.NEVER,
             units=PRICES,
         ),

@@ -167,6 +167,8 @@ PROVIDER = Provider(
             url="https://openrouter.ai/api/v1/models?output_modalities=all",
             row=Row,
             paging=paging.next_link("links.next"),
+            totals=("total_count",),
+            further=("links.next",),
             key=KeyUse.OPTIONAL,
             units=PRICES,
         ),
