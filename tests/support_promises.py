@@ -42,7 +42,7 @@ PROMISES = {
     "I32": "What a provider answers with an error is neither shown nor stored.",
     "I33": "A key goes to its own provider's host only, over TLS or to this machine, and never along with a redirect.",
     "I36": "No answer takes unbounded memory, time or pages.",
-    "I37": "Whatever lies between, no listing by itself moves a price by ten times from the last one believed, to free, or to where none is.",
+    "I37": "Whatever lies between, no listing by itself moves a price ten times away from the last believed one, or to free.",
     "I38": "What a person confirms is exactly what that person was shown; what a person rejected comes back only by a person.",
     "I39": "Whatever waits, was rejected, excused or is not the whole price shows in the status, in a metric and under a number.",
     "I40": "What a dry run shows is what the sync does with the same answer.",

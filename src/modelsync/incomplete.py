@@ -13,7 +13,8 @@ _POSITION = re.compile(r"\[\d+\]")
 def incomplete_warnings(models: Iterable[Model]) -> tuple[str, ...]:
     """`price incomplete: `image` is stated for 120 models and not read (openai/gpt-5, …)`, in the order of the fields.
 
-    A field that is read, but not in this row, has its own warning with the reason. Where a field stands in a list makes no difference: `overrides[0].image` and `overrides[1].image` are one, `overrides[].image`.
+    A field that is read at other models and cannot be read at this one has its own warning, with the reason. Where a field stands in a
+    list makes no difference: `overrides[0].image` and `overrides[1].image` are one, `overrides[].image`.
     """
     ids: defaultdict[str, set[str]] = defaultdict(set)
     for model in models:
