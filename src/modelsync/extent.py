@@ -8,7 +8,7 @@ import msgspec
 
 from modelsync import paging
 from modelsync.provider import Answer, PagingError, Request
-from modelsync.wire import count
+from modelsync.wire import whole_number
 
 LEFT = "so absent models are left as they are"
 
@@ -56,7 +56,7 @@ def _list_of(request: Request) -> tuple[str, str]:
 def _totals(request: Request, answer: Answer, warnings: list[str]) -> Iterator[int]:
     for path in request.endpoint.totals:
         value = _value(request, answer, path)
-        total = count(value)
+        total = whole_number(value)
         if total is not None:
             yield total
         elif value is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from modelsync.model import Model
+from modelsync.model import KNOWN_MODALITIES, Model
 
 MAX_TOKENS = 1_000_000_000
 MAX_ID_BYTES, MAX_NAME, MAX_DESCRIPTION, MAX_METADATA = 512, 500, 20_000, 100_000
@@ -29,6 +29,10 @@ def within_limits(model: Model, warnings: list[str]) -> Model:
             changes[name] = text.replace("\0", "")[:limit].strip() or None
             if len(text) > limit:
                 warnings.append(f"{model.id}: {name} of {len(text):,} characters was cut at {limit:,}")
+    changes |= _known_modalities(model, warnings)
+    context, output = (changes.get(name, getattr(model, name)) for name in ("context_length", "max_output_tokens"))
+    if context and output and output > context:
+        warnings.append(f"{model.id}: max_output_tokens = {output} is more than context_length = {context}")
     metadata = _stored_metadata(model, warnings)
     if metadata is not model.metadata:
         changes["metadata"] = metadata
@@ -43,6 +47,21 @@ def check_id(text: str) -> None:
         raise ValueError(f"the id is longer than {MAX_ID_BYTES} bytes")
     if not text.isprintable() or text != text.strip():
         raise ValueError("the id has control characters, or blanks around it")
+
+
+def _known_modalities(model: Model, warnings: list[str]) -> dict[str, tuple[str, ...] | None]:
+    """The sides of a model that name modalities nobody knows, without these."""
+    sides = {"input_modalities": model.input_modalities or (), "output_modalities": model.output_modalities or ()}
+    unknown = sorted({name for names in sides.values() for name in names} - KNOWN_MODALITIES)
+    if not unknown:
+        return {}
+    told = ", ".join(f"`{name[:40]}`" for name in unknown[:5]) + (" …" if len(unknown) > 5 else "")
+    warnings.append(f"{model.id}: unknown modality {told}; left out")
+    return {
+        side: tuple(name for name in names if name in KNOWN_MODALITIES) or None
+        for side, names in sides.items()
+        if not KNOWN_MODALITIES.issuperset(names)
+    }
 
 
 def _stored_metadata(model: Model, warnings: list[str]) -> Mapping[str, object]:

@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 MODALITIES = ("text", "image", "file", "audio", "video", "embeddings", "rerank", "moderation", "3d")
-"""Known modalities in the order they are written; others follow alphabetically."""
+"""The closed list of modalities, in the order they are written. What operators pin besides follows alphabetically."""
+
+KNOWN_MODALITIES = frozenset(MODALITIES)
 
 PER_TOKEN = (
     "prompt",

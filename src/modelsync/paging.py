@@ -15,7 +15,7 @@ from modelsync.addresses import folder, strays
 from modelsync.document import NotJson
 from modelsync.errors import Failure
 from modelsync.provider import Answer, Endpoint, Flow, PagingError, Request, UnreadablePage
-from modelsync.wire import count
+from modelsync.wire import whole_number
 
 MAX_PAGES = 1000
 
@@ -200,7 +200,7 @@ def counted(
             answer = yield Request(endpoint, with_query(url, **{parameter: position, size_parameter: size}))
             if isinstance(answer, Failure):
                 return
-            found, expected = rows_at(answer, rows), count(value_at(answer, total))
+            found, expected = rows_at(answer, rows), whole_number(value_at(answer, total))
             if found and found == last:  # even if a request id makes the two answers differ
                 raise PagingError("the same page was offered twice")
             seen += len(found)

@@ -1,11 +1,14 @@
 """Small pure helpers for reading wire values that many providers share."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Annotated, overload
 
-from modelsync.model import modalities
+import msgspec
+
+from modelsync.model import KNOWN_MODALITIES, modalities
 
 _EARLIEST, _LATEST = datetime(2015, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
 _FIRST_SECOND, _END_SECOND = _EARLIEST.timestamp(), _LATEST.timestamp()
@@ -55,7 +58,7 @@ def words(value: str | Iterable[str] | None) -> list[str]:
     return sorted({name.strip().lower() for name in names} - {""})
 
 
-def count(value: object) -> int | None:
+def whole_number(value: object) -> int | None:
     """A whole number that is not negative, also as text ("131072") or with a point (131072.0); None for anything else."""
     if isinstance(value, str):
         match = _count.fullmatch(value)
@@ -68,18 +71,45 @@ def count(value: object) -> int | None:
 _count = re.compile(r"(\d{1,19})(?:\.0+)?", re.ASCII)
 
 
-def whole(value: float | str | None) -> int | None:
-    """A whole number, also when it is written as text; None for anything else."""
-    if isinstance(value, str):
-        return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None
-    return int(value) if value is not None and value == int(value) else None
+Count = (
+    int
+    | Annotated[float, msgspec.Meta(ge=0, le=1e15, multiple_of=1)]  # below 2^53, where a float is still exactly one whole number
+    | Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}\Z")]
+)
+"""A wire field that counts something (tokens, mostly): 131072, 131072.0 or "131072". Anything else is unreadable, with a warning."""
 
 
-_SAME = {"embedding": "embeddings"}
+@overload
+def count(wire: Count) -> int: ...
+@overload
+def count(wire: Count | None) -> int | None: ...
+def count(wire: Count | None) -> int | None:
+    """The number that a count is, however it is written; None when none is stated."""
+    return wire if wire is None else int(wire)
 
 
-def sides(modality: str | None) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+WORDS: Mapping[str, str] = {"embedding": "embeddings", "pdf": "file"}
+"""Words of several providers for a modality, beside MODALITIES itself. What only one provider says stands in its module."""
+
+
+def in_our_words(names: Iterable[str] | None, own: Mapping[str, str] = WORDS) -> tuple[str, ...] | None:
+    """Modalities that a wire names, in this catalog's words and order; None when none is stated.
+
+    `own` are the provider's words, looked up before WORDS. A word that nobody declares is kept here: `within_limits` tells it and leaves it
+    out.
+    """
+    told = [name.strip().lower() for name in names or ()]
+    return modalities(own.get(name) or WORDS.get(name, name) for name in told) if told else None
+
+
+def sees(inputs: tuple[str, ...] | None) -> bool | None:
+    """Whether images are among the inputs. None when inputs are not stated, and when a word that nobody declares may mean them."""
+    if inputs and "image" in inputs:
+        return True
+    return False if inputs and KNOWN_MODALITIES.issuperset(inputs) else None
+
+
+def sides(modality: str | None, own: Mapping[str, str] = WORDS) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
     """The modalities before and after the arrow of `text+image->text` (blanks do not matter); None for a side that is not stated."""
     before, _, after = (modality or "").partition("->")
-    found = [modalities(_SAME.get(name.strip().lower(), name) for name in side.split("+")) for side in (before, after)]
-    return found[0], found[1]
+    return in_our_words(before.split("+"), own), in_our_words(after.split("+"), own)

@@ -121,7 +121,8 @@ def test_a_complete_recording(simulator: Simulator, database_url: str, tmp_path:
     assert errors(report) == {}
     assert (found.created, found.synced, found.skipped) == (recording.models, recording.models, recording.duplicates)
     assert found.fetched == len(wire) == recording.models + recording.duplicates
-    assert not [result.warnings for result in report.results if result.warnings and slug != "huggingface"]
+    told = [warning for result in report.results for warning in result.warnings if slug != "huggingface"]
+    assert [warning for warning in told if " is more than context_length = " not in warning] == []  # which some rows do say
 
     stored = models_of(database_url, slug)
     assert stored.keys() == {row["id"] for row in wire}

@@ -109,3 +109,54 @@ def test_i25_ids_that_can_be_keys(row_id):
 def test_i25_ids_that_cannot_be_keys(row_id, reason):
     with pytest.raises(ValueError, match=f"^{reason}$"):
         within_limits(Model(id=row_id), [])
+
+
+# Modalities that nobody knows, and answers longer than the context
+
+
+def checked(**facts):
+    warnings: list[str] = []
+    return within_limits(Model(id="a", **facts), warnings), warnings
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "kept", "warned"),
+    [
+        (("text", "smell"), ("text",), (("text",), ("text",)), "`smell`"),
+        (("smell",), ("text", "touch"), (None, ("text",)), "`smell`, `touch`"),
+        (("smell",), ("smell",), (None, None), "`smell`"),
+        (None, ("x" * 41,), (None, None), f"`{'x' * 40}`"),
+        (("a", "b", "c", "d", "e"), None, (None, None), "`a`, `b`, `c`, `d`, `e`"),
+        (("a", "b", "c", "d", "e", "f"), None, (None, None), "`a`, `b`, `c`, `d`, `e` …"),
+    ],
+)
+def test_an_unknown_modality_is_told_once_and_left_out(inputs, outputs, kept, warned):
+    model, warnings = checked(input_modalities=inputs, output_modalities=outputs)
+    assert (model.input_modalities, model.output_modalities) == kept
+    assert warnings == [f"a: unknown modality {warned}; left out"]
+
+
+def test_known_modalities_are_left_as_they_are():
+    every = ("text", "image", "file", "audio", "video", "embeddings", "rerank", "moderation", "3d")
+    model, warnings = checked(input_modalities=every, output_modalities=every)
+    assert (model.input_modalities, model.output_modalities, warnings) == (every, every, [])
+
+
+@pytest.mark.parametrize(
+    ("context", "output", "warned"),
+    [
+        (8192, 8193, ["a: max_output_tokens = 8193 is more than context_length = 8192"]),
+        (8192, 8192, []),
+        (8192, 1, []),
+        (None, 8192, []),
+        (8192, None, []),
+        (0, 8192, []),  # says nothing
+        (-1, 8192, ["a: context_length = -1 is outside 1 to 1000000000; not stated"]),
+        (8192, 1_000_000_001, ["a: max_output_tokens = 1000000001 is outside 1 to 1000000000; not stated"]),
+    ],
+)
+def test_an_output_limit_above_the_context_is_a_warning_and_both_stay(context, output, warned):
+    model, warnings = checked(context_length=context, max_output_tokens=output)
+    assert warnings == warned
+    assert model.context_length == (context if context == 8192 else None)
+    assert model.max_output_tokens == (None if output == 1_000_000_001 else output)

@@ -204,10 +204,10 @@ def test_i41_no_bytes_inside_of_a_text_cost_more_than_its_row(pieces):
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("context_length", "128k", "unreadable context_length: Expected `int | null`, got `str`"),
-        ("context_length", True, "unreadable context_length: Expected `int | null`, got `bool`"),
-        ("context_length", [1], "unreadable context_length: Expected `int | null`, got `array`"),
-        ("context_length", 1.5, "unreadable context_length: Expected `int | null`, got `float`"),
+        ("context_length", "128k", r"unreadable context_length: Expected `str` matching regex '^[0-9]{1,15}\\Z'"),
+        ("context_length", True, "unreadable context_length: Expected `int | float | str | null`, got `bool`"),
+        ("context_length", [1], "unreadable context_length: Expected `int | float | str | null`, got `array`"),
+        ("context_length", 1.5, "unreadable context_length: Expected `float` that's a multiple of 1.0"),
         ("name", {"en": "x"}, "unreadable name: Expected `str | null`, got `object`"),
         ("name", 5, "unreadable name: Expected `str | null`, got `int`"),
         ("created", "2026-03-01", "unreadable created: Expected `float | null`, got `str`"),
@@ -232,7 +232,7 @@ def test_several_unreadable_values_are_each_reported_and_what_can_be_read_is():
         {
             "id": "a",
             "name": 1,
-            "context_length": "2",
+            "context_length": "2k",
             "architecture": {"input_modalities": [3], "output_modalities": ["text"]},
             "top_provider": {"max_completion_tokens": "x"},
             "pricing": {"prompt": "0.000001"},

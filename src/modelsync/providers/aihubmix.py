@@ -6,7 +6,7 @@ from modelsync import paging
 from modelsync.model import Model, modalities
 from modelsync.money import USD_PER_1M_TOKENS, Price, read_prices
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
-from modelsync.wire import stated_true, whole, words
+from modelsync.wire import Count, count, in_our_words, sees, stated_true, words
 
 # gpt-5 is listed as 1.25 / 10 / 0.125, which is OpenAI's price per 1M tokens.
 PRICES = {
@@ -42,25 +42,25 @@ class Row(msgspec.Struct, frozen=True):
     types: str | tuple[str, ...] | None = None  # lists are comma-separated strings here, and some clients have met arrays
     features: str | tuple[str, ...] | None = None
     input_modalities: str | tuple[str, ...] | None = None
-    max_output: int | str | None = None
-    context_length: int | str | None = None
+    max_output: Count | None = None
+    context_length: Count | None = None
     pricing: dict[str, msgspec.Raw] | None = None
 
 
 def normalize(row: Row) -> Model:
     kinds, features = words(row.types), words(row.features)
-    inputs = modalities("file" if name == "pdf" else name for name in words(row.input_modalities))
+    inputs = in_our_words(words(row.input_modalities))
     outputs = modalities(OUTPUT_OF_TYPE[kind] for kind in kinds if kind in OUTPUT_OF_TYPE)
     return Model(
         id=row.model_id,
         model_name=row.model_name,
         description=row.desc,
-        context_length=whole(row.context_length),
-        max_output_tokens=whole(row.max_output),
+        context_length=count(row.context_length),
+        max_output_tokens=count(row.max_output),
         input_modalities=inputs,
         output_modalities=outputs,
         supports_function_calling=stated_true(features, "tools", "function_calling"),
-        supports_vision=None if inputs is None else "image" in inputs,
+        supports_vision=sees(inputs),
         supports_reasoning=stated_true(features, "thinking"),
         supports_structured_output=stated_true(features, "structured_outputs"),
         metadata={"types": kinds, "features": features},

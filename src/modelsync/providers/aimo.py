@@ -5,9 +5,10 @@ from decimal import Decimal
 import msgspec
 
 from modelsync import paging
-from modelsync.model import Model, modalities
+from modelsync.model import Model
 from modelsync.money import Price, Unit, canonical, number, read_prices
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.wire import Count, count, in_our_words, sees
 
 UNIT: Unit | None = None
 """What one wire unit of a price means; None while nobody can say. Setting it is all that is needed to read the prices."""
@@ -44,22 +45,22 @@ class Row(msgspec.Struct, frozen=True):
     name: str  # what requests use; there may be no id
     display_name: str | None = None
     created: float | None = None  # of unknown meaning
-    context_length: int | None = None
+    context_length: Count | None = None
     architecture: Architecture | None = None
     providers: tuple[Offer, ...] | None = None
 
 
 def normalize(row: Row) -> Model:
     architecture = row.architecture or Architecture()
-    inputs = modalities(architecture.input_modalities)
+    inputs = in_our_words(architecture.input_modalities)
     offers = sorted(row.providers or (), key=order)
     return Model(
         id=row.name,
         model_name=row.display_name,
-        context_length=row.context_length,
+        context_length=count(row.context_length),
         input_modalities=inputs,
-        output_modalities=modalities(architecture.output_modalities),
-        supports_vision=None if inputs is None else "image" in inputs,
+        output_modalities=in_our_words(architecture.output_modalities),
+        supports_vision=sees(inputs),
         metadata={"providers": [told(offer) for offer in offers]},
         prices=read_prices(PRICES, (offers[0].pricing or {}) if offers else {}),
     )

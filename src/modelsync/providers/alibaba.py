@@ -9,11 +9,11 @@ import msgspec
 
 from modelsync import paging
 from modelsync.errors import Failure
-from modelsync.model import NO_PRICES, Model, Prices, modalities
+from modelsync.model import NO_PRICES, Model, Prices
 from modelsync.money import USD_PER_1M_TOKENS, USD_PER_IMAGE, Price, Unit, excerpt, read_prices, says_nothing
 from modelsync.provider import Bearer, Endpoint, Flow, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.tiers import read_tier, with_tier
-from modelsync.wire import iso_time, stated_true
+from modelsync.wire import Count, count, in_our_words, iso_time, sees, stated_true
 
 USD_PER_SECOND = Unit("USD per second", "second", Decimal(1))
 TOKEN_WORDS = frozenset({"per 1m tokens", "per million tokens"})
@@ -125,12 +125,12 @@ class Range(msgspec.Struct, frozen=True):
 
 
 class Info(msgspec.Struct, frozen=True):
-    context_window: int | None = None
-    max_input_tokens: int | None = None
-    max_output_tokens: int | None = None
-    max_reasoning_tokens: int | None = None
-    reasoning_max_input_tokens: int | None = None
-    reasoning_max_output_tokens: int | None = None
+    context_window: Count | None = None
+    max_input_tokens: Count | None = None
+    max_output_tokens: Count | None = None
+    max_reasoning_tokens: Count | None = None
+    reasoning_max_input_tokens: Count | None = None
+    reasoning_max_output_tokens: Count | None = None
 
 
 ELSEWHERE = {"context_window", "max_output_tokens"}  # become fields of the model; the other limits its metadata
@@ -168,19 +168,20 @@ class Offer(msgspec.Struct, frozen=True):
 
 def normalize(offer: Offer) -> Model:
     row, info, modality = offer.row, offer.row.model_info or Info(), offer.row.inference_metadata or Modality()
-    inputs = modalities(modality.request_modality)
-    limits = {name: value for name, value in msgspec.structs.asdict(info).items() if name not in ELSEWHERE}
+    inputs = in_our_words(modality.request_modality)
+    seen = sees(inputs)
+    limits = {name: count(value) for name, value in msgspec.structs.asdict(info).items() if name not in ELSEWHERE}
     lists = {"features": sorted(row.features or ()), "capabilities": sorted(row.capabilities or ())}
     return Model(
         id=offer.id,
         model_name=row.name,
         description=row.description,
-        context_length=info.context_window,
-        max_output_tokens=info.max_output_tokens or info.reasoning_max_output_tokens,
+        context_length=count(info.context_window),
+        max_output_tokens=count(info.max_output_tokens) or count(info.reasoning_max_output_tokens),
         input_modalities=inputs,
-        output_modalities=modalities(modality.response_modality),
+        output_modalities=in_our_words(modality.response_modality),
         supports_function_calling=stated_true(row.features, "function-calling"),
-        supports_vision=stated_true(row.capabilities, "vu") if inputs is None else "image" in inputs,
+        supports_vision=stated_true(row.capabilities, "vu") if seen is None else seen,
         supports_reasoning=stated_true(row.capabilities, "reasoning"),
         supports_structured_output=stated_true(row.features, "structured-outputs"),
         released_at=iso_time(row.published_time),

@@ -6,7 +6,7 @@ from modelsync import paging
 from modelsync.model import Model, modalities
 from modelsync.money import USD_PER_REQUEST, USD_PER_TOKEN, Price, read_prices
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
-from modelsync.wire import stated_true
+from modelsync.wire import Count, count, stated_true
 
 # `input` and `output`, the numbers of the other item shape, are missing on purpose: nothing says their unit. They are kept as received.
 PRICES = {
@@ -29,9 +29,9 @@ class Row(msgspec.Struct, frozen=True):
     name: str | None = None
     description: str | None = None
     created: float | None = None  # undocumented; other gateways send the time of the answer here
-    context_length: int | None = None
-    context_window: int | None = None
-    max_output: int | None = None
+    context_length: Count | None = None
+    context_window: Count | None = None
+    max_output: Count | None = None
     pricing: dict[str, msgspec.Raw] | None = None
     capabilities: tuple[str, ...] | None = None
     supported_parameters: tuple[str, ...] | None = None
@@ -44,8 +44,8 @@ def normalize(row: Row) -> Model:
         id=row.id,
         model_name=row.name,
         description=row.description,
-        context_length=row.context_length or row.context_window,
-        max_output_tokens=row.max_output,
+        context_length=count(row.context_length) or count(row.context_window),
+        max_output_tokens=count(row.max_output),
         output_modalities=modalities(OUTPUT_OF_CAPABILITY[name] for name in capabilities if name in OUTPUT_OF_CAPABILITY),
         # The documented example leaves out abilities that its model has: absence says nothing.
         supports_streaming=stated_true(capabilities, "streaming"),

@@ -6,7 +6,7 @@ from modelsync import paging
 from modelsync.model import Model, modalities
 from modelsync.money import USD_PER_TOKEN, Price, read_prices
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
-from modelsync.wire import sides, unix_time
+from modelsync.wire import Count, count, sees, sides, unix_time
 
 PRICES = {
     "prompt": Price("prompt", USD_PER_TOKEN),
@@ -14,12 +14,14 @@ PRICES = {
 }
 TOKEN_UNITS = TokenUnits(reason="every model of the public list is called by chat completions, which are billed by the token")
 
+WORDS = {"vision": "image"}
+
 
 class Limits(msgspec.Struct, frozen=True):
-    max_context_length: int | None = None
-    max_completion_tokens: int | None = None
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
+    max_context_length: Count | None = None
+    max_completion_tokens: Count | None = None
+    requests_per_minute: Count | None = None
+    tokens_per_minute: Count | None = None
 
 
 class Architecture(msgspec.Struct, frozen=True):
@@ -43,7 +45,7 @@ class Row(msgspec.Struct, frozen=True):
 
 def normalize(row: Row) -> Model:
     able = row.capabilities
-    inputs, outputs = sides(row.architecture.modality)
+    inputs, outputs = sides(row.architecture.modality, WORDS)
     if inputs and able.get("vision"):
         inputs = modalities((*inputs, "image"))
     if inputs and not outputs:
@@ -52,13 +54,13 @@ def normalize(row: Row) -> Model:
         id=row.id,
         model_name=row.name,
         description=row.description,
-        context_length=row.limits.max_context_length,
-        max_output_tokens=row.limits.max_completion_tokens,
+        context_length=count(row.limits.max_context_length),
+        max_output_tokens=count(row.limits.max_completion_tokens),
         input_modalities=inputs,
         output_modalities=outputs,
         supports_streaming=able.get("streaming"),
         supports_function_calling=able.get("function_calling", able.get("tools")),
-        supports_vision=able.get("vision"),
+        supports_vision=able.get("vision") if able.get("vision") is not None else sees(inputs) or None,
         supports_reasoning=able.get("reasoning"),
         supports_structured_output=able.get("structured_outputs"),
         released_at=unix_time(row.created),
@@ -72,8 +74,8 @@ def metadata(row: Row) -> dict[str, object]:
     facts = {
         "tokenizer": row.architecture.tokenizer,
         "instruct_type": row.architecture.instruct_type,
-        "requests_per_minute": row.limits.requests_per_minute,
-        "tokens_per_minute": row.limits.tokens_per_minute,
+        "requests_per_minute": count(row.limits.requests_per_minute),
+        "tokens_per_minute": count(row.limits.tokens_per_minute),
         "capabilities": row.capabilities or None,
         "datacenter_locations": sorted(row.datacenter_locations) or None,
     }

@@ -3,10 +3,10 @@
 import msgspec
 
 from modelsync import paging
-from modelsync.model import Model, modalities
+from modelsync.model import Model
 from modelsync.money import USD_PER_1M_TOKENS, Price, read_prices
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
-from modelsync.wire import stated
+from modelsync.wire import Count, count, in_our_words, sees, stated
 
 PRICES = {
     "prompt": Price("prompt", USD_PER_1M_TOKENS),
@@ -21,9 +21,9 @@ class Row(msgspec.Struct, frozen=True):
     created: msgspec.Raw = msgspec.Raw()  # when the server process last started: changes daily
     permission: msgspec.Raw = msgspec.Raw()  # new random ids and times in every answer
     price: msgspec.Raw = msgspec.Raw()  # `pricing` again, and in TAO, which follows an exchange rate
-    context_length: int | None = None
-    max_model_len: int | None = None  # what the served weights could do; can be more than is offered
-    max_output_length: int | None = None
+    context_length: Count | None = None
+    max_model_len: Count | None = None  # what the served weights could do; can be more than is offered
+    max_output_length: Count | None = None
     input_modalities: tuple[str, ...] | None = None
     output_modalities: tuple[str, ...] | None = None
     supported_features: tuple[str, ...] | None = None
@@ -32,19 +32,19 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def normalize(row: Row) -> Model:
-    inputs = modalities(row.input_modalities)
+    inputs = in_our_words(row.input_modalities)
     lists = {"supported_features": row.supported_features, "supported_sampling_parameters": row.supported_sampling_parameters}
     return Model(
         id=row.id,
-        context_length=row.context_length or row.max_model_len,
-        max_output_tokens=row.max_output_length,
+        context_length=count(row.context_length) or count(row.max_model_len),
+        max_output_tokens=count(row.max_output_length),
         input_modalities=inputs,
-        output_modalities=modalities(row.output_modalities),
+        output_modalities=in_our_words(row.output_modalities),
         supports_function_calling=stated(row.supported_features, "tools"),
-        supports_vision=None if inputs is None else "image" in inputs,
+        supports_vision=sees(inputs),
         supports_reasoning=stated(row.supported_features, "reasoning"),
         supports_structured_output=stated(row.supported_features, "structured_outputs"),
-        metadata={"max_model_len": row.max_model_len} | {name: sorted(words) for name, words in lists.items() if words is not None},
+        metadata={"max_model_len": count(row.max_model_len)} | {name: sorted(words) for name, words in lists.items() if words is not None},
         prices=read_prices(PRICES, row.pricing or {}),
     )
 

@@ -23,7 +23,7 @@ from modelsync.money import (
 )
 from modelsync.provider import Bearer, Endpoint, KeyUse, NoOptions, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.tiers import with_unread
-from modelsync.wire import iso_time, stated_true, unix_time
+from modelsync.wire import Count, count, iso_time, stated_true, unix_time
 
 PRICES = {
     "input_tokens": Price("prompt", USD_PER_1M_TOKENS),
@@ -70,8 +70,8 @@ INPUT_TAGS = {"vision": "image", "multimodal": "image", "input-audio": "audio", 
 
 class Metadata(msgspec.Struct, frozen=True):
     description: str | None = None
-    context_length: int | None = None
-    max_tokens: int | None = None  # mostly the context length again, so no limit of the answer
+    context_length: Count | None = None
+    max_tokens: Count | None = None  # mostly the context length again, so no limit of the answer
     pricing: dict[str, msgspec.Raw] | None = None
     tags: tuple[str, ...] | None = None
 
@@ -86,7 +86,7 @@ class Details(msgspec.Struct, frozen=True):
     model_name: str
     type: str | None = None
     description: str | None = None
-    max_tokens: int | None = None  # here the context length
+    max_tokens: Count | None = None  # here the context length
     tags: tuple[str, ...] | None = None
     pricing: dict[str, msgspec.Raw] | None = None
     deprecated: float | None = None  # Unix seconds; in the future while the model is still served
@@ -112,11 +112,11 @@ def normalize(joined: Joined) -> Model:
     tags = sorted({*(own.tags or ()), *(more.tags or ())})
     kind = more.type or ("text-generation" if row.metadata else None)
     reads, writes = TYPES.get(kind or "", (None, None))
-    extra = {"type": kind, "tags": tags or None, "max_tokens": own.max_tokens}
+    extra = {"type": kind, "tags": tags or None, "max_tokens": count(own.max_tokens)}
     return Model(
         id=row.id,
         description=own.description or more.description,
-        context_length=own.context_length or more.max_tokens,
+        context_length=count(own.context_length) or count(more.max_tokens),
         input_modalities=modalities([reads, *(INPUT_TAGS[tag] for tag in tags if tag in INPUT_TAGS)]) if reads else None,
         output_modalities=(writes,) if writes else None,
         supports_function_calling=stated_true(tags, "tools"),

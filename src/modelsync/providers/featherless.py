@@ -7,7 +7,7 @@ import msgspec
 from modelsync import paging
 from modelsync.model import Model
 from modelsync.provider import Bearer, Endpoint, KeyUse, NoOptions, Provider, RowsByEndpoint, TokenUnits, Wire
-from modelsync.wire import unix_time
+from modelsync.wire import Count, count, unix_time
 
 TOKEN_UNITS = TokenUnits(reason="the list has no prices")
 
@@ -20,8 +20,8 @@ class Row(msgspec.Struct, frozen=True):
     id: str
     name: str | None = None
     created: float | None = None
-    context_length: int | None = None  # the model's; a plan may allow less
-    max_completion_tokens: int | None = None
+    context_length: Count | None = None  # the model's; a plan may allow less
+    max_completion_tokens: Count | None = None
     features: Features | None = None
 
 
@@ -29,8 +29,8 @@ def normalize(row: Row) -> Model:
     return Model(
         id=row.id,
         model_name=row.name,
-        context_length=row.context_length,
-        max_output_tokens=row.max_completion_tokens,
+        context_length=count(row.context_length),
+        max_output_tokens=count(row.max_completion_tokens),
         # The list serves one text completion API and states no modality; pictures work with some models, which is not told here.
         input_modalities=("text",),
         output_modalities=("text",),

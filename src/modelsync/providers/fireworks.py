@@ -8,7 +8,7 @@ from modelsync import paging
 from modelsync.model import Model, Prices
 from modelsync.money import USD_PER_1K_TOKENS, USD_PER_1M_TOKENS, Price, excerpt, read_prices
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
-from modelsync.wire import iso_time
+from modelsync.wire import Count, count, iso_time
 
 SKUS = {"LLM input tokens (uncached)": "prompt", "LLM input tokens (cached)": "cache_read", "LLM output tokens": "completion"}
 UNITS = {"USD per 1M tokens": USD_PER_1M_TOKENS, "USD per 1K tokens": USD_PER_1K_TOKENS}
@@ -55,7 +55,7 @@ class Row(msgspec.Struct, frozen=True, rename="camel"):
     update_time: msgspec.Raw = msgspec.Raw()  # moves without a change of the model
     state: str | None = None
     kind: str | None = None
-    context_length: int | None = None
+    context_length: Count | None = None
     supports_image_input: bool | None = None
     supports_tools: bool | None = None
     supports_serverless: bool | None = None
@@ -100,7 +100,7 @@ def normalize(offer: Offer) -> Model | None:
         id=row.name,
         model_name=row.display_name,
         description=row.description,
-        context_length=row.context_length,
+        context_length=count(row.context_length),
         input_modalities=inputs,
         output_modalities=outputs,
         supports_function_calling=row.supports_tools,

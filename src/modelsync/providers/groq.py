@@ -3,10 +3,10 @@
 import msgspec
 
 from modelsync import paging
-from modelsync.model import Model, modalities
+from modelsync.model import Model
 from modelsync.money import USD_PER_REQUEST, USD_PER_TOKEN, Price, read_prices
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
-from modelsync.wire import unix_time
+from modelsync.wire import Count, count, in_our_words, sees, unix_time
 
 # Never seen in a recording, so a 0 there is no proof that a model is free.
 PRICES = {
@@ -51,8 +51,8 @@ class Row(msgspec.Struct, frozen=True):
     description: str | None = None
     created: float | None = None
     active: bool | None = None
-    context_window: int | None = None
-    max_completion_tokens: int | None = None  # may exceed the context: text to speech counts its output differently
+    context_window: Count | None = None
+    max_completion_tokens: Count | None = None  # may exceed the context: text to speech counts its output differently
     input_modalities: tuple[str, ...] | None = None
     output_modalities: tuple[str, ...] | None = None
     pricing: dict[str, msgspec.Raw] = {}
@@ -60,18 +60,18 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def normalize(row: Row) -> Model:
-    inputs, outputs = modalities(row.input_modalities), modalities(row.output_modalities)
+    inputs, outputs = in_our_words(row.input_modalities), in_our_words(row.output_modalities)
     known_inputs, known_outputs = kind(row.id)
     heard = SPEECH[0] in (row.input_modalities or known_inputs or ())
     return Model(
         id=row.id,
         model_name=row.name,
         description=row.description,
-        context_length=row.context_window,
-        max_output_tokens=row.max_completion_tokens,
+        context_length=count(row.context_window),
+        max_output_tokens=count(row.max_completion_tokens),
         input_modalities=inputs or known_inputs,
         output_modalities=outputs or known_outputs,
-        supports_vision=None if inputs is None else "image" in inputs,  # never from the table
+        supports_vision=sees(inputs),  # never from the table
         available=row.active is not False,
         released_at=None if row.created == NO_DATE else unix_time(row.created),
         hugging_face_id=row.hugging_face_id or None,

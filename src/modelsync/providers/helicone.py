@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 
 from modelsync import paging
-from modelsync.model import NO_PRICES, PER_TOKEN, Model, Prices, modalities
+from modelsync.model import NO_PRICES, PER_TOKEN, Model, Prices
 from modelsync.money import USD_PER_1M_TOKENS, USD_PER_SEARCH, Price, number, read_prices
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.tiers import read_tier, with_tier, with_unread
-from modelsync.wire import iso_time, stated, stated_true
+from modelsync.wire import Count, count, in_our_words, iso_time, sees, stated, stated_true
 
 PRICES = {
     "prompt": Price("prompt", USD_PER_1M_TOKENS),
@@ -32,8 +32,8 @@ class Entry(msgspec.Struct, frozen=True, rename="camel"):
     """The registry's own entry of one deployment; its prices are USD per token."""
 
     provider_model_id: str | None = None
-    context_length: int | None = None
-    max_completion_tokens: int | None = None
+    context_length: Count | None = None
+    max_completion_tokens: Count | None = None
     pricing: tuple[dict[str, msgspec.Raw], ...] | None = None
 
 
@@ -53,8 +53,8 @@ class Row(msgspec.Struct, frozen=True, rename="camel"):
     name: str | None = None
     author: str | None = None
     description: str | None = None
-    context_length: int | None = None
-    max_output: int | None = None
+    context_length: Count | None = None
+    max_output: Count | None = None
     training_date: str | None = None  # named wrongly: the registry's date of creation
     input_modalities: tuple[str, ...] | None = None
     output_modalities: tuple[str, ...] | None = None
@@ -63,17 +63,17 @@ class Row(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def normalize(row: Row) -> Model:
-    inputs, outputs = modalities(row.input_modalities), modalities(row.output_modalities)
+    inputs, outputs = in_our_words(row.input_modalities), in_our_words(row.output_modalities)
     return Model(
         id=row.id,
         model_name=row.name,
         description=row.description,
-        context_length=row.context_length,
-        max_output_tokens=row.max_output,
+        context_length=count(row.context_length),
+        max_output_tokens=count(row.max_output),
         input_modalities=inputs,
         output_modalities=outputs,
         supports_function_calling=stated(row.supported_parameters, "tools", "tool_choice"),
-        supports_vision=None if inputs is None else "image" in inputs,
+        supports_vision=sees(inputs),
         supports_reasoning=stated(row.supported_parameters, "reasoning", "include_reasoning"),
         supports_structured_output=stated_true(row.supported_parameters, "structured_outputs"),
         released_at=iso_time(row.training_date),
@@ -151,8 +151,8 @@ def told(upstream: Upstream) -> dict[str, object]:
         "provider": upstream.provider_slug or upstream.provider,
         "providerModelId": entry.provider_model_id,
         "supportsPtb": upstream.supports_ptb,
-        "contextLength": entry.context_length,
-        "maxCompletionTokens": entry.max_completion_tokens,
+        "contextLength": count(entry.context_length),
+        "maxCompletionTokens": count(entry.max_completion_tokens),
         "usdPer1M": {name: f"{amount:f}" for name, amount in sorted(amounts.items()) if isinstance(amount, Decimal)},
     }
     return {name: value for name, value in values.items() if value not in (None, {})}

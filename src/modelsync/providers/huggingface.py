@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import msgspec
 
 from modelsync import paging
-from modelsync.model import Model, Prices, modalities
+from modelsync.model import Model, Prices
 from modelsync.money import USD_PER_1M_TOKENS, Price, excerpt, read_prices
 from modelsync.provider import Bearer, Endpoint, Flow, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
-from modelsync.wire import iso_time, sides, unix_time
+from modelsync.wire import Count, count, in_our_words, iso_time, sees, sides, unix_time
 
 PRICES = {"input": Price("prompt", USD_PER_1M_TOKENS), "output": Price("completion", USD_PER_1M_TOKENS)}
 TOKEN_UNITS = TokenUnits(
@@ -67,7 +67,7 @@ class Offer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     provider: str = ""
     status: str | None = None
-    context_length: int | None = None
+    context_length: Count | None = None
     pricing: dict[str, msgspec.Raw] = {}
     is_free: bool | None = None
     supports_tools: bool | None = None
@@ -103,14 +103,14 @@ def served(row: Row) -> Model:
     """A model that the router serves. Price, context and abilities are those of one and the same offer."""
     offers = row.providers or ()
     offer = min((each for each in offers if each.status == "live"), key=rank, default=Offer())
-    inputs = modalities(row.architecture.input_modalities)
+    inputs = in_our_words(row.architecture.input_modalities)
     return Model(
         id=row.id,
-        context_length=offer.context_length,
+        context_length=count(offer.context_length),
         input_modalities=inputs,
-        output_modalities=modalities(row.architecture.output_modalities),
+        output_modalities=in_our_words(row.architecture.output_modalities),
         supports_function_calling=offer.supports_tools,
-        supports_vision=None if inputs is None else "image" in inputs,
+        supports_vision=sees(inputs),
         supports_structured_output=offer.supports_structured_output,
         available=row.providers is None or any(each.status != "error" for each in offers),
         released_at=unix_time(row.created),
@@ -135,7 +135,7 @@ def rank(offer: Offer) -> tuple[int, int, Decimal, bool, int, str]:
         -len(stated.implausible),
         sum(known, Decimal(0)),
         offer.context_length is None,
-        -(offer.context_length or 0),
+        -(count(offer.context_length) or 0),
         offer.provider,
     )
 
@@ -143,7 +143,7 @@ def rank(offer: Offer) -> tuple[int, int, Decimal, bool, int, str]:
 def kept(offer: Offer) -> dict[str, object]:
     """An offer as it is kept beside the model; its prices are the wire's text, in USD per 1M tokens."""
     texts = {name: excerpt(bytes(raw)) for name, raw in sorted(offer.pricing.items())}
-    rest = msgspec.to_builtins(msgspec.structs.replace(offer, pricing={}))
+    rest = msgspec.to_builtins(msgspec.structs.replace(offer, pricing={}, context_length=count(offer.context_length)))
     return {"provider": offer.provider, **rest, **({"pricing": texts} if texts else {})}
 
 

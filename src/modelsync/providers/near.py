@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 
 from modelsync import paging
-from modelsync.model import Model, Prices, modalities
+from modelsync.model import Model, Prices
 from modelsync.money import USD_PER_1M_TOKENS, USD_PER_IMAGE, USD_PER_TOKEN, Price, read_prices, scaled
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.tiers import read_tier, with_new_prices, with_tier, with_unread
-from modelsync.wire import iso_time, stated
+from modelsync.wire import Count, count, in_our_words, iso_time, sees, stated
 
 PRICES = {
     # 0 is free, or not yet priced, or less than a billionth of a dollar: which of them cannot be told.
@@ -36,8 +36,8 @@ class Facts(msgspec.Struct, frozen=True, rename="camel"):
 
     model_display_name: str | None = None
     model_description: str | None = None
-    context_length: int | None = None
-    max_output_length: int | None = None
+    context_length: Count | None = None
+    max_output_length: Count | None = None
     architecture: Architecture | None = None
     hugging_face_id: str | None = None
     deprecation_date: str | None = None
@@ -85,17 +85,17 @@ def normalize(offer: Offer) -> Model:
     row = offer.row
     facts = row.metadata or Facts()
     architecture = facts.architecture or Architecture()
-    inputs = modalities(architecture.input_modalities)
+    inputs = in_our_words(architecture.input_modalities)
     return Model(
         id=row.model_id,
         model_name=facts.model_display_name,
         description=facts.model_description,
-        context_length=facts.context_length,
-        max_output_tokens=facts.max_output_length,
+        context_length=count(facts.context_length),
+        max_output_tokens=count(facts.max_output_length),
         input_modalities=inputs,
-        output_modalities=modalities(architecture.output_modalities),
+        output_modalities=in_our_words(architecture.output_modalities),
         supports_function_calling=stated(facts.supported_features, "tools"),
-        supports_vision=None if inputs is None else "image" in inputs,
+        supports_vision=sees(inputs),
         supports_reasoning=stated(facts.supported_features, "reasoning"),
         supports_structured_output=stated(facts.supported_features, "structured_outputs"),
         available=facts.is_ready is not False,

@@ -6,7 +6,7 @@ from modelsync import paging
 from modelsync.model import Model
 from modelsync.money import USD_PER_IMAGE, USD_PER_REQUEST, USD_PER_TOKEN, Price, read_prices
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
-from modelsync.wire import sides, stated_true
+from modelsync.wire import Count, count, sees, sides, stated_true
 
 # Every row fills in "0" where it has no such price: the output of an embedding, the tokens of an image model. No model is known to be free.
 PRICES = {
@@ -30,7 +30,7 @@ class Row(msgspec.Struct, frozen=True):
     name: str | None = None
     description: str | None = None
     created: float | None = None  # not kept: it is the minute of the answer, not a release
-    context_length: int | None = None
+    context_length: Count | None = None
     architecture: Architecture = Architecture()
     pricing: dict[str, msgspec.Raw] = {}
     supported_features: tuple[str, ...] = ()
@@ -45,11 +45,11 @@ def normalize(row: Row) -> Model:
         id=row.id,
         model_name=row.name,
         description=row.description,
-        context_length=row.context_length,
+        context_length=count(row.context_length),
         input_modalities=inputs,
         output_modalities=outputs,
         supports_function_calling=stated_true(features, "tools", "function-calling"),
-        supports_vision=None if inputs is None else "image" in inputs,
+        supports_vision=sees(inputs),
         supports_reasoning=stated_true(features, "reasoning"),
         supports_structured_output=stated_true(features, "structured_outputs"),
         metadata=metadata(row, features),

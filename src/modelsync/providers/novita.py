@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 
 from modelsync import paging
-from modelsync.model import Model, Prices, modalities
+from modelsync.model import Model, Prices
 from modelsync.money import TENTHOUSANDTHS_PER_1M_TOKENS, UNPRICED, USD_PER_1M_TOKENS, Price, read_prices
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.tiers import read_tier, with_new_prices, with_tier, with_unread
-from modelsync.wire import stated_true, unix_time
+from modelsync.wire import Count, count, in_our_words, sees, stated_true, unix_time
 
 TOKENS = {"prompt": "prompt", "completion": "completion", "input_cache_read": "cache_read", "input_cache_write": "cache_write"}
 CACHED = "cached_input_token_price_per_m"
@@ -50,8 +50,8 @@ class Row(msgspec.Struct, frozen=True):
     display_name: str | None = None
     title: str | None = None
     description: str | None = None
-    context_size: int | None = None
-    max_output_tokens: int | None = None
+    context_size: Count | None = None
+    max_output_tokens: Count | None = None
     input_token_price_per_m: msgspec.Raw = msgspec.Raw()
     output_token_price_per_m: msgspec.Raw = msgspec.Raw()
     cached_input_token_price_per_m: msgspec.Raw = msgspec.Raw()
@@ -81,17 +81,18 @@ def normalize(offer: Offer) -> Model | None:
     row = offer.row
     if row.status is not None and row.status <= 0:
         return None
-    inputs = modalities(row.input_modalities)
+    inputs = in_our_words(row.input_modalities)
+    seen = sees(inputs)
     return Model(
         id=row.id,
         model_name=row.display_name or row.title,
         description=row.description,
-        context_length=row.context_size,
-        max_output_tokens=row.max_output_tokens,
+        context_length=count(row.context_size),
+        max_output_tokens=count(row.max_output_tokens),
         input_modalities=inputs,
-        output_modalities=modalities(row.output_modalities),
+        output_modalities=in_our_words(row.output_modalities),
         supports_function_calling=stated_true(row.features, "function-calling"),
-        supports_vision=stated_true(row.features, "vision") if inputs is None else "image" in inputs,
+        supports_vision=stated_true(row.features, "vision") if seen is None else seen,
         supports_reasoning=stated_true(row.features, "reasoning"),
         supports_structured_output=stated_true(row.features, "structured-outputs"),
         available=row.status in (None, LIVE),  # 4: taken off the shelf, still listed

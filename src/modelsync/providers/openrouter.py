@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 import msgspec
 
 from modelsync import paging
-from modelsync.model import WEEKDAYS, Model, Prices, modalities
+from modelsync.model import WEEKDAYS, Model, Prices
 from modelsync.money import DYNAMIC, USD_PER_REQUEST, USD_PER_SEARCH, USD_PER_TOKEN, Price, read_prices
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.tiers import read_tier, with_tier, with_unread
-from modelsync.wire import iso_time, stated, unix_time
+from modelsync.wire import Count, count, in_our_words, iso_time, sees, stated, unix_time
 
 # `image` is missing on purpose: per image on some rows and per image token on others, no unit can be declared. So is `discount`, a part
 # of the price that is perhaps taken off already. Both are kept as received, and make the price incomplete.
@@ -38,6 +38,8 @@ TOKEN_UNITS = TokenUnits(
 )
 ROUTED = {b"-1": DYNAMIC}  # openrouter/auto and other routers: the price is that of the model chosen
 
+WORDS = {"speech": "audio", "transcription": "text"}  # of output_modalities
+
 
 class Architecture(msgspec.Struct, frozen=True):
     input_modalities: tuple[str, ...] | None = None
@@ -60,8 +62,8 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class TopProvider(msgspec.Struct, frozen=True):
-    context_length: int | None = None  # of one upstream host, can be smaller than the model's
-    max_completion_tokens: int | None = None
+    context_length: Count | None = None  # of one upstream host, can be smaller than the model's
+    max_completion_tokens: Count | None = None
     is_moderated: bool | None = None
 
 
@@ -70,7 +72,7 @@ class Row(msgspec.Struct, frozen=True):
     name: str | None = None
     description: str | None = None
     created: float | None = None
-    context_length: int | None = None
+    context_length: Count | None = None
     architecture: Architecture = Architecture()
     pricing: dict[str, msgspec.Raw] = {}
     top_provider: TopProvider = TopProvider()
@@ -80,18 +82,18 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def normalize(row: Row) -> Model:
-    inputs = modalities(row.architecture.input_modalities)
-    outputs = modalities(row.architecture.output_modalities)
+    inputs = in_our_words(row.architecture.input_modalities, WORDS)
+    outputs = in_our_words(row.architecture.output_modalities, WORDS)
     return Model(
         id=row.id,
         model_name=row.name,
         description=row.description,
-        context_length=row.context_length,
-        max_output_tokens=row.top_provider.max_completion_tokens,
+        context_length=count(row.context_length),
+        max_output_tokens=count(row.top_provider.max_completion_tokens),
         input_modalities=inputs,
         output_modalities=outputs,
         supports_function_calling=stated(row.supported_parameters, "tools", "tool_choice"),
-        supports_vision=None if inputs is None else "image" in inputs,
+        supports_vision=sees(inputs),
         supports_reasoning=stated(row.supported_parameters, "reasoning", "include_reasoning"),
         supports_structured_output=stated(row.supported_parameters, "structured_outputs"),
         released_at=unix_time(row.created),

@@ -6,7 +6,7 @@ from modelsync import paging
 from modelsync.model import Model, Prices
 from modelsync.money import USD_PER_1M_TOKENS, Price, read_prices
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
-from modelsync.wire import unix_time
+from modelsync.wire import Count, count, unix_time
 
 PRICES = {
     "input": Price("prompt", USD_PER_1M_TOKENS),
@@ -43,7 +43,7 @@ class Row(msgspec.Struct, frozen=True):
     type: str | None = None
     created: float | None = None
     display_name: str | None = None
-    context_length: int | None = None
+    context_length: Count | None = None
     pricing: dict[str, msgspec.Raw] | None = None
     running: msgspec.Raw = msgspec.Raw()  # whether an instance is up at this moment
 
@@ -53,7 +53,7 @@ def normalize(row: Row) -> Model:
     return Model(
         id=row.id,
         model_name=row.display_name,
-        context_length=row.context_length,
+        context_length=count(row.context_length),
         input_modalities=inputs,
         output_modalities=outputs,
         released_at=unix_time(row.created),

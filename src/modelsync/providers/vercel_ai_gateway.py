@@ -5,7 +5,7 @@ from typing import TypeVar
 import msgspec
 
 from modelsync import paging
-from modelsync.model import Model, Prices, modalities
+from modelsync.model import Model, Prices
 from modelsync.money import (
     USD_PER_1K_SEARCHES,
     USD_PER_1M_TOKENS,
@@ -18,7 +18,7 @@ from modelsync.money import (
 )
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.tiers import read_tier, with_tier, with_unread
-from modelsync.wire import stated_true, unix_time
+from modelsync.wire import Count, count, in_our_words, sees, stated_true, unix_time
 
 PRICES = {
     "input": Price("prompt", USD_PER_TOKEN),
@@ -47,7 +47,6 @@ OUTPUT_OF_TYPE = {
     "speech": "audio",
 }
 INPUT_OF_TAG = {"vision": "image", "file-input": "file"}
-OUR_WORDS = {"pdf": "file", "embedding": "embeddings"}
 
 
 class Modalities(msgspec.Struct, frozen=True):
@@ -70,8 +69,8 @@ class Row(msgspec.Struct, frozen=True):
     created: float | None = None  # the same number on every row: no date
     released: float | None = None
     deprecated_at: float | None = None  # in milliseconds, unlike `released`
-    context_window: int | None = None
-    max_tokens: int | None = None
+    context_window: Count | None = None
+    max_tokens: Count | None = None
     type: str | None = None
     tags: tuple[str, ...] | None = None
     supported_parameters: tuple[str, ...] | None = None
@@ -83,17 +82,18 @@ class Row(msgspec.Struct, frozen=True):
 def normalize(row: Row) -> Model:
     tags, parameters = row.tags or (), row.supported_parameters or ()
     wire = row.modalities or Modalities()
+    inputs = in_our_words(wire.input or inputs_of(row.type, tags))
     lists = {"tags": sorted(tags), "supported_parameters": sorted(parameters), "regions": sorted(row.regions or ())}
     return Model(
         id=row.id,
         model_name=row.name,
         description=row.description,
-        context_length=row.context_window,
-        max_output_tokens=row.max_tokens,
-        input_modalities=modalities(OUR_WORDS.get(name, name) for name in wire.input or inputs_of(row.type, tags)),
-        output_modalities=modalities(OUR_WORDS.get(name, name) for name in wire.output or (OUTPUT_OF_TYPE.get(row.type or "", ""),)),
+        context_length=count(row.context_window),
+        max_output_tokens=count(row.max_tokens),
+        input_modalities=inputs,
+        output_modalities=in_our_words(wire.output or (OUTPUT_OF_TYPE.get(row.type or "", ""),)),
         supports_function_calling=stated_true((*tags, *parameters), "tool-use", "tools", "tool_choice"),
-        supports_vision=stated_true(tags, "vision") or ("image" in wire.input if wire.input else None),
+        supports_vision=stated_true(tags, "vision") or (sees(inputs) if wire.input else None),
         supports_reasoning=stated_true((*tags, *parameters), "reasoning", "include_reasoning"),
         supports_structured_output=stated_true(parameters, "structured_outputs"),
         released_at=unix_time(row.released),

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from modelsync import paging
-from modelsync.model import Model, Prices, modalities
+from modelsync.model import Model, Prices
 from modelsync.money import TICKS_PER_IMAGE, TICKS_PER_SEARCH, TICKS_PER_TOKEN, Price, excerpt, number, read_prices
 from modelsync.provider import Bearer, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.tiers import read_tier, with_new_prices, with_tier, with_unread
-from modelsync.wire import unix_time
+from modelsync.wire import Count, count, in_our_words, sees, unix_time
 
 PRICES = {
     "prompt_text_token_price": Price("prompt", TICKS_PER_TOKEN),
@@ -49,7 +49,7 @@ class Row(msgspec.Struct, frozen=True):
 
     id: str
     created: float | None = None
-    context_length: int | None = None
+    context_length: Count | None = None
     aliases: tuple[str, ...] | None = None
     input_modalities: tuple[str, ...] | None = None
     output_modalities: tuple[str, ...] | None = None
@@ -87,8 +87,8 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 def normalize(offer: Offer) -> Model:
-    inputs = modalities(next((row.input_modalities for row in offer.rows if row.input_modalities), None))
-    outputs = modalities(next((row.output_modalities for row in offer.rows if row.output_modalities), None))
+    inputs = in_our_words(next((row.input_modalities for row in offer.rows if row.input_modalities), None))
+    outputs = in_our_words(next((row.output_modalities for row in offer.rows if row.output_modalities), None))
     able = next((row.capabilities for row in offer.rows if row.capabilities), Capabilities())
     kept = {
         "aliases": sorted({alias for row in offer.rows for alias in row.aliases or ()}),
@@ -97,10 +97,10 @@ def normalize(offer: Offer) -> Model:
     }
     return Model(
         id=offer.id,
-        context_length=next((row.context_length for row in offer.rows if row.context_length), None),
+        context_length=next((found for row in offer.rows if (found := count(row.context_length))), None),
         input_modalities=inputs,
         output_modalities=outputs,
-        supports_vision=None if inputs is None else "image" in inputs,
+        supports_vision=sees(inputs),
         supports_reasoning=True if able.reasoning_effort else None,
         released_at=unix_time(next((row.created for row in offer.rows if row.created), None)),
         metadata={name: value for name, value in kept.items() if value},

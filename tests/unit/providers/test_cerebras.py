@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from modelsync.model import Model, Prices
 from modelsync.provider import KeyUse
 from modelsync.providers.cerebras import PROVIDER
@@ -63,6 +65,29 @@ def test_a_price_is_per_token():
 
 def test_a_bare_row_states_nothing():
     assert models()["plain-8b"] == Model(id="plain-8b", metadata={"object": "model", "owned_by": "Cerebras"})
+
+
+@pytest.mark.parametrize(
+    ("modality", "able", "expected", "vision"),
+    [
+        ("text", {}, "text->text", None),
+        ("text+vision", {}, "text+image->text", True),
+        (" Text + Vision ", {"vision": None}, "text+image->text", True),
+        ("text+vision", {"vision": False}, "text+image->text", False),
+        ("text", {"vision": True}, "text+image->text", True),
+        ("text+vision->text", {}, "text+image->text", True),
+    ],
+)
+def test_vision_is_its_word_for_images(modality, able, expected, vision):
+    model = one(PROVIDER, {"models": {"data": [{"id": "a", "architecture": {"modality": modality}, "capabilities": able}]}})
+    assert (model.modality, model.supports_vision) == (expected, vision)
+
+
+def test_an_unknown_word_is_told_and_left_out():
+    row = {"id": "a", "architecture": {"modality": "text+smell"}}
+    listing = good(PROVIDER, {"models": {"data": [row]}})
+    assert (listing.models["a"].modality, listing.models["a"].supports_vision) == ("text->text", None)
+    assert listing.warnings == ("a: unknown modality `smell`; left out",)
 
 
 def test_a_deprecated_model_can_still_be_called():
