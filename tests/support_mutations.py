@@ -167,4 +167,4 @@ def catalog_of(listing: Listing) -> tuple[Stored, Context]:
 def planned(listing: Listing, known: tuple[Stored, Context]) -> Plan:
     """What is made of a listing of the provider of that catalog."""
     stored, context = known
-    return decide(make_plan(listing, stored), listing, stored, context, DEFAULT_RULES)
+    return decide(make_plan(listing, stored), listing, stored, context, DEFAULT_RULES).plan

@@ -46,6 +46,7 @@ def oldest_first(rows: RowsByEndpoint, _options: NoOptions) -> Iterable[Wire]:
 
 PROVIDER = Provider(
     slug="featherless",
+    version=2,
     name="Featherless",
     description="Thousands of open models for one flat subscription",
     site_url="https://featherless.ai",

@@ -128,7 +128,12 @@ def test_the_order_of_endpoints_changes_nothing():
 def test_a_price_entered_in_the_wrong_unit_is_not_believed():
     listed = the_sample()
     assert (listed.models["moss-nemo"].prices.prompt, listed.models["moss-nemo"].prices.completion) == (None, None)
-    assert [warning.split(" = ")[0] for warning in listed.warnings] == ["moss-nemo: price prompt", "moss-nemo: price completion"]
+    assert [warning.split(" = ")[0] for warning in listed.warnings] == [
+        "moss-nemo: price prompt",
+        "moss-nemo: price completion",
+        "price incomplete: `cacheMultipliers.write1h` is stated for 1 model and not read (cedar-4)",
+        "price incomplete: `image` is stated for 1 model and not read (bloom-image-1)",
+    ]
     assert model(at("maker", 20000, 40000), at("b", 0.02, 0.04)).prices.prompt == D("0.00000002")  # another endpoint is believed
 
 

@@ -122,6 +122,7 @@ def test_the_old_negative_scale_is_reported_with_the_models_name():
     assert [warning.split(" = ")[0] for warning in listed.warnings] == [
         "harbor/elder-1: price inputCostPerToken",
         "harbor/elder-1: price outputCostPerToken",
+        "price incomplete: `textPricing.priority` is stated for 1 model and not read (signal/flagship-6)",
     ]
 
 
