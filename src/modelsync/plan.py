@@ -258,9 +258,19 @@ def _corrected(stored: Stored, row_id: str, before: StoredModel, model: Model) -
 
 
 def _is_same_wire(old: Prices, new: Prices) -> bool:
-    """Whether all that is known of how a price was written is still written so. A zero may have been left out."""
+    """Whether a price is written as it was, as far as that is known: with the same text in every field, but for zeros.
+
+    A field without a text before may have said anything, as that the price varies. Texts of tiers were not kept by every version.
+    """
     before, now = _wire_texts(old), _wire_texts(new)
-    return bool(before) and all(now[field] == text if field in now else number(text.encode()) == 0 for field, text in before.items())
+    if not any("[" in field for field in before):
+        now = {field: text for field, text in now.items() if "[" not in field}
+    fields = before.keys() | now.keys()
+    return bool(before) and all(_same_text(before.get(field, "0"), now.get(field, "0")) for field in fields)
+
+
+def _same_text(one: str, other: str) -> bool:
+    return one == other or (number(one.encode()) == 0 and number(other.encode()) == 0)
 
 
 def _wire_texts(prices: Prices) -> dict[str, str]:

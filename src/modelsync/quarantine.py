@@ -134,7 +134,10 @@ def judge(changes: tuple[Change, ...], evidence: Evidence, limits: Limits) -> Ju
         if row_id not in moved and (hold := _hold(cases[row_id], found, evidence, limits)) is not None
     ]
     held = {row_id for hold in holds for row_id in hold.ids}
-    kept = tuple(_judged(change, cases[change.id], held) if change.id in cases else change for change in changes)
+    kept = tuple(
+        _judged(change, cases[change.id], doubts.get(change.id, {}) if change.id in held else {}) if change.id in cases else change
+        for change in changes
+    )
     return Judged(kept, tuple(holds), tuple(_refusals(cases.values())))
 
 
@@ -163,7 +166,7 @@ def _case(change: Change, refused: Decisions, confirmed: Decisions) -> Case:
 
 def without_refused(change: Change, standing: Iterable[Standing]) -> Change:
     """The change with what a person refused of its price taken back."""
-    return _judged(change, _case(change, _decided(standing, "rejected").get(change.id, {}), {}), held=set())
+    return _judged(change, _case(change, _decided(standing, "rejected").get(change.id, {}), {}), {})
 
 
 def _unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, limits: Limits) -> int | None:
@@ -190,12 +193,12 @@ def _detail(pairs: Iterable[Pair]) -> dict[str, list[str | None]]:
 
 
 def _doubts(case: Case, power: int | None, evidence: Evidence, limits: Limits, *, slipped: bool) -> dict[Pair, str]:
-    """What of a price is not believed, and why. Of a corrected reading only what cannot be true."""
+    """What of a price is not believed, and why. A corrected reading may move what was believed, and only by that it is believed itself."""
     elsewhere = evidence.elsewhere.get(case.change.id, ())
     paid = any(usd for usd in _known_numbers(case.change).values())
     found: dict[Pair, str] = {}
     for pair in case.open:
-        if case.change.corrected and _is_plausible(pair.new, per_token=pair.per_token):
+        if case.change.corrected and pair.old is not None and _is_plausible(pair.new, per_token=pair.per_token):
             continue
         reason = _doubt(pair, _median(pair, elsewhere), limits, paid=paid) or _of_the_list(pair, power, slipped=slipped)
         if reason:
@@ -220,17 +223,16 @@ def _hold(case: Case, doubts: Mapping[Pair, str], evidence: Evidence, limits: Li
     return None if _is_released(doubts, standing, elsewhere, evidence.now, limits) else hold
 
 
-def _judged(change: Change, case: Case, held: set[str]) -> Change:
+def _judged(change: Change, case: Case, doubts: Mapping[Pair, str]) -> Change:
     """The change with the price that is believed: the known one while anything is doubted, else the claimed one without what was refused.
 
     A point of which nothing was believed yet waits beside a refused one: the same slip may be in both.
     """
     if change.corrected:
-        price = changed(change.model.prices, {pair.field: None for pair in case.refused}, change.model.prices)
-        return msgspec.structs.replace(
-            change, model=msgspec.structs.replace(change.model, prices=price), held=change.id in held or bool(case.refused)
-        )
-    if change.id in held:
+        left_out = {pair.field: None for pair in (*case.refused, *doubts)}
+        price = changed(change.model.prices, left_out, change.model.prices)
+        return msgspec.structs.replace(change, model=msgspec.structs.replace(change.model, prices=price), held=bool(left_out))
+    if doubts:
         return _with_price(change, _known(change))
     if not case.refused:
         return change

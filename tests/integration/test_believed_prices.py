@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from modelsync.errors import ModelsyncError, NotThere, UsageError
+from modelsync.errors import ModelsyncError, NotThere, Settled, UsageError
 from modelsync.holding import Hold
 from modelsync.model import Model, Prices, Tier, UnitPrice
 from modelsync.report import Held, ProviderResult
@@ -229,7 +229,7 @@ def test_i38_a_hold_that_was_superseded_cannot_be_confirmed(database_url: str):
         listed(store, priced(CHEAP * 10))
         listed(store, priced(CHEAP * 10_000))
         assert [row[:2] for row in open_holds(store)] == [(2, "price")]
-        with pytest.raises(NotThere, match="Hold 1 was superseded"):
+        with pytest.raises(Settled, match="Hold 1 was superseded"):
             deciding.decide(store, [1], "confirm", ADA)
         assert live(database_url) == CHEAP
         listed(store, priced(CHEAP * 10))  # the content that was shown under 1 is back, and so is its number
@@ -253,7 +253,7 @@ def test_i38_a_shrink_is_confirmed_for_the_models_that_were_shown(database_url: 
         missing = {row_id for row_id, row in models_of(database_url, SLUG).items() if row["status"] == "missing"}
         assert missing == {model.id for model in many(40, 30)}
         sync(store, *many(13))  # one of those shown under 2 is back
-        with pytest.raises(NotThere, match="Hold 2 was superseded"):
+        with pytest.raises(Settled, match="Hold 2 was superseded"):
             deciding.decide(store, [2], "confirm", ADA)
     assert {row["status"] for row in table(database_url, "holds")} == {"confirmed", "superseded", "open"}
 
@@ -321,7 +321,7 @@ def test_what_was_not_decided_cannot_be_reopened(database_url: str):
         with pytest.raises(UsageError, match="Hold 1 is open"):
             deciding.reopen(store, 1, ADA)
         listed(store, priced(CHEAP))
-        with pytest.raises(UsageError, match="it is released"):
+        with pytest.raises(Settled, match="it is released"):
             deciding.reopen(store, 1, ADA)
         with pytest.raises(NotThere, match="There is no hold 7"):
             deciding.reopen(store, 7, ADA)
@@ -447,6 +447,27 @@ def test_another_wire_text_under_a_newer_reader_is_a_move(database_url: str):
         listed(store, worded("0.000001", "1 USD per 1M tokens"), version=1)
         assert kinds(listed(store, worded("0.0001", "100 USD per 1M tokens"), version=2)) == ["price"]
     assert live(database_url) == D("0.000001")
+
+
+def test_i37_a_price_that_varied_is_no_correction_under_a_newer_reader(database_url: str):
+    """What says that a price varies leaves no text; the number after it has none before to be the same as."""
+    completion = {"completion": "0.000002 USD per token"}
+    varying = Prices(dynamic=True, completion=D("0.000002"), raw=completion)
+    stated = Prices(prompt=D("0.001"), completion=D("0.000002"), raw={"prompt": "0.001 USD per token", **completion})
+    with opened(database_url) as store:
+        listed(store, msgspec.structs.replace(stated, prompt=CHEAP, raw={"prompt": "0.0000001 USD per token", **completion}))
+        listed(store, varying, version=1)
+        assert kinds(listed(store, stated, version=2)) == ["price"]
+    assert live(database_url) == "dynamic"
+
+
+def test_i37_what_a_newer_reader_finds_for_the_first_time_keeps_to_the_bound(database_url: str):
+    before = Prices(prompt=CHEAP, raw={"prompt": "0.0000001 USD per token"}, others={"audio": '"0.004"'}, incomplete=("audio",))
+    after = Prices(prompt=CHEAP, audio_input=D("0.004"), raw={"prompt": "0.0000001 USD per token", "audio": "0.004 USD per token"})
+    with opened(database_url) as store:
+        listed(store, before, version=1)
+        assert kinds(listed(store, after, version=2)) == ["price"]
+    assert "audio_input" not in models_of(database_url, SLUG)["m"]["pricing"]
 
 
 def test_a_refused_price_stays_out_of_a_correction_too(database_url: str):
