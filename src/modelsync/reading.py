@@ -26,13 +26,18 @@ class Rejected(msgspec.Struct, frozen=True):
     excerpt: str
 
 
+MOST_SKIPS = 40
+"""Reasons that are told of the rejected rows of one listing, and as many of its duplicates; the others are counted."""
+
+
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """What one provider lists. Only in a `complete` listing does absence mean something.
 
     `duplicates` are the ids that came again; `left_out` counts rows that a setting or the provider's nature keeps out of the catalog.
-    `warnings` are for people: values that were not understood, calls that failed and were not needed. `hashes` are the content hashes.
-    `wire_fields` say by endpoint which fields the rows had. `shortfall` is how many rows the provider says that it has and did not send
-    (1 where it only says that there is a further page), 0 for a list that came whole; with one, the listing is not `complete`.
+    `warnings` are for people: rows that were skipped, values that were not understood, calls that failed and were not needed. `hashes` are
+    the content hashes. `wire_fields` say by endpoint which fields the rows had. `shortfall` is how many rows the provider says that it has
+    and did not send (1 where it only says that there is a further page), 0 for a list that came whole; with one, the listing is not
+    `complete`.
     """
 
     models: dict[str, Model]
@@ -49,6 +54,17 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     def fetched(self) -> int:
         """Rows the provider sent, left-out ones aside."""
         return len(self.models) + len(self.rejected) + len(self.duplicates)
+
+    @property
+    def skips(self) -> tuple[str, ...]:
+        """The rows that are no models of their own, with the reason: the first MOST_SKIPS of each kind, and how many more there are."""
+        unread = [f"{row.id[:120] if row.id else f'row {row.position}'}: {row.reason}" for row in self.rejected[:MOST_SKIPS]]
+        twice = [f"{row_id}: listed twice, the first one counts" for row_id in self.duplicates[:MOST_SKIPS]]
+        more = (
+            (len(self.rejected) - MOST_SKIPS, "more rows that cannot be read"),
+            (len(self.duplicates) - MOST_SKIPS, "more rows that are listed twice"),
+        )
+        return (*unread, *twice, *(f"{count:,} {what}" for count, what in more if count > 0))
 
     @property
     def seen(self) -> set[str]:
@@ -77,7 +93,14 @@ def read(provider: Provider[Any], options: msgspec.Struct, answers: Sequence[tup
         (endpoint, wire) for endpoint, raws in lists for wire in readable(endpoint, raws, rejected, warnings, tallies[endpoint.name])
     )
     listing = _combined(provider, options, decoded, rejected, warnings)
-    return msgspec.structs.replace(listing, complete=listing.complete and not lacking, shortfall=lacking, wire_fields=shapes(tallies))
+    skipped = (f"skipped {line}" for line in listing.skips)
+    return msgspec.structs.replace(
+        listing,
+        complete=listing.complete and not lacking,
+        shortfall=lacking,
+        wire_fields=shapes(tallies),
+        warnings=(*skipped, *listing.warnings),
+    )
 
 
 def _combined(

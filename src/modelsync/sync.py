@@ -147,13 +147,14 @@ def _planned(job: Job, wanted: Commit, store: Store, mark: Mark, save: Save | No
     return _result(job, planned, warnings=warnings, provider_id=provider_id)
 
 
-def _unchanged(job: Job, outcome: NotModified, seen: Seen, store: Store, mark: Mark, save: Save | None) -> ProviderResult:
+def _unchanged(job: Job, same: NotModified, seen: Seen, store: Store, mark: Mark, save: Save | None) -> ProviderResult:
     """What an answer that did not change comes to: models that it lacks may be due to retire."""
     provider_id, plan = store.plan_unchanged(job.slug, job.rules)
     if save is not None:
         save(_saved(job, Expected(mark, plan.digest), None, seen, whole=True))
-    counts = msgspec.structs.replace(with_absence(outcome.counts, plan), synced=0)
-    return _result(job, Planned(counts, plan) if plan.changes else NotModified(counts), provider_id=provider_id)
+    counts = msgspec.structs.replace(with_absence(same.counts, plan), synced=0)
+    outcome = Planned(counts, plan) if plan.changes else NotModified(counts)
+    return _result(job, outcome, provider_id=provider_id, warnings=_skipped(seen))
 
 
 def _saved(job: Job, expected: Expected, listing: Listing | None, seen: Seen | None, *, whole: bool) -> SavedPlan:
@@ -234,7 +235,8 @@ async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Wa
         if isinstance(obtained, Commit):
             return await asyncio.to_thread(store.commit, ticket, obtained, time.monotonic() - began)
         if isinstance(obtained, NotModified) and seen is not None:
-            return await asyncio.to_thread(store.confirm, ticket, seen, _result(job, obtained, seconds=time.monotonic() - began), job.rules)
+            same = _result(job, obtained, seconds=time.monotonic() - began, warnings=_skipped(seen))
+            return await asyncio.to_thread(store.confirm, ticket, seen, same, job.rules)
         if isinstance(obtained, Unusable):
             kept = obtained.kept
             obtained = Failed(obtained.failure)
@@ -288,9 +290,9 @@ async def _obtain(
         case Unfollowed(failure, answers):
             return Unusable(failure, await _kept(job, answers, archive, whole=False))
         case Unmodified():
-            return NotModified(_sighted(seen))
+            return _unchanged(job, seen)
         case Fetched() if seen and seen.digest == fetched.digest:
-            return NotModified(_sighted(seen))
+            return _unchanged(job, seen)
     watch(job.slug, Step.READING)
     kept = await _kept(job, fetched.answers, archive)
     listing = await asyncio.to_thread(_read, job, fetched)
@@ -322,7 +324,26 @@ def _seen(job: Job, fetched: Fetched, listing: Listing) -> Seen:
     validators = msgspec.structs.asdict(fetched.validators) if fetched.validators else None
     skipped = len(listing.rejected) + len(listing.duplicates)
     listed = Counts(fetched=listing.fetched, transformed=listing.fetched - skipped, skipped=skipped)
-    return Seen(scope=job.scope, version=job.provider.version, digest=fetched.digest, validators=validators, listed=listed)
+    return Seen(
+        scope=job.scope,
+        version=job.provider.version,
+        digest=fetched.digest,
+        validators=validators,
+        listed=listed,
+        skips=listing.skips,
+    )
+
+
+def _unchanged(job: Job, seen: Seen | None) -> NotModified:
+    """The listing that `seen` tells of, once more; the rows that were skipped in it are skipped again, for the same reasons."""
+    for line in seen.skips if seen else ():
+        log.debug(f"Skipping {line}", provider=job.slug)
+    return NotModified(_sighted(seen))
+
+
+def _skipped(seen: Seen | None) -> tuple[str, ...]:
+    """The warnings of an unchanged listing."""
+    return tuple(f"skipped {line}" for line in seen.skips) if seen else ()
 
 
 def _sighted(seen: Seen | None) -> Counts:

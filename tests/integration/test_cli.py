@@ -83,9 +83,15 @@ def test_a_dry_run_without_a_catalog_makes_none(simulator: Simulator, tmp_path: 
 def test_verbose_names_every_skipped_row(simulator: Simulator, tmp_path: Path):
     rows = [{"id": "good/one", "pricing": {"prompt": "0.000001"}}, {"id": "", "pricing": {}}, {"id": "good/one", "pricing": {}}]
     simulator.set_list("openrouter", "models", [row | {"architecture": {"output_modalities": ["text"]}} for row in rows])
-    done = run(tmp_path, "sync", "--providers", "openrouter", "--verbose", env=environment(tmp_path, simulator))
-    assert "Skipping row 1: the id is empty" in done.stderr
-    assert "Skipping good/one: listed twice, the first one counts" in done.stderr
+    env = environment(tmp_path, simulator)
+    for changed in (True, False):  # the second time the answer is the same
+        for arguments in (("--verbose", "--json", "--dry-run"), ("--verbose", "--json")):
+            done = run(tmp_path, "sync", "--providers", "openrouter", *arguments, env=env)
+            assert done.stderr.count("Skipping row 1: the id is empty") == 1
+            assert done.stderr.count("Skipping good/one: listed twice, the first one counts") == 1
+            (result,) = json.loads(done.stdout)["details"]["results"]
+            assert result["warnings"][:2] == ["skipped row 1: the id is empty", "skipped good/one: listed twice, the first one counts"]
+        assert (result["status"] == "synced") == changed, result["status"]
 
 
 def test_no_key_is_ever_shown(simulator: Simulator, tmp_path: Path):

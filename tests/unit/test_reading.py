@@ -356,21 +356,49 @@ def test_metadata_is_what_the_row_type_does_not_declare():
 def test_of_equal_rows_the_first_counts_and_the_others_are_reported():
     found = read(GOOD, GOOD | {"name": "later"}, GOOD)
     assert (found.models["x/good"].model_name, found.models["x/good"].prices.prompt) == (None, D("0.000001"))
-    assert (found.duplicates, found.warnings, found.fetched) == (("x/good", "x/good"), (), 3)
+    assert (found.duplicates, found.fetched) == (("x/good", "x/good"), 3)
+    assert found.warnings == ("skipped x/good: listed twice, the first one counts",) * 2
 
 
 def test_a_model_listed_with_two_prices_has_none():
     found = read(GOOD, GOOD | {"pricing": {"prompt": "0.000002"}}, GOOD | {"name": "later"})
     assert found.models["x/good"].prices == NO_PRICES
     assert found.duplicates == ("x/good", "x/good")
-    assert found.warnings[0] == "x/good: listed twice with different prices; its price is not stated"
+    assert found.warnings[2] == "x/good: listed twice with different prices; its price is not stated"
     alone = read({"id": "x/good"})
     assert found.hashes == alone.hashes  # the hash is that of the model without a price
 
 
 def test_a_duplicate_whose_price_is_only_written_differently_is_no_contradiction():
     found = read(GOOD, GOOD | {"pricing": {"prompt": 1e-6}})
-    assert (found.models["x/good"].prices.prompt, found.warnings) == (D("0.000001"), ())
+    assert (found.models["x/good"].prices.prompt, found.warnings) == (
+        D("0.000001"),
+        ("skipped x/good: listed twice, the first one counts",),
+    )
+
+
+def test_every_skipped_row_is_a_warning_with_its_reason():
+    found = read(
+        GOOD, b"null", {"id": " a"}, b'{"id": "a\\u0000"}', rb'{"id": "b\ud800"}', b'{"id": "c", "\xff": 1}', GOOD, {"id": "x" * 600}
+    )
+    blanks = "the id has control characters, or blanks around it"
+    assert found.warnings == (
+        "skipped row 1: Expected `object`, got `null`",
+        f"skipped  a: {blanks}",
+        f"skipped a\0: {blanks}",
+        "skipped row 4: the id has bytes that are no text",
+        "skipped c: the name of a field has bytes that are no text",
+        f"skipped {'x' * 120}: the id is longer than 512 bytes",
+        "skipped x/good: listed twice, the first one counts",
+    )
+
+
+def test_of_many_skipped_rows_the_first_are_named_and_the_others_counted():
+    found = read(*({"id": ""} for _ in range(40)), *[GOOD] * 1043)
+    assert found.warnings[:40] == tuple(f"skipped row {number}: the id is empty" for number in range(40))
+    assert found.warnings[40:80] == ("skipped x/good: listed twice, the first one counts",) * 40
+    assert found.warnings[80:] == ("skipped 1,002 more rows that are listed twice",)
+    assert read(*({"id": ""} for _ in range(43))).warnings[40:] == ("skipped 3 more rows that cannot be read",)
 
 
 # Answers

@@ -20,7 +20,7 @@ SILENCE = timedelta(seconds=20)
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What the last complete, committed listing of a provider was: how its bytes looked, and how many rows it had.
+    """What the last complete, committed listing of a provider was: how its bytes looked, how many rows it had, and what was skipped of it.
 
     Trusted only in the same `scope` (options, key, origin) and by the same `version` of the normalizer.
     """
@@ -30,6 +30,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     validators: dict[str, str | None] | None
     listed: Counts
+    skips: tuple[str, ...] = ()
 
 
 def seen(connection: sa.Connection, slug: str, scope: str, version: int) -> Seen | None:
@@ -38,7 +39,8 @@ def seen(connection: sa.Connection, slug: str, scope: str, version: int) -> Seen
     if row is None or row["digest"] is None or (row["scope"], row["normalizer_version"]) != (scope, version):
         return None
     listed = msgspec.convert(row["listed"], Counts)
-    return Seen(scope=scope, version=version, digest=row["digest"], validators=row["validators"], listed=listed)
+    skips = tuple(row["listed"].get("skips", ()))
+    return Seen(scope=scope, version=version, digest=row["digest"], validators=row["validators"], listed=listed, skips=skips)
 
 
 def begin_run(connection: sa.Connection, trigger: str, now: datetime) -> int:
@@ -103,7 +105,7 @@ def succeeded(
         "normalizer_version": listing.version if listing else None,
         "digest": listing.digest if listing else None,
         "validators": listing.validators if listing else None,
-        "listed": msgspec.to_builtins(listing.listed) if listing else None,
+        "listed": {**msgspec.to_builtins(listing.listed), "skips": list(listing.skips)} if listing else None,
     }
     tickets.release(connection, ticket, values)
     provider_rows.set_health(connection, ticket.slug, 0)
