@@ -128,7 +128,7 @@ async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch, save: Sa
         case Commit():
             return await asyncio.to_thread(_planned, job, obtained, store, mark, save)
         case NotModified() if seen is not None:
-            return await asyncio.to_thread(_unchanged, job, obtained, seen, store, mark, save)
+            return await asyncio.to_thread(_planned_unchanged, job, obtained, seen, store, mark, save)
         case _:
             return _result(job, obtained)
 
@@ -147,7 +147,7 @@ def _planned(job: Job, wanted: Commit, store: Store, mark: Mark, save: Save | No
     return _result(job, planned, warnings=warnings, provider_id=provider_id)
 
 
-def _unchanged(job: Job, same: NotModified, seen: Seen, store: Store, mark: Mark, save: Save | None) -> ProviderResult:
+def _planned_unchanged(job: Job, same: NotModified, seen: Seen, store: Store, mark: Mark, save: Save | None) -> ProviderResult:
     """What an answer that did not change comes to: models that it lacks may be due to retire."""
     provider_id, plan = store.plan_unchanged(job.slug, job.rules)
     if save is not None:

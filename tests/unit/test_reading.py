@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from modelsync import paging
 from modelsync.errors import Failure, Kind
-from modelsync.limits import check_id
+from modelsync.limits import check_id, within_limits
 from modelsync.model import NO_PRICES, Model, Prices
 from modelsync.provider import Endpoint, Wire
 from modelsync.providers.openrouter import PROVIDER
@@ -227,6 +227,47 @@ def test_an_unreadable_optional_value_is_not_stated_and_the_row_stays(field, val
     assert model.supports_function_calling is None
 
 
+class Facts(msgspec.Struct):
+    size: int | None = None
+    named: dict[str, bool | None] = {}
+
+
+class Deep(msgspec.Struct):
+    key: str
+    named: dict[str, int | None] = {}
+    facts: Facts | None = None
+    places: tuple[dict[str, str], ...] | None = None
+    inner: dict[str, dict[str, int]] = {}
+    size: int | None = None
+
+
+def reads_deep(row):
+    endpoint = Endpoint(url="https://test.invalid/", row=Deep, paging=paging.single)
+    one = dataclasses.replace(PROVIDER, endpoints=(endpoint,), normalize=lambda row: Model(id=row.key, metadata=msgspec.to_builtins(row)))
+    found = good(one, {"models": {"data": [{"key": "first"}, row, {"key": "last"}]}})
+    assert found.models.keys() == {"first", "a", "last"}
+    return found.models["a"].metadata, found.warnings
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "left"),
+    [
+        ("named", {"x": 1, "y": "wrong"}, {}),
+        ("named", {"x.y[0]": "wrong", "...": 1}, {}),
+        ("facts", {"size": 7, "named": {"x": True, "y": "wrong"}}, {"size": 7, "named": {}}),
+        ("places", [{"code": "de"}, {"code": 5}], None),
+        ("inner", {"x": {"y": 1}, "z": {"y": "wrong"}}, {}),
+        ("inner", {"x": "wrong"}, {}),
+        ("inner", "wrong", {}),
+    ],
+)
+def test_i41_a_wrong_value_inside_of_a_dictionary_costs_that_field(field, value, left):
+    metadata, (warning,) = reads_deep({"key": "a", "size": 8, field: value})
+    assert (metadata.get(field), metadata["size"]) == (left, 8)
+    assert warning.startswith(f"a: unreadable {field}")
+    assert warning.endswith("; not stated")
+
+
 def test_several_unreadable_values_are_each_reported_and_what_can_be_read_is():
     model, warnings = one_model(
         {
@@ -318,6 +359,14 @@ def test_long_texts_are_cut_with_a_warning():
 def test_blank_texts_are_not_stated_and_nul_is_dropped(text, kept):
     model, warnings = one_model({"id": "a", "name": text, "description": text})
     assert (model.model_name, model.description, warnings) == (kept, kept, ())
+
+
+@pytest.mark.parametrize(("letters", "kept"), [(99_991, True), (99_992, True), (99_993, False)])  # with {"x":""} that many and eight bytes
+def test_metadata_of_exactly_the_limit_is_kept(letters, kept):
+    warnings = []
+    model = within_limits(Model(id="a", metadata={"x": "m" * letters}), warnings)
+    assert model.metadata == ({"x": "m" * letters} if kept else {})
+    assert warnings == ([] if kept else ["a: 100,001 bytes of metadata were left out"])
 
 
 @pytest.mark.parametrize("text", ["m" * 10_000_000, "\0" + "m" * 100_001])

@@ -85,6 +85,40 @@ def test_no_row_makes_no_shape():
     assert shapes({"models": Tally(0)}) == {}
 
 
+@pytest.mark.parametrize(("filled", "kept"), [(9, False), (10, True)])
+def test_a_field_of_less_than_one_row_in_a_hundred_is_noise(filled: int, kept: bool):
+    assert ("note" in shape(rows(1_000, filled)).fields) == kept
+
+
+@pytest.mark.parametrize(("fields", "counted"), [(200, True), (201, False)])
+def test_an_object_of_more_than_200_fields_is_a_map(fields: int, counted: bool):
+    found = shape([{"id": "a", "prices": {f"f{number}": 1 for number in range(fields)}}])
+    assert ("prices.f0" in found.fields) == counted
+
+
+@pytest.mark.parametrize(("width", "kept"), [(199, 199), (200, 200), (201, 0)])
+def test_a_row_of_more_than_200_fields_is_not_counted(width: int, kept: int):
+    assert len(shape([{f"f{number}": 1 for number in range(width)}]).fields) == kept
+
+
+@pytest.mark.parametrize(("parts", "kept"), [(2, 300), (3, 300)])
+def test_the_300_most_filled_fields_are_kept(parts: int, kept: int):
+    row = {f"p{part}": {f"f{number:03}": 1 for number in range(149)} for part in range(parts)}  # 150 fields a part
+    assert len(shape([row]).fields) == kept
+
+
+@pytest.mark.parametrize(("length", "told"), [(99, 99), (100, 100), (101, 100)])
+def test_names_of_fields_are_cut_at_100_characters(length: int, told: int):
+    (name,) = shape([{"n" * length: 1}]).fields
+    assert len(name) == told
+
+
+def test_after_5000_different_looks_no_more_rows_are_taken():
+    """Each row looks new in 19 objects and as a whole: 20 looks. 250 rows have 5,000; with the next one there are more."""
+    wild = [{f"o{part}": {f"f{number}": 1} for part in range(19)} | {f"own{number}": 1} for number in range(500)]
+    assert shape(wild).rows == 251
+
+
 def test_what_is_kept_is_bounded():
     wild = [{"id": "a", "prices": {f"model-{number}": 1 for number in range(201)}} for _ in range(10)]
     assert set(shape(wild).fields) == {"id", "prices"}  # a map, not a row
@@ -137,6 +171,19 @@ def test_a_shape_survives_json():
         ((10, 0), (10, 4), []),
         ((10, 1), (10, 10), []),  # not new
         ((10, 1), (10, 0), []),  # one model had it
+        ((300, 15), (300, 0), ["`note` was filled in 5 % of rows and now in 0 %; look whether it has another name now"]),  # one in twenty
+        ((300, 15), (300, 3), []),  # rare is not gone
+        ((1000, 1000), (1000, 499), ["`note` was filled in 100 % of rows and now in 49 %; look whether it has another name now"]),
+        ((1000, 900), (1000, 499), ["`note` was filled in 90 % of rows and now in 49 %; look whether it has another name now"]),
+        ((1000, 899), (1000, 499), []),
+        ((1000, 0), (1000, 500), ["`note` is new, and filled in 50 % of rows"]),
+        ((1000, 0), (1000, 499), []),
+        ((5, 5), (5, 2), ["`note` was filled in 100 % of rows and now in 40 %; look whether it has another name now"]),  # no small list
+        ((5, 0), (5, 5), ["`note` is new, and filled in 100 % of rows"]),
+        ((5, 0), (4, 4), []),
+        ((4, 0), (5, 5), []),
+        ((5, 5), (4, 1), []),
+        ((2, 2), (2, 0), ["`note` was filled in 100 % of rows and now in 0 %; look whether it has another name now"]),
         # Small lists: only what all rows had and none has.
         ((4, 4), (4, 0), ["`note` was filled in 100 % of rows and now in 0 %; look whether it has another name now"]),
         ((4, 4), (4, 1), []),
@@ -162,6 +209,10 @@ def test_shares_that_moved(before: tuple[int, int], now: tuple[int, int], said: 
         (rows(2, 2, "x"), rows(2, 2, 1), ["`note` was a string and is now a number"]),
         (rows(1, 1, "x"), rows(1, 1, 1), []),  # one model
         ([*rows(7, 7, "x"), *rows(3, 3, 1)], rows(10, 10, 1), []),  # it was mixed before
+        ([*rows(79, 79, "x"), *rows(21, 21, 1)], rows(100, 100, 1), []),
+        ([*rows(80, 80, "x"), *rows(20, 20, 1)], rows(100, 100, 1), ["`note` was a string and is now a number"]),
+        (rows(4, 4, "x"), rows(4, 4, 1), ["`note` was a string and is now a number"]),  # all there are
+        (rows(4, 3, "x"), rows(4, 3, 1), []),
         (rows(10, 10, "x"), [*rows(8, 8, 1), *rows(2, 2, "x")], ["`note` was a string and is now a number"]),
     ],
 )

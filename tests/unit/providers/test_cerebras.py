@@ -100,3 +100,12 @@ def test_the_public_list_is_asked_once_without_a_key_and_in_the_native_format():
     assert [request.url for request, _ in asked] == ["https://api.cerebras.ai/public/v1/models"]
     assert asked[0][0].endpoint.key is KeyUse.NEVER
     assert not PROVIDER.needs_key
+
+
+def test_i41_an_ability_of_the_wrong_type_costs_the_abilities_and_nothing_else():
+    row = {"id": "m", "name": "M", "capabilities": {"vision": True, "tools": "yes"}, "pricing": {"prompt": "0.000001"}}
+    found = good(PROVIDER, {"models": {"data": [{"id": "first"}, row, {"id": "last"}]}})
+    model = found.models["m"]
+    assert (model.supports_vision, model.model_name, model.prices.prompt) == (None, "M", D("0.000001"))
+    assert found.models.keys() == {"first", "m", "last"}
+    assert found.warnings == ("m: unreadable capabilities[...]: Expected `bool | null`, got `str`; not stated",)
