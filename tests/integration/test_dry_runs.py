@@ -29,7 +29,7 @@ def numbers(report: Report) -> dict[str, Any]:
 @pytest.fixture
 def due(simulator: Simulator, database_url: str, tmp_path: Path) -> Any:
     """A catalog of five models one of which was absent twice; the next listing like the last one retires it."""
-    settings = environment(simulator, MODELSYNC_RETIRE_AFTER_HOURS="0")
+    settings = environment(simulator) | {"MODELSYNC_RETIRE_AFTER_HOURS": "0"}
     modelsync = program(settings, database_url, tmp_path)
     simulator.set_list(SLUG, "models", rows(5))
     modelsync.sync([SLUG])
@@ -55,8 +55,8 @@ def test_i40_an_unchanged_answer_retires_in_the_dry_run_what_the_sync_retires(da
 def test_i40_a_dry_run_of_an_unchanged_answer_syncs_nothing_and_knows_the_provider(simulator: Simulator, tmp_path: Path):
     env = clean(tmp_path, simulator)
     assert run(tmp_path, "sync", "--providers", SLUG, env=env).returncode == 0
-    synced = run_json(tmp_path, "sync", "--providers", SLUG, "--json", env=env)
-    planned = run_json(tmp_path, "sync", "--providers", SLUG, "--dry-run", "--json", env=env)
+    synced = run_json(tmp_path, "sync", "--providers", SLUG, env=env)
+    planned = run_json(tmp_path, "sync", "--providers", SLUG, "--dry-run", env=env)
     (one,), (other,) = synced["details"]["results"], planned["details"]["results"]
     assert (other["models_synced"], other["status"], planned["details"]["total_models_synced"]) == (0, "not_modified", 0)
     assert {name: one[name] for name in (*COUNTS, *ABSENCE, "provider_id")} == {
