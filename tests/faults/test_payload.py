@@ -83,7 +83,7 @@ REPLACED = "what could not be read as text in it is replaced by U+FFFD"
         (b'{"id": "new", "name": "n", "x": %b}' % DEEP.encode(), "n", [REPLACED]),
         (b'{"id": "new", "name": "n", "context_window": %b}' % DEEP.encode(), "n", [REPLACED, "unreadable context_window: "]),
         (b'{"id": "new", "name": "n", "context_window": NaN}', "n", ["unreadable context_window: "]),
-        (b'{"id": "new", "name": "n", "pricing": {"prompt": -Infinity}}', "n", ["price prompt = -Infinity"]),
+        (b'{"id": "new", "name": "n", "pricing": {"prompt": -Infinity}}', "n", ["price incomplete: `prompt`"]),
     ],
     ids=["surrogate", "latin-1", "newline", "deep value", "deep field", "NaN", "Infinity"],
 )
@@ -91,9 +91,8 @@ def test_i41_what_is_odd_in_one_row_costs_one_value(bench: Bench, row: bytes, na
     bench.serve("groq", answering(http(b"\xef\xbb\xbf" + and_more(bench, "groq", "LAST").replace(b'{"id": "LAST"}', row))))
     (result,) = bench.sync("groq").results
     assert synced(result.outcome).counts.created == 1
-    assert [warning.startswith(f"new: {expected}") for warning, expected in zip(result.warnings, warned, strict=True)] == [True] * len(
-        warned
-    )
+    told = [warning.removeprefix("new: ").startswith(expected) for warning, expected in zip(result.warnings, warned, strict=True)]
+    assert told == [True] * len(warned)
     stored = models_of(bench.database_url, "groq")
     assert len(stored) == 7
     assert (stored["new"]["model_name"], stored["new"]["context_length"], stored["new"]["pricing_prompt"]) == (name, None, None)
@@ -154,9 +153,9 @@ def test_p01_one_sentence_whether_paging_or_reading_meets_it_first(bench: Bench,
         ('{"id": "new", "context_window": %s}' % ("9" * 5000), {"context_length": None}, "new: unreadable context_window"),
         ('{"id": "new", "other": %s}' % ("9" * 5000), {"context_length": None}, "new: unreadable other"),
         ('{"id": "new", "context_window": 1e400}', {"context_length": None}, "new: unreadable context_window"),
-        ('{"id": "new", "pricing": {"prompt": 1e400}}', {"pricing_prompt": None}, "new: price prompt = 1e400"),
-        ('{"id": "new", "pricing": {"prompt": "1e400"}}', {"pricing_prompt": None}, "new: price prompt = 1e400"),
-        ('{"id": "new", "pricing": {"prompt": "NaN"}}', {"pricing_prompt": None}, "new: price prompt = NaN"),
+        ('{"id": "new", "pricing": {"prompt": 1e400}}', {"pricing_prompt": None}, "price incomplete: `prompt`"),
+        ('{"id": "new", "pricing": {"prompt": "1e400"}}', {"pricing_prompt": None}, "price incomplete: `prompt`"),
+        ('{"id": "new", "pricing": {"prompt": "NaN"}}', {"pricing_prompt": None}, "price incomplete: `prompt`"),
         ('{"id": "new", "x": %s}' % ("[" * 900 + "]" * 900), {"context_length": None}, None),
     ],
     ids=["5000 digits", "5000 digits elsewhere", "1e400", "price 1e400", "price 1e400 in text", "price NaN in text", "depth 900"],
@@ -422,7 +421,7 @@ def test_p05_i36_pages_without_end_stop_at_the_deadline(bench: Bench) -> None:
 # Values
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "1e12", "1000000000000", '"128k"', '"131072"', "1.5", "true", "[1]", "{}", "null"])
+@pytest.mark.parametrize("value", ["0", "-1", "1e12", "1000000000000", '"128k"', "1.5", "true", "[1]", "{}", "null"])
 def test_s07_a_context_length_that_is_none_is_not_stated(bench: Bench, value: str) -> None:
     """In a new row there is none then; a known one keeps what it had. 0 and null say nothing, and need no warning."""
     bench.serve("groq", answering(http(with_row(bench, f'{{"id": "new", "context_window": {value}}}'))))
@@ -445,7 +444,7 @@ def test_s07_a_known_context_length_is_not_erased(bench: Bench, value: str) -> N
 @pytest.mark.parametrize(
     ("value", "stored"),
     [
-        ('["text", "smell"]', ["text", "smell"]),  # a new kind is a fact of the provider's
+        ('["text", "smell"]', ["text"]),  # a word that nobody declares is left out, and told
         ('["Text", " image ", "TEXT"]', ["text", "image"]),
         ('"text"', None),
         ('["text", 5]', None),
@@ -457,4 +456,4 @@ def test_s07_modalities_that_are_not_known(bench: Bench, value: str, stored: lis
     (result,) = bench.sync("groq").results
     assert synced(result.outcome).counts.created == 1
     assert models_of(bench.database_url, "groq")["new"]["input_modalities"] == stored
-    assert len(result.warnings) == (value in ('"text"', '["text", 5]'))
+    assert len(result.warnings) == (value in ('"text"', '["text", 5]', '["text", "smell"]'))

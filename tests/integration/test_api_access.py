@@ -68,11 +68,17 @@ GET    /admin/model-sync/runs                       /admin/model-sync/runs      
 GET    /admin/model-sync/runs/{run_id}              /admin/model-sync/runs/1                         read   200
 POST   /admin/model-sync/provider/{provider_slug}   /admin/model-sync/provider/nosuch                sync   404
 POST   /admin/model-sync/all                        /admin/model-sync/all?providers=nosuch           sync   400
+GET    /admin/guards                                /admin/guards                                    read   200
+GET    /admin/guards/{slug}                         /admin/guards/openrouter                         read   200
+PATCH  /admin/guards/{slug}                         /admin/guards/openrouter                         admin  422
 GET    /admin/held                                  /admin/held                                      read   200
 POST   /admin/held/confirm                          /admin/held/confirm                              admin  422
 POST   /admin/held/reject                           /admin/held/reject                               admin  422
 POST   /admin/held/{hold_id}/confirm                /admin/held/999/confirm                          admin  422
 POST   /admin/held/{hold_id}/reject                 /admin/held/999/reject                           admin  422
+POST   /admin/held/{hold_id}/reopen                 /admin/held/999/reopen                           admin  422
+POST   /admin/pause                                 /admin/pause                                     admin  422
+POST   /admin/resume                                /admin/resume                                    admin  422
 GET    /admin/pins                                  /admin/pins                                      read   200
 POST   /admin/pins                                  /admin/pins                                      admin  422
 DELETE /admin/pins                                  /admin/pins?provider=near&model=no&reason=r      admin  404
