@@ -11,7 +11,7 @@ from statistics import median
 
 import msgspec
 
-from modelsync.holding import PRICE, UNIT_CHANGE, Hold, Refusal, Standing, claims
+from modelsync.holding import PRICE, UNIT_CHANGE, Content, Hold, Refusal, Standing, claims
 from modelsync.model import NO_PRICES, Model, Prices, claimed, price_facts
 from modelsync.money import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKEN
 from modelsync.plan import Change
@@ -126,12 +126,13 @@ def judge(changes: tuple[Change, ...], evidence: Evidence, limits: Limits) -> Ju
     power = _unit_change([(case.change, case.open) for case in cases.values()], evidence.priced, limits)
     slipped = power or _unit_change([(case.change, case.pairs) for case in cases.values()], evidence.priced, limits)
     doubts = {row_id: found for row_id, case in cases.items() if (found := _doubts(case, power, evidence, limits, slipped=bool(slipped)))}
+    waiting = {row.content: row for row in evidence.standing if row.status == "open"}
     moved = {row_id: doubts[row_id] for row_id, case in cases.items() if power and power in _powers([case.open])}
     holds = [_unit_hold(moved, power)] if power and moved else []
     holds += [
         hold
         for row_id, found in doubts.items()
-        if row_id not in moved and (hold := _hold(cases[row_id], found, evidence, limits)) is not None
+        if row_id not in moved and (hold := _hold(cases[row_id], found, waiting, evidence, limits)) is not None
     ]
     held = {row_id for hold in holds for row_id in hold.ids}
     kept = tuple(
@@ -213,14 +214,14 @@ def _of_the_list(pair: Pair, power: int | None, *, slipped: bool) -> str | None:
     return "first seen in a list whose unit changed" if slipped and pair.old is None and pair.new else None
 
 
-def _hold(case: Case, doubts: Mapping[Pair, str], evidence: Evidence, limits: Limits) -> Hold | None:
+def _hold(case: Case, doubts: Mapping[Pair, str], waiting: Mapping[Content, Standing], evidence: Evidence, limits: Limits) -> Hold | None:
+    """What a person is asked of one model's price; None when what `waiting` says of the same question releases it."""
     row_id, elsewhere = case.change.id, evidence.elsewhere.get(case.change.id, ())
     shown = "; ".join(f"{pair.field} {_told(pair)} ({reason})" for pair, reason in doubts.items())
     stays = "The old price stays" if _known(case.change).stated else "Its price is unknown until then"
     hint = f"{stays}. {_way_out(doubts, elsewhere, limits)}"
     hold = Hold(PRICE, f"{row_id}: {shown}", hint, (row_id,), _detail(doubts))
-    standing = next((row for row in evidence.standing if row.status == "open" and row.content == hold.content), None)
-    return None if _is_released(doubts, standing, elsewhere, evidence.now, limits) else hold
+    return None if _is_released(doubts, waiting.get(hold.content), elsewhere, evidence.now, limits) else hold
 
 
 def _judged(change: Change, case: Case, doubts: Mapping[Pair, str]) -> Change:

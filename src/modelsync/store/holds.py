@@ -12,7 +12,7 @@ from modelsync.holding import Hold, Sight, Standing
 from modelsync.plan import Plan
 from modelsync.policy import Context
 from modelsync.reading import Listing
-from modelsync.store.schema import audit_log, holds, model_changes, models, providers, sync_results, sync_runs
+from modelsync.store.schema import UtcTime, audit_log, holds, model_changes, models, providers, sync_results, sync_runs
 
 MEMORY = timedelta(days=7)
 """How far back the largest listing is looked for."""
@@ -20,6 +20,9 @@ MEMORY = timedelta(days=7)
 DECISIONS = {"confirm": "confirmed", "reject": "rejected"}
 STATUSES = ("open", "rejected", "confirmed", "superseded", "released", "closed")
 """What can be of a hold: it waits; a person decided; the provider claims something else now, or nothing of the kind; it is done."""
+
+PART = 500
+"""Holds that one statement names."""
 
 STANDING = ("open", *DECISIONS.values())
 _GONE = ("superseded", "released")
@@ -106,10 +109,11 @@ def _of_prices(connection: sa.Connection, slug: str) -> list[sa.RowMapping]:
 def note(connection: sa.Connection, slug: str, rows: Iterable[Standing], plan: Plan, sight: Sight, now: datetime) -> None:
     """Open the plan's holds, renew those that stand already, and end the ones that this listing did away with."""
     found = holding.moves(rows, plan.holds, sight)
+    _renew(connection, [move.row.number for move in found.moved if move.status == move.row.status == "open"], now)
     for move in found.moved:
         if move.status == move.row.status == "open":
-            _renew(connection, move.row, now)
-        elif move.row.status == "open":
+            continue
+        if move.row.status == "open":
             resolve(connection, move.row.number, move.status, now, "sync", _WHY[move.status])
         else:
             mine = column.id == move.row.number
@@ -142,21 +146,29 @@ def _open(connection: sa.Connection, slug: str, new: Iterable[Hold], now: dateti
     kinds = {hold.kind for hold in new}
     before = sa.select(holds).where(column.provider == slug, column.status.in_(_GONE), column.kind.in_(kinds)).order_by(column.id)
     known = {_standing(row).content: row for row in connection.execute(before).mappings()} if new else {}
+    fresh: list[dict[str, Any]] = []
     for hold in new:
         shown = {"message": hold.message, "hint": hold.hint, "ids": list(hold.ids), "detail": hold.detail}
-        values = {"status": "open", "last_seen_at": now, "agreed_at": None, "over": None}
+        values = {"status": "open", "last_seen_at": now, "agreed_at": None, "over": None, **shown}
         row = known.get(hold.content)
         if row is None:
-            connection.execute(sa.insert(holds).values(provider=slug, kind=hold.kind, times_seen=1, created_at=now, **shown, **values))
+            fresh.append({"provider": slug, "kind": hold.kind, "times_seen": 1, "created_at": now, **values})
         else:
-            values |= {"times_seen": row["times_seen"] + 1, "resolved_at": None, "resolved_by": None, "reason": None}
-            connection.execute(sa.update(holds).where(column.id == row["id"]).values(**shown, **values))
+            back = {"times_seen": row["times_seen"] + 1, "resolved_at": None, "resolved_by": None, "reason": None}
+            connection.execute(sa.update(holds).where(column.id == row["id"]).values(**values, **back))
+    if fresh:
+        connection.execute(sa.insert(holds), fresh)
 
 
-def _renew(connection: sa.Connection, row: Standing, now: datetime) -> None:
+def _renew(connection: sa.Connection, numbers: Sequence[int], now: datetime) -> None:
     """A later listing says the same."""
-    values = {"times_seen": column.times_seen + 1, "last_seen_at": now, "agreed_at": row.agreed_at or now}
-    connection.execute(sa.update(holds).where(column.id == row.number).values(values))
+    values = {
+        "times_seen": column.times_seen + 1,
+        "last_seen_at": now,
+        "agreed_at": sa.func.coalesce(column.agreed_at, sa.literal(now, UtcTime())),
+    }
+    for start in range(0, len(numbers), PART):
+        connection.execute(sa.update(holds).where(column.id.in_(numbers[start : start + PART])).values(values))
 
 
 def resolve(connection: sa.Connection, hold_id: int, status: str, now: datetime, actor: str, reason: str | None) -> bool:
@@ -180,8 +192,8 @@ def numbered(connection: sa.Connection, numbers: Iterable[int]) -> list[dict[str
     """Holds by number, each once, in the order given. NotThere when one does not exist."""
     wanted = list(dict.fromkeys(numbers))
     found: dict[int, dict[str, Any]] = {}
-    for start in range(0, len(wanted), 500):
-        query = sa.select(holds).where(column.id.in_(wanted[start : start + 500]))
+    for start in range(0, len(wanted), PART):
+        query = sa.select(holds).where(column.id.in_(wanted[start : start + PART]))
         found |= {row["id"]: dict(row) for row in connection.execute(query).mappings()}
     for number in wanted:
         if number not in found:
