@@ -25,6 +25,12 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 MONEY = sa.Numeric().with_variant(sa.Text(), "sqlite")
 
 
+_READ_VERSION = {  # SQLite knows ->> from 3.38 on only
+    "sqlite": "UPDATE provider_state SET read_version = coalesce(normalizer_version, json_extract(wire_fields, '$.version'))",
+    "postgresql": "UPDATE provider_state SET read_version = coalesce(normalizer_version, CAST(wire_fields ->> 'version' AS INTEGER))",
+}
+
+
 def upgrade() -> None:
     """Create last_prices and pauses, fill the first from history; more columns for holds and the state of providers."""
     op.add_column("holds", sa.Column("over", DOCUMENT))
@@ -52,8 +58,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_pauses"),
     )
-    # Both databases read JSON so, from jsonb and from text.
-    op.execute("UPDATE provider_state SET read_version = coalesce(normalizer_version, CAST(wire_fields ->> 'version' AS INTEGER))")
+    op.execute(_READ_VERSION[op.get_context().dialect.name])
     if op.get_context().as_sql:
         op.execute("-- last_prices is filled from the history by `modelsync db upgrade` only")
     else:
@@ -66,7 +71,8 @@ def _fill_last_prices(connection: sa.Connection) -> None:
     priced = sa.cast(change.fields, sa.Text).like("%pricing%")
     columns = (change.provider_id, change.provider_model_id, change.changed_at, change.fields, run.trigger)
     query = sa.select(*columns).join(schema.sync_runs, run.id == change.run_id).where(priced)
-    rows = connection.execute(query.order_by(change.provider_id, change.provider_model_id, change.id)).mappings().all()
+    ordered = query.order_by(change.provider_id, change.provider_model_id, change.id)
+    rows = connection.execute(ordered.execution_options(yield_per=500)).mappings()
     for (provider_id, row_id), changes in groupby(rows, key=lambda row: (row["provider_id"], row["provider_model_id"])):
         found = list(_forgotten(connection, provider_id, row_id, changes))
         if found:
