@@ -66,6 +66,13 @@ class Unusable(msgspec.Struct, frozen=True):
     kept: Kept
 
 
+class GivenUp(msgspec.Struct, frozen=True):
+    """A result that changed nothing, with the answers that are kept of it."""
+
+    result: ProviderResult
+    answers: tuple[KeptAnswer, ...] = ()
+
+
 class Step(StrEnum):
     """Where a provider's sync stands."""
 
@@ -180,17 +187,13 @@ async def _apply(job: Job, saved: SavedPlan, store: Store, run_id: int, watch: W
     if not isinstance(ticket, Ticket):
         return await _given_up(job, ticket, store, run_id)
     watch(job.slug, Step.WRITING)
-    try:
-        return await asyncio.to_thread(_applied, job, saved, store, ticket)
-    except DatabaseError as error:
-        result = _result(job, _unexpected(job, error))
-    return await asyncio.to_thread(store.give_up, run_id, result, ticket)
+    return await _to_its_end(job, store, ticket, asyncio.to_thread(_applied, job, saved, store, ticket))
 
 
 def _applied(job: Job, saved: SavedPlan, store: Store, ticket: Ticket) -> ProviderResult:
     if saved.listing is None:
         assert saved.seen is not None  # noqa: S101 - a plan without a listing says that the last one still holds
-        same = _result(job, NotModified(_sighted(saved.seen)))
+        same = _result(job, NotModified(_sighted(saved.seen)), warnings=_skipped(saved.seen))
         return store.confirm(ticket, saved.seen, same, job.rules, saved.expected)
     wanted = Commit(job.provider, saved.listing, saved.seen, job.rules, job.scope, saved.whole, only_if=saved.expected, place=saved.place)
     return store.commit(ticket, wanted, 0.0)
@@ -223,31 +226,45 @@ def replay(job: Job, kept: Sequence[KeptAnswer], archive: Archive, store: Store)
 
 
 async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Watch, patience: float) -> ProviderResult:
-    """Ticket, fetch, read, commit. What does not end in a commit is recorded with its reason, and the ticket given back."""
+    """Ticket, fetch, read, commit."""
     ticket = await _disabled(job, store) or await _ticket(job, patience, store, run_id, watch)
     if not isinstance(ticket, Ticket):
         return await _given_up(job, ticket, store, run_id)
-    began, kept = time.monotonic(), Kept()
-    try:
-        seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
-        obtained = await _obtain(job, fetcher, seen, watch, job.archive)
-        watch(job.slug, Step.WRITING)
-        if isinstance(obtained, Commit):
-            return await asyncio.to_thread(store.commit, ticket, obtained, time.monotonic() - began)
-        if isinstance(obtained, NotModified) and seen is not None:
-            same = _result(job, obtained, seconds=time.monotonic() - began, warnings=_skipped(seen))
+    return await _to_its_end(job, store, ticket, _synced(job, fetcher, store, watch, ticket))
+
+
+async def _synced(job: Job, fetcher: Fetcher, store: Store, watch: Watch, ticket: Ticket) -> ProviderResult | GivenUp:
+    began = time.monotonic()
+    seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
+    obtained = await _obtain(job, fetcher, seen, watch, job.archive)
+    seconds = time.monotonic() - began
+    watch(job.slug, Step.WRITING)
+    match obtained:
+        case Commit():
+            return await asyncio.to_thread(store.commit, ticket, obtained, seconds)
+        case NotModified() if seen is not None:
+            same = _result(job, obtained, seconds=seconds, warnings=_skipped(seen))
             return await asyncio.to_thread(store.confirm, ticket, seen, same, job.rules)
-        if isinstance(obtained, Unusable):
-            kept = obtained.kept
-            obtained = Failed(obtained.failure)
-        result = _result(job, obtained, seconds=time.monotonic() - began, warnings=kept.warnings)
+        case Unusable(failure, kept):
+            return GivenUp(_result(job, Failed(failure), seconds=seconds, warnings=kept.warnings), kept.answers)
+        case _:
+            return GivenUp(_result(job, obtained, seconds=seconds))
+
+
+async def _to_its_end(job: Job, store: Store, ticket: Ticket, work: Awaitable[ProviderResult | GivenUp]) -> ProviderResult:
+    """What is done with a ticket. What does not end in a commit is recorded with its reason, and the ticket given back."""
+    began = time.monotonic()
+    try:
+        came = await work
     except asyncio.CancelledError:
         with contextlib.suppress(DatabaseError):  # a commit that was under way has come first: its result stands
-            store.give_up(run_id, _result(job, Cancelled()), ticket)
+            store.give_up(ticket.run_id, _result(job, Cancelled()), ticket)
         raise
     except Exception as error:  # noqa: BLE001 - recorded with the run, and the ticket given back
-        result = _result(job, _unexpected(job, error), seconds=time.monotonic() - began)
-    return await asyncio.to_thread(store.give_up, run_id, result, ticket, kept.answers)
+        came = GivenUp(_result(job, _unexpected(job, error), seconds=time.monotonic() - began))
+    if isinstance(came, ProviderResult):
+        return came
+    return await asyncio.to_thread(store.give_up, ticket.run_id, came.result, ticket, came.answers)
 
 
 async def _disabled(job: Job, store: Store) -> Disabled | None:

@@ -1,15 +1,16 @@
 """I40: what a dry run shows is what the sync does with the same answer, changed or not; and plans that came too late are refused."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from modelsync.report import Failed, NotModified, Planned, Report, details
+from modelsync.report import Failed, NotModified, Planned, Report, Synced, details
 from modelsync.simulator.server import Simulator
 from support_cli import environment as clean
 from support_cli import run, run_json
-from support_sync import environment, everything, models_of, outcomes, program
+from support_sync import environment, everything, models_of, outcomes, program, table
 
 SLUG = "openrouter"
 COUNTS = ("models_fetched", "models_transformed", "models_skipped", "models_created", "models_updated", "models_unchanged")
@@ -103,3 +104,20 @@ def test_i14_a_plan_fetched_before_a_newer_sync_is_refused(simulator: Simulator,
     assert isinstance(outcome, Failed)
     assert "Nothing of it was changed; make a new plan" in str(outcome.failure)
     assert models_of(database_url, SLUG) == before
+
+
+def test_i16_what_goes_wrong_with_a_plan_is_recorded_and_leaves_the_provider_free(simulator: Simulator, database_url: str, tmp_path: Path):
+    """A file that somebody edited: the second provider's plan is applied, and the first one can be synced at once."""
+    modelsync = program(environment(simulator), database_url, tmp_path)
+    file = tmp_path / "plan.json"
+    modelsync.sync(["groq", "xai"], dry_run=True, save=file)
+    document = json.loads(file.read_text("utf-8"))
+    (plan,) = (plan for plan in document["plans"] if plan["slug"] == "groq")
+    plan["listing"]["models"].popitem()
+    file.write_text(json.dumps(document), "utf-8")
+    applied = modelsync.apply(file)
+    assert {slug: type(outcome) for slug, outcome in outcomes(applied).items()} == {"groq": Failed, "xai": Synced}
+    recorded = {row["provider"]: row["outcome"] for row in table(database_url, "sync_results")}
+    assert recorded == {"groq": "failed", "xai": "synced"}
+    assert [row["ticket_token"] for row in table(database_url, "provider_state")] == [None, None]
+    assert isinstance(outcomes(modelsync.sync(["groq"], wait=False))["groq"], Synced)
