@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ import psycopg
 import pytest
 
 from modelsync.registry import all_providers
-from modelsync.store import Schema, Store
+from modelsync.store import Person, Schema, Store, deciding, operators
 from support_cli import environment, run
 from support_store import commit, model, opened, upgraded_to
-from support_sync import everything, execute, query, sqlite_path
+from support_sync import everything, execute, models_of, query, sqlite_path, table
 
 
 def started(folder: Path, database_url: str) -> "subprocess.Popen[str]":
@@ -116,3 +117,96 @@ def test_an_upgrade_keeps_what_is_there_and_locks_the_audit_log(database_url: st
             execute(database_url, attempt)
     assert [row["actor"] for row in query(database_url, "SELECT actor FROM audit_log")] == ["ann"]
     Store.open(database_url, all_providers()).close()
+
+
+# A catalog of schema 0005 in use: what it remembers in its own words is kept to by this program
+
+OLD = "2026-11-01T00:00:00.000000Z"
+MODELS = ("varies", "refused", "silent", "pinned", "plain", "pinned once")
+PRICES = {"varies": '{"dynamic": true}', "silent": "{}", "pinned": '{"prompt": "0.000005"}'}
+HISTORY = (
+    ("sync", "varies", '{"pricing_prompt": ["0.0000001", null], "pricing.dynamic": [false, true]}'),
+    ("sync", "silent", '{"pricing_prompt": ["0.000002", null], "pricing.tiers": [[{"above": 1000, "prompt": "0.000004"}], []]}'),
+    ("pin", "pinned", '{"pricing_prompt": ["0.000001", "0.000005"]}'),
+    ("pin", "pinned once", '{"pricing_prompt": ["0.000001", "0.5"]}'),
+    ("unpin", "pinned once", '{"pricing_prompt": ["0.5", "0.000001"]}'),
+)
+
+
+def as_schema_0005_left_it(database_url: str) -> None:
+    """Models with their history, a refused price, a held one, a pin and a silence, by the columns that there were then."""
+    upgraded_to(database_url, "0005")
+    flags = f"'{OLD}', '{OLD}', '{OLD}'"
+    statements = [
+        f"INSERT INTO providers (slug, name, metadata, created_at, updated_at) VALUES ('openrouter', 'O', '{{}}', '{OLD}', '{OLD}')",
+        "INSERT INTO provider_state (provider, complete_seq, ticket_seq, committed_seq, normalizer_version, absence_scope, wire_fields) "
+        'VALUES (\'openrouter\', 3, 3, 3, NULL, \'a\', \'{"scope": "a", "version": 1, "endpoints": {}}\')',
+    ]
+    for name in MODELS:
+        document = PRICES.get(name, '{"prompt": "0.000001"}')
+        prompt = {"varies": "NULL", "silent": "NULL", "pinned": "'0.000005'"}.get(name, "'0.000001'")
+        statements.append(
+            "INSERT INTO models (provider_id, provider_model_id, model_id, pricing_prompt, pricing, is_active, status, content_hash, "
+            "metadata, first_seen_at, created_at, updated_at) "
+            f"VALUES (1, '{name}', '{name}', {prompt}, '{document}', true, 'active', 'older', '{{}}', {flags})"
+        )
+    for number, (trigger, name, fields) in enumerate(HISTORY, 1):
+        statements += [
+            f"INSERT INTO sync_runs (status, \"trigger\", started_at) VALUES ('succeeded', '{trigger}', '{OLD}')",
+            "INSERT INTO model_changes (run_id, provider_id, provider_model_id, kind, fields, changed_at) "
+            f"VALUES ({number}, 1, '{name}', 'updated', '{fields}', '{OLD}')",
+        ]
+    hold = (
+        "INSERT INTO holds (provider, kind, status, message, hint, ids, times_seen, created_at, last_seen_at, detail, resolved_by, reason)"
+    )
+    detail = '{"pricing_prompt": ["0.000001", "0.001"]}'
+    held = '{"pricing_prompt": ["0.000001", "0.00005"]}'
+    statements += [
+        f"{hold} VALUES ('openrouter', 'price', 'rejected', 'm', 'h', '[\"refused\"]', 1, '{OLD}', '{OLD}', '{detail}', 'ann', 'a slip')",
+        f"{hold} VALUES ('openrouter', 'price', 'open', 'm', 'h', '[\"plain\"]', 1, '{OLD}', '{OLD}', '{held}', NULL, NULL)",
+        "INSERT INTO pins (provider, provider_model_id, field, value, author, reason, created_at) "
+        f"VALUES ('openrouter', 'pinned', 'pricing_prompt', '\"0.000005\"', 'ann', 'r', '{OLD}')",
+    ]
+    for name in ("refused", "plain", "pinned"):
+        known = f'{{"id": "{name}", "prices": {{"prompt": "0.000001"}}}}'
+        statements.append(f"INSERT INTO upstream_values VALUES (1, '{name}', '{known}', '{known}', '{{}}')")
+    execute(database_url, *statements)
+
+
+def test_a_catalog_with_holds_pins_and_history_is_upgraded_and_synced(database_url: str) -> None:
+    as_schema_0005_left_it(database_url)
+    assert Schema(database_url).upgrade() == ("0005", Schema.head)
+    remembered = {
+        (row["provider_model_id"], row["field"], row["condition"]): Decimal(row["usd"]) for row in table(database_url, "last_prices")
+    }
+    assert remembered == {
+        ("varies", "pricing_prompt", ""): Decimal("0.0000001"),
+        ("silent", "pricing_prompt", ""): Decimal("0.000002"),
+        ("silent", "pricing.tiers.prompt", "above 1000"): Decimal("0.000004"),
+    }
+    assert table(database_url, "provider_state")[0]["read_version"] == 1
+    stated = {
+        "varies": "0.001",  # ten thousand times what it was before it varied
+        "silent": "0",  # free, where it was not
+        "refused": "0.001",
+        "plain": "0.00005",
+        "pinned": "0.0000011",
+        "pinned once": "0.0000012",
+    }
+    with opened(database_url) as store:
+        result = commit(store, *(model(name, Decimal(price)) for name, price in stated.items()))
+        assert sorted(hold.ids[0] for hold in result.holds) == ["plain", "silent", "varies"]
+        assert any("ann rejected it" in warning for warning in result.warnings)
+        assert [(row["id"], row["status"]) for row in table(database_url, "holds")][:2] == [(1, "rejected"), (2, "open")]
+        deciding.decide(store, [2], "confirm", Person("ann", "r"))
+        operators.unpin(store, "openrouter", "pinned", [], Person("ann", "r"))
+    found = {name: row["pricing_prompt"] for name, row in models_of(database_url, "openrouter").items()}
+    assert found == {
+        "varies": None,
+        "silent": None,
+        "refused": Decimal("0.000001"),
+        "plain": Decimal("0.00005"),
+        "pinned": Decimal("0.0000011"),
+        "pinned once": Decimal("0.0000012"),
+    }
+    assert models_of(database_url, "openrouter")["varies"]["pricing"]["dynamic"] is True
