@@ -5,6 +5,7 @@ import dataclasses
 import shutil
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -407,6 +408,20 @@ def test_holds_are_decided_in_steps_as_one_run(database_url: str):
     assert all(found[f"m{n}"]["pricing_prompt"] == CHEAP * (n + 1) * (20 + n % 70) for n in range(count))
     (run,) = (row for row in table(database_url, "sync_runs") if row["trigger"] == "confirm")
     assert (run["updated"], run["status"]) == (count, "succeeded")
+
+
+def test_i38_a_sync_between_two_steps_of_a_confirmation_brings_nothing_else_in(database_url: str):
+    """The hold is decided in one transaction and its prices are made live in the next; the provider says something else in between."""
+    with opened(database_url) as store:
+        listed(store, priced(CHEAP))
+        listed(store, priced(CHEAP * 50))
+        (row,) = Catalog(store).holds()
+        assert len(store.transact(partial(deciding._decide, store, SLUG, [row], "confirm", ADA))) == 1
+        listed(store, priced(CHEAP * 10_000))
+        shown = {"m": {"pricing_prompt": row["detail"]["pricing_prompt"][1]}}
+        store.transact(partial(deciding._believe, store, SLUG, shown, ADA, None))
+        assert live(database_url) == CHEAP
+        assert [kind for _, kind, _ in open_holds(store)] == ["price"]
 
 
 # Corrections

@@ -35,13 +35,13 @@ PAUSE = 0.02
 """Seconds between two transactions, in which others come to write."""
 
 
-def decide(store: Store, numbers_: Iterable[int], decision: str, person: Person) -> list[dict[str, Any]]:
+def decide(store: Store, hold_ids: Iterable[int], decision: str, person: Person) -> list[dict[str, Any]]:
     """Confirm or reject open holds, in steps and as one run: a confirmed price is live at once. The holds as they are then.
 
     UsageError, NotThere or Settled, and nothing decided, when one of them cannot be. One that a sync supersedes meanwhile is left out.
     """
     with store.reading() as connection:
-        rows = holds.numbered(connection, numbers_)
+        rows = holds.numbered(connection, hold_ids)
         for row in rows:
             holds.decidable(connection, row, decision)
     decided: list[dict[str, Any]] = []
@@ -50,10 +50,10 @@ def decide(store: Store, numbers_: Iterable[int], decision: str, person: Person)
         for part in _parts(list(of_provider)):
             done = store.transact(partial(_decide, store, slug, part, decision, person))
             decided += done
-            for ids in _parts(sorted({row_id for row in done for row_id in row["ids"] if row["kind"] in holding.OF_PRICES})):
-                if decision == "confirm":
-                    run_id = store.transact(partial(_believe, store, slug, ids, person, run_id))
-                    time.sleep(PAUSE)
+            claims = {row_id: points for row in done for row_id, points in _claims(row).items()}
+            for ids in _parts(sorted(claims)) if decision == "confirm" else ():
+                run_id = store.transact(partial(_believe, store, slug, {row_id: claims[row_id] for row_id in ids}, person, run_id))
+                time.sleep(PAUSE)
     if rows and not decided:
         raise Settled("A sync decided otherwise meanwhile: what was held is not claimed any more", "`modelsync held` lists what is")
     return sorted(decided, key=lambda row: row["id"])
@@ -67,12 +67,27 @@ def _decide(
     return holds.decide(connection, rows, decision, person.name, person.reason, store.now(connection))
 
 
-def _believe(store: Store, slug: str, ids: Sequence[str], person: Person, run_id: int | None, connection: sa.Connection) -> int | None:
-    """Make the prices that were confirmed of these models live."""
+Claims = Mapping[str, Mapping[str, str]]
+"""Claimed values by model and point, as digits."""
+
+
+def _claims(row: Mapping[str, Any]) -> Claims:
+    kept = {name: row[name] for name in ("kind", "status", "detail")}
+    return holding.claims(Standing(number=row["id"], ids=tuple(row["ids"]), **kept))
+
+
+def _believe(store: Store, slug: str, claims: Claims, person: Person, run_id: int | None, connection: sa.Connection) -> int | None:
+    """Make the prices that were confirmed live, where they are still what is claimed: a sync may have come between two steps."""
     act = act_within(store, connection, slug, person)
     standing = holds.standing(connection, slug)
-    changes = [_believing(before, standing) for before in act.models(ids).values() if before.beneath]
+    found = act.models(claims).items()
+    changes = [_believing(before, standing) for row_id, before in found if before.beneath and _is_claimed(before, claims[row_id])]
     return act.apply("confirm", changes, run_id)
+
+
+def _is_claimed(before: StoredModel, points: Mapping[str, str]) -> bool:
+    stated = numbers(claimed(before.stated.prices))
+    return all(stated.get(point) == Decimal(value) for point, value in points.items())
 
 
 def _believing(before: StoredModel, standing: tuple[Standing, ...]) -> Change:
@@ -134,8 +149,7 @@ def _all_retired(connection: sa.Connection, row: Mapping[str, Any]) -> bool:
 
 def _taken_back(act: Act, row: Mapping[str, Any]) -> Iterator[Change]:
     """The models whose confirmed price still stands, at the price before."""
-    standing = Standing(number=row["id"], kind=row["kind"], status=row["status"], ids=tuple(row["ids"]), detail=row["detail"])
-    wanted = holding.claims(standing)
+    wanted = _claims(row)
     detail = {row["ids"][0]: row["detail"]} if row["kind"] == holding.PRICE else row["detail"]
     for row_id, before in act.models(wanted).items():
         now = numbers(before.believed.prices)
