@@ -93,17 +93,16 @@ def _truth(value: msgspec.Raw | None) -> bool:
 
 # Mending
 
-_wrong_token = re.compile(  # after all that is right: a text with something wrong in it, or a word that JavaScript has for a number
-    rb"""(?:[^"NI-]++|-(?!NaN|Infinity)|"(?:[\x20\x21\x23-\x5b\x5d-\x7f]++|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}))*+")*+"""
-    rb"""("(?:[^"\\]++|\\.)*+"?|-?(?:NaN|Infinity)|.|\Z)""",
-    re.DOTALL,
+# Python before 3.11.5 takes a possessive quantifier wrongly where what it repeats can be matched in several ways (python/cpython#106052).
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
+_string_or_word = re.compile(_STRING + rb"|-?(?:NaN|Infinity)", re.DOTALL)  # the words are JavaScript's, for numbers
+_string_or_bracket = re.compile(_STRING + rb"|[\[{\]}]", re.DOTALL)
+_plain_string = re.compile(rb'"[\x20\x21\x23-\x5b\x5d-\x7f]*+"')
+_piece = re.compile(
+    r"""[^\\\x00-\x1f\udc80-\udcff]+|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"""  # all that is right,
+    r"""|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|\\["\\/bfnrt]"""
+    r"""|(\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\|[\x00-\x1f]|[\udc80-\udcff]+)"""  # and what is wrong
 )
-_wrong = re.compile(
-    r"""((?:[^\\\x00-\x1f\udc80-\udcff]++|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"""  # all that is right,
-    r"""|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|\\["\\/bfnrt])*+)"""
-    r"""(\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\|[\x00-\x1f]|[\udc80-\udcff]+|\Z)"""  # and what is wrong after it
-)
-_brackets = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{\]}]', re.DOTALL)
 
 
 def _mended(body: bytes, error: Exception) -> tuple[bytes, list[list[Edit]]]:
@@ -120,18 +119,18 @@ def _mended(body: bytes, error: Exception) -> tuple[bytes, list[list[Edit]]]:
 
 def _edits(body: bytes) -> Iterator[Edit]:
     """The texts to replace, and the words for numbers that are none: these become texts."""
-    for found in _wrong_token.finditer(body):
-        token = found[1]
-        if token.startswith(b'"') and (text := _text(token)) != token:
-            yield Edit(*found.span(1), text)
-        elif token.endswith((b"NaN", b"Infinity")):
-            yield Edit(*found.span(1), b'"%b"' % token)
+    for found in _string_or_word.finditer(body):
+        token = found[0]
+        if not token.startswith(b'"'):
+            yield Edit(*found.span(), b'"%b"' % token)
+        elif not _plain_string.fullmatch(token) and (text := _text(token)) != token:
+            yield Edit(*found.span(), text)
 
 
 def _cuts(body: bytes) -> Iterator[Edit]:
     """The objects and arrays to replace because they lie too deep."""
     depth, start = 0, None
-    for token in _brackets.finditer(body):
+    for token in _string_or_bracket.finditer(body):
         if token[0] in (b"[", b"{"):
             depth += 1
             if depth > DEEPEST and start is None:
@@ -147,7 +146,7 @@ def _text(string: bytes) -> bytes:
     """A JSON string with MARK for each half of a surrogate pair, wrong escape and control character, and for bytes that are no UTF-8."""
     mark = MARK.decode()
     decoded = string.decode("utf-8", "surrogateescape")
-    return _wrong.sub(lambda found: found[1] + (mark if found[2] else ""), decoded).encode()
+    return _piece.sub(lambda found: mark if found[1] else found[0], decoded).encode()
 
 
 def _applied(body: bytes, edits: Iterable[Edit]) -> bytes:
