@@ -99,8 +99,8 @@ _string_or_word = re.compile(_STRING + rb"|-?(?:NaN|Infinity)", re.DOTALL)  # th
 _string_or_bracket = re.compile(_STRING + rb"|[\[{\]}]", re.DOTALL)
 _plain_string = re.compile(rb'"[\x20\x21\x23-\x5b\x5d-\x7f]*+"')
 _piece = re.compile(
-    r"""[^\\\x00-\x1f\udc80-\udcff]+|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"""  # all that is right,
-    r"""|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|\\["\\/bfnrt]"""
+    r"""(?:[^\\\x00-\x1f\udc80-\udcff]+|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"""  # all that is right,
+    r"""|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|\\["\\/bfnrt]){1,500}"""
     r"""|(\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\|[\x00-\x1f]|[\udc80-\udcff]+)"""  # and what is wrong
 )
 
