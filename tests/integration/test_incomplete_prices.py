@@ -68,7 +68,7 @@ def test_status_counts_them_by_provider_and_field(tmp_path: Path, env: dict[str,
     assert run_json(tmp_path, "status", env=env)["incomplete_prices"] == EXPECTED
     told = run(tmp_path, "status", env=env).stdout
     assert "The price of 3 models is not whole: these fields are stated and not read" in told
-    assert "  groq: 1 models (audio 1)\n  openrouter: 2 models (audio 2, overrides[min_seats 5] 1)\n" in told
+    assert "  groq: 1 model (audio 1)\n  openrouter: 2 models (audio 2, overrides[min_seats 5] 1)\n" in told
 
 
 def test_status_and_metrics_count_them_over_http(served: Served):

@@ -20,7 +20,7 @@ OfKind = Annotated[str | None, Parameter(help="Everything held of this kind.")]
 Words = {"confirm": "Confirmed", "reject": "Rejected"}
 Next = {
     "confirm": "Confirmed prices are live; absent models are retired once they were absent long enough.",
-    "reject": "The catalog stays as it is, until the provider says something else.",
+    "reject": "The catalog stays as it is: a price stays out until it is reopened, an absence until the model is listed again.",
 }
 SHOWN_COMMANDS = 3
 """Ways back that are told after several holds were rejected at once."""

@@ -131,7 +131,7 @@ def _print_incomplete(incomplete: Mapping[str, dict[str, Any]]) -> None:
     )
     for slug, found in incomplete.items():
         fields = ", ".join(f"{name} {number:,}" for name, number in found["fields"].items())
-        output.say(output.stdout(), output.safe(f"  {slug}: {found['models']:,} models ({fields})"))
+        output.say(output.stdout(), output.safe(f"  {slug}: {found['models']:,} model{'s' * (found['models'] != 1)} ({fields})"))
 
 
 def _print_pause(pause: dict[str, Any] | None) -> None:

@@ -79,7 +79,7 @@ async def confirm_held(request: Request, server: Server, body: Decision) -> Resp
 
 @router.post("/held/reject", responses=answers(shapes.Decided, 400, 404, 409))
 async def reject_held(request: Request, server: Server, body: Decision) -> Response:
-    """Refuse what is held: the catalog stays as it is, until the provider says something else, or it is reopened."""
+    """Refuse what is held: the catalog stays as it is. A price stays out until it is reopened, an absence until the model is listed."""
     return await _decided(server, "reject", await _chosen(server, body), person(request, body.reason))
 
 
