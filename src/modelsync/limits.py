@@ -39,6 +39,11 @@ def within_limits(model: Model, warnings: list[str]) -> Model:
     return msgspec.structs.replace(model, **changes) if changes else model
 
 
+def printable(text: str) -> str:
+    """Text without control characters, so that no provider's string can steer a terminal, forge a line, or be refused by a database."""
+    return "".join(char if char.isprintable() else "�" for char in text)
+
+
 def check_id(text: str) -> None:
     """Raise ValueError for an id that cannot be a key: empty, over 512 bytes, or with control characters."""
     if not text:

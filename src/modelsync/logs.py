@@ -10,7 +10,7 @@ import stamina.instrumentation
 import structlog
 
 from modelsync import secrecy
-from modelsync.words import printable
+from modelsync.limits import printable
 
 
 def configure(*, verbose: bool, secrets: Iterable[str], serving: bool = False) -> None:

@@ -11,7 +11,7 @@ from modelsync.drift import Shape, Tally, shapes
 from modelsync.errors import Failure, Kind
 from modelsync.extent import shortfall
 from modelsync.incomplete import incomplete_warnings
-from modelsync.limits import within_limits, without_nul
+from modelsync.limits import printable, within_limits, without_nul
 from modelsync.model import NO_PRICES, Model, content_hash, price_facts
 from modelsync.money import excerpt
 from modelsync.provider import Answer, Endpoint, Provider, Request, Wire
@@ -64,7 +64,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
             (len(self.rejected) - MOST_SKIPS, "more rows that cannot be read"),
             (len(self.duplicates) - MOST_SKIPS, "more rows that are listed twice"),
         )
-        return (*unread, *twice, *(f"{count:,} {what}" for count, what in more if count > 0))
+        return (*map(printable, (*unread, *twice)), *(f"{count:,} {what}" for count, what in more if count > 0))
 
     @property
     def seen(self) -> set[str]:
@@ -99,7 +99,7 @@ def read(provider: Provider[Any], options: msgspec.Struct, answers: Sequence[tup
         complete=listing.complete and not lacking,
         shortfall=lacking,
         wire_fields=shapes(tallies),
-        warnings=(*skipped, *listing.warnings),
+        warnings=(*skipped, *map(printable, listing.warnings)),
     )
 
 

@@ -6,16 +6,12 @@ from typing import Any
 
 import msgspec
 
+from modelsync.limits import printable
 from modelsync.model import Tier, UnitPrice
 from modelsync.plan import READER, FieldChange
 
 UNKNOWN = "—"
 _LISTS: Mapping[str, Any] = {"pricing.per_unit": tuple[UnitPrice, ...], "pricing.tiers": tuple[Tier, ...]}
-
-
-def printable(text: str) -> str:
-    """Text without control characters, so that no provider's string can steer a terminal or forge a line."""
-    return "".join(char if char.isprintable() else "�" for char in text)
 
 
 def number(value: int | None) -> str:

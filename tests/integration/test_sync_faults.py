@@ -274,3 +274,32 @@ def test_hostile_text_is_only_text(simulator: Simulator, database_url: str, tmp_
     assert counts(report)["openrouter"].skipped == 2
     again = modelsync.sync(["openrouter"])
     assert counts(again)["openrouter"].unchanged == 1
+
+
+ANYWHERE = ("id", "name", "description", "hugging_face_id", "expiration_date", "extra")
+
+
+@pytest.mark.parametrize("field", [*ANYWHERE, "pricing", "modality", "parameter", "key"])
+@pytest.mark.parametrize("text", ["\u0000", "a\u0000b", "\u001b]0;x\u0007", "‮\n"], ids=["NUL", "NUL within", "escape", "turned"])
+def test_i41_no_character_of_one_row_costs_another_one(
+    simulator: Simulator, database_url: str, tmp_path: Path, field: str, text: str
+) -> None:
+    """Postgres holds no NUL in any text or document: neither in a row, nor in what is said of one that was skipped."""
+    odd: dict[str, Any] = {"id": "acme/odd", "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]}}
+    match field:
+        case "pricing":
+            odd["pricing"] = {"prompt": text, text: "0.5"}
+        case "modality":
+            odd["architecture"]["input_modalities"] = ["text", text]
+        case "parameter":
+            odd["supported_parameters"] = [text]
+        case "key":
+            odd[text] = {text: [text]}
+        case _:
+            odd[field] = text
+    simulator.set_list("openrouter", "models", [{"id": "acme/first"}, odd, {"id": "acme/last"}, odd])
+    report = program(environment(simulator), database_url, tmp_path).sync(["openrouter"])
+    assert errors(report) == {}
+    found = models_of(database_url, "openrouter")
+    assert {"acme/first", "acme/last"} <= found.keys() <= {"acme/first", "acme/odd", "acme/last"}
+    assert "\\u0000" not in str(everything(database_url))

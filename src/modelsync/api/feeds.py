@@ -8,7 +8,8 @@ from xml.etree import ElementTree as Xml
 
 import msgspec
 
-from modelsync.words import printable, told
+from modelsync.limits import printable
+from modelsync.words import told
 
 ATOM, JSON_FEED = "application/atom+xml", "application/feed+json"
 JSON_FEED_VERSION = "https://jsonfeed.org/version/1.1"

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from modelsync.words import UNKNOWN, printable
+from modelsync.limits import printable
+from modelsync.words import UNKNOWN
 
 WIDE = 120
 
