@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from modelsync.errors import Failure
-from modelsync.limits import check_id
+from modelsync.limits import check_id, without_nul
 from modelsync.model import PER_TOKEN
 from modelsync.money import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKEN
 from modelsync.plan import Kind, Plan
@@ -31,10 +31,11 @@ ROUNDS = int(os.environ.get("SOAK_ROUNDS", "5000"))
 
 
 def holds(provider: Provider[Any], outcome: Listing | Failure) -> None:
-    """What is true of every reading (I20, I24, I25)."""
+    """What is true of every reading (I20, I24, I25, I41)."""
     if isinstance(outcome, Failure):
         assert outcome.message
         assert outcome.hint
+        storable(outcome)
         return
     assert outcome.fetched == len(outcome.models) + len(outcome.rejected) + len(outcome.duplicates)
     assert all(row.reason for row in outcome.rejected)
@@ -49,7 +50,13 @@ def holds(provider: Provider[Any], outcome: Listing | Failure) -> None:
                 assert price is None or price == 0 or LOWEST_PER_TOKEN <= price <= HIGHEST_PER_TOKEN, (provider.slug, name, price)
         for price in (prices.request, prices.image, prices.web_search, *(unit.usd for unit in prices.per_unit)):
             assert price is None or (isinstance(price, Decimal) and 0 <= price <= HIGHEST_PER_UNIT)
-    msgspec.json.encode([msgspec.structs.asdict(model) for model in outcome.models.values()])
+    storable([*outcome.models.values()], outcome.skips, outcome.warnings, outcome.shortfall, outcome.wire_fields)
+
+
+def storable(*kept: Any) -> None:
+    """What a database keeps of an answer is JSON, without the one character that Postgres takes in no text."""
+    encoded = msgspec.json.encode(kept)
+    assert without_nul(encoded) == encoded
 
 
 def holds_planned(plan: Plan, listing: Listing) -> None:
