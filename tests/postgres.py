@@ -90,10 +90,10 @@ def _wait(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     raise RuntimeError("PostgreSQL did not start:\n" + log.read_text(errors="replace"))
 
 
-def new_database(address: str, name: str) -> str:
-    """A fresh, empty database on the server; its address."""
+def new_database(address: str, name: str, template: str = "template1") -> str:
+    """A fresh database on the server, empty or a copy of another one that nobody is connected to; its address."""
     with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return f"{address}/{name}"
 
 

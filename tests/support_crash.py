@@ -104,6 +104,11 @@ def die_past_file_size(size: int) -> None:
     limit_file_size(size)
 
 
+def die_inside_a_write(number: int) -> None:
+    """The same, for lengths that are no whole pages of SQLite, the first after 3,001 bytes."""
+    die_past_file_size(3001 * number)
+
+
 def limit_file_size(size: int) -> None:
     """As `ulimit -f`: a write beyond this fails."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))

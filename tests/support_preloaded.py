@@ -1,5 +1,6 @@
 """What commands import, at once or when they need it: the server that they are forked from has it already."""
 
+import gc
 import importlib
 import pkgutil
 
@@ -15,3 +16,7 @@ for module in pkgutil.walk_packages(modelsync.__path__, "modelsync."):
         importlib.import_module(module.name)
 for name in LATER:
     importlib.import_module(name)
+
+# What is here stays: a collection in a forked child would look at, and so copy, all of it. That takes longer than most commands.
+gc.collect()
+gc.freeze()

@@ -53,27 +53,32 @@ class Undisturbed:
         assert self.program.sync(self.slugs).status == "succeeded"
 
 
-def die_at_every(simulator: Simulator, database_url: str, tmp_path: Path, moment: Callable[[int], None], step: int = 1) -> list[bool]:
-    """The sync dies at its first moment, then at its second, until it has no further one to die at. Whether each death came too late."""
+def die_at(simulator: Simulator, database_url: str, tmp_path: Path, moment: Callable[[int], None], every: int) -> dict[int, list[bool]]:
+    """The sync dies at one of its first moments, then `every` so many later, until it has none to die at; then at each of the last ones.
+
+    For each day that was to come: whether each death came too late.
+    """
     peace = Undisturbed(simulator, database_url, tmp_path, SLUG)
-    day, seen = 0, []
-    for number in range(1, 500):
+    day, seen = 0, {0: list[bool](), 1: list[bool]()}
+    number, stride = random.randint(1, every), every
+    while number < 500:
         target, since = 1 - day, marks(database_url)
         simulator.set_day(target)
         old, expected = look(database_url, since)[SLUG], peace.rows[day, target][SLUG]
-        first = functools.partial(moment, number * step)
-        code = code_of(start(peace.values, tmp_path, *peace.arguments, first=first))
+        code = code_of(start(peace.values, tmp_path, *peace.arguments, first=functools.partial(moment, number)))
         support_crash.wait_for_the_server(database_url)
         assert support_crash.is_sound(database_url)
         found = verdict(old, look(database_url, since)[SLUG], expected)
         assert not found.torn, (number, found.torn)
         if code == 0:
             assert found.is_new
-            assert len(seen) > 20
-            assert set(seen) == {True, False}
-            return seen
-        assert code in (DIED, -signal.SIGXFSZ), output(tmp_path)
-        seen.append(found.is_new)
+            if stride == 1:
+                return seen
+            number, stride = number - stride + 1, 1
+        else:
+            assert code in (DIED, -signal.SIGXFSZ), output(tmp_path)
+            seen[target].append(found.is_new)
+            number += stride
 
         support_crash.let_time_pass(database_url)
         assert peace.program.sync([SLUG]).status == "succeeded"
@@ -88,24 +93,33 @@ def die_at_every(simulator: Simulator, database_url: str, tmp_path: Path, moment
     raise AssertionError("it never ended by itself")
 
 
-def test_c01_i10_i11_a_crash_at_every_statement(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+SWEEPS = [pytest.param(5, id="some"), pytest.param(1, id="each", marks=pytest.mark.soak)]
+
+
+@pytest.mark.parametrize("every", SWEEPS)
+def test_c01_i10_i11_a_crash_at_every_statement(simulator: Simulator, database_url: str, tmp_path: Path, every: int) -> None:
     """In SQLite before each; in Postgres with each on its way, which shows what comes of a commit that nobody waits for."""
     sqlite = database_url.startswith("sqlite")
     how = support_crash.die_before_statement if sqlite else support_crash.die_having_sent
-    late = die_at_every(simulator, database_url, tmp_path, how)
-    for way in (late[0::2], late[1::2]):  # there and back are not the same statements
-        assert way == sorted(way), "once the commit is in, it stays"
+    seen = die_at(simulator, database_url, tmp_path, how, every)
+    assert len(seen[0] + seen[1]) > 60 // every
+    assert set(seen[0] + seen[1]) == {True, False}
+    for late in seen.values():  # there and back are not the same statements
+        assert late == sorted(late), "once the commit is in, it stays"
 
 
-def test_c01_a_crash_inside_the_writes_of_sqlite(simulator: Simulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", SWEEPS)
+def test_c01_a_crash_inside_the_writes_of_sqlite(simulator: Simulator, tmp_path: Path, every: int) -> None:
     """Files that end in the middle of a page, in the log and, while that is folded, in the database itself."""
-    die_at_every(simulator, f"sqlite:///{tmp_path}/catalog.db", tmp_path, support_crash.die_past_file_size, step=3001)
+    seen = die_at(simulator, f"sqlite:///{tmp_path}/catalog.db", tmp_path, support_crash.die_inside_a_write, every)
+    assert len(seen[0] + seen[1]) > 20 // every
+    assert set(seen[0] + seen[1]) == {True, False}
 
 
 @pytest.mark.soak
 def test_c01_a_crash_before_every_statement_of_postgres(simulator: Simulator, postgres_server: str, tmp_path: Path) -> None:
     name = f"sweep_{random.randrange(10**9)}"
-    die_at_every(simulator, postgres.new_database(postgres_server, name), tmp_path, support_crash.die_before_statement)
+    die_at(simulator, postgres.new_database(postgres_server, name), tmp_path, support_crash.die_before_statement, 1)
     postgres.drop_database(postgres_server, name)
 
 

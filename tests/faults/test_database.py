@@ -491,34 +491,35 @@ def tables(database_url: str) -> set[str]:
     return {row["name"] for row in found}
 
 
+@pytest.mark.parametrize("every", [pytest.param(6, id="some"), pytest.param(1, id="each", marks=pytest.mark.soak)])
 @pytest.mark.parametrize("older", [None, "0001"])
-def test_d09_an_upgrade_killed_at_every_statement(database_url: str, tmp_path: Path, older: str | None) -> None:
+def test_d09_an_upgrade_killed_at_every_statement(empty_database_url: str, tmp_path: Path, older: str | None, every: int) -> None:
     """The old schema with all its rows, or the new one; and a next upgrade that completes it."""
-    execute(database_url)  # an empty file, an empty database
+    execute(empty_database_url)  # an empty file, an empty database
     if older:
-        upgraded_to(database_url, older)
+        upgraded_to(empty_database_url, older)
         moment = "'2026-01-01T00:00:00.000000Z'"
         row = f"INSERT INTO providers (slug, name, metadata, created_at, updated_at) VALUES ('near', 'mine', '{{}}', {moment}, {moment})"
-        execute(database_url, row)
-    before = tables(database_url)
-    die = support_crash.die_before_statement if database_url.startswith("sqlite") else support_crash.die_having_sent
+        execute(empty_database_url, row)
+    before = tables(empty_database_url)
+    die = support_crash.die_before_statement if empty_database_url.startswith("sqlite") else support_crash.die_having_sent
     deaths = 0
-    for number in range(1, 500):
-        code = code_of(start({}, tmp_path, "db", "upgrade", "--database", database_url, first=functools.partial(die, number)))
-        support_crash.wait_for_the_server(database_url)
-        if Schema(database_url).version() == Schema.head:
+    for number in range(random.randint(1, every), 1000, every):
+        code = code_of(start({}, tmp_path, "db", "upgrade", "--database", empty_database_url, first=functools.partial(die, number)))
+        support_crash.wait_for_the_server(empty_database_url)
+        if Schema(empty_database_url).version() == Schema.head:
             break
         assert code == DIED, output(tmp_path)
-        assert (Schema(database_url).version(), tables(database_url)) == (older, before)
+        assert (Schema(empty_database_url).version(), tables(empty_database_url)) == (older, before)
         deaths += 1
-    assert deaths > 10
-    assert code_of(start({}, tmp_path, "db", "upgrade", "--database", database_url)) == 0
-    assert [row["name"] for row in query(database_url, "SELECT name FROM providers")] == (["mine"] if older else [])
-    assert query(database_url, "SELECT version_num FROM alembic_version") == [{"version_num": Schema.head}]
+    assert deaths > 40 // every, deaths
+    assert code_of(start({}, tmp_path, "db", "upgrade", "--database", empty_database_url)) == 0
+    assert [row["name"] for row in query(empty_database_url, "SELECT name FROM providers")] == (["mine"] if older else [])
+    assert query(empty_database_url, "SELECT version_num FROM alembic_version") == [{"version_num": Schema.head}]
 
 
-def test_d09_four_first_upgrades_at_once(database_url: str, tmp_path: Path) -> None:
-    processes = [start({}, tmp_path, "db", "upgrade", "--database", database_url) for _ in range(4)]
+def test_d09_four_first_upgrades_at_once(empty_database_url: str, tmp_path: Path) -> None:
+    processes = [start({}, tmp_path, "db", "upgrade", "--database", empty_database_url) for _ in range(4)]
     assert [code_of(process) for process in processes] == [0] * 4, output(tmp_path)
-    assert query(database_url, "SELECT version_num FROM alembic_version") == [{"version_num": Schema.head}]
-    assert support_crash.is_sound(database_url)
+    assert query(empty_database_url, "SELECT version_num FROM alembic_version") == [{"version_num": Schema.head}]
+    assert support_crash.is_sound(empty_database_url)

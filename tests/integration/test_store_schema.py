@@ -47,11 +47,11 @@ def refused(database_url: str, *, read_only: bool = False) -> str:
 # The schema
 
 
-def test_an_empty_database_gets_its_tables(database_url: str) -> None:
-    assert Schema(database_url).version() is None
-    with opened(database_url):
-        assert tables(database_url) >= TABLES
-    assert Schema(database_url).version() == Schema.head
+def test_an_empty_database_gets_its_tables(empty_database_url: str) -> None:
+    assert Schema(empty_database_url).version() is None
+    with opened(empty_database_url):
+        assert tables(empty_database_url) >= TABLES
+    assert Schema(empty_database_url).version() == Schema.head
 
 
 def test_migrations_and_tables_agree(database_url: str) -> None:
@@ -74,24 +74,24 @@ def _short(difference: Any) -> tuple[str, str]:
     return difference[0], difference[3 if "column" in difference[0] else 1].name
 
 
-def test_upgrading_twice_is_upgrading_once(database_url: str) -> None:
-    schema = Schema(database_url)
+def test_upgrading_twice_is_upgrading_once(empty_database_url: str) -> None:
+    schema = Schema(empty_database_url)
     assert schema.upgrade() == (None, Schema.head)
-    with opened(database_url) as store:
+    with opened(empty_database_url) as store:
         commit(store, model("a"))
-        before = everything(database_url)
+        before = everything(empty_database_url)
     assert schema.upgrade() == (Schema.head, Schema.head)
-    assert everything(database_url) == before
+    assert everything(empty_database_url) == before
 
 
-def test_many_open_an_empty_database_at_once(database_url: str) -> None:
+def test_many_open_an_empty_database_at_once(empty_database_url: str) -> None:
     came: list[object] = []
     ready = threading.Barrier(6)
 
     def run() -> None:
         ready.wait()
         try:
-            with opened(database_url) as store:
+            with opened(empty_database_url) as store:
                 came.append(store.begin_run("test"))
         except DatabaseError as error:
             came.append(error)
@@ -102,7 +102,7 @@ def test_many_open_an_empty_database_at_once(database_url: str) -> None:
     for thread in threads:
         thread.join(60)
     assert sorted(came, key=str) == [1, 2, 3, 4, 5, 6]
-    assert query(database_url, "SELECT count(*) AS rows FROM alembic_version") == [{"rows": 1}]
+    assert query(empty_database_url, "SELECT count(*) AS rows FROM alembic_version") == [{"rows": 1}]
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -126,14 +126,14 @@ def test_an_older_schema_says_what_to_run(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_another_programs_models_are_refused(database_url: str, *, read_only: bool) -> None:
-    execute(database_url, "CREATE TABLE models (name TEXT)", "INSERT INTO models VALUES ('theirs')")
+def test_another_programs_models_are_refused(empty_database_url: str, *, read_only: bool) -> None:
+    execute(empty_database_url, "CREATE TABLE models (name TEXT)", "INSERT INTO models VALUES ('theirs')")
     if read_only:
-        with opened(database_url, read_only=True) as store:  # an empty catalog, to look at
+        with opened(empty_database_url, read_only=True) as store:  # an empty catalog, to look at
             assert list(Catalog(store).models(ModelFilter())) == []
     else:
-        assert refused(database_url).startswith("The database has a table `models` of another program. Use a database")
-    assert (tables(database_url), query(database_url, "SELECT * FROM models")) == ({"models"}, [{"name": "theirs"}])
+        assert refused(empty_database_url).startswith("The database has a table `models` of another program. Use a database")
+    assert (tables(empty_database_url), query(empty_database_url, "SELECT * FROM models")) == ({"models"}, [{"name": "theirs"}])
 
 
 # Reading only
@@ -271,17 +271,17 @@ def test_a_postgres_that_is_not_there_is_told_without_its_password() -> None:
     assert "CANARY" not in told
 
 
-def test_an_older_schema_is_refused_until_it_is_upgraded_and_loses_nothing(database_url: str) -> None:
-    upgraded_to(database_url, "0001")
+def test_an_older_schema_is_refused_until_it_is_upgraded_and_loses_nothing(empty_database_url: str) -> None:
+    upgraded_to(empty_database_url, "0001")
     execute(
-        database_url,
+        empty_database_url,
         "INSERT INTO providers (slug, name, metadata, created_at, updated_at) "
         "VALUES ('openrouter', 'mine', '{}', '2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z')",
     )
     for read_only in (True, False):
         with pytest.raises(DatabaseError, match=f"has schema 0001, this modelsync needs {Schema.head}"):
-            Store.open(database_url, all_providers(), read_only=read_only)
-    assert Schema(database_url).upgrade() == ("0001", Schema.head)
-    assert Schema(database_url).upgrade() == (Schema.head, Schema.head)
-    assert [row["name"] for row in query(database_url, "SELECT name FROM providers")] == ["mine"]
-    Store.open(database_url, all_providers()).close()
+            Store.open(empty_database_url, all_providers(), read_only=read_only)
+    assert Schema(empty_database_url).upgrade() == ("0001", Schema.head)
+    assert Schema(empty_database_url).upgrade() == (Schema.head, Schema.head)
+    assert [row["name"] for row in query(empty_database_url, "SELECT name FROM providers")] == ["mine"]
+    Store.open(empty_database_url, all_providers()).close()

@@ -147,18 +147,18 @@ def test_a_signal_while_the_ticket_is_taken(simulator: Simulator, postgres_serve
     postgres.drop_database(postgres_server, "signalled")
 
 
-def test_two_processes_into_an_empty_database(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+def test_two_processes_into_an_empty_database(simulator: Simulator, empty_database_url: str, tmp_path: Path) -> None:
     """Both make the tables, one gets the ticket first, and the other finds the work done."""
     values = environment(simulator)
     simulator.add_fault("openrouter", "delay", seconds=0.5)
     with (
-        syncing(values, database_url, tmp_path, "openrouter") as first,
-        syncing(values, database_url, tmp_path, "openrouter") as second,
+        syncing(values, empty_database_url, tmp_path, "openrouter") as first,
+        syncing(values, empty_database_url, tmp_path, "openrouter") as second,
     ):
         ends = [process.communicate(timeout=40) for process in (first, second)]
 
     assert [first.returncode, second.returncode] == [0, 0], ends
-    results = query(database_url, "SELECT outcome FROM sync_results ORDER BY id")
+    results = query(empty_database_url, "SELECT outcome FROM sync_results ORDER BY id")
     assert [row["outcome"] for row in results] == ["synced", "not_modified"]
-    assert len(models_of(database_url, "openrouter")) == len(changes_of(database_url, "openrouter")) == 5
-    assert [run["status"] for run in table(database_url, "sync_runs")] == ["succeeded"] * 2
+    assert len(models_of(empty_database_url, "openrouter")) == len(changes_of(empty_database_url, "openrouter")) == 5
+    assert [run["status"] for run in table(empty_database_url, "sync_runs")] == ["succeeded"] * 2

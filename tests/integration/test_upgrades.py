@@ -60,19 +60,19 @@ def kept_out(database_url: str) -> Iterator[Callable[["list[subprocess.Popen[str
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at open files in /proc")
 @pytest.mark.parametrize("older", [None, "0001", "0004"])
-def test_two_first_upgrades_at_once(database_url: str, tmp_path: Path, older: str | None) -> None:
+def test_two_first_upgrades_at_once(empty_database_url: str, tmp_path: Path, older: str | None) -> None:
     if older:
-        upgraded_to(database_url, older)
-    with kept_out(database_url) as all_wait:
-        processes = [started(tmp_path, database_url) for _ in range(2)]
+        upgraded_to(empty_database_url, older)
+    with kept_out(empty_database_url) as all_wait:
+        processes = [started(tmp_path, empty_database_url) for _ in range(2)]
         all_wait(processes)
         assert [process.poll() for process in processes] == [None, None]
     for process in processes:
         out, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (0, ""), err
         assert f": schema {Schema.head}, " in out
-    assert query(database_url, "SELECT version_num FROM alembic_version") == [{"version_num": Schema.head}]
-    with opened(database_url) as store:
+    assert query(empty_database_url, "SELECT version_num FROM alembic_version") == [{"version_num": Schema.head}]
+    with opened(empty_database_url) as store:
         commit(store, model("a"))
 
 
@@ -106,17 +106,18 @@ def test_a_newer_database_is_refused_by_every_command(database_url: str, tmp_pat
     assert (done.returncode, f"schema 9999; this program needs {Schema.head}" in done.stdout) == (1, True)
 
 
-def test_an_upgrade_keeps_what_is_there_and_locks_the_audit_log(database_url: str) -> None:
-    upgraded_to(database_url, "0002")
+def test_an_upgrade_keeps_what_is_there_and_locks_the_audit_log(empty_database_url: str) -> None:
+    upgraded_to(empty_database_url, "0002")
     execute(
-        database_url, "INSERT INTO audit_log (at, actor, action, target) VALUES ('2026-01-01T00:00:00.000000Z', 'ann', 'confirm hold', 'x')"
+        empty_database_url,
+        "INSERT INTO audit_log (at, actor, action, target) VALUES ('2026-01-01T00:00:00.000000Z', 'ann', 'confirm hold', 'x')",
     )
-    assert Schema(database_url).upgrade() == ("0002", Schema.head)
+    assert Schema(empty_database_url).upgrade() == ("0002", Schema.head)
     for attempt in ("UPDATE audit_log SET actor = 'bob'", "DELETE FROM audit_log"):
         with pytest.raises((sqlite3.Error, psycopg.Error), match="audit_log: rows are only added"):
-            execute(database_url, attempt)
-    assert [row["actor"] for row in query(database_url, "SELECT actor FROM audit_log")] == ["ann"]
-    Store.open(database_url, all_providers()).close()
+            execute(empty_database_url, attempt)
+    assert [row["actor"] for row in query(empty_database_url, "SELECT actor FROM audit_log")] == ["ann"]
+    Store.open(empty_database_url, all_providers()).close()
 
 
 # A catalog of schema 0005 in use: what it remembers in its own words is kept to by this program
@@ -173,18 +174,18 @@ def as_schema_0005_left_it(database_url: str) -> None:
     execute(database_url, *statements)
 
 
-def test_a_catalog_with_holds_pins_and_history_is_upgraded_and_synced(database_url: str) -> None:
-    as_schema_0005_left_it(database_url)
-    assert Schema(database_url).upgrade() == ("0005", Schema.head)
+def test_a_catalog_with_holds_pins_and_history_is_upgraded_and_synced(empty_database_url: str) -> None:
+    as_schema_0005_left_it(empty_database_url)
+    assert Schema(empty_database_url).upgrade() == ("0005", Schema.head)
     remembered = {
-        (row["provider_model_id"], row["field"], row["condition"]): Decimal(row["usd"]) for row in table(database_url, "last_prices")
+        (row["provider_model_id"], row["field"], row["condition"]): Decimal(row["usd"]) for row in table(empty_database_url, "last_prices")
     }
     assert remembered == {
         ("varies", "pricing_prompt", ""): Decimal("0.0000001"),
         ("silent", "pricing_prompt", ""): Decimal("0.000002"),
         ("silent", "pricing.tiers.prompt", "above 1000"): Decimal("0.000004"),
     }
-    assert table(database_url, "provider_state")[0]["read_version"] == 1
+    assert table(empty_database_url, "provider_state")[0]["read_version"] == 1
     stated = {
         "varies": "0.001",  # ten thousand times what it was before it varied
         "silent": "0",  # free, where it was not
@@ -193,14 +194,14 @@ def test_a_catalog_with_holds_pins_and_history_is_upgraded_and_synced(database_u
         "pinned": "0.0000011",
         "pinned once": "0.0000012",
     }
-    with opened(database_url) as store:
+    with opened(empty_database_url) as store:
         result = commit(store, *(model(name, Decimal(price)) for name, price in stated.items()))
         assert sorted(hold.ids[0] for hold in result.holds) == ["plain", "silent", "varies"]
         assert any("ann rejected it" in warning for warning in result.warnings)
-        assert [(row["id"], row["status"]) for row in table(database_url, "holds")][:2] == [(1, "rejected"), (2, "open")]
+        assert [(row["id"], row["status"]) for row in table(empty_database_url, "holds")][:2] == [(1, "rejected"), (2, "open")]
         deciding.decide(store, [2], "confirm", Person("ann", "r"))
         operators.unpin(store, "openrouter", "pinned", [], Person("ann", "r"))
-    found = {name: row["pricing_prompt"] for name, row in models_of(database_url, "openrouter").items()}
+    found = {name: row["pricing_prompt"] for name, row in models_of(empty_database_url, "openrouter").items()}
     assert found == {
         "varies": None,
         "silent": None,
@@ -209,4 +210,4 @@ def test_a_catalog_with_holds_pins_and_history_is_upgraded_and_synced(database_u
         "pinned": Decimal("0.0000011"),
         "pinned once": Decimal("0.0000012"),
     }
-    assert models_of(database_url, "openrouter")["varies"]["pricing"]["dynamic"] is True
+    assert models_of(empty_database_url, "openrouter")["varies"]["pricing"]["dynamic"] is True

@@ -434,7 +434,7 @@ def test_every_skipped_row_is_a_warning_with_its_reason():
     assert found.warnings == (
         "skipped row 1: Expected `object`, got `null`",
         f"skipped  a: {blanks}",
-        f"skipped a\0: {blanks}",
+        f"skipped a�: {blanks}",
         "skipped row 4: the id has bytes that are no text",
         "skipped c: the name of a field has bytes that are no text",
         f"skipped {'x' * 120}: the id is longer than 512 bytes",
