@@ -229,8 +229,12 @@ def value_of(given: dict[str, Any]) -> str:
     kind = "a time" if given.get("format") == "date-time" else KINDS[given["type"]]
     least, most = given.get("minimum"), given.get("maximum")
     if most is not None and most <= MOST_SHOWN:
-        return f"{kind}, {least:,.0f} to {most:,.0f}"
+        return f"{kind}, {_bound(least)} to {_bound(most)}"
     return kind
+
+
+def _bound(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
 
 
 MOST_SHOWN = 10_000_000

@@ -5,7 +5,7 @@ those of RULES, so that tests with few models reach them.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from statistics import median
@@ -69,20 +69,24 @@ Values = frozenset[tuple[str, str, Decimal]]
 
 @dataclass
 class Hold:
-    """What waits, and for what it stands: its kind, its ids, and the values that are claimed. `old` is what they are held against."""
+    """What waits, and for what it stands: its kind, its ids, the values that are claimed, and `old`, what they are held against.
+
+    `new` are the ids that another catalog has and this one has not.
+    """
 
     kind: str
     ids: tuple[str, ...]
     claims: Values = frozenset()
     old: Mapping[tuple[str, str], Decimal | None] = field(default_factory=dict)
     rows: int = 0
+    new: frozenset[str] = frozenset()
     status: str = "open"
     agreed: float | None = None
     over: set[str] = field(default_factory=set)
 
     @property
     def content(self) -> tuple[Any, ...]:
-        return (self.kind, self.ids, self.claims, self.rows)
+        return (self.kind, self.ids, self.claims, frozenset(self.old.items()), self.rows, self.new)
 
     @property
     def about_prices(self) -> bool:
@@ -125,6 +129,7 @@ class Part:
     after: dict[int, dict[str, Row]] = field(default_factory=dict)
     last_after: dict[int, dict[str, dict[str, Decimal]]] = field(default_factory=dict)
     ever_pinned: set[str] = field(default_factory=set)
+    price_pins: set[str] = field(default_factory=set)  # a pin that ended is there until the next sync
     short: tuple[int, int] = (0, 0)  # rows that the last listing lacked, and how many listings in a row lacked as many
 
     def shown(self) -> dict[str, Row]:
@@ -191,13 +196,11 @@ class Reference:
         excused = self._excused(part, said, scope, standing)
         refused = self._refused(part, said, standing, excused)
         if refused:
-            known = any(
-                hold.status == "rejected" and hold.kind == refused.kind and set(refused.ids) <= {*hold.ids} - hold.over
-                for hold in part.holds
-            )
+            known = any(hold.status == "rejected" and is_same_list(hold, refused) for hold in part.holds)
             self._note(part, said, [] if known else [refused], retired, refused=True)
             return refused.kind
         self._end_pins(part, part.pins)
+        part.price_pins = {row_id for row_id, pins in part.pins.items() if set(pins) & set(PRICES)}
         there = part.kept() | part.decided("rejected")
         absent = standing - said.seen - excused - there if said.complete else set()
         shrunk = self._shrunk(part, said, standing, absent)
@@ -261,8 +264,8 @@ class Reference:
         few = len(standing) <= RULES.shrink_models
         if few or len(set(said.rows) - set(part.models)) < share * len(said.rows) or len(newly) < share * len(standing):
             return None
-        confirmed = any((hold.kind, hold.status) == ("other-catalog", "confirmed") for hold in part.holds)
-        return None if confirmed and gone <= part.decided("confirmed") else Hold("other-catalog", tuple(sorted(gone)))
+        found = Hold("other-catalog", tuple(sorted(gone)), new=frozenset(set(said.rows) - set(part.models)))
+        return None if any(hold.status == "confirmed" and is_same_list(hold, found) for hold in part.holds) else found
 
     def _shrunk(self, part: Part, said: Said, standing: set[str], absent: set[str]) -> list[Hold]:
         """I5: more are gone than a fifth of the most listed in a week, those retired in that week included."""
@@ -313,7 +316,12 @@ class Reference:
             row_id: {
                 name: pair
                 for name, pair in pairs.items()
-                if self._doubt(pair, self._other_prices(slug, row_id, name), paid=any(moving[row_id].known.values()))
+                if self._doubt(
+                    pair,
+                    self._other_prices(slug, row_id, name),
+                    paid=any(moving[row_id].known.values()),
+                    meant=(row_id, name, pair[0]) in part.values("confirmed") | part.values("closed"),
+                )
                 or (unit and power(*pair) == unit)
                 or (slipped and pair[0] is None and pair[1])
             }
@@ -369,10 +377,16 @@ class Reference:
         if not held:
             entry.believe(*self._unrefused(row_id, case, refused))
 
-    def _unrefused(self, row_id: str, case: Case, refused: set[tuple[str, str, Decimal]]) -> tuple[dict[str, Decimal], bool]:
+    def _unrefused(
+        self, row_id: str, case: Case, refused: Set[tuple[str, str, Decimal]], confirmed: Set[tuple[str, str, Decimal]] = frozenset()
+    ) -> tuple[dict[str, Decimal], bool]:
         if not any((row_id, name, new) in refused for name, (_, new) in case.pairs.items()):
             return case.claims, case.dynamic
-        out = {name for name, (old, new) in case.pairs.items() if old is None or (row_id, name, new) in refused}
+        out = {
+            name
+            for name, (old, new) in case.pairs.items()
+            if (row_id, name, new) in refused or (old is None and (row_id, name, new) not in confirmed)
+        }
         if len(out) == len(case.pairs) or case.was_dynamic:
             return case.live, case.was_dynamic
         kept = {name: case.live[name] for name in out if name in case.live}
@@ -407,7 +421,8 @@ class Reference:
     def _agree(self, one: Decimal, other: Decimal) -> bool:
         return one == other if not (one and other) else factor(one, other) <= RULES.prices.agree_factor
 
-    def _doubt(self, pair: tuple[Decimal | None, Decimal], elsewhere: list[Decimal], *, paid: bool) -> bool:
+    def _doubt(self, pair: tuple[Decimal | None, Decimal], elsewhere: list[Decimal], *, paid: bool, meant: bool) -> bool:
+        """`meant` says that a person once confirmed the old price."""
         (old, new), rules = pair, RULES.prices
         middle = median(elsewhere) if elsewhere else None
         if old == new:
@@ -416,9 +431,7 @@ class Reference:
             return True
         if not old and new > rules.first_sight:
             return True
-        if old and not LOWEST <= old <= HIGHEST:
-            return False
-        if old and new and middle and factor(middle, old) >= rules.median_factor > factor(middle, new):
+        if old and not LOWEST <= old <= HIGHEST and not meant:
             return False
         if old is not None and (not old or not new):
             return bool(old) or paid
@@ -427,10 +440,12 @@ class Reference:
         return bool(middle and new and factor(middle, new) >= rules.median_factor)
 
     def _elsewhere(self, slug: str, row_id: str) -> list[dict[str, Decimal]]:
-        """The prices of the same model at other providers."""
+        """The prices of the same model at other providers; an operator's are none."""
         found = []
         for other, part in self.parts.items():
             for name, row in part.shown().items():
+                if part.models[name].by_hand or name in part.price_pins:
+                    continue
                 if other != slug and last_part(name) == last_part(row_id) and row["status"] != "retired" and prices_of(row):
                     found.append(prices_of(row))
         return found
@@ -474,6 +489,7 @@ class Reference:
     def pin(self, slug: str, row_id: str, column: str, value: Any, until: float | None = None) -> None:
         part = self.parts[slug]
         part.ever_pinned.add(row_id)
+        part.price_pins |= {row_id} if column in PRICES else set()
         self._end_pins(part, [row_id])
         part.pins.setdefault(row_id, {})[column] = (value, until)
         entry = part.models[row_id]
@@ -482,6 +498,7 @@ class Reference:
 
     def unpin(self, slug: str, row_id: str) -> None:
         self.parts[slug].pins.pop(row_id, None)
+        self.parts[slug].price_pins.discard(row_id)
 
     def add(self, slug: str, row_id: str, column: str, value: Any) -> None:
         self.parts[slug].models[row_id] = Entry({}, {}, by_hand=True)
@@ -501,6 +518,7 @@ class Reference:
     def decide(self, slug: str, hold: Hold, decision: str) -> None:
         hold.status = decision
         part = self.parts[slug]
+        before = _believed(part)
         for row_id in hold.ids if hold.about_prices and decision == "confirmed" else ():
             entry = part.models[row_id]
             self._end_pins(part, [row_id])
@@ -510,11 +528,29 @@ class Reference:
             dynamic = bool(entry.stated.get("dynamic")) or (was_dynamic and not stated)
             claims = {} if entry.stated.get("dynamic") else {**live, **stated}
             case = Case(live, was_dynamic, claims, dynamic, {**entry.last, **live})
-            entry.believe(*self._unrefused(row_id, case, part.values("rejected")))
+            entry.believe(*self._unrefused(row_id, case, part.values("rejected") | part.values("open"), part.values("confirmed")))
+        self._supersede(part, before)
+
+    def _supersede(self, part: Part, before: dict[str, dict[str, Decimal]]) -> None:
+        """What waits beside a price that a person moved was shown beside another one."""
+        moved = {row_id for row_id, prices in _believed(part).items() if prices != before[row_id]}
+        for hold in part.holds:
+            if hold.about_prices and hold.status == "open" and moved & set(hold.ids):
+                hold.status = "gone"
+
+    def _is_as_shown(self, part: Part, hold: Hold) -> bool:
+        for row_id, name, new in hold.claims:
+            entry = part.models[row_id]
+            claims = {} if entry.stated.get("dynamic") else prices_of(entry.stated)
+            known = {**entry.last, **prices_of(entry.believed)}
+            if claims.get(name) != new or known.get(name) != hold.old[row_id, name]:
+                return False
+        return True
 
     def reopen(self, slug: str, hold: Hold) -> None:
         """A decision is taken back: what was confirmed of prices is as it was before, where it still stands."""
         part = self.parts[slug]
+        before = _believed(part)
         if hold.about_prices and hold.status in ("confirmed", "closed"):
             for row_id, name, new in hold.claims:
                 entry = part.models[row_id]
@@ -526,7 +562,9 @@ class Reference:
                     entry.last.pop(name, None)
         for row_id in set(hold.ids) if not hold.about_prices and hold.status == "confirmed" else ():
             part.models[row_id].retired = (part.models[row_id].retired[0], False)
-        hold.status, hold.agreed, hold.over = "open", None, set()
+        self._supersede(part, before)
+        waits = not hold.about_prices or self._is_as_shown(part, hold)
+        hold.status, hold.agreed, hold.over = "open" if waits else "gone", None, set()
 
     def rollback(self, slug: str, run_id: int) -> None:
         """What users saw after a run is what is believed, but beneath pins; whether a model is absent is not undone, retirement is.
@@ -534,7 +572,7 @@ class Reference:
         A model of somebody's own is no part of it; one that somebody keeps active is not retired.
         """
         part = self.parts[slug]
-        shown = part.shown()
+        shown, before = part.shown(), _believed(part)
         for row_id, entry in part.models.items():
             then = part.after[run_id].get(row_id)
             kept = self._is_kept(part, row_id)
@@ -560,11 +598,22 @@ class Reference:
                 entry.status, entry.retired = "retired", (self.now, True)
             elif not gone and entry.status == "retired":
                 entry.status = "active"
+        self._supersede(part, before)
         part.frozen, part.unchanged = True, None
 
     def remember(self, slug: str, run_id: int) -> None:
         self.parts[slug].last_after[run_id] = {row_id: dict(entry.last) for row_id, entry in self.parts[slug].models.items()}
         self.parts[slug].after[run_id] = {row_id: dict(row) for row_id, row in self.parts[slug].shown().items()}
+
+
+def _believed(part: Part) -> dict[str, dict[str, Decimal]]:
+    return {row_id: prices_of(entry.believed) for row_id, entry in part.models.items()}
+
+
+def is_same_list(decided: Hold, found: Hold) -> bool:
+    """Whether a decision about a whole list is about this one: it lacks nothing else, and nine in ten of what is new were shown."""
+    covers = decided.kind == found.kind and set(found.ids) <= set(decided.ids) - decided.over
+    return covers and len(found.new - decided.new) * 10 <= len(found.new)
 
 
 def _is_back(then: Row | None, now: Row, *, kept: bool) -> bool:

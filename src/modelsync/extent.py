@@ -18,7 +18,7 @@ class Extent(msgspec.Struct):
 
     name: str
     rows: int = 0
-    stated: int = 0
+    stated: int | None = None
     goes_on: bool = False
 
 
@@ -31,18 +31,18 @@ def shortfall(came: Iterable[tuple[Request, Answer, int]], warnings: list[str]) 
     for request, answer, rows in came:
         extent = lists.setdefault(_list_of(request), Extent(request.endpoint.name))
         extent.rows += rows
-        extent.stated = max((extent.stated, *_totals(request, answer, warnings)))
+        extent.stated = max((total for total in (extent.stated, *_totals(request, answer, warnings)) if total is not None), default=None)
         extent.goes_on = _goes_on(request, answer)
     return sum(_lacking(extent, warnings) for extent in lists.values())
 
 
 def _lacking(extent: Extent, warnings: list[str]) -> int:
-    lacking = max(0, extent.stated - extent.rows)
+    lacking = max(0, (extent.stated or 0) - extent.rows)
     if lacking:
         warnings.append(f"{extent.name}: the provider says that its list has {extent.stated:,} rows and {extent.rows:,} came, {LEFT}")
     elif extent.goes_on:
         warnings.append(f"{extent.name}: the provider says that its list goes on after the last page that was read, {LEFT}")
-    elif extent.stated and extent.stated < extent.rows:
+    elif extent.stated is not None and extent.stated < extent.rows:
         warnings.append(f"{extent.name}: the provider says that its list has {extent.stated:,} rows and {extent.rows:,} came")
     return lacking or int(extent.goes_on)
 

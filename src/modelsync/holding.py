@@ -25,6 +25,12 @@ OF_WHOLE_LISTS = (EMPTY, INVALID, OTHER_CATALOG)
 TOTAL = "total"
 """The kind of a list that keeps being shorter than it says."""
 
+KINDS = (*OF_PRICES, *OF_ABSENCE, TOTAL, OTHER_CATALOG, EMPTY, INVALID)
+"""Every kind."""
+
+NEW = "new"
+"""What the detail of another catalog calls the ids that are new in it."""
+
 UNDECIDABLE = (EMPTY, INVALID)
 """Kinds that hold nothing which could be applied."""
 
@@ -35,7 +41,7 @@ class Hold(msgspec.Struct, frozen=True):
     """What waits for a person: the kind ("shrink", "price", …), what happened, what to do, and the ids it is about.
 
     `detail` is `{field: [believed, stated]}` of a held price, in JSON values; of a change of unit it holds these by id; of a list that
-    is too short `{"rows": how many it lacks}`.
+    is too short `{"rows": how many it lacks}`; of another catalog `{"new": [ids]}`.
     """
 
     kind: str
@@ -96,25 +102,34 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 def content(kind: str, ids: Iterable[str], detail: Mapping[str, Any] | None) -> Content:
-    """What a hold stands for, comparable: of prices the claimed values, of a short list the number of rows, else the ids."""
+    """What a hold stands for, comparable: of a short list the number of rows, else the ids; of prices with the values on both sides.
+
+    Ten times one price is another question than five times another one, even where both lead to the same.
+    """
     if kind == TOTAL:
         return (kind, (detail or {}).get("rows"))
-    return (kind, *sorted(ids), *sorted(_claims(kind, tuple(ids), detail)))
+    return (kind, *sorted(ids), *sorted(_values(kind, tuple(ids), detail)), *_new(kind, detail))
 
 
-def _claims(kind: str, ids: Sequence[str], detail: Mapping[str, Any] | None) -> Iterable[tuple[str, str, str]]:
+def _values(kind: str, ids: Sequence[str], detail: Mapping[str, Any] | None) -> Iterable[tuple[str, str, str | None, str]]:
+    """Model, point, the value before and the claimed one."""
     if kind not in OF_PRICES:
         return ()
     by_id: Mapping[str, Any] = {ids[0]: detail or {}} if kind == PRICE else detail or {}
-    return ((row_id, point, values[1]) for row_id, fields in by_id.items() for point, values in fields.items())
+    return ((row_id, point, values[0], values[1]) for row_id, fields in by_id.items() for point, values in fields.items())
 
 
 def claims(row: Hold | Standing) -> dict[str, dict[str, str]]:
     """The claimed values of a hold about prices, as digits by model and point."""
     found: dict[str, dict[str, str]] = {}
-    for row_id, point, value in _claims(row.kind, row.ids, row.detail):
+    for row_id, point, _, value in _values(row.kind, row.ids, row.detail):
         found.setdefault(row_id, {})[point] = value
     return found
+
+
+def _new(kind: str, detail: Mapping[str, Any] | None) -> Sequence[str]:
+    """The ids that another catalog has and this one has not."""
+    return (detail or {}).get(NEW, ()) if kind == OTHER_CATALOG else ()
 
 
 # What persons decided
@@ -134,10 +149,18 @@ def _decided(standing: Iterable[Standing], status: str) -> frozenset[str]:
     return frozenset(row_id for row in standing if row.status == status and row.kind not in OF_PRICES for row_id in row.about)
 
 
-def rejection_of(hold: Hold, standing: Iterable[Standing]) -> Standing | None:
-    """The rejection of a whole listing that covers this one: it lacks nothing but what that one lacked."""
-    covers = (row for row in standing if (row.status, row.kind) == ("rejected", hold.kind) and row.about.issuperset(hold.ids))
-    return next(covers, None)
+def decision_about(hold: Hold, status: str, standing: Iterable[Standing]) -> Standing | None:
+    """The decision about a whole listing that is one about this listing too.
+
+    It lacks nothing but what that one lacked, and of what is new in it nine in ten ids were shown then: lists go on changing while
+    people think.
+    """
+    return next((row for row in standing if (row.status, row.kind) == (status, hold.kind) and _is_same_list(row, hold)), None)
+
+
+def _is_same_list(row: Standing, hold: Hold) -> bool:
+    new = set(_new(hold.kind, hold.detail))
+    return row.about.issuperset(hold.ids) and len(new.difference(_new(row.kind, row.detail))) * 10 <= len(new)
 
 
 def parts(kind: str, ids: Iterable[str], standing: Iterable[Standing]) -> list[tuple[str, ...]]:

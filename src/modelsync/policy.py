@@ -111,7 +111,7 @@ def decide(plan: Plan, listing: Listing, stored: Stored, context: Context, rules
     standing = len(stored.hashes) - len(stored.retired)
     for refuse in (_unreadable, _empty, _other_catalog):
         hold = refuse(plan, listing, standing, context, rules)
-        if hold is not None and not _is_accepted(hold, context):
+        if hold is not None and holding.decision_about(hold, "confirmed", context.standing) is None:
             return Decided(_refused(hold, context), outside)
     short = _too_short(listing, context, rules)
     left_out = _scope_holds(outside - there, context)
@@ -125,15 +125,10 @@ def decide(plan: Plan, listing: Listing, stored: Stored, context: Context, rules
 
 def _refused(hold: Hold, context: Context) -> Plan:
     """Nothing of the listing is applied; what a person rejected before is no question any more."""
-    row = holding.rejection_of(hold, context.standing)
+    row = holding.decision_about(hold, "rejected", context.standing)
     if row is None:
         return Plan(holds=(hold,), refused=hold)
     return Plan(refused=hold, refusal=Refusal(row, f"{hold.message}. {NOTHING_CHANGED}"))
-
-
-def _is_accepted(hold: Hold, context: Context) -> bool:
-    """Whether a person has confirmed just that: a decision is about ids, and about no others."""
-    return any(row.kind == hold.kind and row.status == "confirmed" for row in context.standing) and context.accepted.issuperset(hold.ids)
 
 
 # Absence that means nothing by itself
@@ -245,7 +240,8 @@ def _other_catalog(plan: Plan, listing: Listing, stored: int, _context: Context,
         return None
     renamed = _looks_renamed(new, plan.gone)
     message = f"{len(new):,} of {len(listing.models):,} ids are new and {newly_gone:,} of {stored:,} known ones are gone{renamed}"
-    return Hold("other-catalog", message, f"{NOTHING_CHANGED}; confirm it if this really is the provider's list", plan.gone)
+    hint = f"{NOTHING_CHANGED}; confirm it if this really is the provider's list"
+    return Hold(holding.OTHER_CATALOG, message, hint, plan.gone, {holding.NEW: sorted(new)})
 
 
 def _looks_renamed(new: list[str], gone: tuple[str, ...]) -> str:

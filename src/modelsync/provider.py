@@ -92,10 +92,11 @@ Flow = Generator[Request, Answer | Failure, None]
 
 
 class Wire(msgspec.Struct, frozen=True, gc=False):
-    """One decoded row: `row` in its wire type, and `rest`, the fields that type does not declare."""
+    """One decoded row: `row` in its wire type, `rest`, the fields that type does not declare, and its place in its list, from 0."""
 
     row: Any
     rest: dict[str, Any]
+    position: int = 0
 
 
 class Bearer(msgspec.Struct, frozen=True):

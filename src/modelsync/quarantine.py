@@ -3,8 +3,9 @@
 The numbers come from 1,786 real price edits: all visible unit mistakes are factors of a thousand or more, one edit in thirty is over ten.
 """
 
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from decimal import Decimal
 from statistics import median
@@ -17,11 +18,18 @@ from modelsync.money import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKE
 from modelsync.plan import Change
 from modelsync.points import PRICE_COLUMNS, changed, flat_point, is_per_token, numbers
 
+FIRST_SIGHT_PER_UNIT = {"pricing_request": Decimal(1), "pricing_image": Decimal(1), "pricing.web_search": Decimal(1)}
+"""Above this (USD) a first price per request, image or search is not believed: the dearest ones known are 0.035, 0.22 and 0.035."""
+
+ANY_FIRST_SIGHT = Decimal(100)
+"""The same of every other unit: the dearest known is a few dollars for a video."""
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """When a price is not believed: it moved by `factor` or more, or is `median_factor` or more off its median at other providers.
 
-    So is one per token above `first_sight` (USD per token) of which no number was believed before: the dearest list price known is 6e-4.
+    So is one per token above `first_sight` (USD per token) of which no number was believed before: the dearest list price known is 6e-4;
+    and one of another unit above FIRST_SIGHT_PER_UNIT.
     It is released by itself once two later listings, `release_hours` apart, state the same and another provider agrees within
     `agree_factor`. When `unit_share` of a provider's prices move by the same power of ten, none of these are believed.
     """
@@ -37,13 +45,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a judgement needs beside a change: the time, prices of the same models elsewhere by id, and the holds that stand.
 
-    `priced` is the number of the provider's models with a price.
+    `priced` is the number of the provider's models with a price. `confirmed` are prices out of bounds that a person once confirmed, by
+    id, as pairs of a point and its digits: these are no accidents.
     """
 
     now: datetime | None = None
     elsewhere: Mapping[str, Sequence[Prices]] = {}
     priced: int = 0
     standing: tuple[Standing, ...] = ()
+    confirmed: Mapping[str, Set[tuple[str, str]]] = {}
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -57,13 +67,15 @@ class Judged(msgspec.Struct, frozen=True):
 class Pair(msgspec.Struct, frozen=True):
     """One price as it was believed last and as it is claimed now, USD per token or per its own unit.
 
-    `beside` is the flat price that a tier of which nothing was believed yet stands in for.
+    `beside` is the flat price that a tier of which nothing was believed yet stands in for; `ordinary` what the same tokens cost without
+    the cache or the reasoning that the price is for, of which nothing was believed yet.
     """
 
     field: str
     old: Decimal | None
     new: Decimal
     beside: Decimal | None = None
+    ordinary: Decimal | None = None
 
     @property
     def per_token(self) -> bool:
@@ -79,6 +91,12 @@ class Pair(msgspec.Struct, frozen=True):
 def repriced(changes: Iterable[Change]) -> list[Change]:
     """The changes that claim another price than the one that is known."""
     return [change for change in changes if change.stated is not None and change.model.prices != _known(change) and _differ(change)]
+
+
+def out_of_bounds(changes: Iterable[Change]) -> list[str]:
+    """The models with a believed price out of bounds that moves: an accident, or a person's word."""
+    known = (change for change in changes if change.before is not None)
+    return [change.id for change in known if any(pair.old is not None and not _is_in_bounds(pair.old, pair) for pair in _pairs(change))]
 
 
 def powers_of_ten(changes: Iterable[Change]) -> Counter[int]:
@@ -165,9 +183,10 @@ def _case(change: Change, refused: Decisions, confirmed: Decisions) -> Case:
     return Case(change, pairs, out, frozenset(pair for pair, key in keys.items() if key in confirmed and pair not in out))
 
 
-def without_refused(change: Change, standing: Iterable[Standing]) -> Change:
-    """The change with what a person refused of its price taken back."""
-    return _judged(change, _case(change, _decided(standing, "rejected").get(change.id, {}), {}), {})
+def as_confirmed(change: Change, standing: Sequence[Standing]) -> Change:
+    """The change with only that of its price which a person confirmed, or nobody ever asked about."""
+    refused, waiting, confirmed = (_decided(standing, status).get(change.id, {}) for status in ("rejected", "open", "confirmed"))
+    return _judged(change, _case(change, {**waiting, **refused}, confirmed), {})
 
 
 def _unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, limits: Limits) -> int | None:
@@ -182,11 +201,17 @@ def _unit_hold(moved: Mapping[str, Mapping[Pair, str]], power: int) -> Hold:
     factor = f"×{10**power:,}" if power > 0 else f"÷{10**-power:,}"
     return Hold(
         UNIT_CHANGE,
-        f"prices moved by {factor} together, so the unit must have changed; the prices of {len(moved):,} models are held",
+        f"prices moved by {factor} together, so the unit must have changed; the prices of {len(moved):,} models are held: {_some(moved)}",
         "The old prices stay. Confirm it only if the provider really changed its prices so; no later listing can do that by itself",
         tuple(sorted(moved)),
         {row_id: _detail(doubts) for row_id, doubts in sorted(moved.items())},
     )
+
+
+def _some(moved: Mapping[str, Iterable[Pair]]) -> str:
+    """The first of many models, each with a price of it."""
+    shown = [f"{row_id} {pair.field} {_told(pair)}" for row_id, pairs in sorted(moved.items())[:3] for pair in itertools.islice(pairs, 1)]
+    return "; ".join([*shown, "…"] if len(moved) > 3 else shown)
 
 
 def _detail(pairs: Iterable[Pair]) -> dict[str, list[str | None]]:
@@ -199,9 +224,10 @@ def _doubts(case: Case, power: int | None, evidence: Evidence, limits: Limits, *
     paid = any(usd for usd in _known_numbers(case.change).values())
     found: dict[Pair, str] = {}
     for pair in case.open:
-        if case.change.corrected and pair.old is not None and _is_plausible(pair.new, per_token=pair.per_token):
+        if case.change.corrected and pair.old is not None and _is_in_bounds(pair.new, pair):
             continue
-        reason = _doubt(pair, _median(pair, elsewhere), limits, paid=paid) or _of_the_list(pair, power, slipped=slipped)
+        meant = pair.old is not None and (pair.field, _digits(pair.old)) in evidence.confirmed.get(case.change.id, ())
+        reason = _doubt(pair, _median(pair, elsewhere), limits, paid=paid, meant=meant) or _of_the_list(pair, power, slipped=slipped)
         if reason:
             found[pair] = reason
     return found
@@ -218,10 +244,15 @@ def _hold(case: Case, doubts: Mapping[Pair, str], waiting: Mapping[Content, Stan
     """What a person is asked of one model's price; None when what `waiting` says of the same question releases it."""
     row_id, elsewhere = case.change.id, evidence.elsewhere.get(case.change.id, ())
     shown = "; ".join(f"{pair.field} {_told(pair)} ({reason})" for pair, reason in doubts.items())
-    stays = "The old price stays" if _known(case.change).stated else "Its price is unknown until then"
-    hint = f"{stays}. {_way_out(doubts, elsewhere, limits)}"
+    hint = f"{_meanwhile(_known(case.change))}. {_way_out(doubts, elsewhere, limits)}"
     hold = Hold(PRICE, f"{row_id}: {shown}", hint, (row_id,), _detail(doubts))
     return None if _is_released(doubts, waiting.get(hold.content), elsewhere, evidence.now, limits) else hold
+
+
+def _meanwhile(known: Prices) -> str:
+    if numbers(known):
+        return "The old price stays"
+    return "It still counts as varying by request" if known.dynamic else "Its price is unknown until then"
 
 
 def _judged(change: Change, case: Case, doubts: Mapping[Pair, str]) -> Change:
@@ -238,7 +269,8 @@ def _judged(change: Change, case: Case, doubts: Mapping[Pair, str]) -> Change:
     if not case.refused:
         return change
     known = numbers(_known(change))
-    out = {pair.field: known.get(pair.field) for pair in case.pairs if pair in case.refused or pair.old is None}
+    waits = (pair for pair in case.pairs if pair in case.refused or (pair.old is None and pair not in case.accepted))
+    out = {pair.field: known.get(pair.field) for pair in waits}
     moves = len(out) < len(case.pairs) and not _known(change).dynamic
     return _with_price(change, changed(claimed(change.model.prices), out, _known(change)) if moves else _known(change))
 
@@ -260,17 +292,20 @@ def _refusals(cases: Iterable[Case]) -> Iterator[Refusal]:
         yield Refusal(row, f"{what} stays out")
 
 
-def _doubt(pair: Pair, middle: Decimal | None, limits: Limits, *, paid: bool) -> str | None:
-    """Why a price is not believed; None when it is."""
+def _doubt(pair: Pair, middle: Decimal | None, limits: Limits, *, paid: bool, meant: bool) -> str | None:
+    """Why a price is not believed; None when it is. `meant` says that a person confirmed the old one."""
     old, new = pair.base, pair.new
     if pair.old == new:  # it was believed before, and only did not stand for a while
         return None
-    if not _is_plausible(new, per_token=pair.per_token):
+    if not _is_in_bounds(new, pair):
         bounds = (LOWEST_PER_TOKEN, HIGHEST_PER_TOKEN) if pair.per_token else (Decimal(0), HIGHEST_PER_UNIT)
         return f"outside {' to '.join(_usd(bound, per_token=pair.per_token) for bound in bounds)}"
-    if pair.per_token and not pair.old and new > limits.first_sight:
-        return f"above {_usd(limits.first_sight, per_token=True)}, which no known model costs"
-    if old is not None and _leaves_an_accident(old, pair, middle, limits):
+    highest = limits.first_sight if pair.per_token else FIRST_SIGHT_PER_UNIT.get(pair.field, ANY_FIRST_SIGHT)
+    if not pair.old and new > highest:
+        return f"above {_usd(highest, per_token=pair.per_token)}, which no known model costs"
+    if pair.ordinary and new and new / pair.ordinary >= limits.factor:
+        return f"{_ratio(pair.ordinary, new)} compared with ordinary tokens"
+    if old is not None and not _is_in_bounds(old, pair) and not meant:  # an accident is never kept
         return None
     if old and not new:
         return "it was not free before"
@@ -281,15 +316,6 @@ def _doubt(pair: Pair, middle: Decimal | None, limits: Limits, *, paid: bool) ->
     if middle and new and _factor(middle, new) >= limits.median_factor:
         return f"{_ratio(middle, new)} compared with other providers"
     return None
-
-
-def _leaves_an_accident(old: Decimal, pair: Pair, middle: Decimal | None, limits: Limits) -> bool:
-    """Whether the old price was the implausible one: out of bounds, or far from what the model costs elsewhere while the new one is not."""
-    if not _is_plausible(old, per_token=pair.per_token):
-        return True
-    if not (middle and old and pair.new):
-        return False
-    return _factor(middle, old) >= limits.median_factor > _factor(middle, pair.new)
 
 
 def _is_released(
@@ -339,8 +365,23 @@ def _pairs(change: Change) -> Iterator[Pair]:
         if live.get(point) == new:
             continue
         flat = flat_point(point) if old is None else point
-        yield Pair(point, old, new, None if flat == point else known.get(flat) or claims.get(flat))
+        ordinary = _ORDINARY.get(point) if old is None else None
+        yield Pair(
+            point,
+            old,
+            new,
+            None if flat == point else known.get(flat) or claims.get(flat),
+            None if ordinary is None else known.get(ordinary) or claims.get(ordinary),
+        )
 
+
+_ORDINARY = {
+    "pricing.cache_read": "pricing_prompt",
+    "pricing.cache_write": "pricing_prompt",
+    "pricing.cache_write_1h": "pricing_prompt",
+    "pricing.reasoning": "pricing_completion",
+    "pricing.audio_cache_read": "pricing.audio_input",
+}
 
 _NAMES = {column: name for name, column in PRICE_COLUMNS.items()}
 
@@ -356,8 +397,8 @@ def _median(pair: Pair, elsewhere: Sequence[Prices]) -> Decimal | None:
     return median(found) if found else None
 
 
-def _is_plausible(value: Decimal, *, per_token: bool) -> bool:
-    return value.is_zero() or (LOWEST_PER_TOKEN <= value <= HIGHEST_PER_TOKEN if per_token else 0 < value <= HIGHEST_PER_UNIT)
+def _is_in_bounds(value: Decimal, pair: Pair) -> bool:
+    return value.is_zero() or (LOWEST_PER_TOKEN <= value <= HIGHEST_PER_TOKEN if pair.per_token else 0 < value <= HIGHEST_PER_UNIT)
 
 
 def _factor(one: Decimal, other: Decimal) -> Decimal:

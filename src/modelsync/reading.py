@@ -149,8 +149,8 @@ def collect(provider: Provider[Any], wires: Iterable[Wire], rejected: list[Rejec
     models: dict[str, Model] = {}
     duplicates: list[str] = []
     left_out = 0
-    for position, wire in enumerate(wires):
-        model = normalize(provider, wire, position, warnings)
+    for wire in wires:
+        model = normalize(provider, wire, warnings)
         if model is None:
             left_out += 1
         elif isinstance(model, Rejected):
@@ -174,7 +174,7 @@ def collect(provider: Provider[Any], wires: Iterable[Wire], rejected: list[Rejec
     )
 
 
-def normalize(provider: Provider[Any], wire: Wire, position: int, warnings: list[str]) -> Model | Rejected | None:
+def normalize(provider: Provider[Any], wire: Wire, warnings: list[str]) -> Model | Rejected | None:
     """One row through the provider's `normalize` and the limits that hold for every provider."""
     try:
         model = provider.normalize(wire.row)
@@ -183,7 +183,7 @@ def normalize(provider: Provider[Any], wire: Wire, position: int, warnings: list
         rest = {name: value for name, value in model.metadata.items() if value is not None}
         checked = within_limits(msgspec.structs.replace(model, metadata={**wire.rest, **rest}), warnings)
     except (ValueError, ArithmeticError, LookupError, TypeError, msgspec.MsgspecError) as error:
-        return Rejected(position, _wire_id(wire.row), f"{error}" or type(error).__name__, "")
+        return Rejected(wire.position, _wire_id(wire.row), f"{error}" or type(error).__name__, "")
     warnings.extend(f"{checked.id}: {problem}" for problem in checked.prices.problems)
     return checked
 
@@ -243,7 +243,7 @@ def decode_rows(endpoint: Endpoint, raws: Sequence[msgspec.Raw], warnings: list[
         warnings.extend(
             f"{_name(rest, endpoint.row)}: unreadable {name}: {reason}; not stated" for name, reason in unreadable if name not in declared
         )
-        yield Wire(row, {name: value for name, value in rest.items() if name not in declared and value is not None})
+        yield Wire(row, {name: value for name, value in rest.items() if name not in declared and value is not None}, position)
 
 
 _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError, NotJson)

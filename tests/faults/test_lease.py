@@ -110,7 +110,9 @@ def test_c03_i15_a_process_that_was_paused_for_too_long_commits_nothing(
     taken_over = models_of(database_url, "groq")
     os.kill(paused.pid, signal.SIGCONT)
     out, err = paused.communicate(timeout=60)
-    assert "a newer sync was committed meanwhile, or syncs were paused; this answer was discarded" in " ".join(out.split()), err
+    assert "a newer sync or a rollback was committed meanwhile, or syncs were paused; this answer was discarded" in " ".join(out.split()), (
+        err
+    )
     assert models_of(database_url, "groq") == taken_over
     assert [row["outcome"] for row in table(database_url, "sync_results")] == ["synced", "superseded"]
 
@@ -230,7 +232,7 @@ def test_a_sync_that_is_under_way_is_refused_at_its_commit(database_url: str):
         result = store.commit(ticket, Commit(PROVIDER, listing(model("m", D("0.000001"))), seen("d"), whole=True), 0.0)
     assert (result.outcome, result.error) == (
         Superseded(),
-        "a newer sync was committed meanwhile, or syncs were paused; this answer was discarded",
+        "a newer sync or a rollback was committed meanwhile, or syncs were paused; this answer was discarded",
     )
     assert table(database_url, "models") == []
 

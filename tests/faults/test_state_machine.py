@@ -675,7 +675,7 @@ def run_machine(database_url: str, folder: Path, examples: int, steps: int, **ho
 
 
 def test_the_catalog_is_what_the_rules_say(database_url: str, tmp_path: Path):
-    examples = 40 if database_url.startswith("sqlite") else 25
+    examples = 25 if database_url.startswith("sqlite") else 15
     run_machine(database_url, tmp_path, examples, steps=20, derandomize=True)
 
 

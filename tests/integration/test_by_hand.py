@@ -152,7 +152,7 @@ class Sequence:
 
 def test_a_model_that_no_listing_had_is_an_operators_whatever_happened(database_url: str):
     numbers = count(1)
-    examples = 60 if database_url.startswith("sqlite") else 30
+    examples = 30 if database_url.startswith("sqlite") else 15
 
     @settings(max_examples=examples, deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
     @given(acts=st.lists(ACTS, min_size=4, max_size=14))

@@ -84,6 +84,9 @@ def test_each_hold_shows_what_became_of_it_and_the_command_for_it(database_url: 
         64,
         "modelsync: Unknown status done. Use open, rejected, confirmed, superseded, released, closed or all\n",
     )
+    for command in (["held"], ["confirm", "--reason", "r"], ["reject", "--reason", "r"]):
+        wrong = run(tmp_path, *command, "--kind", "prices", env=env)
+        assert (wrong.returncode, wrong.stderr.partition(" Use ")[0]) == (64, "modelsync: Unknown kind prices.")
 
 
 def test_a_rejection_says_the_way_back_and_reopen_takes_it(database_url: str, tmp_path: Path, env: dict[str, str]):

@@ -13,7 +13,7 @@ from modelsync.errors import DatabaseError
 from modelsync.model import Model, Prices, Tier, UnitPrice
 from modelsync.plan import Kind
 from modelsync.report import Busy, Counts, NotModified, ProviderResult, Superseded, Synced
-from modelsync.store import Catalog, Commit, ModelFilter, Ticket
+from modelsync.store import Catalog, Commit, ModelFilter, Person, Ticket, deciding
 from modelsync.store.planning import full_rows
 from support_store import (
     PROVIDER,
@@ -154,6 +154,8 @@ def test_prices_come_back_digit_by_digit(database_url: str) -> None:
     models = {text: Model(id=text, prices=Prices(prompt=per_token[text], image=D(text), request=D(0))) for text in EXACT}
     with opened(database_url) as store:
         commit(store, *models.values(), model("unpriced"))
+        dear = [row["id"] for row in Catalog(store).holds()]  # nobody charges more than 1 USD for a picture
+        deciding.decide(store, dear, "confirm", Person("ada", "it is a test"))
         catalog = {row["provider_model_id"]: row for row in Catalog(store).models(ModelFilter())}
     stored = models_of(database_url, SLUG)
     for text in EXACT:

@@ -309,14 +309,14 @@ def _files(database_url: str) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in path.parent.glob(f"{path.name}*")}
 
 
-def test_i18_a_dry_run_into_nothing_makes_nothing(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
-    dry = program(environment(simulator), database_url, tmp_path).sync(dry_run=True)
+def test_i18_a_dry_run_into_nothing_makes_nothing(simulator: Simulator, empty_database_url: str, tmp_path: Path) -> None:
+    dry = program(environment(simulator), empty_database_url, tmp_path).sync(dry_run=True)
 
     assert {slug: each.created for slug, each in counts(dry).items()} == {slug: models for slug, (models, _, _) in DAYS.items()}
-    if database_url.startswith("sqlite"):
-        assert _files(database_url) == {}
+    if empty_database_url.startswith("sqlite"):
+        assert _files(empty_database_url) == {}
     else:
-        assert query(database_url, "SELECT 1 FROM information_schema.tables WHERE table_schema = 'public'") == []
+        assert query(empty_database_url, "SELECT 1 FROM information_schema.tables WHERE table_schema = 'public'") == []
 
 
 def test_two_syncs_at_once_take_turns(simulator: Simulator, database_url: str, tmp_path: Path) -> None:

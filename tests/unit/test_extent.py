@@ -52,6 +52,8 @@ def fewer(stated, rows):
         ({"more": True}, 60, (1, [f"models: the provider says that its list goes on after the last page that was read, {LEFT}"])),
         ({"total": "many"}, 60, (0, ["models: unreadable total: it is no count"])),
         ({"total": True}, 1, (0, ["models: unreadable total: it is no count"])),
+        ({"total": 0}, 1, (0, ["models: the provider says that its list has 0 rows and 1 came"])),
+        ({"total": 0}, 0, (0, [])),
         ({"total": -1}, 1, (0, ["models: unreadable total: it is no count"])),
     ],
 )

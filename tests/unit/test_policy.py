@@ -33,9 +33,9 @@ def decided(plan, listing, stored=100, rules=DEFAULT_RULES, **known):
     return decide(plan, listing, standing, Context(**{"most_listed": stored, **known}), rules).plan
 
 
-def said(status, ids, kind="shrink"):
-    """A person's decision about ids."""
-    return (Standing(number=1, kind=kind, status=status, ids=tuple(ids), by="ada"),)
+def said(status, ids, kind="shrink", new=()):
+    """A person's decision about ids, and about the ones that were new."""
+    return (Standing(number=1, kind=kind, status=status, ids=tuple(ids), detail={"new": list(new)} if new else None, by="ada"),)
 
 
 @pytest.mark.parametrize("rejected", [(), (ROW,)])
@@ -104,12 +104,28 @@ def test_s06_another_providers_list_is_held_as_a_whole():
     refused = decided(plan, listed(*names(20, "other/")), 20).refused
     assert refused.kind == "other-catalog"
     assert refused.message.startswith("20 of 20 ids are new and 20 of 20 known ones are gone")
-    others = listed(*names(20, "other/"))
-    assert decided(plan, others, 20, standing=said("confirmed", names(20), "other-catalog")).refused is None
-    assert decided(plan, others, 20, standing=said("confirmed", names(19), "other-catalog")).refused is not None
-    assert decided(plan, others, 20, standing=said("confirmed", names(20), "shrink")).refused is not None
-    rejected = decided(plan, others, 20, standing=said("rejected", names(20), "other-catalog"))
-    assert (rejected.refused.kind, rejected.holds, rejected.refusal.standing.by) == ("other-catalog", (), "ada")
+    assert refused.detail == {"new": names(20, "other/")}
+
+
+@pytest.mark.parametrize(
+    ("gone", "new", "kind", "covers"),
+    [
+        (20, 20, "other-catalog", True),
+        (20, 18, "other-catalog", True),  # two of twenty came while somebody thought
+        (20, 17, "other-catalog", False),
+        (20, 0, "other-catalog", False),
+        (19, 20, "other-catalog", False),
+        (20, 20, "shrink", False),
+    ],
+)
+def test_i38_a_decision_about_another_catalog_is_about_the_list_that_was_shown(gone, new, kind, covers):
+    plan, others = plan_of(added=names(20, "other/"), missing=names(20)), listed(*names(20, "other/"))
+    confirmed = decided(plan, others, 20, standing=said("confirmed", names(gone), kind, names(new, "other/")))
+    assert (confirmed.refused is None) is covers
+    rejected = decided(plan, others, 20, standing=said("rejected", names(gone), kind, names(new, "other/")))
+    assert rejected.refused.kind == "other-catalog"
+    assert (rejected.refusal is not None) is covers
+    assert (rejected.holds == ()) is covers
 
 
 def test_s03_ids_that_only_got_a_prefix_look_like_a_renaming():

@@ -123,9 +123,50 @@ def test_i22_a_first_price_a_hundred_times_off_the_median_elsewhere_is_held(pric
     assert is_held(None, per_million(price), elsewhere=ELSEWHERE) is held
 
 
-def test_i22_a_small_step_far_away_from_everybody_is_held_and_a_step_back_to_them_is_not():
+def test_i22_a_small_step_far_away_from_everybody_is_held():
     assert is_held(per_million("110"), per_million("130"), elsewhere=ELSEWHERE)
-    assert not is_held(per_million("1200"), per_million("1.2"), elsewhere=ELSEWHERE)
+
+
+def test_i37_no_price_elsewhere_makes_a_jump_believed_at_once():
+    """That the old price was far from theirs does not say which of the two is wrong; when they agree, two later listings release it."""
+    assert is_held(per_million("1200"), per_million("1.2"), elsewhere=ELSEWHERE)
+    assert is_held(per_million("1"), per_million("150"), elsewhere={"m": [per_million("200")]})
+
+
+@pytest.mark.parametrize("price", ["0", "0.01", "10"])
+def test_i37_a_price_out_of_bounds_that_a_person_confirmed_is_no_accident(price):
+    """0.05 USD per token: a person said so; else it would be left at once."""
+    old, new = Prices(prompt=D("0.05")), per_million(price)
+    assert not is_held(old, new)
+    assert is_held(old, new, confirmed={"m": frozenset({("pricing_prompt", "0.05")})})
+    assert not is_held(old, new, confirmed={"m": frozenset({("pricing_completion", "0.05")})})
+
+
+@pytest.mark.parametrize(
+    ("price", "held"),
+    [
+        (Prices(request=D(1)), False),
+        (Prices(request=D("1.01")), True),
+        (Prices(image=D("1.01")), True),
+        (Prices(web_search=D(10)), True),  # 10 USD per 1,000 searches, read as one
+        (Prices(per_unit=(UnitPrice("video", D(100), "video"),)), False),
+        (Prices(per_unit=(UnitPrice("video", D("100.01"), "video"),)), True),
+    ],
+)
+def test_i37_a_first_price_of_another_unit_has_a_bound_too(price, held):
+    assert is_held(None, price) is held
+    known = msgspec.structs.replace(price, prompt=DOLLAR)
+    assert is_held(per_million("1"), known) is held
+
+
+@pytest.mark.parametrize(("cached", "held"), [("9.99", False), ("10", True), ("0.001", False)])
+@pytest.mark.parametrize("field", ["cache_read", "cache_write", "cache_write_1h", "reasoning"])
+def test_i37_a_first_price_beside_the_ordinary_one_is_less_than_ten_times_that(field, cached, held):
+    known = per_million("1", "1")
+    assert is_held(known, msgspec.structs.replace(known, **{field: D(cached) / 1_000_000})) is held
+    assert is_held(None, msgspec.structs.replace(known, **{field: D(cached) / 1_000_000})) is held
+    free = per_million("0", "0")
+    assert not is_held(free, msgspec.structs.replace(free, **{field: D(cached) / 1_000_000}))
 
 
 def test_prices_that_are_no_longer_stated_or_dynamic_are_not_held():

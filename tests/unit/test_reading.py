@@ -442,6 +442,11 @@ def test_every_skipped_row_is_a_warning_with_its_reason():
     )
 
 
+def test_a_skipped_row_is_numbered_by_its_place_in_the_list():
+    found = read(b"null", b"7", GOOD, {"id": "b"}, b'{"id": "a/\xff"}', {"id": ""})
+    assert [row.position for row in found.rejected] == [0, 1, 4, 5]
+
+
 def test_of_many_skipped_rows_the_first_are_named_and_the_others_counted():
     found = read(*({"id": ""} for _ in range(40)), *[GOOD] * 1043)
     assert found.warnings[:40] == tuple(f"skipped row {number}: the id is empty" for number in range(40))

@@ -11,6 +11,7 @@ from modelsync.cli import output
 from modelsync.cli.operators import opened, person
 from modelsync.cli.parameters import FLAG, Database, Json, Number, Reason, Slugs
 from modelsync.errors import UsageError
+from modelsync.holding import KINDS, NEW, OTHER_CATALOG
 from modelsync.registry import select
 from modelsync.store import STATUSES, Catalog, deciding
 
@@ -44,9 +45,10 @@ def held(
     status:
         open; rejected, confirmed or closed (confirmed, and done); superseded or released (a later listing did away with it); or all.
     ids:
-        Also name the models that each is about.
+        Also name the models that each is about; of another catalog also those that are new (+).
     """
     select(provider)
+    _check_kind(kind)
     if status not in (*STATUSES, "all"):
         raise UsageError(f"Unknown status {status}", f"Use {', '.join(STATUSES)} or all")
     with opened(database, read_only=True) as store:
@@ -64,6 +66,11 @@ def held(
     return code
 
 
+def _check_kind(kind: str | None) -> None:
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"Unknown kind {kind}", f"Use {', '.join(KINDS)}")
+
+
 def _lines(hold: Mapping[str, Any], now: datetime, *, ids: bool) -> Iterator[str]:
     """One hold: what it is, what became of it, and the commands for it."""
     times = "once" if hold["times_seen"] == 1 else f"{hold['times_seen']} times"
@@ -76,6 +83,8 @@ def _lines(hold: Mapping[str, Any], now: datetime, *, ids: bool) -> Iterator[str
         yield f"   not about these any more, which are listed again: {', '.join(hold['over'])}"
     for row_id in hold["ids"] if ids else ():
         yield f"   - {row_id}"
+    for row_id in (hold["detail"] or {}).get(NEW, ()) if ids and hold["kind"] == OTHER_CATALOG else ():
+        yield f"   + {row_id}"
     commands = decisions.commands(hold)
     if commands:
         yield f"   {'   or   '.join(commands)}"
@@ -120,6 +129,8 @@ def reject(
 def reopen(number: HoldNumber, /, *, reason: Reason, json: Json = False, database: Database = None) -> int:
     """Take a decision back: the hold waits again, and a price that was confirmed goes back to what it was. It is written to the audit log.
 
+    A price that the provider does not claim any more has nothing to wait for.
+
     Parameters
     ----------
     number:
@@ -130,8 +141,11 @@ def reopen(number: HoldNumber, /, *, reason: Reason, json: Json = False, databas
     if json:
         output.print_json({"version": 1, "decision": "reopen", "holds": [decisions.shown(row)]})
         return 0
-    output.say(output.stdout(), output.safe(f"Open again: {row['id']}: {row['provider']} {row['kind']}, {row['message']}"))
-    output.say(output.stdout(), f"The next sync looks at it anew. {'   or   '.join(decisions.commands(row))}")
+    waits = row["status"] == "open"
+    what = output.safe(f"{row['id']}: {row['provider']} {row['kind']}, {row['message']}")
+    output.say(output.stdout(), f"{'Open again' if waits else 'Taken back'}: {what}")
+    again = "   or   ".join(decisions.commands(row)) if waits else "It waits for nobody: the provider does not claim that any more."
+    output.say(output.stdout(), f"The next sync looks at it anew. {again}")
     return 0
 
 
@@ -141,6 +155,7 @@ def _decide(
     if bool(numbers) == bool(slugs or kind):
         raise UsageError("Say which holds: their numbers, or --provider, or --kind", "`modelsync held` lists them")
     select(slugs)
+    _check_kind(kind)
     with opened(database) as store:
         catalog = Catalog(store)
         wanted = list(numbers) or [row["id"] for row in catalog.holds(slugs or (), kind)]

@@ -233,11 +233,11 @@ def combine(rows: RowsByEndpoint, options: Options) -> Iterable[Wire]:
     """The native list, and what only the compatible one has."""
     usd = REGIONS[options.region].usd
     for wire in rows["models"]:
-        yield Wire(Offer(wire.row.model, wire.row, usd), wire.rest)
+        yield Wire(Offer(wire.row.model, wire.row, usd), wire.rest, wire.position)
     listed = {wire.row.model for wire in rows["models"]}
     for wire in rows["compatible"]:
         if wire.row.id not in listed:
-            yield Wire(Offer(wire.row.id, Row(wire.row.id), usd), wire.rest)
+            yield Wire(Offer(wire.row.id, Row(wire.row.id), usd), wire.rest, wire.position)
 
 
 def partial(rows: RowsByEndpoint, _options: Options) -> str | None:

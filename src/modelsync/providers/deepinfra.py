@@ -103,7 +103,7 @@ def join(rows: RowsByEndpoint, _options: NoOptions) -> Iterable[Wire]:
     details = {wire.row.model_name: wire for wire in reversed(rows["details"])}
     for wire in rows["models"]:
         more = details.get(wire.row.id)
-        yield Wire(Joined(wire.row, more.row if more else None), {**(more.rest if more else {}), **wire.rest})
+        yield Wire(Joined(wire.row, more.row if more else None), {**(more.rest if more else {}), **wire.rest}, wire.position)
 
 
 def normalize(joined: Joined) -> Model:

@@ -130,7 +130,7 @@ def combine(rows: RowsByEndpoint, _options: object) -> Iterable[Wire]:
     for wire in rows["models"]:
         row: Row = wire.row
         priced = known.get(row.endpoint_id, Wire(None, {}))
-        yield Wire(Offer(row.endpoint_id, row.metadata, priced.row, priced.rest), wire.rest)
+        yield Wire(Offer(row.endpoint_id, row.metadata, priced.row, priced.rest), wire.rest, wire.position)
 
 
 def requests(provider: Provider[Any], options: msgspec.Struct, has_key: bool) -> Flow:
@@ -187,7 +187,7 @@ PROVIDER = Provider(
             rows=("models",),
             paging=paging.follow(next_page),
             totals=(),
-            further=("has_more",),
+            further=("has_more", "next_cursor"),
             key=KeyUse.OPTIONAL,
         ),
         Endpoint(

@@ -77,7 +77,8 @@ class Options(msgspec.Struct, frozen=True):
 
 def offers(rows: RowsByEndpoint, options: Options) -> Iterable[Wire]:
     """Each row with what the option says of it. proto3 leaves out what is false: a row without supportsServerless is not serverless."""
-    return [Wire(Offer(wire.row, options.include_deployable or bool(wire.row.supports_serverless)), wire.rest) for wire in rows["models"]]
+    every = options.include_deployable
+    return [Wire(Offer(wire.row, every or bool(wire.row.supports_serverless)), wire.rest, wire.position) for wire in rows["models"]]
 
 
 def normalize(offer: Offer) -> Model | None:

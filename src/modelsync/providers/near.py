@@ -107,7 +107,7 @@ def normalize(offer: Offer) -> Model:
 
 
 def combine(rows: RowsByEndpoint, _options: object) -> Iterable[Wire]:
-    return (Wire(Offer(wire.row, wire.rest), wire.rest) for wire in rows["models"])
+    return (Wire(Offer(wire.row, wire.rest), wire.rest, wire.position) for wire in rows["models"])
 
 
 def kept(facts: Facts) -> dict[str, object]:

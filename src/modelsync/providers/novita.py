@@ -74,7 +74,7 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 def combine(rows: RowsByEndpoint, _options: object) -> Iterable[Wire]:
-    return (Wire(Offer(wire.row, wire.rest), wire.rest) for wire in rows["models"])
+    return (Wire(Offer(wire.row, wire.rest), wire.rest, wire.position) for wire in rows["models"])
 
 
 def normalize(offer: Offer) -> Model | None:

@@ -160,7 +160,7 @@ def combine(rows: RowsByEndpoint, _options: object) -> Iterable[Wire]:
     for wire in (*main, *(Wire(Row(name), {}) for name in special if name not in listed)):
         others = special.get(wire.row.id, [])
         rest = {name: value for other in (*reversed(others), wire) for name, value in other.rest.items()}
-        yield Wire(Offer(wire.row.id, wire.row, tuple(other.row for other in others), rest), rest)
+        yield Wire(Offer(wire.row.id, wire.row, tuple(other.row for other in others), rest), rest, wire.position)
 
 
 def partial(rows: RowsByEndpoint, _options: object) -> str | None:

@@ -20,8 +20,8 @@ from modelsync.layers import effective
 from modelsync.model import claimed
 from modelsync.money import plain
 from modelsync.plan import Change, Kind, StoredModel
-from modelsync.points import changed, numbers
-from modelsync.quarantine import without_refused
+from modelsync.points import changed, flat_point, numbers
+from modelsync.quarantine import as_confirmed
 from modelsync.store import holds, pauses, planning, provider_rows, records, tickets
 from modelsync.store.operators import Act, Person, act_within
 from modelsync.store.planning import Guard
@@ -55,7 +55,9 @@ def decide(store: Store, hold_ids: Iterable[int], decision: str, person: Person)
                 run_id = store.transact(partial(_believe, store, slug, {row_id: claims[row_id] for row_id in ids}, person, run_id))
                 time.sleep(PAUSE)
     if rows and not decided:
-        raise Settled("A sync decided otherwise meanwhile: what was held is not claimed any more", "`modelsync held` lists what is")
+        raise Settled(
+            "Another person, or a sync, was faster: none of this is open any more", "`modelsync held --status all` shows what became"
+        )
     return sorted(decided, key=lambda row: row["id"])
 
 
@@ -91,42 +93,64 @@ def _is_claimed(before: StoredModel, points: Mapping[str, str]) -> bool:
 
 
 def _believing(before: StoredModel, standing: tuple[Standing, ...]) -> Change:
-    """The model at its stated price, but for what a person refused of it."""
+    """The model at its stated price, but for what a person refused of it, or has not decided yet."""
     stated = before.stated
     price = effective(msgspec.structs.replace(stated, prices=claimed(stated.prices)), before.believed).prices
     silent = before.beneath.silent if before.beneath else {}
     model = msgspec.structs.replace(before.believed, prices=price)
     change = Change(Kind.UPDATED, stated.id, model, before.content_hash, before=before, silent=silent, reader=before.reader)
-    return without_refused(change, standing)
+    return as_confirmed(change, standing)
 
 
 def reopen(store: Store, number: int, person: Person) -> dict[str, Any]:
-    """Take a decision about a hold back: it waits again, and a price that was confirmed goes back to what it was.
+    """Take a decision about a hold back: it waits again, and a price that was confirmed goes back to what it was. The hold as it is then.
 
-    NotThere when there is no such hold, UsageError when it is open, Settled when it was not decided, or what it decided is done.
+    It is superseded, and does not wait, where the provider does not claim that price any more. NotThere when there is no such hold,
+    UsageError when it is open, Settled when it was not decided, or what it decided is done.
     """
     with store.reading() as connection:
         (row,) = holds.numbered(connection, [number])
 
     def work(connection: sa.Connection) -> dict[str, Any]:
-        act = act_within(store, connection, row["provider"], person) if _touches_models(row) else None
+        act = act_within(store, connection, row["provider"], person) if row["kind"] in holding.OF_PRICES else None
         tickets.lock(connection, row["provider"])
         records.forget_listing(connection, row["provider"])
         (now,) = holds.numbered(connection, [number])
         _refuse_to_reopen(connection, act, now)
         if act is not None and now["status"] in ("confirmed", "closed"):
             act.apply("reopen", list(_taken_back(act, now)))
-        return holds.reopen(connection, now, person.name, person.reason, store.now(connection))
+        waits = act is None or _is_as_shown(act, now)
+        return holds.reopen(connection, now, person.name, person.reason, store.now(connection), waits=waits)
 
     return store.transact(work)
 
 
-def _touches_models(row: Mapping[str, Any]) -> bool:
-    return row["kind"] in holding.OF_PRICES and row["status"] in ("confirmed", "closed")
+def _is_as_shown(act: Act, row: Mapping[str, Any]) -> bool:
+    """Whether the provider still claims what a hold says, of every model, beside the price that it shows."""
+    wanted, shown = _claims(row), _shown(row)
+    found = act.models(wanted)
+    return found.keys() == wanted.keys() and all(
+        _is_claimed(before, wanted[row_id]) and all(_is_beside(before, point, shown[row_id][point][0]) for point in wanted[row_id])
+        for row_id, before in found.items()
+    )
+
+
+def _is_beside(before: StoredModel, point: str, shown: str | None) -> bool:
+    """Whether a price is the one that was shown as the old one; a tier without any was shown beside its flat price."""
+    old = before.believed_numbers.get(point)
+    if old is None:
+        return shown is None or flat_point(point) != point
+    return shown is not None and old == Decimal(shown)
+
+
+def _shown(row: Mapping[str, Any]) -> Mapping[str, Mapping[str, Sequence[str | None]]]:
+    """The prices on both sides, by model and point."""
+    return {row["ids"][0]: row["detail"]} if row["kind"] == holding.PRICE else row["detail"]
 
 
 def _refuse_to_reopen(connection: sa.Connection, act: Act | None, row: Mapping[str, Any]) -> None:
     number, status = row["id"], row["status"]
+    act = act if status in ("confirmed", "closed") else None
     if status == "open":
         raise UsageError(f"Hold {number} is open: nobody has decided it", "`modelsync confirm` or `modelsync reject` decides it")
     if status in ("superseded", "released"):
@@ -149,14 +173,14 @@ def _all_retired(connection: sa.Connection, row: Mapping[str, Any]) -> bool:
 
 def _taken_back(act: Act, row: Mapping[str, Any]) -> Iterator[Change]:
     """The models whose confirmed price still stands, at the price before."""
-    wanted = _claims(row)
-    detail = {row["ids"][0]: row["detail"]} if row["kind"] == holding.PRICE else row["detail"]
+    wanted, detail = _claims(row), _shown(row)
     for row_id, before in act.models(wanted).items():
         now = numbers(before.believed.prices)
         points = [point for point, claim in wanted[row_id].items() if now.get(point) == Decimal(claim)]
         if points:
             back = {point: Decimal(old) if (old := detail[row_id][point][0]) is not None else None for point in points}
-            model = msgspec.structs.replace(before.believed, prices=changed(before.believed.prices, back, before.believed.prices))
+            prices = changed(before.believed.prices, back, before.believed.prices)
+            model = msgspec.structs.replace(before.believed, prices=msgspec.structs.replace(prices, raw={}))  # it is no price's any more
             last = {point: usd for point, usd in before.last.items() if point not in back}
             yield Change(
                 Kind.UPDATED,

@@ -1,6 +1,6 @@
 """The rows of `holds`: what a sync found and did not believe, until it passes by itself or a person decides."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,6 +78,17 @@ def _retired_since(connection: sa.Connection, slug: str, since: datetime) -> set
     query = sa.select(change.provider_model_id).join(sync_runs, run.id == change.run_id).join(models, same)
     still = (run.trigger != "rollback", sa.text("models.status = 'retired'"))
     return set(connection.execute(query.where(*recent, *still)).scalars())
+
+
+def confirmed_prices(connection: sa.Connection, slug: str, ids: Set[str]) -> dict[str, frozenset[tuple[str, str]]]:
+    """The prices of these models that a person confirmed and nobody took back, as points with their digits."""
+    wanted = (column.provider == slug, column.status.in_(("confirmed", "closed")), column.kind.in_(holding.OF_PRICES))
+    found: dict[str, set[tuple[str, str]]] = {}
+    for row in connection.execute(sa.select(holds).where(*wanted)).mappings() if ids else ():
+        for row_id, points in holding.claims(_standing(row)).items():
+            if row_id in ids:
+                found.setdefault(row_id, set()).update(points.items())
+    return {row_id: frozenset(points) for row_id, points in found.items()}
 
 
 def with_held_price(connection: sa.Connection, slug: str) -> frozenset[str]:
@@ -177,6 +188,13 @@ def resolve(connection: sa.Connection, hold_id: int, status: str, now: datetime,
     return bool(connection.execute(sa.update(holds).where(column.id == hold_id, column.status == "open").values(values)).rowcount)
 
 
+def supersede_moved(connection: sa.Connection, slug: str, ids: Set[str], now: datetime, actor: str) -> None:
+    """A person moved the prices of these models: what waits beside them was shown beside other ones, and the next listing asks anew."""
+    for row in _of_prices(connection, slug) if ids else ():
+        if row["status"] == "open" and not ids.isdisjoint(row["ids"]):
+            resolve(connection, row["id"], "superseded", now, actor, "the price that it was shown beside is another one now")
+
+
 # What persons do
 
 
@@ -241,9 +259,11 @@ def decide(
     return decided
 
 
-def reopen(connection: sa.Connection, row: dict[str, Any], actor: str, reason: str, now: datetime) -> dict[str, Any]:
-    """Take a decision back, with an audit row: the hold waits again."""
-    values = {"status": "open", "resolved_at": None, "resolved_by": None, "reason": None, "over": None, "agreed_at": None}
+def reopen(connection: sa.Connection, row: dict[str, Any], actor: str, reason: str, now: datetime, *, waits: bool = True) -> dict[str, Any]:
+    """Take a decision back, with an audit row: the hold waits again, unless what it showed is not so any more."""
+    values: dict[str, Any] = {"status": "open", "resolved_at": None, "resolved_by": None, "reason": None, "over": None, "agreed_at": None}
+    if not waits:
+        values |= {"status": "superseded", "resolved_at": now, "resolved_by": actor, "reason": reason}
     connection.execute(sa.update(holds).where(column.id == row["id"]).values(values))
     _audit(connection, "reopen hold", [row], actor, reason, now)
     return {**row, **values}

@@ -12,15 +12,14 @@ from modelsync.layers import Pin, value_of
 from modelsync.limits import check_id
 from modelsync.model import Model
 from modelsync.plan import Change, FieldChange, Kind, Plan, Stored, StoredModel, settled
+from modelsync.points import numbers
 from modelsync.store import holds, pins, planning, provider_rows, records, tickets, writing
+from modelsync.store.rows import BY_HAND
 from modelsync.store.schema import audit_log, last_prices, model_changes, models, upstream_values
 from modelsync.store.store import Store
 from modelsync.store.wanted import Bulk
 
 Result = TypeVar("Result")
-
-BY_HAND = "by hand"
-"""The content hash of a model that no provider has listed: somebody added it."""
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -83,6 +82,8 @@ class Act(msgspec.Struct, frozen=True):
         plan = settled(Plan(marked), known)
         if not plan.writes:
             return run_id
+        moved = {change.id for change in marked if change.before and numbers(change.model.prices) != numbers(change.before.believed.prices)}
+        holds.supersede_moved(self.connection, self.slug, moved, self.now, self.person.name)
         run_id = records.acted(self.connection, trigger, self.slug, self.now, len(plan.changes), run_id)
         writing.write(self.connection, self.bulk, run_id, self.provider_id, plan, self.seq, self.now)
         return run_id

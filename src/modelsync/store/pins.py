@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from modelsync.layers import Pin, typed
 from modelsync.money import plain
-from modelsync.store.schema import audit_log, pins
+from modelsync.store.schema import audit_log, pins, providers
 
 column = pins.c
 
@@ -22,6 +22,12 @@ def standing(connection: sa.Connection, slug: str, now: datetime) -> dict[str, t
         pin = Pin(row["field"], typed(row["field"], row["value"]))
         found[row["provider_model_id"]] = (*found.get(row["provider_model_id"], ()), pin)
     return found
+
+
+def of_prices(connection: sa.Connection) -> set[tuple[int, str]]:
+    """The models of which an operator decided a price, by their provider's number and their id."""
+    query = sa.select(providers.c.id, column.provider_model_id).join(providers, providers.c.slug == column.provider)
+    return {(row[0], row[1]) for row in connection.execute(query.where(column.field.like("pricing%")))}
 
 
 def listed(connection: sa.Connection, slugs: Iterable[str] = (), model: str | None = None) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from modelsync.provider import Provider
 from modelsync.quarantine import Evidence
 from modelsync.reading import Listing
 from modelsync.store import holds, pins, provider_rows, rows
+from modelsync.store.rows import BY_HAND
 from modelsync.store.schema import last_prices, models, upstream_values
 from modelsync.store.wanted import Bulk, Commit
 
@@ -54,7 +55,7 @@ def decided(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.Row
         scope=_scope(wanted, state),
         moment=Silence(now, seq) if wanted.whole and listing.complete else None,
         same_shortfall=state["shortfall_listings"] if state and listing.shortfall == state["shortfall"] else 0,
-        prices=_evidence(connection, provider_id, plan, context.standing, now),
+        prices=_evidence(connection, provider.slug, provider_id, plan, context.standing, now),
     )
     found = decide(plan, listing, known, context, rules)
     return Seeing(found.plan, listing, found.outside, context.standing, known.retired)
@@ -158,7 +159,9 @@ def kept(pins: Mapping[str, tuple[Pin, ...]]) -> frozenset[str]:
     return frozenset(row_id for row_id, of_model in pins.items() if any(pin.field == "is_active" and pin.value for pin in of_model))
 
 
-def _evidence(connection: sa.Connection, provider_id: int | None, plan: Plan, standing: tuple[Standing, ...], now: datetime) -> Evidence:
+def _evidence(
+    connection: sa.Connection, slug: str, provider_id: int | None, plan: Plan, standing: tuple[Standing, ...], now: datetime
+) -> Evidence:
     """What judging the plan's prices needs; nothing when no price moves."""
     moving = quarantine.repriced(plan.changes)
     if not moving:
@@ -169,6 +172,7 @@ def _evidence(connection: sa.Connection, provider_id: int | None, plan: Plan, st
         elsewhere=_elsewhere(connection, provider_id, [change.model for change in moving]),
         priced=_priced(connection, provider_id) if together > 1 else 0,
         standing=standing,
+        confirmed=holds.confirmed_prices(connection, slug, frozenset(quarantine.out_of_bounds(moving))),
     )
 
 
@@ -184,17 +188,21 @@ def _priced(connection: sa.Connection, provider_id: int | None) -> int:
 
 
 def _elsewhere(connection: sa.Connection, provider_id: int | None, moving: Iterable[Model]) -> dict[str, list[Prices]]:
-    """The prices of the same models at other providers, by id."""
+    """The prices of the same models at other providers, by id; what an operator says of one is no other provider's word."""
     ids: dict[str, list[str]] = {}
     for model in moving:
         for name in quarantine.same_model(model):
             ids.setdefault(name, []).append(model.id)
     column = models.c
     names = (column.pricing_prompt, column.pricing_completion, column.pricing_image, column.pricing_request)
-    others = (column.provider_id != (provider_id or 0), column.status != "retired", _has_price())
-    query = sa.select(column.provider_model_id, column.hugging_face_id, *names).where(*others).execution_options(yield_per=500)
+    ours = pins.of_prices(connection)
+    others = (column.provider_id != (provider_id or 0), column.status != "retired", column.content_hash != BY_HAND, _has_price())
+    facts = (column.provider_id, column.provider_model_id, column.hugging_face_id)
+    query = sa.select(*facts, *names).where(*others).execution_options(yield_per=500)
     found: dict[str, list[Prices]] = {}
-    for row_id, repository, prompt, completion, image, request in connection.execute(query):
+    for provider, row_id, repository, prompt, completion, image, request in connection.execute(query):
+        if (provider, row_id) in ours:
+            continue
         keys = {quarantine.last_part(row_id)} | ({quarantine.last_part(repository)} if repository else set())
         same = {each for key in keys for each in ids.get(key, ())}
         for each in same:

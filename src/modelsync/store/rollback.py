@@ -13,9 +13,9 @@ from modelsync.past import FACTS, Key, LastPrice, Past, Recorded, Told, last_bel
 from modelsync.plan import Change, FieldChange, Kind, StoredModel
 from modelsync.points import PRICE_COLUMNS
 from modelsync.store import pins
-from modelsync.store.operators import BY_HAND, Act, Person, act_on
+from modelsync.store.operators import Act, Person, act_on
 from modelsync.store.planning import kept
-from modelsync.store.rows import json_value
+from modelsync.store.rows import BY_HAND, json_value
 from modelsync.store.schema import last_prices, model_changes, models, provider_state, sync_results, sync_runs
 from modelsync.store.store import Store
 
