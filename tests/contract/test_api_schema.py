@@ -25,7 +25,7 @@ def served(database_url: str, tmp_path: Path, simulator: Simulator):
 
 
 PHASES = "examples,coverage,fuzzing,stateful"
-FEWER = "examples,stateful"
+FEWER = "examples,fuzzing"
 """What Postgres is asked in `./run test`: what a request may be is the same on both, and only the answers come from elsewhere."""
 
 

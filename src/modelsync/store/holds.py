@@ -91,14 +91,9 @@ def confirmed_prices(connection: sa.Connection, slug: str, ids: Set[str]) -> dic
     return {row_id: frozenset(points) for row_id, points in found.items()}
 
 
-def with_held_price(connection: sa.Connection, slug: str) -> frozenset[str]:
-    """The models whose stated price is not believed."""
-    return frozenset(row_id for row in _of_prices(connection, slug) for row_id in row["ids"])
-
-
 def of_price(connection: sa.Connection, slug: str, row_id: str) -> list[dict[str, Any]]:
     """What stands of one model's held price: open or rejected holds, oldest first."""
-    return [dict(row) for row in _of_prices(connection, slug) if row_id in row["ids"]]
+    return [dict(row) for row in of_prices(connection, slug) if row_id in row["ids"]]
 
 
 def of_absence(connection: sa.Connection, slug: str, row_id: str) -> list[dict[str, Any]]:
@@ -109,7 +104,8 @@ def of_absence(connection: sa.Connection, slug: str, row_id: str) -> list[dict[s
     return [dict(row) for row in rows if row_id in row["ids"] and row_id not in (row["over"] or ())]
 
 
-def _of_prices(connection: sa.Connection, slug: str) -> list[sa.RowMapping]:
+def of_prices(connection: sa.Connection, slug: str) -> list[sa.RowMapping]:
+    """What keeps stated prices of a provider's models out: open or rejected holds, oldest first."""
     wanted = (column.provider == slug, column.status.in_(("open", "rejected")), column.kind.in_(holding.OF_PRICES))
     return list(connection.execute(sa.select(holds).where(*wanted).order_by(column.id)).mappings().all())
 
@@ -188,9 +184,9 @@ def resolve(connection: sa.Connection, hold_id: int, status: str, now: datetime,
     return bool(connection.execute(sa.update(holds).where(column.id == hold_id, column.status == "open").values(values)).rowcount)
 
 
-def supersede_moved(connection: sa.Connection, slug: str, ids: Set[str], now: datetime, actor: str) -> None:
+def supersede_moved(connection: sa.Connection, standing: Iterable[sa.RowMapping], ids: Set[str], now: datetime, actor: str) -> None:
     """A person moved the prices of these models: what waits beside them was shown beside other ones, and the next listing asks anew."""
-    for row in _of_prices(connection, slug) if ids else ():
+    for row in standing if ids else ():
         if row["status"] == "open" and not ids.isdisjoint(row["ids"]):
             resolve(connection, row["id"], "superseded", now, actor, "the price that it was shown beside is another one now")
 

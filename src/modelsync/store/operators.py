@@ -72,7 +72,8 @@ class Act(msgspec.Struct, frozen=True):
 
     def apply(self, trigger: str, changes: Sequence[Change], run_id: int | None = None) -> int | None:
         """Write changes, under what is pinned now, as a run of their own or as more of one; its id, None when nothing changed."""
-        held = holds.with_held_price(self.connection, self.slug)
+        standing = holds.of_prices(self.connection, self.slug)
+        held = {row_id for row in standing for row_id in row["ids"]}
         before = {change.id: change.before.content_hash for change in changes if change.before}
         known = Stored(before, pins=pins.standing(self.connection, self.slug, self.now))
         marked = tuple(
@@ -83,7 +84,7 @@ class Act(msgspec.Struct, frozen=True):
         if not plan.writes:
             return run_id
         moved = {change.id for change in marked if change.before and numbers(change.model.prices) != numbers(change.before.believed.prices)}
-        holds.supersede_moved(self.connection, self.slug, moved, self.now, self.person.name)
+        holds.supersede_moved(self.connection, standing, moved, self.now, self.person.name)
         run_id = records.acted(self.connection, trigger, self.slug, self.now, len(plan.changes), run_id)
         writing.write(self.connection, self.bulk, run_id, self.provider_id, plan, self.seq, self.now)
         return run_id
