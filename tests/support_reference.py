@@ -83,6 +83,7 @@ class Hold:
     status: str = "open"
     agreed: float | None = None
     over: set[str] = field(default_factory=set)
+    stood: dict[str, tuple[dict[str, Decimal], bool]] = field(default_factory=dict)  # by model, when it was confirmed
 
     @property
     def content(self) -> tuple[Any, ...]:
@@ -304,9 +305,19 @@ class Reference:
         """I9, I22, I23, I37: what is stated over what is known, but for prices that are not believed. The holds."""
         cases = {row_id: self._case(part, row_id, row, whole=said.complete) for row_id, row in said.rows.items()}
         moving = {row_id: case for row_id, case in cases.items() if case.moves}
-        refused, confirmed = part.values("rejected"), part.values("confirmed")
+        refused = part.values("rejected")
+        confirmed = {
+            (row_id, name, hold.old[row_id, name], new)
+            for hold in part.holds
+            if hold.status == "confirmed"
+            for row_id, name, new in hold.claims
+        }
         undecided = {
-            row_id: {name: pair for name, pair in case.pairs.items() if (row_id, name, pair[1]) not in refused | confirmed}
+            row_id: {
+                name: pair
+                for name, pair in case.pairs.items()
+                if (row_id, name, pair[1]) not in refused and (row_id, name, *pair) not in confirmed
+            }
             for row_id, case in moving.items()
         }
         old = [row_id for row_id, case in moving.items() if not case.is_new]
@@ -335,7 +346,7 @@ class Reference:
                 holds += [] if self._is_released(slug, part, hold) else [hold]
         held = {row_id for hold in holds for row_id in hold.ids}
         for row_id, row in said.rows.items():
-            self._believe(part, row_id, row, cases[row_id], refused, held=row_id in held)
+            self._believe(part, row_id, row, cases[row_id], refused, confirmed, held=row_id in held)
         return holds
 
     def _case(self, part: Part, row_id: str, row: Row, *, whole: bool) -> Case:
@@ -364,7 +375,7 @@ class Reference:
             del entry.silent[name]
         return dynamic
 
-    def _believe(self, part: Part, row_id: str, row: Row, case: Case, refused: set[tuple[str, str, Decimal]], *, held: bool) -> None:
+    def _believe(self, part: Part, row_id: str, row: Row, case: Case, refused: Set[Any], confirmed: Set[Any], *, held: bool) -> None:
         """What is held stays as it was; of the rest, what a person refused, and beside that what was never believed."""
         entry = part.models.setdefault(row_id, Entry(row, {}))
         prices = {name: value for name, value in entry.believed.items() if name in (*PRICES, "dynamic")}
@@ -375,17 +386,15 @@ class Reference:
         }
         entry.status, entry.active, entry.by_hand = "active", True, False
         if not held:
-            entry.believe(*self._unrefused(row_id, case, refused))
+            entry.believe(*self._unrefused(row_id, case, refused, confirmed))
 
-    def _unrefused(
-        self, row_id: str, case: Case, refused: Set[tuple[str, str, Decimal]], confirmed: Set[tuple[str, str, Decimal]] = frozenset()
-    ) -> tuple[dict[str, Decimal], bool]:
+    def _unrefused(self, row_id: str, case: Case, refused: Set[Any], confirmed: Set[Any]) -> tuple[dict[str, Decimal], bool]:
         if not any((row_id, name, new) in refused for name, (_, new) in case.pairs.items()):
             return case.claims, case.dynamic
         out = {
             name
             for name, (old, new) in case.pairs.items()
-            if (row_id, name, new) in refused or (old is None and (row_id, name, new) not in confirmed)
+            if (row_id, name, new) in refused or (old is None and (row_id, name, old, new) not in confirmed)
         }
         if len(out) == len(case.pairs) or case.was_dynamic:
             return case.live, case.was_dynamic
@@ -444,10 +453,10 @@ class Reference:
         found = []
         for other, part in self.parts.items():
             for name, row in part.shown().items():
-                if part.models[name].by_hand or name in part.price_pins:
-                    continue
-                if other != slug and last_part(name) == last_part(row_id) and row["status"] != "retired" and prices_of(row):
-                    found.append(prices_of(row))
+                entry = part.models[name]
+                prices = prices_of(entry.believed if name in part.price_pins else row)
+                if other != slug and last_part(name) == last_part(row_id) and row["status"] != "retired" and not entry.by_hand and prices:
+                    found.append(prices)
         return found
 
     # Holds
@@ -456,26 +465,32 @@ class Reference:
         """Open what is new, renew what stands, and end what this listing did away with; it says nothing of what it does not show."""
         found = {hold.content: hold for hold in holds}
         for hold in part.holds:
-            if hold.status == "open" and hold.content in found:
+            same = self._same(hold, found)
+            if hold.status == "open" and same is not None:
                 hold.agreed = self.now if hold.agreed is None else hold.agreed
-                del found[hold.content]
-            elif hold.status == "open" and self._is_answered(hold, said, refused=refused):
+                del found[same]
+            elif hold.status == "open" and self._is_answered(hold, said, retired, refused=refused):
                 hold.status = "gone"
             elif hold.status in ("confirmed", "rejected") and not refused:
-                self._end(hold, said, retired)
+                self._end(hold, said, retired, {row_id for each in holds if each.about_prices for row_id in each.ids})
         part.holds += found.values()
 
-    def _is_answered(self, hold: Hold, said: Said, *, refused: bool) -> bool:
+    def _same(self, hold: Hold, found: dict[Any, Hold]) -> Any:
+        if hold.kind == "other-catalog":
+            return next((key for key, each in found.items() if is_same_list(hold, each)), None)
+        return hold.content if hold.content in found else None
+
+    def _is_answered(self, hold: Hold, said: Said, retired: set[str], *, refused: bool) -> bool:
         if hold.about_prices:
-            return not refused and any(row_id in said.rows for row_id in hold.ids)
+            return not refused and set(hold.ids) <= set(said.rows) | retired
         if hold.kind == "total":
             return not refused
         return said.complete and (not refused or hold.kind not in ("shrink", "scope"))
 
-    def _end(self, hold: Hold, said: Said, retired: set[str]) -> None:
+    def _end(self, hold: Hold, said: Said, retired: set[str], doubted: set[str]) -> None:
         """A decision ends when it is done; one about an absence is over for every model that is listed again."""
         if hold.about_prices:
-            done = hold.status == "confirmed" and any(row_id in said.rows for row_id in hold.ids)
+            done = hold.status == "confirmed" and set(hold.ids) <= set(said.rows) | retired and not doubted & set(hold.ids)
         elif hold.kind == "total":
             done = False
         else:
@@ -518,24 +533,25 @@ class Reference:
     def decide(self, slug: str, hold: Hold, decision: str) -> None:
         hold.status = decision
         part = self.parts[slug]
-        before = _believed(part)
+        before = _known(part)
         for row_id in hold.ids if hold.about_prices and decision == "confirmed" else ():
             entry = part.models[row_id]
             self._end_pins(part, [row_id])
-            live = prices_of(entry.believed)
-            was_dynamic = bool(entry.believed.get("dynamic"))
-            stated = prices_of(entry.stated)
-            dynamic = bool(entry.stated.get("dynamic")) or (was_dynamic and not stated)
-            claims = {} if entry.stated.get("dynamic") else {**live, **stated}
-            case = Case(live, was_dynamic, claims, dynamic, {**entry.last, **live})
-            entry.believe(*self._unrefused(row_id, case, part.values("rejected") | part.values("open"), part.values("confirmed")))
-        self._supersede(part, before)
+            hold.stood[row_id] = (prices_of(entry.believed), bool(entry.believed.get("dynamic")))
+            stated = {} if entry.stated.get("dynamic") else prices_of(entry.stated)
+            shown = {name: new for each, name, new in hold.claims if each == row_id}
+            if all(stated.get(name) == new for name, new in shown.items()):
+                entry.believe({**prices_of(entry.believed), **shown}, dynamic=False)
+        self._supersede(part, before, confirming=True)
 
-    def _supersede(self, part: Part, before: dict[str, dict[str, Decimal]]) -> None:
-        """What waits beside a price that a person moved was shown beside another one."""
-        moved = {row_id for row_id, prices in _believed(part).items() if prices != before[row_id]}
+    def _supersede(self, part: Part, before: dict[str, dict[str, Decimal]], *, confirming: bool = False) -> None:
+        """What waits beside a price that a person moved was shown beside another one; what was confirmed before is undone."""
+        now = _known(part)
         for hold in part.holds:
-            if hold.about_prices and hold.status == "open" and moved & set(hold.ids):
+            moved = [(row_id, name) for row_id, name, _ in hold.claims if now[row_id].get(name) != before[row_id].get(name)]
+            beside_another = any(now[row_id].get(name) != hold.old[row_id, name] for row_id, name in moved)
+            undone = bool(moved) and not confirming
+            if (hold.status == "open" and beside_another) or (hold.status == "confirmed" and undone):
                 hold.status = "gone"
 
     def _is_as_shown(self, part: Part, hold: Hold) -> bool:
@@ -550,21 +566,34 @@ class Reference:
     def reopen(self, slug: str, hold: Hold) -> None:
         """A decision is taken back: what was confirmed of prices is as it was before, where it still stands."""
         part = self.parts[slug]
-        before = _believed(part)
+        before = _known(part)
         if hold.about_prices and hold.status in ("confirmed", "closed"):
-            for row_id, name, new in hold.claims:
-                entry = part.models[row_id]
-                if entry.believed.get(name) == new:
-                    self._end_pins(part, [row_id])
-                    old = hold.old[row_id, name]
-                    entry.believed = {**{column: value for column, value in entry.believed.items() if column != name}}
-                    entry.believed |= {name: old} if old is not None else {}
-                    entry.last.pop(name, None)
+            hold.status = "closed"
+            for row_id in hold.ids:
+                self._take_back(part, hold, row_id)
         for row_id in set(hold.ids) if not hold.about_prices and hold.status == "confirmed" else ():
             part.models[row_id].retired = (part.models[row_id].retired[0], False)
         self._supersede(part, before)
         waits = not hold.about_prices or self._is_as_shown(part, hold)
         hold.status, hold.agreed, hold.over = "open" if waits else "gone", None, set()
+
+    def _take_back(self, part: Part, hold: Hold, row_id: str) -> None:
+        """The prices that were confirmed and still stand, as they stood: a number, nothing, or varying by request."""
+        entry, (was, was_dynamic) = part.models[row_id], hold.stood.get(row_id, ({}, False))
+        names = [name for each, name, new in hold.claims if each == row_id and entry.believed.get(name) == new]
+        if not names:
+            return
+        self._end_pins(part, [row_id])
+        for name in names:
+            del entry.believed[name]
+            entry.last.pop(name, None)
+            base = hold.old[row_id, name]
+            if name in was:
+                entry.believed[name] = was[name]
+            elif base is not None:
+                entry.last[name] = base
+        if was_dynamic:
+            entry.believed["dynamic"] = True
 
     def rollback(self, slug: str, run_id: int) -> None:
         """What users saw after a run is what is believed, but beneath pins; whether a model is absent is not undone, retirement is.
@@ -572,7 +601,7 @@ class Reference:
         A model of somebody's own is no part of it; one that somebody keeps active is not retired.
         """
         part = self.parts[slug]
-        shown, before = part.shown(), _believed(part)
+        shown, before = part.shown(), _known(part)
         for row_id, entry in part.models.items():
             then = part.after[run_id].get(row_id)
             kept = self._is_kept(part, row_id)
@@ -606,8 +635,9 @@ class Reference:
         self.parts[slug].after[run_id] = {row_id: dict(row) for row_id, row in self.parts[slug].shown().items()}
 
 
-def _believed(part: Part) -> dict[str, dict[str, Decimal]]:
-    return {row_id: prices_of(entry.believed) for row_id, entry in part.models.items()}
+def _known(part: Part) -> dict[str, dict[str, Decimal]]:
+    """The last believed prices, whether they stand or not."""
+    return {row_id: {**entry.last, **prices_of(entry.believed)} for row_id, entry in part.models.items()}
 
 
 def is_same_list(decided: Hold, found: Hold) -> bool:

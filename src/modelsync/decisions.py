@@ -38,7 +38,9 @@ def told(row: Row) -> str | None:
     when = f" on {_utc(row['resolved_at'])}" if row["resolved_at"] else ""
     if row["resolved_by"] in (None, "sync"):
         return f"{row['status']}{when}{why}"
-    verb = VERBS.get(row["status"], f"decided it; it is {row['status']} now")
+    if row["status"] not in VERBS:
+        return f"{row['status']}{when}{why}"
+    verb = VERBS[row["status"]]
     return f"{row['resolved_by']} {verb}{when}{why}"
 
 

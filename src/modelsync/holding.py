@@ -119,12 +119,17 @@ def _values(kind: str, ids: Sequence[str], detail: Mapping[str, Any] | None) -> 
     return ((row_id, point, values[0], values[1]) for row_id, fields in by_id.items() for point, values in fields.items())
 
 
+def shown(row: Hold | Standing) -> dict[str, dict[str, tuple[str | None, str]]]:
+    """The values on both sides of a hold about prices, as digits by model and point."""
+    found: dict[str, dict[str, tuple[str | None, str]]] = {}
+    for row_id, point, before, value in _values(row.kind, row.ids, row.detail):
+        found.setdefault(row_id, {})[point] = (before, value)
+    return found
+
+
 def claims(row: Hold | Standing) -> dict[str, dict[str, str]]:
     """The claimed values of a hold about prices, as digits by model and point."""
-    found: dict[str, dict[str, str]] = {}
-    for row_id, point, _, value in _values(row.kind, row.ids, row.detail):
-        found.setdefault(row_id, {})[point] = value
-    return found
+    return {row_id: {point: value for point, (_, value) in points.items()} for row_id, points in shown(row).items()}
 
 
 def _new(kind: str, detail: Mapping[str, Any] | None) -> Sequence[str]:
@@ -212,20 +217,27 @@ def moves(standing: Iterable[Standing], holds: Iterable[Hold], sight: Sight) -> 
     kinds = {hold.kind for hold in found.values()}
     moved: list[Move] = []
     for row in standing:
-        if row.status == "open" and row.content in found:
-            del found[row.content]
+        if row.status == "open" and (same := _same(row, found)) is not None:
+            del found[same]
             moved.append(Move(row, "open", row.over))
         elif row.status == "open" and _answered(row, sight):
             moved.append(Move(row, "superseded" if _is_other_content(row, sight, touched, kinds) else "released", row.over))
         elif row.status in ("confirmed", "rejected") and not sight.refused:
-            moved += _ended(row, sight)
+            moved += _ended(row, sight, touched)
     return Moves(tuple(moved), tuple(found.values()))
 
 
+def _same(row: Standing, found: Mapping[Content, Hold]) -> Content | None:
+    """The content under which a listing asks the same: another catalog may have gained a few ids since it was shown."""
+    if row.kind == OTHER_CATALOG:
+        return next((key for key, hold in found.items() if hold.kind == row.kind and _is_same_list(row, hold)), None)
+    return row.content if row.content in found else None
+
+
 def _answered(row: Standing, sight: Sight) -> bool:
-    """Whether this listing can tell how what was held stands now."""
+    """Whether this listing can tell how what was held stands now; of prices, of every model that is not retired."""
     if row.kind in OF_PRICES:
-        return not sight.refused and not sight.read.isdisjoint(row.ids)
+        return not sight.refused and all(row_id in sight.read or row_id in sight.retired for row_id in row.ids)
     if row.kind == TOTAL:
         return not sight.refused
     return sight.complete and (not sight.refused or row.kind in OF_WHOLE_LISTS)
@@ -239,10 +251,13 @@ def _is_other_content(row: Standing, sight: Sight, touched: set[str], kinds: set
     return row.kind in kinds
 
 
-def _ended(row: Standing, sight: Sight) -> Iterable[Move]:
-    """A decision that has done its work: what was confirmed is complete, the model whose absence was rejected is listed again."""
+def _ended(row: Standing, sight: Sight, touched: Set[str]) -> Iterable[Move]:
+    """A decision that has done its work: what was confirmed is complete, the model whose absence was rejected is listed again.
+
+    A confirmed price may not stand yet, while something else of its model's price is held.
+    """
     if row.kind in OF_PRICES:
-        if row.status == "confirmed" and _answered(row, sight):
+        if row.status == "confirmed" and _answered(row, sight) and touched.isdisjoint(row.ids):
             yield Move(row, "closed", row.over)
     elif row.kind in UNDECIDABLE:
         yield Move(row, "released", row.over)

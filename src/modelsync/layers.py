@@ -45,10 +45,11 @@ def effective(stated: Model, known: Model) -> Model:
     silent = {
         name: getattr(known, name) for name in Model.__struct_fields__ if getattr(stated, name) is None and getattr(known, name) is not None
     }
-    return msgspec.structs.replace(stated, **silent, prices=_effective_prices(stated.prices, known.prices))
+    return msgspec.structs.replace(stated, **silent, prices=effective_prices(stated.prices, known.prices))
 
 
-def _effective_prices(stated: Prices, known: Prices) -> Prices:
+def effective_prices(stated: Prices, known: Prices) -> Prices:
+    """The same of a price: what is stated, and at the points where it is silent, what was known before."""
     if stated.dynamic:
         return stated
     if not stated.stated:
@@ -137,6 +138,11 @@ def is_time(field: str) -> bool:
 def is_price(field: str) -> bool:
     """Whether a field belongs to the price document."""
     return field in _PRICES
+
+
+def price_with(prices: Prices, values: Mapping[str, Any]) -> Prices:
+    """A price document with other values in some fields, by the names that changes use."""
+    return msgspec.structs.replace(prices, **{_PRICES[field]: value for field, value in values.items()})
 
 
 def value_of(model: Model, field: str) -> Any:

@@ -12,11 +12,12 @@ from statistics import median
 
 import msgspec
 
-from modelsync.holding import PRICE, UNIT_CHANGE, Content, Hold, Refusal, Standing, claims
+from modelsync.holding import PRICE, UNIT_CHANGE, Content, Hold, Refusal, Standing, claims, shown
+from modelsync.layers import effective_prices
 from modelsync.model import NO_PRICES, Model, Prices, claimed, price_facts
 from modelsync.money import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKEN
 from modelsync.plan import Change
-from modelsync.points import PRICE_COLUMNS, changed, flat_point, is_per_token, numbers
+from modelsync.points import DYNAMIC, PRICE_COLUMNS, changed, flat_point, is_per_token, numbers
 
 FIRST_SIGHT_PER_UNIT = {"pricing_request": Decimal(1), "pricing_image": Decimal(1), "pricing.web_search": Decimal(1)}
 """Above this (USD) a first price per request, image or search is not believed: the dearest ones known are 0.035, 0.22 and 0.035."""
@@ -68,7 +69,8 @@ class Pair(msgspec.Struct, frozen=True):
     """One price as it was believed last and as it is claimed now, USD per token or per its own unit.
 
     `beside` is the flat price that a tier of which nothing was believed yet stands in for; `ordinary` what the same tokens cost without
-    the cache or the reasoning that the price is for, of which nothing was believed yet.
+    the cache or the reasoning that the price is for, of which nothing was believed yet. `replaces` says that a price per one unit came in
+    the place of those per other units.
     """
 
     field: str
@@ -76,6 +78,7 @@ class Pair(msgspec.Struct, frozen=True):
     new: Decimal
     beside: Decimal | None = None
     ordinary: Decimal | None = None
+    replaces: bool = False
 
     @property
     def per_token(self) -> bool:
@@ -139,8 +142,8 @@ class Case(msgspec.Struct, frozen=True):
 
 def judge(changes: tuple[Change, ...], evidence: Evidence, limits: Limits) -> Judged:
     """Every price change believed, held or refused, in this order: what a person refused stays out before any rule could let it in."""
-    refused, confirmed = _decided(evidence.standing, "rejected"), _decided(evidence.standing, "confirmed")
-    cases = {change.id: _case(change, refused.get(change.id, {}), confirmed.get(change.id, {})) for change in repriced(changes)}
+    refused, confirmed = _refused(evidence.standing), _confirmed(evidence.standing)
+    cases = {change.id: _case(change, refused.get(change.id, {}), confirmed.get(change.id, set())) for change in repriced(changes)}
     power = _unit_change([(case.change, case.open) for case in cases.values()], evidence.priced, limits)
     slipped = power or _unit_change([(case.change, case.pairs) for case in cases.values()], evidence.priced, limits)
     doubts = {row_id: found for row_id, case in cases.items() if (found := _doubts(case, power, evidence, limits, slipped=bool(slipped)))}
@@ -160,33 +163,59 @@ def judge(changes: tuple[Change, ...], evidence: Evidence, limits: Limits) -> Ju
     return Judged(kept, tuple(holds), tuple(_refusals(cases.values())))
 
 
-Decisions = Mapping[tuple[str, str], Standing]
-"""What a person decided about one model's prices, by point and value."""
-
-
-def _decided(standing: Iterable[Standing], status: str) -> dict[str, dict[tuple[str, str], Standing]]:
-    """The decisions of one status, by model."""
+def _refused(standing: Iterable[Standing]) -> dict[str, dict[tuple[str, str], Standing]]:
+    """What persons rejected, by model, and by point and value: it stays out whatever stands."""
     found: dict[str, dict[tuple[str, str], Standing]] = {}
     for row in standing:
-        if row.status == status:
+        if row.status == "rejected":
             for row_id, values in claims(row).items():
                 found.setdefault(row_id, {}).update(dict.fromkeys(values.items(), row))
     return found
 
 
-def _case(change: Change, refused: Decisions, confirmed: Decisions) -> Case:
+def _confirmed(standing: Iterable[Standing]) -> dict[str, set[tuple[str, str | None, str]]]:
+    """What persons confirmed, by model: points with the values on both sides, because no other step was shown to them."""
+    found: dict[str, set[tuple[str, str | None, str]]] = {}
+    for row in standing:
+        if row.status == "confirmed":
+            for row_id, points in shown(row).items():
+                found.setdefault(row_id, set()).update((point, *values) for point, values in points.items())
+    return found
+
+
+def _case(change: Change, refused: Mapping[tuple[str, str], Standing], confirmed: Set[tuple[str, str | None, str]]) -> Case:
     pairs = tuple(_pairs(change))
     if not (refused or confirmed):
         return Case(change, pairs)
-    keys = {pair: (pair.field, _digits(pair.new)) for pair in pairs}
-    out = {pair: refused[key] for pair, key in keys.items() if key in refused}
-    return Case(change, pairs, out, frozenset(pair for pair, key in keys.items() if key in confirmed and pair not in out))
+    out = {pair: refused[key] for pair in pairs if (key := (pair.field, _digits(pair.new))) in refused}
+    steps = {pair: (pair.field, None if pair.base is None else _digits(pair.base), _digits(pair.new)) for pair in pairs}
+    return Case(change, pairs, out, frozenset(pair for pair, step in steps.items() if step in confirmed and pair not in out))
 
 
-def as_confirmed(change: Change, standing: Sequence[Standing]) -> Change:
-    """The change with only that of its price which a person confirmed, or nobody ever asked about."""
-    refused, waiting, confirmed = (_decided(standing, status).get(change.id, {}) for status in ("rejected", "open", "confirmed"))
-    return _judged(change, _case(change, {**waiting, **refused}, confirmed), {})
+def with_confirmed(believed: Prices, stated: Prices, points: Iterable[str]) -> Prices:
+    """The believed price with what is claimed at the points that a person confirmed, and at no other.
+
+    Whatever else is claimed is for the next listing to judge. Wire texts are kept only where they are those of every number.
+    """
+    claim = claimed(stated)
+    whole = effective_prices(claim, believed)
+    wanted: dict[str, Decimal | None] = {point: usd for point, usd in numbers(claim).items() if point in points}
+    moved = changed(believed, {**wanted, DYNAMIC: None} if believed.dynamic and not claim.dynamic else wanted, claim)
+    if numbers(whole) == numbers(moved) and whole.dynamic == moved.dynamic:
+        return whole
+    return msgspec.structs.replace(moved, raw={})
+
+
+def is_beside(known: Mapping[str, Decimal], point: str, shown: str | None) -> bool:
+    """Whether the price that was shown as the old one is still the one that is believed, by what is known of all points.
+
+    A tier without a price of its own was shown beside its flat price, or beside the flat price that was claimed with it.
+    """
+    old = known.get(point)
+    if old is None and flat_point(point) != point:
+        flat = known.get(flat_point(point))
+        return not flat or (shown is not None and flat == Decimal(shown))
+    return shown is None if old is None else shown is not None and old == Decimal(shown)
 
 
 def _unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, limits: Limits) -> int | None:
@@ -210,8 +239,8 @@ def _unit_hold(moved: Mapping[str, Mapping[Pair, str]], power: int) -> Hold:
 
 def _some(moved: Mapping[str, Iterable[Pair]]) -> str:
     """The first of many models, each with a price of it."""
-    shown = [f"{row_id} {pair.field} {_told(pair)}" for row_id, pairs in sorted(moved.items())[:3] for pair in itertools.islice(pairs, 1)]
-    return "; ".join([*shown, "…"] if len(moved) > 3 else shown)
+    first = [f"{row_id} {pair.field} {_told(pair)}" for row_id, pairs in sorted(moved.items())[:3] for pair in itertools.islice(pairs, 1)]
+    return "; ".join([*first, "…"] if len(moved) > 3 else first)
 
 
 def _detail(pairs: Iterable[Pair]) -> dict[str, list[str | None]]:
@@ -243,9 +272,9 @@ def _of_the_list(pair: Pair, power: int | None, *, slipped: bool) -> str | None:
 def _hold(case: Case, doubts: Mapping[Pair, str], waiting: Mapping[Content, Standing], evidence: Evidence, limits: Limits) -> Hold | None:
     """What a person is asked of one model's price; None when what `waiting` says of the same question releases it."""
     row_id, elsewhere = case.change.id, evidence.elsewhere.get(case.change.id, ())
-    shown = "; ".join(f"{pair.field} {_told(pair)} ({reason})" for pair, reason in doubts.items())
+    told = "; ".join(f"{pair.field} {_told(pair)} ({reason})" for pair, reason in doubts.items())
     hint = f"{_meanwhile(_known(case.change))}. {_way_out(doubts, elsewhere, limits)}"
-    hold = Hold(PRICE, f"{row_id}: {shown}", hint, (row_id,), _detail(doubts))
+    hold = Hold(PRICE, f"{row_id}: {told}", hint, (row_id,), _detail(doubts))
     return None if _is_released(doubts, waiting.get(hold.content), elsewhere, evidence.now, limits) else hold
 
 
@@ -300,12 +329,10 @@ def _doubt(pair: Pair, middle: Decimal | None, limits: Limits, *, paid: bool, me
     if not _is_in_bounds(new, pair):
         bounds = (LOWEST_PER_TOKEN, HIGHEST_PER_TOKEN) if pair.per_token else (Decimal(0), HIGHEST_PER_UNIT)
         return f"outside {' to '.join(_usd(bound, per_token=pair.per_token) for bound in bounds)}"
-    highest = limits.first_sight if pair.per_token else FIRST_SIGHT_PER_UNIT.get(pair.field, ANY_FIRST_SIGHT)
-    if not pair.old and new > highest:
-        return f"above {_usd(highest, per_token=pair.per_token)}, which no known model costs"
-    if pair.ordinary and new and new / pair.ordinary >= limits.factor:
-        return f"{_ratio(pair.ordinary, new)} compared with ordinary tokens"
-    if old is not None and not _is_in_bounds(old, pair) and not meant:  # an accident is never kept
+    at_first = _doubt_at_first_sight(pair, limits)
+    if at_first:
+        return at_first
+    if pair.old is not None and not _is_in_bounds(pair.old, pair) and not meant:  # an accident is never kept
         return None
     if old and not new:
         return "it was not free before"
@@ -316,6 +343,16 @@ def _doubt(pair: Pair, middle: Decimal | None, limits: Limits, *, paid: bool, me
     if middle and new and _factor(middle, new) >= limits.median_factor:
         return f"{_ratio(middle, new)} compared with other providers"
     return None
+
+
+def _doubt_at_first_sight(pair: Pair, limits: Limits) -> str | None:
+    """Why a price is not believed of which no number above zero was believed before."""
+    highest = limits.first_sight if pair.per_token else FIRST_SIGHT_PER_UNIT.get(pair.field, ANY_FIRST_SIGHT)
+    if not pair.old and pair.new > highest:
+        return f"above {_usd(highest, per_token=pair.per_token)}, which no known model costs"
+    if pair.ordinary and pair.new / pair.ordinary >= limits.factor:
+        return f"{_ratio(pair.ordinary, pair.new)} compared with ordinary tokens"
+    return "it was billed by another unit before" if pair.replaces else None
 
 
 def _is_released(
@@ -365,14 +402,25 @@ def _pairs(change: Change) -> Iterator[Pair]:
         if live.get(point) == new:
             continue
         flat = flat_point(point) if old is None else point
-        ordinary = _ORDINARY.get(point) if old is None else None
+        ordinary = None if old else _ORDINARY.get(flat_point(point))
         yield Pair(
             point,
             old,
             new,
             None if flat == point else known.get(flat) or claims.get(flat),
             None if ordinary is None else known.get(ordinary) or claims.get(ordinary),
+            old is None and point.startswith(_PER_UNIT) and _is_replaced(change, known),
         )
+
+
+_PER_UNIT = "pricing.per_unit["
+
+
+def _is_replaced(change: Change, known: Mapping[str, Decimal]) -> bool:
+    """Whether prices per unit are known, and none of these units is stated any more."""
+    before = [point for point in known if point.startswith(_PER_UNIT)]
+    stated = numbers(claimed(change.stated.prices)) if change.stated else {}
+    return bool(before) and not any(point in stated for point in before)
 
 
 _ORDINARY = {

@@ -66,7 +66,7 @@ def test_each_hold_shows_what_became_of_it_and_the_command_for_it(database_url: 
     assert done.returncode == 0
     first, what = done.stdout.splitlines()
     assert first.startswith("1  openrouter  price, superseded: m: pricing_prompt $1 → $1,000")
-    assert what.endswith(": a later listing says something else")
+    assert what.endswith(": the provider says something else now")
     assert run(tmp_path, "held", "--status", "all", env=env).returncode == 4
     rows = run_json(tmp_path, "held", "--status", "all", env=env)["held"]
     assert [(row["id"], row["status"], row["over"], len(row["commands"])) for row in rows] == [

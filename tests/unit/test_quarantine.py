@@ -196,7 +196,11 @@ TIERED = per_million("1", tiers=(Tier(above=200_000, prompt=2 * DOLLAR),))
         (per_million("1"), TIERED, False),
         (BY_DAY[0], BY_DAY[1], False),  # saturday's 1 dollar stays, monday's 15 become 16
         (Prices(per_unit=(UnitPrice("second", D("0.05")),)), Prices(per_unit=(UnitPrice("second", D("50")),)), True),
-        (Prices(per_unit=(UnitPrice("second", D("0.05")),)), Prices(per_unit=(UnitPrice("minute", D("3")),)), False),
+        (
+            Prices(per_unit=(UnitPrice("second", D("0.05")),)),
+            Prices(per_unit=(UnitPrice("minute", D("3")),)),
+            True,
+        ),  # another unit is a question
         (Prices(request=D("0.01")), Prices(request=D("10")), True),
         (Prices(image=D("0.04")), Prices(image=D("0.02")), False),
     ],

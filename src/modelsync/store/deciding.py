@@ -5,6 +5,7 @@ Every act locks the state of its providers first, as a sync does, and is tried a
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from itertools import groupby
@@ -15,21 +16,23 @@ import sqlalchemy as sa
 
 from modelsync import holding
 from modelsync.errors import Settled, UsageError
-from modelsync.holding import Standing
-from modelsync.layers import effective
-from modelsync.model import claimed
+from modelsync.layers import is_price, price_with, typed
+from modelsync.model import Prices, claimed
 from modelsync.money import plain
 from modelsync.plan import Change, Kind, StoredModel
 from modelsync.points import changed, flat_point, numbers
-from modelsync.quarantine import as_confirmed
+from modelsync.quarantine import is_beside, with_confirmed
 from modelsync.store import holds, pauses, planning, provider_rows, records, tickets
 from modelsync.store.operators import Act, Person, act_within
 from modelsync.store.planning import Guard
-from modelsync.store.schema import audit_log, models, provider_state
+from modelsync.store.schema import audit_log, model_changes, models, provider_state, sync_runs
 from modelsync.store.store import Store
 
 STEP = 200
 """Holds, or models of one hold, that one transaction decides: a fraction of a second."""
+
+Claims = Mapping[str, Mapping[str, str]]
+"""Claimed values by model and point, as digits."""
 
 PAUSE = 0.02
 """Seconds between two transactions, in which others come to write."""
@@ -50,7 +53,7 @@ def decide(store: Store, hold_ids: Iterable[int], decision: str, person: Person)
         for part in _parts(list(of_provider)):
             done = store.transact(partial(_decide, store, slug, part, decision, person))
             decided += done
-            claims = {row_id: points for row in done for row_id, points in _claims(row).items()}
+            claims = _merged(map(_claims, done))
             for ids in _parts(sorted(claims)) if decision == "confirm" else ():
                 run_id = store.transact(partial(_believe, store, slug, {row_id: claims[row_id] for row_id in ids}, person, run_id))
                 time.sleep(PAUSE)
@@ -61,6 +64,15 @@ def decide(store: Store, hold_ids: Iterable[int], decision: str, person: Person)
     return sorted(decided, key=lambda row: row["id"])
 
 
+def _merged(claims: Iterable[Claims]) -> dict[str, dict[str, str]]:
+    """The claims of several holds; one model may be in more than one of them."""
+    found: dict[str, dict[str, str]] = {}
+    for each in claims:
+        for row_id, points in each.items():
+            found.setdefault(row_id, {}).update(points)
+    return found
+
+
 def _decide(
     store: Store, slug: str, rows: Sequence[dict[str, Any]], decision: str, person: Person, connection: sa.Connection
 ) -> list[dict[str, Any]]:
@@ -69,21 +81,15 @@ def _decide(
     return holds.decide(connection, rows, decision, person.name, person.reason, store.now(connection))
 
 
-Claims = Mapping[str, Mapping[str, str]]
-"""Claimed values by model and point, as digits."""
-
-
 def _claims(row: Mapping[str, Any]) -> Claims:
-    kept = {name: row[name] for name in ("kind", "status", "detail")}
-    return holding.claims(Standing(number=row["id"], ids=tuple(row["ids"]), **kept))
+    return holding.claims(holds.standing_of(row))
 
 
 def _believe(store: Store, slug: str, claims: Claims, person: Person, run_id: int | None, connection: sa.Connection) -> int | None:
     """Make the prices that were confirmed live, where they are still what is claimed: a sync may have come between two steps."""
     act = act_within(store, connection, slug, person)
-    standing = holds.standing(connection, slug)
     found = act.models(claims).items()
-    changes = [_believing(before, standing) for row_id, before in found if before.beneath and _is_claimed(before, claims[row_id])]
+    changes = [_believing(before, claims[row_id]) for row_id, before in found if before.beneath and _is_claimed(before, claims[row_id])]
     return act.apply("confirm", changes, run_id)
 
 
@@ -92,14 +98,12 @@ def _is_claimed(before: StoredModel, points: Mapping[str, str]) -> bool:
     return all(stated.get(point) == Decimal(value) for point, value in points.items())
 
 
-def _believing(before: StoredModel, standing: tuple[Standing, ...]) -> Change:
-    """The model at its stated price, but for what a person refused of it, or has not decided yet."""
-    stated = before.stated
-    price = effective(msgspec.structs.replace(stated, prices=claimed(stated.prices)), before.believed).prices
+def _believing(before: StoredModel, points: Iterable[str]) -> Change:
+    """The model with its stated price at these points."""
     silent = before.beneath.silent if before.beneath else {}
+    price = with_confirmed(before.believed.prices, before.stated.prices, points)
     model = msgspec.structs.replace(before.believed, prices=price)
-    change = Change(Kind.UPDATED, stated.id, model, before.content_hash, before=before, silent=silent, reader=before.reader)
-    return as_confirmed(change, standing)
+    return Change(Kind.UPDATED, model.id, model, before.content_hash, before=before, silent=silent, reader=before.reader)
 
 
 def reopen(store: Store, number: int, person: Person) -> dict[str, Any]:
@@ -113,11 +117,13 @@ def reopen(store: Store, number: int, person: Person) -> dict[str, Any]:
 
     def work(connection: sa.Connection) -> dict[str, Any]:
         act = act_within(store, connection, row["provider"], person) if row["kind"] in holding.OF_PRICES else None
-        tickets.lock(connection, row["provider"])
-        records.forget_listing(connection, row["provider"])
+        if act is None:
+            tickets.lock(connection, row["provider"])
+            records.forget_listing(connection, row["provider"])
         (now,) = holds.numbered(connection, [number])
         _refuse_to_reopen(connection, act, now)
         if act is not None and now["status"] in ("confirmed", "closed"):
+            holds.end_confirmed(connection, number)
             act.apply("reopen", list(_taken_back(act, now)))
         waits = act is None or _is_as_shown(act, now)
         return holds.reopen(connection, now, person.name, person.reason, store.now(connection), waits=waits)
@@ -127,35 +133,22 @@ def reopen(store: Store, number: int, person: Person) -> dict[str, Any]:
 
 def _is_as_shown(act: Act, row: Mapping[str, Any]) -> bool:
     """Whether the provider still claims what a hold says, of every model, beside the price that it shows."""
-    wanted, shown = _claims(row), _shown(row)
+    wanted, shown = _claims(row), holding.shown(holds.standing_of(row))
     found = act.models(wanted)
     return found.keys() == wanted.keys() and all(
-        _is_claimed(before, wanted[row_id]) and all(_is_beside(before, point, shown[row_id][point][0]) for point in wanted[row_id])
+        _is_claimed(before, wanted[row_id])
+        and all(is_beside(before.believed_numbers, point, old) for point, (old, _) in shown[row_id].items())
         for row_id, before in found.items()
     )
 
 
-def _is_beside(before: StoredModel, point: str, shown: str | None) -> bool:
-    """Whether a price is the one that was shown as the old one; a tier without any was shown beside its flat price."""
-    old = before.believed_numbers.get(point)
-    if old is None:
-        return shown is None or flat_point(point) != point
-    return shown is not None and old == Decimal(shown)
-
-
-def _shown(row: Mapping[str, Any]) -> Mapping[str, Mapping[str, Sequence[str | None]]]:
-    """The prices on both sides, by model and point."""
-    return {row["ids"][0]: row["detail"]} if row["kind"] == holding.PRICE else row["detail"]
-
-
 def _refuse_to_reopen(connection: sa.Connection, act: Act | None, row: Mapping[str, Any]) -> None:
     number, status = row["id"], row["status"]
-    act = act if status in ("confirmed", "closed") else None
     if status == "open":
         raise UsageError(f"Hold {number} is open: nobody has decided it", "`modelsync confirm` or `modelsync reject` decides it")
     if status in ("superseded", "released"):
         raise Settled(f"Hold {number} was not decided: it is {status}", "`modelsync held --status all` shows every hold")
-    done = not list(_taken_back(act, row)) if act is not None and status == "closed" else status == "closed"
+    done = status == "closed" and (act is None or not list(_taken_back(act, row)))
     if done or (status == "confirmed" and _all_retired(connection, row)):
         hint = "`modelsync keep` brings back a retired model, `modelsync pin` sets a price, `modelsync rollback` goes back further"
         raise Settled(f"What hold {number} decided is done, and stands no more as it was decided", hint)
@@ -172,27 +165,38 @@ def _all_retired(connection: sa.Connection, row: Mapping[str, Any]) -> bool:
 
 
 def _taken_back(act: Act, row: Mapping[str, Any]) -> Iterator[Change]:
-    """The models whose confirmed price still stands, at the price before."""
-    wanted, detail = _claims(row), _shown(row)
+    """The models whose confirmed price still stands, at what stood before: a number, nothing, or that it varies by request."""
+    wanted, shown = _claims(row), holding.shown(holds.standing_of(row))
+    stood = _stood(act, sorted(wanted), row["resolved_at"])
     for row_id, before in act.models(wanted).items():
-        now = numbers(before.believed.prices)
-        points = [point for point, claim in wanted[row_id].items() if now.get(point) == Decimal(claim)]
+        now = before.believed.prices
+        points = [point for point, claim in wanted[row_id].items() if numbers(now).get(point) == Decimal(claim)]
         if points:
-            back = {point: Decimal(old) if (old := detail[row_id][point][0]) is not None else None for point in points}
-            prices = changed(before.believed.prices, back, before.believed.prices)
-            model = msgspec.structs.replace(before.believed, prices=msgspec.structs.replace(prices, raw={}))  # it is no price's any more
-            last = {point: usd for point, usd in before.last.items() if point not in back}
-            yield Change(
-                Kind.UPDATED,
-                row_id,
-                model,
-                before.content_hash,
-                stated=before.stated,
-                before=before,
-                held=True,
-                last=last,
-                reader=before.reader,
-            )
+            base = {point: None if (old := shown[row_id][point][0]) is None else Decimal(old) for point in points}
+            then = _prices_then(now, stood.get(row_id, {})) if row_id in stood else changed(now, base, now)
+            back = {point: numbers(then).get(point) for point in points}
+            prices = msgspec.structs.replace(changed(now, back, then), dynamic=then.dynamic, raw={})
+            kept = {point: usd for point, usd in base.items() if usd is not None and back[point] is None and flat_point(point) == point}
+            last = {**{point: usd for point, usd in before.last.items() if point not in points}, **kept}
+            model = msgspec.structs.replace(before.believed, prices=prices)
+            change = Change(Kind.UPDATED, row_id, model, before.content_hash, stated=before.stated, before=before, held=True)
+            yield msgspec.structs.replace(change, last=last, reader=before.reader)
+
+
+def _stood(act: Act, ids: Sequence[str], confirmed_at: datetime) -> dict[str, dict[str, Any]]:
+    """What the confirmation of then moved: the fields of each model as they stood before. What a pin hid is not in the history."""
+    change, found = model_changes.c, dict[str, dict[str, Any]]()
+    for part in _parts(ids):
+        mine = (change.provider_id == act.provider_id, change.provider_model_id.in_(part), change.changed_at >= confirmed_at)
+        query = sa.select(change.provider_model_id, change.fields).join(sync_runs, sync_runs.c.id == change.run_id)
+        for row_id, fields in act.connection.execute(query.where(*mine, sync_runs.c.trigger == "confirm").order_by(change.id)):
+            found.setdefault(row_id, {field: values[0] for field, values in fields.items()})
+    return found
+
+
+def _prices_then(now: Prices, stood: Mapping[str, Any]) -> Prices:
+    """A price as it stood before the fields of a recorded change moved."""
+    return price_with(now, {field: typed(field, old) for field, old in stood.items() if is_price(field)})
 
 
 # What holds at all

@@ -1,7 +1,8 @@
 """The rows of `holds`: what a sync found and did not believe, until it passes by itself or a person decides."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from modelsync.errors import NotThere, Settled, UsageError
 from modelsync.holding import Hold, Sight, Standing
 from modelsync.plan import Plan
 from modelsync.policy import Context
+from modelsync.quarantine import is_beside
 from modelsync.reading import Listing
 from modelsync.store.schema import UtcTime, audit_log, holds, model_changes, models, providers, sync_results, sync_runs
 
@@ -33,10 +35,11 @@ column = holds.c
 def standing(connection: sa.Connection, slug: str) -> tuple[Standing, ...]:
     """The holds of a provider that are open or decided, oldest first."""
     query = sa.select(holds).where(column.provider == slug, column.status.in_(STANDING)).order_by(column.id)
-    return tuple(_standing(row) for row in connection.execute(query).mappings())
+    return tuple(standing_of(row) for row in connection.execute(query).mappings())
 
 
-def _standing(row: sa.RowMapping) -> Standing:
+def standing_of(row: sa.RowMapping | Mapping[str, Any]) -> Standing:
+    """A hold by its columns, as a value."""
     return Standing(
         number=row["id"],
         kind=row["kind"],
@@ -85,7 +88,7 @@ def confirmed_prices(connection: sa.Connection, slug: str, ids: Set[str]) -> dic
     wanted = (column.provider == slug, column.status.in_(("confirmed", "closed")), column.kind.in_(holding.OF_PRICES))
     found: dict[str, set[tuple[str, str]]] = {}
     for row in connection.execute(sa.select(holds).where(*wanted)).mappings() if ids else ():
-        for row_id, points in holding.claims(_standing(row)).items():
+        for row_id, points in holding.claims(standing_of(row)).items():
             if row_id in ids:
                 found.setdefault(row_id, set()).update(points.items())
     return {row_id: frozenset(points) for row_id, points in found.items()}
@@ -104,9 +107,9 @@ def of_absence(connection: sa.Connection, slug: str, row_id: str) -> list[dict[s
     return [dict(row) for row in rows if row_id in row["ids"] and row_id not in (row["over"] or ())]
 
 
-def of_prices(connection: sa.Connection, slug: str) -> list[sa.RowMapping]:
-    """What keeps stated prices of a provider's models out: open or rejected holds, oldest first."""
-    wanted = (column.provider == slug, column.status.in_(("open", "rejected")), column.kind.in_(holding.OF_PRICES))
+def of_prices(connection: sa.Connection, slug: str, *statuses: str) -> list[sa.RowMapping]:
+    """Holds about a provider's prices, oldest first; without statuses those that keep stated prices out."""
+    wanted = (column.provider == slug, column.status.in_(statuses or ("open", "rejected")), column.kind.in_(holding.OF_PRICES))
     return list(connection.execute(sa.select(holds).where(*wanted).order_by(column.id)).mappings().all())
 
 
@@ -128,7 +131,7 @@ def note(connection: sa.Connection, slug: str, rows: Iterable[Standing], plan: P
     _open(connection, slug, found.new, now)
 
 
-_WHY = {"superseded": "a later listing says something else", "released": "a later listing did away with it"}
+_WHY = {"superseded": "the provider says something else now", "released": "a later listing did away with it"}
 
 
 def sight(listing: Listing, plan: Plan, retired: frozenset[str]) -> Sight:
@@ -152,7 +155,7 @@ def _open(connection: sa.Connection, slug: str, new: Iterable[Hold], now: dateti
     new = list(new)
     kinds = {hold.kind for hold in new}
     before = sa.select(holds).where(column.provider == slug, column.status.in_(_GONE), column.kind.in_(kinds)).order_by(column.id)
-    known = {_standing(row).content: row for row in connection.execute(before).mappings()} if new else {}
+    known = {standing_of(row).content: row for row in connection.execute(before).mappings()} if new else {}
     fresh: list[dict[str, Any]] = []
     for hold in new:
         shown = {"message": hold.message, "hint": hold.hint, "ids": list(hold.ids), "detail": hold.detail}
@@ -184,11 +187,36 @@ def resolve(connection: sa.Connection, hold_id: int, status: str, now: datetime,
     return bool(connection.execute(sa.update(holds).where(column.id == hold_id, column.status == "open").values(values)).rowcount)
 
 
-def supersede_moved(connection: sa.Connection, standing: Iterable[sa.RowMapping], ids: Set[str], now: datetime, actor: str) -> None:
-    """A person moved the prices of these models: what waits beside them was shown beside other ones, and the next listing asks anew."""
-    for row in standing if ids else ():
-        if row["status"] == "open" and not ids.isdisjoint(row["ids"]):
-            resolve(connection, row["id"], "superseded", now, actor, "the price that it was shown beside is another one now")
+Numbers = Mapping[str, Decimal]
+"""What is believed of a model's price, by point."""
+
+
+def supersede_moved(
+    connection: sa.Connection, standing: Iterable[Standing], moved: Mapping[str, tuple[Numbers, Numbers]], *, confirming: bool
+) -> list[Standing]:
+    """End what a person's act did away with, when it moved the prices of these models: what they were, and what they are now.
+
+    What waits was shown beside other prices, and the next listing asks anew. What was confirmed before is undone, and is no leave for
+    the next listing; while `confirming`, that is what moves the prices. The holds that ended.
+    """
+    ended = [row for row in standing if row.status != "rejected" and _is_moved(row, moved, confirming=confirming)]
+    for row in ended:
+        mine = column.id == row.number
+        connection.execute(sa.update(holds).where(mine).values(status="superseded", reason=MOVED))
+    return ended
+
+
+MOVED = "a person moved the price that it was shown beside"
+
+
+def _is_moved(row: Standing, moved: Mapping[str, tuple[Numbers, Numbers]], *, confirming: bool) -> bool:
+    for row_id, points in holding.shown(row).items():
+        before, now = moved.get(row_id, ({}, {}))
+        if row.status == "open" and row_id in moved and not all(is_beside(now, point, old) for point, (old, _) in points.items()):
+            return True
+        if row.status == "confirmed" and not confirming and any(before.get(point) != now.get(point) for point in points):
+            return True
+    return False
 
 
 # What persons do
@@ -218,7 +246,7 @@ def numbered(connection: sa.Connection, numbers: Iterable[int]) -> list[dict[str
 def decidable(connection: sa.Connection, row: dict[str, Any], decision: str) -> None:
     """Nothing, when a hold can be decided so. Settled when it is not open, UsageError when it holds nothing to decide about."""
     if row["status"] == "superseded":
-        raise Settled(f"Hold {row['id']} was superseded: the provider says something else now", _instead(successor(connection, row)))
+        raise Settled(f"Hold {row['id']} was superseded: {row['reason'] or _WHY['superseded']}", _instead(successor(connection, row)))
     if row["status"] != "open":
         raise Settled(f"There is no open hold {row['id']}: it is {row['status']}", "`modelsync held` lists those that are open")
     if row["kind"] in holding.UNDECIDABLE and decision == "confirm":
@@ -239,7 +267,7 @@ def successor(connection: sa.Connection, row: dict[str, Any]) -> int | None:
 
 def _instead(number: int | None) -> str:
     if number is None:
-        return "Nothing took its place; `modelsync held` lists what is open"
+        return "Nothing took its place yet; the next sync asks anew if there is something to ask, and `modelsync held` lists it"
     return f"Hold {number} took its place; `modelsync held --ids` shows it"
 
 
@@ -253,6 +281,11 @@ def decide(
     decided = [{**row, **values} for row in rows if row["id"] in done]
     _audit(connection, f"{decision} hold", decided, actor, reason, now)
     return decided
+
+
+def end_confirmed(connection: sa.Connection, number: int) -> None:
+    """A confirmed hold is about to be taken back: it is no leave for any listing from here on."""
+    connection.execute(sa.update(holds).where(column.id == number, column.status == "confirmed").values(status="closed"))
 
 
 def reopen(connection: sa.Connection, row: dict[str, Any], actor: str, reason: str, now: datetime, *, waits: bool = True) -> dict[str, Any]:

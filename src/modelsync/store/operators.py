@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
@@ -72,8 +73,8 @@ class Act(msgspec.Struct, frozen=True):
 
     def apply(self, trigger: str, changes: Sequence[Change], run_id: int | None = None) -> int | None:
         """Write changes, under what is pinned now, as a run of their own or as more of one; its id, None when nothing changed."""
-        standing = holds.of_prices(self.connection, self.slug)
-        held = {row_id for row in standing for row_id in row["ids"]}
+        standing = [holds.standing_of(row) for row in holds.of_prices(self.connection, self.slug, *holds.STANDING)]
+        held = {row_id for row in standing if row.status != "confirmed" for row_id in row.ids}
         before = {change.id: change.before.content_hash for change in changes if change.before}
         known = Stored(before, pins=pins.standing(self.connection, self.slug, self.now))
         marked = tuple(
@@ -83,11 +84,23 @@ class Act(msgspec.Struct, frozen=True):
         plan = settled(Plan(marked), known)
         if not plan.writes:
             return run_id
-        moved = {change.id for change in marked if change.before and numbers(change.model.prices) != numbers(change.before.believed.prices)}
-        holds.supersede_moved(self.connection, standing, moved, self.now, self.person.name)
+        for row in holds.supersede_moved(self.connection, standing, _moved_prices(marked), confirming=trigger == "confirm"):
+            self.note("supersede hold", f"{row.kind} {row.number}")
         run_id = records.acted(self.connection, trigger, self.slug, self.now, len(plan.changes), run_id)
         writing.write(self.connection, self.bulk, run_id, self.provider_id, plan, self.seq, self.now)
         return run_id
+
+
+def _moved_prices(changes: Iterable[Change]) -> dict[str, tuple[dict[str, Decimal], dict[str, Decimal]]]:
+    """What was believed of prices and what is, of the models where that differs, whether it stands or not."""
+    found = {}
+    for change in changes:
+        if change.before is not None:
+            before = change.before.believed_numbers
+            now = {**(before if change.last is None else change.last), **numbers(change.model.prices)}
+            if now != before:
+                found[change.id] = (before, now)
+    return found
 
 
 def act_on(store: Store, slug: str, person: Person, work: Callable[[Act], Result]) -> Result:

@@ -188,26 +188,37 @@ def _priced(connection: sa.Connection, provider_id: int | None) -> int:
 
 
 def _elsewhere(connection: sa.Connection, provider_id: int | None, moving: Iterable[Model]) -> dict[str, list[Prices]]:
-    """The prices of the same models at other providers, by id; what an operator says of one is no other provider's word."""
+    """The prices of the same models at other providers, by id; beneath pins, since an operator's price is no other provider's word."""
     ids: dict[str, list[str]] = {}
     for model in moving:
         for name in quarantine.same_model(model):
             ids.setdefault(name, []).append(model.id)
     column = models.c
     names = (column.pricing_prompt, column.pricing_completion, column.pricing_image, column.pricing_request)
-    ours = pins.of_prices(connection)
+    ours = _beneath_pins(connection)
     others = (column.provider_id != (provider_id or 0), column.status != "retired", column.content_hash != BY_HAND, _has_price())
     facts = (column.provider_id, column.provider_model_id, column.hugging_face_id)
     query = sa.select(*facts, *names).where(*others).execution_options(yield_per=500)
     found: dict[str, list[Prices]] = {}
-    for provider, row_id, repository, prompt, completion, image, request in connection.execute(query):
-        if (provider, row_id) in ours:
-            continue
+    for provider, row_id, repository, *of_row in connection.execute(query):
+        prompt, completion, image, request = ours.get((provider, row_id), of_row)
         keys = {quarantine.last_part(row_id)} | ({quarantine.last_part(repository)} if repository else set())
         same = {each for key in keys for each in ids.get(key, ())}
         for each in same:
             found.setdefault(each, []).append(Prices(prompt=prompt, completion=completion, image=image, request=request))
     return found
+
+
+def _beneath_pins(connection: sa.Connection) -> dict[tuple[int, str], tuple[Decimal | None, ...]]:
+    """What is believed of the models of which an operator decided a price: prompt, completion, image, request."""
+    pinned = pins.of_prices(connection)
+    column = upstream_values.c
+    found: dict[tuple[int, str], tuple[Decimal | None, ...]] = {}
+    for part in _parts(sorted({row_id for _, row_id in pinned}), 500):
+        for row in connection.execute(sa.select(upstream_values).where(column.provider_model_id.in_(part))).mappings():
+            prices = rows.beneath(row).believed.prices
+            found[row["provider_id"], row["provider_model_id"]] = (prices.prompt, prices.completion, prices.image, prices.request)
+    return {key: found[key] for key in pinned & found.keys()}
 
 
 def _parts(items: Sequence[str], size: int) -> Iterable[Sequence[str]]:
