@@ -409,16 +409,18 @@ def _pairs(change: Change) -> Iterator[Pair]:
             new,
             None if flat == point else known.get(flat) or claims.get(flat),
             None if ordinary is None else known.get(ordinary) or claims.get(ordinary),
-            old is None and point.startswith(_PER_UNIT) and _is_replaced(change, known),
+            old is None and _is_per_piece(point) and _is_replaced(change, known),
         )
 
 
-_PER_UNIT = "pricing.per_unit["
+def _is_per_piece(point: str) -> bool:
+    """Whether it is the price of a picture, a request, a second …"""
+    return point in ("pricing_image", "pricing_request") or point.startswith("pricing.per_unit[")
 
 
 def _is_replaced(change: Change, known: Mapping[str, Decimal]) -> bool:
-    """Whether prices per unit are known, and none of these units is stated any more."""
-    before = [point for point in known if point.startswith(_PER_UNIT)]
+    """Whether the model had prices per piece, and none of these is stated any more: the same number may be one per another piece."""
+    before = [point for point in known if _is_per_piece(point)]
     stated = numbers(claimed(change.stated.prices)) if change.stated else {}
     return bool(before) and not any(point in stated for point in before)
 

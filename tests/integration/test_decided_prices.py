@@ -1,0 +1,376 @@
+"""Prices after persons decided about them, in any order: nobody's word reaches further than what was shown (I37, I38)."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from test_believed_prices import (
+    ADA,
+    CHEAP,
+    DYNAMIC,
+    LONG,
+    QUICK,
+    UNSTATED,
+    a_day_passes,
+    fresh,
+    kinds,
+    listed,
+    live,
+    many,
+    open_holds,
+    sync,
+)
+from test_believed_prices import priced as of_prompt
+
+from modelsync.errors import ModelsyncError, Settled
+from modelsync.layers import Pin
+from modelsync.model import Model, Prices, Tier
+from modelsync.providers import fal
+from modelsync.store import Catalog, Store, deciding, operators, rollback, thaw
+from support import D
+from support_store import SLUG, opened
+from support_sync import execute, models_of, query, table
+
+POINTS = ("pricing_prompt", "pricing_completion", "pricing.tiers[above 1000].prompt")
+LISTED = [D(value) for value in ("0", "1e-9", "8e-9", "6e-8", "1e-7", "1e-6", "2e-6", "5e-6", "1e-4")]
+
+
+def shape(prompt: Decimal | None, completion: Decimal | None = None, tier: Decimal | None = None) -> Prices:
+    return Prices(prompt=prompt, completion=completion, tiers=(Tier(above=1000, prompt=tier),) if tier is not None else ())
+
+
+def seen(database_url: str) -> dict[str, Decimal]:
+    """The prices that users read, by point."""
+    row = models_of(database_url, SLUG)["m"]
+    tiers = [D(tier["prompt"]) for tier in row["pricing"].get("tiers", ())]
+    values = (row["pricing_prompt"], row["pricing_completion"], tiers[0] if tiers else None)
+    return {point: value for point, value in zip(POINTS, values, strict=True) if value is not None}
+
+
+class Watch:
+    """One catalog, judged by nothing but what users read and what a person looked at."""
+
+    def __init__(self, database_url: str, store: Store) -> None:
+        self.url, self.store = database_url, store
+        self.looked: dict[int, dict[str, tuple[str | None, str]]] = {}
+        self.rejected: dict[int, set[tuple[str, Decimal]]] = {}
+        self.last: dict[str, Decimal] = {}
+        self.after: dict[int, dict[str, Decimal]] = {}
+        self.list(shape(CHEAP, CHEAP))
+
+    def run(self) -> int:
+        return int(query(self.url, "SELECT max(id) AS id FROM sync_runs")[0]["id"])
+
+    def list(self, prices: Prices) -> None:
+        before = seen(self.url) if self.last else {}
+        listed(self.store, prices)
+        now = seen(self.url)
+        out = {each for values in self.rejected.values() for each in values}
+        for point, value in now.items():
+            if before.get(point) == value:
+                continue
+            assert (point, value) not in out
+            last = self.last.get(point)
+            if last:
+                assert value, point
+                assert max(value / last, last / value) < 10, (point, last, value)
+            elif point == POINTS[2] and self.last.get(POINTS[0]) and value:
+                flat = before.get(POINTS[0]) or now[POINTS[0]]
+                assert max(value / flat, flat / value) < 10, (point, flat, value)
+        self.last |= now
+        self.after[self.run()] = dict(self.last)
+
+    def look(self) -> None:
+        for row in Catalog(self.store).holds():
+            self.looked[row["id"]] = {point: (old, new) for point, (old, new) in row["detail"].items()}
+
+    def decide(self, act: str, number: int) -> None:
+        before = seen(self.url)
+        try:
+            if act == "reopen":
+                row = deciding.reopen(self.store, number, ADA)
+                self.rejected.pop(number, None)
+            else:
+                deciding.decide(self.store, [number], act, ADA)
+        except ModelsyncError:
+            assert seen(self.url) == before
+            return
+        now, shown = seen(self.url), self.looked[number]
+        moved = {point for point in POINTS if before.get(point) != now.get(point)}
+        assert moved <= shown.keys()
+        if act == "confirm":
+            for point, (old, new) in shown.items():
+                assert now[point] == D(new)
+                known = self.last.get(point) if point != POINTS[2] or point in self.last else self.last.get(POINTS[0])
+                assert (None if old is None else D(old)) == known, (point, old, known)
+        elif act == "reject":
+            assert moved == set()
+            self.rejected[number] = {(point, D(new)) for point, (_, new) in shown.items()}
+        else:
+            assert row["status"] in ("open", "superseded")
+            for point in moved:
+                assert now.get(point) in (None, *(D(old) for old in shown[point][:1] if old is not None))
+        for point in moved:
+            old = shown[point][0]
+            gone = point not in now
+            self.last.pop(point, None)
+            self.last |= {point: now[point]} if not gone else {point: D(old)} if old and point != POINTS[2] else {}
+
+    def roll_back(self, number: int) -> None:
+        run_id = sorted(self.after)[number % len(self.after)]
+        rollback(self.store, SLUG, run_id, ADA)
+        thaw(self.store, SLUG, ADA)
+        self.last = {**self.after[run_id], **seen(self.url)}
+
+    def do(self, act: str, value: Any) -> None:
+        match act:
+            case "list":
+                self.list(value)
+            case "look":
+                self.look()
+            case "rollback":
+                self.roll_back(value)
+            case _ if self.looked:
+                self.decide(act, list(self.looked)[value % len(self.looked)])
+
+
+_usd = st.sampled_from(LISTED)
+SHAPES = st.one_of(st.builds(shape, _usd, _usd), st.builds(shape, _usd, _usd, _usd), st.just(DYNAMIC))
+ACTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("list"), SHAPES),
+        st.tuples(st.just("look"), st.just(0)),
+        st.tuples(st.sampled_from(["confirm", "reject", "reopen", "rollback"]), st.integers(0, 5)),
+    ),
+    min_size=4,
+    max_size=16,
+)
+
+LOOK = ("look", 0)
+
+
+def lists(prompt: int | str, completion: int = 1, tier: int | None = None) -> list[tuple[str, Any]]:
+    """A listing in multiples of 1e-7, or at a price as it is; and a look at what it holds."""
+    usd = CHEAP * prompt if isinstance(prompt, int) else D(prompt)
+    return [("list", shape(usd, CHEAP * completion, CHEAP * tier if tier else None)), LOOK]
+
+
+@pytest.mark.parametrize("examples", [QUICK, pytest.param(LONG, marks=pytest.mark.soak)])
+def test_i37_i38_nobodys_word_reaches_further_than_what_was_shown(tmp_path: Path, examples: int):
+    @given(ACTS)
+    # What waited under another number, and was superseded by the reopening of a third:
+    @example([*lists(1, 50), ("reject", 0), *lists(40, 50), ("reopen", 0), LOOK, ("confirm", 1), ("reopen", 1), ("confirm", 1)])
+    @example(
+        [
+            *(*lists(1, 50), ("reject", 0), *lists(20, 50), ("confirm", 1), *lists(2000, 50)),
+            *(("reopen", 1), ("reopen", 0), LOOK, ("confirm", 0)),
+        ]
+    )
+    # What was confirmed, rolled back, and listed once more:
+    @example([*lists(50), ("confirm", 0), ("rollback", 0), *lists(50)])
+    @example([*lists("0"), ("confirm", 0), ("rollback", 0), *lists("0")])
+    @example([*lists("1e-9"), *lists("8e-9"), *lists("6e-8"), *lists("5e-6"), ("confirm", 0), ("rollback", 0), *lists("5e-6")])
+    @example([*lists(50), ("confirm", 0), *lists(50), ("rollback", 0), *lists(50), ("confirm", 1), ("reopen", 0), *lists(50)])
+    # A last price that moved while nothing stood:
+    @example([*lists("6e-8"), ("list", DYNAMIC), *lists("8e-9"), ("list", DYNAMIC), *lists("1e-6"), ("rollback", 1), ("confirm", 0)])
+    # A tier beside a flat price that is another one by now:
+    @example([*lists(1, 1, 30), ("reject", 0), *lists("6e-8", 1, 30), *lists("8e-9", 1, 30), ("reopen", 0), LOOK, ("confirm", 0)])
+    @settings(max_examples=examples, deadline=None, derandomize=examples == QUICK)
+    def holds(acts: list[tuple[str, Any]]) -> None:
+        with fresh(tmp_path) as (url, store):
+            watch = Watch(url, store)
+            for act, value in acts:
+                watch.do(act, value)
+
+    holds()
+
+
+# Taken back to what it was
+
+
+def test_i38_a_confirmed_price_is_taken_back_to_varying_by_request(database_url: str):
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP))
+        listed(store, DYNAMIC)
+        listed(store, of_prompt(CHEAP * 50))
+        deciding.decide(store, [1], "confirm", ADA)
+        assert live(database_url) == CHEAP * 50
+        deciding.reopen(store, 1, ADA)
+        assert live(database_url) == "dynamic"
+        assert [D(row["usd"]) for row in table(database_url, "last_prices")] == [CHEAP]
+        assert kinds(listed(store, of_prompt(CHEAP * 50))) == ["price"]
+
+
+def test_i38_a_confirmed_price_is_taken_back_to_unknown(database_url: str):
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP))
+        for _ in range(2):
+            listed(store, UNSTATED)
+        a_day_passes(database_url)
+        listed(store, UNSTATED)
+        listed(store, of_prompt(CHEAP * 50))
+        deciding.decide(store, [1], "confirm", ADA)
+        deciding.reopen(store, 1, ADA)
+        assert live(database_url) is None
+        assert [D(row["usd"]) for row in table(database_url, "last_prices")] == [CHEAP]
+
+
+def test_i38_a_confirmed_tier_is_taken_back_to_none(database_url: str):
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP))
+        listed(store, of_prompt(CHEAP, tiers=(Tier(above=200_000, prompt=CHEAP * 30),)))
+        deciding.decide(store, [1], "confirm", ADA)
+        assert models_of(database_url, SLUG)["m"]["pricing"]["tiers"]
+        deciding.reopen(store, 1, ADA)
+        assert models_of(database_url, SLUG)["m"]["pricing"].get("tiers") is None
+        assert table(database_url, "last_prices") == []
+
+
+def test_i38_a_confirmation_counts_though_the_price_varied_and_another_part_of_it_was_rejected(database_url: str):
+    both = of_prompt(CHEAP * 40, completion=CHEAP * 50)
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP, completion=CHEAP))
+        listed(store, DYNAMIC)
+        listed(store, of_prompt(CHEAP * 2, completion=CHEAP * 50))
+        deciding.decide(store, [1], "reject", ADA)
+        listed(store, both)
+        deciding.decide(store, [2], "confirm", ADA)
+        for _ in range(2):
+            row = models_of(database_url, SLUG)["m"]
+            assert (row["pricing_prompt"], row["pricing_completion"]) == (CHEAP * 40, None)
+            listed(store, both)
+
+
+# Several models, several holds
+
+
+def at(factors: dict[str, int]) -> list[Model]:
+    return [Model(id=row_id, prices=of_prompt(CHEAP * factor)) for row_id, factor in factors.items()]
+
+
+def test_i39_a_question_about_several_models_waits_until_all_of_them_were_read(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *at({"a": 1, "b": 1, "c": 1}))
+        sync(store, *at({"a": 1000, "b": 1000, "c": 1000}))
+        sync(store, *at({"a": 1}), complete=False)
+        assert open_holds(store) == [(1, "unit-change", ("a", "b", "c"))]
+        sync(store, *at({"a": 1, "b": 1, "c": 1}))
+        assert open_holds(store) == []
+
+
+def test_i39_a_held_price_of_a_retired_model_waits_for_nobody(database_url: str):
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP))
+        listed(store, of_prompt(CHEAP * 50))
+        for _ in range(2):
+            sync(store, Model(id="other"))
+        execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
+        for _ in range(2):
+            sync(store, Model(id="other"))
+        assert models_of(database_url, SLUG)["m"]["status"] == "retired"
+        assert open_holds(store) == []
+
+
+def test_i38_two_holds_of_one_model_are_confirmed_in_one_command(database_url: str):
+    """With more than a step between them."""
+    count = deciding.STEP + 5
+
+    def models(factor: int, completion: int) -> Iterator[Model]:
+        for n in range(count):
+            yield Model(id=f"m{n:03}", prices=of_prompt(CHEAP * (n + 1) * (factor if factor == 1 else factor + n % 70)))
+        yield Model(id="zz", prices=of_prompt(CHEAP * factor, completion=CHEAP * completion))
+
+    with opened(database_url) as store:
+        sync(store, *models(1, 1))
+        sync(store, *models(1, 50))
+        deciding.decide(store, [1], "reject", ADA)
+        sync(store, *models(20, 50))
+        deciding.reopen(store, 1, ADA)
+        numbers = [number for number, _, _ in open_holds(store)]
+        assert len(deciding.decide(store, numbers, "confirm", ADA)) == len(numbers) == count + 2
+        row = models_of(database_url, SLUG)["zz"]
+        assert (row["pricing_prompt"], row["pricing_completion"], open_holds(store)) == (CHEAP * 20, CHEAP * 50, [])
+
+
+def test_i38_a_confirmation_outlives_a_process_that_died_before_the_prices_were_live(database_url: str):
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP, completion=CHEAP))
+        listed(store, of_prompt(CHEAP * 40, completion=CHEAP))
+        (row,) = Catalog(store).holds()
+        store.transact(partial(deciding._decide, store, SLUG, [row], "confirm", ADA))  # and no more
+        listed(store, of_prompt(CHEAP * 40, completion=CHEAP * 50))
+        deciding.decide(store, [2], "reject", ADA)
+        listed(store, of_prompt(CHEAP * 40, completion=CHEAP * 50))
+        found = models_of(database_url, SLUG)["m"]
+        assert (found["pricing_prompt"], found["pricing_completion"]) == (CHEAP * 40, CHEAP)
+
+
+def test_i39_what_a_person_supersedes_is_audited_and_asked_anew(database_url: str):
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP))
+        listed(store, of_prompt(CHEAP * 5))
+        listed(store, of_prompt(CHEAP * 500))
+        rollback(store, SLUG, 1, ADA)
+        with pytest.raises(Settled, match="Hold 1 was superseded: a person moved the price that it was shown beside"):
+            deciding.decide(store, [1], "confirm", ADA)
+        thaw(store, SLUG, ADA)
+        assert kinds(listed(store, of_prompt(CHEAP * 500))) == ["price"]
+        assert [number for number, _, _ in open_holds(store)] == [2]
+    audited = [(row["action"], row["target"]) for row in table(database_url, "audit_log")]
+    assert ("supersede hold", f"{SLUG} price 1") in audited
+
+
+def test_i38_another_catalog_keeps_its_number_while_it_gains_a_few_ids(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *many(20))
+        for count in (20, 21, 22):
+            sync(store, *(Model(id=f"new/{number:02}") for number in range(count)))
+        assert [row[:2] for row in open_holds(store)] == [(1, "other-catalog")]
+        deciding.decide(store, [1], "confirm", ADA)
+        assert sync(store, *(Model(id=f"new/{number:02}") for number in range(22))).counts.created == 22
+
+
+# What stands beside
+
+
+def test_i22_a_pin_on_another_field_elsewhere_leaves_their_price_in_the_median(database_url: str):
+    with opened(database_url) as store:
+        store.bulk_upsert_models("deepinfra", [Model(id="x/m", prices=of_prompt(CHEAP))])
+        operators.pin(store, "deepinfra", "x/m", [Pin("pricing.cache_read", D("5e-8"))], ADA)
+        assert kinds(listed(store, of_prompt(D("9e-4")))) == ["price"]
+
+
+def test_i37_a_tier_beside_a_confirmed_price_out_of_bounds_is_no_way_out_of_an_accident(database_url: str):
+    dear = Prices(implausible={"prompt": D("0.05")})
+    with opened(database_url) as store:
+        sync(store, Model(id="m", prices=dear), Model(id="other"))
+        deciding.decide(store, [1], "confirm", ADA)
+        assert kinds(listed(store, msgspec.structs.replace(dear, tiers=(Tier(above=10, prompt=D(0)),)))) == ["price"]
+
+
+def test_i37_cached_tokens_of_a_tier_and_of_a_model_that_was_free_have_the_bound_too(database_url: str):
+    cached = D("9e-4")
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP))
+        assert kinds(listed(store, of_prompt(CHEAP, tiers=(Tier(above=10, cache_read=cached),)))) == ["price"]
+        listed(store, of_prompt(D(0), completion=D(0), cache_read=D(0)), "free")
+        assert kinds(listed(store, of_prompt(CHEAP, completion=CHEAP, cache_read=cached), "free")) == ["price"]
+
+
+@pytest.mark.parametrize(("before", "after"), [("1000 characters", "characters"), ("minutes", "seconds"), ("images", "videos")])
+def test_i37_a_price_per_another_unit_than_before_is_a_question(database_url: str, before: str, after: str):
+    """fal: 0.02 USD per 1,000 characters, then 0.02 per character."""
+
+    def of(unit: str) -> Prices:
+        return fal.prices(fal.PriceRow("m", msgspec.Raw(b"0.02"), unit))
+
+    with opened(database_url) as store:
+        listed(store, of(before))
+        assert kinds(listed(store, of(after))) == ["price"]
+        assert kinds(listed(store, of(before))) == []
