@@ -242,7 +242,9 @@ class HoldQuery(Asked):
     kind: HoldKind | None = None
     status: Annotated[
         Literal["open", "rejected", "confirmed", "superseded", "released", "closed", "all"],
-        Field(description="open waits; rejected and confirmed were decided; a later listing superseded or released it; closed is done."),
+        Field(
+            description="open waits; rejected and confirmed: decided; superseded: another question now; released: none any more; closed: done."
+        ),
     ] = "open"
 
 

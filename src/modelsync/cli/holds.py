@@ -43,7 +43,7 @@ def held(
     kind:
         price, unit-change, shrink, scope, total, other-catalog, empty or invalid.
     status:
-        open; rejected, confirmed or closed (confirmed, and done); superseded or released (a later listing did away with it); or all.
+        open; rejected, confirmed or closed (confirmed, and done); superseded (another question now) or released (none any more); or all.
     ids:
         Also name the models that each is about; of another catalog also those that are new (+).
     """

@@ -292,7 +292,7 @@ def reopen(connection: sa.Connection, row: dict[str, Any], actor: str, reason: s
     """Take a decision back, with an audit row: the hold waits again, unless what it showed is not so any more."""
     values: dict[str, Any] = {"status": "open", "resolved_at": None, "resolved_by": None, "reason": None, "over": None, "agreed_at": None}
     if not waits:
-        values |= {"status": "superseded", "resolved_at": now, "resolved_by": actor, "reason": reason}
+        values |= {"status": "superseded", "resolved_at": now, "reason": "what it showed is not so any more"}
     connection.execute(sa.update(holds).where(column.id == row["id"]).values(values))
     _audit(connection, "reopen hold", [row], actor, reason, now)
     return {**row, **values}
