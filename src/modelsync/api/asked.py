@@ -243,7 +243,7 @@ class HoldQuery(Asked):
     status: Annotated[
         Literal["open", "rejected", "confirmed", "superseded", "released", "closed", "all"],
         Field(
-            description="open waits; rejected and confirmed: decided; superseded: another question now; released: none any more; closed: done."
+            description="open waits; rejected, confirmed: decided; superseded: another question now; released: none any more; closed: done."
         ),
     ] = "open"
 
