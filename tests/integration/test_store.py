@@ -156,6 +156,7 @@ def test_prices_come_back_digit_by_digit(database_url: str) -> None:
         commit(store, *models.values(), model("unpriced"))
         dear = [row["id"] for row in Catalog(store).holds()]  # nobody charges more than 1 USD for a picture
         deciding.decide(store, dear, "confirm", Person("ada", "it is a test"))
+        commit(store, *models.values(), model("unpriced"))
         catalog = {row["provider_model_id"]: row for row in Catalog(store).models(ModelFilter())}
     stored = models_of(database_url, SLUG)
     for text in EXACT:
