@@ -83,7 +83,10 @@ class Hold:
     status: str = "open"
     agreed: float | None = None
     over: set[str] = field(default_factory=set)
-    stood: dict[str, tuple[dict[str, Decimal], bool]] = field(default_factory=dict)  # by model, when it was confirmed
+    meant: bool = False  # once confirmed, and not taken back
+    stood: dict[str, tuple[dict[str, Decimal], bool, set[str]]] = field(
+        default_factory=dict
+    )  # when it was confirmed; and where no pin hid it
 
     @property
     def content(self) -> tuple[Any, ...]:
@@ -311,6 +314,7 @@ class Reference:
             for hold in part.holds
             if hold.status == "confirmed"
             for row_id, name, new in hold.claims
+            if row_id not in hold.over
         }
         undecided = {
             row_id: {
@@ -331,7 +335,7 @@ class Reference:
                     pair,
                     self._other_prices(slug, row_id, name),
                     paid=any(moving[row_id].known.values()),
-                    meant=(row_id, name, pair[0]) in part.values("confirmed") | part.values("closed"),
+                    meant=any(hold.meant and (row_id, name, pair[0]) in hold.claims for hold in part.holds),
                 )
                 or (unit and power(*pair) == unit)
                 or (slipped and pair[0] is None and pair[1])
@@ -490,7 +494,8 @@ class Reference:
     def _end(self, hold: Hold, said: Said, retired: set[str], doubted: set[str]) -> None:
         """A decision ends when it is done; one about an absence is over for every model that is listed again."""
         if hold.about_prices:
-            done = hold.status == "confirmed" and set(hold.ids) <= set(said.rows) | retired and not doubted & set(hold.ids)
+            hold.over |= set(hold.ids) & set(said.rows) - doubted if hold.status == "confirmed" else set()
+            done = hold.status == "confirmed" and set(hold.ids) - hold.over <= retired
         elif hold.kind == "total":
             done = False
         else:
@@ -531,26 +536,29 @@ class Reference:
         return bool(value) and (until is None or until > self.now)
 
     def decide(self, slug: str, hold: Hold, decision: str) -> None:
-        hold.status = decision
+        hold.status, hold.meant = decision, decision == "confirmed"
         part = self.parts[slug]
         before = _known(part)
         for row_id in hold.ids if hold.about_prices and decision == "confirmed" else ():
             entry = part.models[row_id]
             self._end_pins(part, [row_id])
-            hold.stood[row_id] = (prices_of(entry.believed), bool(entry.believed.get("dynamic")))
             stated = {} if entry.stated.get("dynamic") else prices_of(entry.stated)
             shown = {name: new for each, name, new in hold.claims if each == row_id}
-            if all(stated.get(name) == new for name, new in shown.items()):
+            known = {**entry.last, **prices_of(entry.believed)}
+            shown = {name: new for name, new in shown.items() if (row_id, name, new) not in part.values("rejected")}
+            if all(stated.get(name) == new and known.get(name) == hold.old[row_id, name] for name, new in shown.items()):
+                visible = {name for name in shown if name not in part.pins.get(row_id, {})} if shown else set()
+                hold.stood[row_id] = (prices_of(entry.believed), bool(entry.believed.get("dynamic")), visible)
                 entry.believe({**prices_of(entry.believed), **shown}, dynamic=False)
-        self._supersede(part, before, confirming=True)
+        self._supersede(part, before)
 
-    def _supersede(self, part: Part, before: dict[str, dict[str, Decimal]], *, confirming: bool = False) -> None:
+    def _supersede(self, part: Part, before: dict[str, dict[str, Decimal]]) -> None:
         """What waits beside a price that a person moved was shown beside another one; what was confirmed before is undone."""
         now = _known(part)
         for hold in part.holds:
-            moved = [(row_id, name) for row_id, name, _ in hold.claims if now[row_id].get(name) != before[row_id].get(name)]
-            beside_another = any(now[row_id].get(name) != hold.old[row_id, name] for row_id, name in moved)
-            undone = bool(moved) and not confirming
+            moved = [(row_id, name, new) for row_id, name, new in hold.claims if now[row_id].get(name) != before[row_id].get(name)]
+            beside_another = any(now[row_id].get(name) != hold.old[row_id, name] for row_id, name, _ in moved)
+            undone = any(now[row_id].get(name) != new for row_id, name, new in moved)
             if (hold.status == "open" and beside_another) or (hold.status == "confirmed" and undone):
                 hold.status = "gone"
 
@@ -575,25 +583,28 @@ class Reference:
             part.models[row_id].retired = (part.models[row_id].retired[0], False)
         self._supersede(part, before)
         waits = not hold.about_prices or self._is_as_shown(part, hold)
-        hold.status, hold.agreed, hold.over = "open" if waits else "gone", None, set()
+        hold.status, hold.agreed, hold.over, hold.meant = "open" if waits else "gone", None, set(), False
 
     def _take_back(self, part: Part, hold: Hold, row_id: str) -> None:
-        """The prices that were confirmed and still stand, as they stood: a number, nothing, or varying by request."""
-        entry, (was, was_dynamic) = part.models[row_id], hold.stood.get(row_id, ({}, False))
-        names = [name for each, name, new in hold.claims if each == row_id and entry.believed.get(name) == new]
+        """The prices that were confirmed and are still believed, as they stood: a number, nothing, or varying by request."""
+        entry, (was, was_dynamic, visible) = part.models[row_id], hold.stood.get(row_id, ({}, False, set()))
+        known = {**entry.last, **prices_of(entry.believed)}
+        names = [name for each, name, new in hold.claims if each == row_id and known.get(name) == new]
         if not names:
             return
         self._end_pins(part, [row_id])
-        for name in names:
-            del entry.believed[name]
-            entry.last.pop(name, None)
-            base = hold.old[row_id, name]
-            if name in was:
-                entry.believed[name] = was[name]
-            elif base is not None:
-                entry.last[name] = base
-        if was_dynamic:
-            entry.believed["dynamic"] = True
+        base = {name: hold.old[row_id, name] for name in names}
+        live = prices_of(entry.believed)
+        facts = {name: value for name, value in entry.believed.items() if name not in (*PRICES, "dynamic")}
+        if was_dynamic and not entry.believed.get("dynamic"):
+            now: dict[str, Decimal | None] = {"dynamic": True}  # type: ignore[dict-item]
+        else:
+            now = {**live, **{name: was.get(name) if name in visible else base[name] for name in names if name in live}}
+            now |= {"dynamic": True} if entry.believed.get("dynamic") else {}  # type: ignore[dict-item]
+        entry.believed = {**facts, **{name: value for name, value in now.items() if value is not None}}
+        known = {name: value for name, value in known.items() if name not in names}
+        known |= {name: value for name, value in base.items() if value is not None}
+        entry.last = {name: value for name, value in known.items() if name not in prices_of(entry.believed)}
 
     def rollback(self, slug: str, run_id: int) -> None:
         """What users saw after a run is what is believed, but beneath pins; whether a model is absent is not undone, retirement is.
@@ -628,6 +639,10 @@ class Reference:
             elif not gone and entry.status == "retired":
                 entry.status = "active"
         self._supersede(part, before)
+        for hold in part.holds:
+            stands = all(prices_of(part.models[each].believed).get(name) == new for each, name, new in hold.claims if each not in hold.over)
+            if hold.about_prices and hold.status == "confirmed" and not stands:
+                hold.status = "gone"
         part.frozen, part.unchanged = True, None
 
     def remember(self, slug: str, run_id: int) -> None:

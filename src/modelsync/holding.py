@@ -59,8 +59,8 @@ class Hold(msgspec.Struct, frozen=True):
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """A hold in the catalog that is open, or that a person decided: who, when and why.
 
-    `over` are ids of an absence that have been listed since, so that the decision is not about them any more. `agreed_at` is when a
-    later listing first claimed the same.
+    `over` are ids that the decision is not about any more: of an absence those that have been listed since, of a confirmed price those
+    whose price was listed since with nothing of it held. `agreed_at` is when a later listing first claimed the same.
     """
 
     number: int
@@ -257,8 +257,9 @@ def _ended(row: Standing, sight: Sight, touched: Set[str]) -> Iterable[Move]:
     A confirmed price may not stand yet, while something else of its model's price is held.
     """
     if row.kind in OF_PRICES:
-        if row.status == "confirmed" and _answered(row, sight) and touched.isdisjoint(row.ids):
-            yield Move(row, "closed", row.over)
+        done = row.over | (frozenset(row.ids) & sight.read) - touched if row.status == "confirmed" else row.over
+        if done != row.over or (row.status == "confirmed" and sight.retired.issuperset(row.about)):
+            yield Move(row, "closed" if sight.retired.issuperset(frozenset(row.ids) - done) else "confirmed", done)
     elif row.kind in UNDECIDABLE:
         yield Move(row, "released", row.over)
     elif row.kind != TOTAL:

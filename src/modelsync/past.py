@@ -112,15 +112,17 @@ class LastPrice(msgspec.Struct, frozen=True):
 
 
 _PINNING = ("pin", "upsert", "add")
+_UNDOING = ("reopen", "rollback")
 _PRICE_NAMES = {column: name for name, column in PRICE_COLUMNS.items()}
 
 
 def last_believed(changes: Iterable[Told]) -> dict[str, LastPrice]:
     """The last number that was believed at each point of one model's price, from its changes, oldest first.
 
-    A number that a person pinned is not believed; one that a mended reading replaced is forgotten.
+    A number that a person pinned is not believed; one that a mended reading replaced is forgotten, and one that a person took back
+    gives way to what was believed before it.
     """
-    found: dict[str, LastPrice] = {}
+    found: dict[str, list[LastPrice]] = {}
     pinned: set[str] = set()
     for change in changes:
         corrected = _READER in change.fields
@@ -129,11 +131,20 @@ def last_believed(changes: Iterable[Told]) -> dict[str, LastPrice]:
                 continue
             values = _believed(change.trigger, old, new, was_pinned=field in pinned)
             pinned = pinned | {field} if change.trigger in _PINNING else pinned - {field}
-            if corrected:
-                found = {point: last for point, last in found.items() if point not in _numbers(field, old)}
-            for value in values[-1:] if corrected else values:
-                found.update({point: LastPrice(usd, change.at) for point, usd in _numbers(field, value).items()})
-    return found
+            undone = _numbers(field, old) if corrected or change.trigger in _UNDOING else {}
+            for point, usd in undone.items():
+                found[point] = [] if corrected else _without(found.get(point, []), usd)
+            for value in values[-1:] if corrected or change.trigger in _UNDOING else values:
+                for point, usd in _numbers(field, value).items():
+                    found.setdefault(point, []).append(LastPrice(usd, change.at))
+    return {point: prices[-1] for point, prices in found.items() if prices}
+
+
+def _without(prices: list[LastPrice], undone: Decimal) -> list[LastPrice]:
+    """The prices before the last one, when that is the one that was undone."""
+    while prices and prices[-1].usd == undone:
+        prices = prices[:-1]
+    return prices
 
 
 def _believed(trigger: str, old: Any, new: Any, *, was_pinned: bool) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from modelsync.holding import Hold, Refusal
 from modelsync.layers import ALIAS, Beneath, Pin, Silence, effective, pinned, value_of
 from modelsync.model import PRICE_FIELDS, Model, Prices, claimed, price_facts
 from modelsync.money import number, plain
-from modelsync.points import PRICE_COLUMNS, numbers
+from modelsync.points import PRICE_COLUMNS, changed, numbers
 from modelsync.reading import Listing
 
 
@@ -241,7 +241,7 @@ def _changed(stored: Stored, row_id: str, model: Model, digest: str) -> Change:
     corrected = _corrected(stored, row_id, before, model)
     claims = model if corrected else msgspec.structs.replace(model, prices=claimed(model.prices))
     new = effective(claims, before.believed)
-    new = msgspec.structs.replace(new, prices=model.prices) if corrected else new
+    new = msgspec.structs.replace(new, prices=_reread(before, model.prices)) if corrected else new
     change = Change(kind, row_id, new, digest, _back(stored, row_id), stated=model, before=before)
     return msgspec.structs.replace(change, corrected=corrected, reader=stored.version)
 
@@ -255,6 +255,23 @@ def _corrected(stored: Stored, row_id: str, before: StoredModel, model: Model) -
     if version is None or version >= stored.version or price_facts(before.stated.prices) == price_facts(model.prices):
         return None
     return (version, stored.version) if _is_same_wire(before.stated.prices, model.prices) else None
+
+
+def _reread(before: StoredModel, prices: Prices) -> Prices:
+    """A corrected price, and what is carried over of points at which neither reading finds anything."""
+    if prices.dynamic:
+        return prices
+    read = numbers(claimed(before.stated.prices)).keys() | numbers(claimed(prices)).keys()
+    silent = {point: usd for point, usd in numbers(before.believed.prices).items() if point not in read}
+    return changed(prices, silent, before.believed.prices)
+
+
+def is_reread(change: Change, point: str) -> bool:
+    """Whether it is the reading of this point that a newer version of the provider's module corrected."""
+    if not change.corrected or change.before is None or change.stated is None:
+        return False
+    before, now = numbers(claimed(change.before.stated.prices)), numbers(claimed(change.stated.prices))
+    return before.get(point) != now.get(point)
 
 
 def _is_same_wire(old: Prices, new: Prices) -> bool:
@@ -352,7 +369,8 @@ def _remembered(change: Change) -> dict[str, Decimal | None]:
     if before is None or (change.last is None and before.believed.prices == change.model.prices):
         return {}
     live = numbers(change.model.prices)
-    known = change.last if change.last is not None else {} if change.corrected else before.believed_numbers
+    known = {point: usd for point, usd in before.believed_numbers.items() if not is_reread(change, point)}
+    known = known if change.last is None else dict(change.last)
     wanted = {point: usd for point, usd in known.items() if point not in live}
     return {
         **{point: None for point in before.last if point not in wanted},

@@ -16,7 +16,7 @@ from modelsync.holding import PRICE, UNIT_CHANGE, Content, Hold, Refusal, Standi
 from modelsync.layers import effective_prices
 from modelsync.model import NO_PRICES, Model, Prices, claimed, price_facts
 from modelsync.money import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKEN
-from modelsync.plan import Change
+from modelsync.plan import Change, is_reread
 from modelsync.points import DYNAMIC, PRICE_COLUMNS, changed, flat_point, is_per_token, numbers
 
 FIRST_SIGHT_PER_UNIT = {"pricing_request": Decimal(1), "pricing_image": Decimal(1), "pricing.web_search": Decimal(1)}
@@ -179,7 +179,8 @@ def _confirmed(standing: Iterable[Standing]) -> dict[str, set[tuple[str, str | N
     for row in standing:
         if row.status == "confirmed":
             for row_id, points in shown(row).items():
-                found.setdefault(row_id, set()).update((point, *values) for point, values in points.items())
+                if row_id in row.about:
+                    found.setdefault(row_id, set()).update((point, *values) for point, values in points.items())
     return found
 
 
@@ -253,13 +254,20 @@ def _doubts(case: Case, power: int | None, evidence: Evidence, limits: Limits, *
     paid = any(usd for usd in _known_numbers(case.change).values())
     found: dict[Pair, str] = {}
     for pair in case.open:
-        if case.change.corrected and pair.old is not None and _is_in_bounds(pair.new, pair):
+        if _is_correction(case.change, pair):
             continue
         meant = pair.old is not None and (pair.field, _digits(pair.old)) in evidence.confirmed.get(case.change.id, ())
         reason = _doubt(pair, _median(pair, elsewhere), limits, paid=paid, meant=meant) or _of_the_list(pair, power, slipped=slipped)
         if reason:
             found[pair] = reason
     return found
+
+
+def _is_correction(change: Change, pair: Pair) -> bool:
+    """Whether only the reading of a price moved that was believed as it was read; not so one that was held or refused."""
+    if pair.old is None or not _is_in_bounds(pair.new, pair) or not is_reread(change, pair.field) or change.before is None:
+        return False
+    return numbers(claimed(change.before.stated.prices)).get(pair.field) == pair.old
 
 
 def _of_the_list(pair: Pair, power: int | None, *, slipped: bool) -> str | None:
@@ -290,7 +298,9 @@ def _judged(change: Change, case: Case, doubts: Mapping[Pair, str]) -> Change:
     A point of which nothing was believed yet waits beside a refused one: the same slip may be in both.
     """
     if change.corrected:
-        left_out = {pair.field: None for pair in (*case.refused, *doubts)}
+        known = numbers(_known(change))
+        unbelieved = (pair.field for pair in (*case.refused, *doubts))
+        left_out = {point: None if is_reread(change, point) else known.get(point) for point in unbelieved}
         price = changed(change.model.prices, left_out, change.model.prices)
         return msgspec.structs.replace(change, model=msgspec.structs.replace(change.model, prices=price), held=bool(left_out))
     if doubts:

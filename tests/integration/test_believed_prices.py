@@ -546,8 +546,7 @@ def test_i38_a_sync_between_two_steps_of_a_confirmation_brings_nothing_else_in(d
         (row,) = Catalog(store).holds()
         assert len(store.transact(partial(deciding._decide, store, SLUG, [row], "confirm", ADA))) == 1
         listed(store, priced(CHEAP * 10_000))
-        shown = {"m": {"pricing_prompt": row["detail"]["pricing_prompt"][1]}}
-        store.transact(partial(deciding._believe, store, SLUG, shown, ADA, None))
+        store.transact(partial(deciding._believe, store, SLUG, [row["id"]], ["m"], ADA, None))
         assert live(database_url) == CHEAP
         assert [kind for _, kind, _ in open_holds(store)] == ["price"]
 

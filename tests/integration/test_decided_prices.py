@@ -177,6 +177,8 @@ def test_i37_i38_nobodys_word_reaches_further_than_what_was_shown(tmp_path: Path
     @example([*lists("0"), ("confirm", 0), ("rollback", 0), *lists("0")])
     @example([*lists("1e-9"), *lists("8e-9"), *lists("6e-8"), *lists("5e-6"), ("confirm", 0), ("rollback", 0), *lists("5e-6")])
     @example([*lists(50), ("confirm", 0), *lists(50), ("rollback", 0), *lists(50), ("confirm", 1), ("reopen", 0), *lists(50)])
+    # A confirmation that another one undid:
+    @example([*lists(50), ("confirm", 0), *lists(1), ("confirm", 1), *lists(50)])
     # A last price that moved while nothing stood:
     @example([*lists("6e-8"), ("list", DYNAMIC), *lists("8e-9"), ("list", DYNAMIC), *lists("1e-6"), ("rollback", 1), ("confirm", 0)])
     # A tier beside a flat price that is another one by now:
@@ -334,6 +336,148 @@ def test_i38_another_catalog_keeps_its_number_while_it_gains_a_few_ids(database_
         assert [row[:2] for row in open_holds(store)] == [(1, "other-catalog")]
         deciding.decide(store, [1], "confirm", ADA)
         assert sync(store, *(Model(id=f"new/{number:02}") for number in range(22))).counts.created == 22
+
+
+def test_i38_a_model_that_moved_on_is_no_part_of_a_hold_that_still_waits_for_others(database_url: str):
+    """b is absent, so that the question about all three stays; a has come down in steps, and was rejected at the same price since."""
+    with opened(database_url) as store:
+        sync(store, *at({"a": 1, "b": 1, "c": 1}))
+        sync(store, *at({"a": 10, "b": 10, "c": 10}))
+        for usd in ("2e-8", "4e-9", "8e-10"):
+            sync(store, Model(id="a", prices=of_prompt(D(usd))), *at({"c": 1}))
+        sync(store, *at({"a": 10, "c": 1}))
+        deciding.decide(store, [1], "confirm", ADA)
+        assert (live(database_url, "a"), live(database_url, "b"), live(database_url, "c")) == (D("8e-10"), CHEAP * 10, CHEAP)
+
+
+def test_i38_a_confirmation_is_no_leave_once_the_price_was_listed_otherwise(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *at({"a": 1, "b": 1, "c": 1}))
+        sync(store, *at({"a": 1000, "b": 1000, "c": 1000}))
+        sync(store, *at({"a": 1, "c": 1}))
+        deciding.decide(store, [1], "confirm", ADA)
+        sync(store, *at({"a": 1, "c": 1}))
+        assert kinds(sync(store, *at({"a": 1000, "c": 1000}))) == ["unit-change"]
+        assert (live(database_url, "a"), live(database_url, "c")) == (CHEAP, CHEAP)
+
+
+@pytest.mark.parametrize("how", ["reopen", "rollback"])
+def test_i38_who_pulls_the_brake_between_two_steps_of_a_confirmation_is_heard(database_url: str, how: str):
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP))
+        listed(store, of_prompt(CHEAP * 50))
+        (row,) = Catalog(store).holds()
+        store.transact(partial(deciding._decide, store, SLUG, [row], "confirm", ADA))
+        if how == "reopen":
+            deciding.reopen(store, 1, ADA)
+        else:
+            rollback(store, SLUG, 1, ADA)
+        store.transact(partial(deciding._believe, store, SLUG, [1], ["m"], ADA, None))
+        assert live(database_url) == CHEAP
+        if how == "rollback":
+            thaw(store, SLUG, ADA)
+            assert kinds(listed(store, of_prompt(CHEAP * 50))) == ["price"]
+    assert live(database_url) == CHEAP
+
+
+@pytest.mark.parametrize("how", ["reopen", "rollback"])
+def test_i22_what_a_person_confirmed_before_is_no_accident_when_a_later_decision_is_undone(database_url: str, how: str):
+    with opened(database_url) as store:
+        sync(store, Model(id="m", prices=Prices(implausible={"prompt": D("0.05")})), Model(id="other"))
+        deciding.decide(store, [1], "confirm", ADA)
+        run_id = query(database_url, "SELECT max(id) AS id FROM sync_runs")[0]["id"]
+        listed(store, of_prompt(D(0)))
+        deciding.decide(store, [2], "confirm", ADA)
+        if how == "reopen":
+            deciding.reopen(store, 2, ADA)
+        else:
+            rollback(store, SLUG, run_id, ADA)
+            thaw(store, SLUG, ADA)
+        assert live(database_url) == D("0.05")
+        assert kinds(listed(store, of_prompt(D(0)))) == ["price"]
+    assert live(database_url) == D("0.05")
+
+
+def test_i37_what_was_taken_back_is_not_restored_as_believed_by_a_rollback(database_url: str):
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP))
+        listed(store, DYNAMIC)
+        listed(store, of_prompt(CHEAP * 50))
+        deciding.decide(store, [1], "confirm", ADA)
+        deciding.reopen(store, 1, ADA)
+        listed(store, DYNAMIC)
+        run_id = query(database_url, "SELECT max(id) AS id FROM sync_runs")[0]["id"]
+        listed(store, of_prompt(CHEAP * 2))
+        rollback(store, SLUG, run_id, ADA)
+        thaw(store, SLUG, ADA)
+        assert [D(row["usd"]) for row in table(database_url, "last_prices")] == [CHEAP]
+        assert kinds(listed(store, of_prompt(CHEAP * 50))) == ["price"]
+
+
+def test_i38_a_confirmed_price_is_taken_back_after_it_fell_to_varying_by_request(database_url: str):
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP))
+        listed(store, of_prompt(CHEAP * 50))
+        deciding.decide(store, [1], "confirm", ADA)
+        listed(store, of_prompt(CHEAP * 50))
+        listed(store, DYNAMIC)
+        deciding.reopen(store, 1, ADA)
+        assert [D(row["usd"]) for row in table(database_url, "last_prices")] == [CHEAP]
+        assert kinds(listed(store, of_prompt(CHEAP * 100))) == ["price"]
+
+
+def test_i38_what_a_pin_hid_is_taken_back_too(database_url: str):
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP, completion=CHEAP))
+        listed(store, of_prompt(CHEAP * 50, completion=CHEAP))
+        operators.pin(store, SLUG, "m", [Pin("pricing_prompt", D("3e-7"))], ADA)
+        deciding.decide(store, [1], "confirm", ADA)
+        operators.unpin(store, SLUG, "m", ["pricing_prompt"], ADA)
+        listed(store, of_prompt(CHEAP * 50, completion=CHEAP * 50))
+        deciding.decide(store, [2], "confirm", ADA)
+        assert deciding.reopen(store, 1, ADA)["status"] == "open"
+        row = models_of(database_url, SLUG)["m"]
+        assert (row["pricing_prompt"], row["pricing_completion"]) == (CHEAP, CHEAP * 50)
+
+
+# A newer reader corrects what it reads otherwise, and nothing that waits or was refused
+
+
+def worded(prompt: str, version: int) -> Prices:
+    """The same wire; the second version has learned what `cache` is."""
+    unread = {"others": {"cache": "5"}, "incomplete": ("cache",)} if version == 1 else {"others": {"cache": "5"}}
+    return Prices(prompt=D(prompt), raw={"input": f"{prompt} as sent"}, **unread)
+
+
+@pytest.mark.parametrize("held", ["1e-4", "0"])
+@pytest.mark.parametrize("decision", [None, "reject"])
+def test_i37_a_newer_reader_brings_in_no_price_that_is_held_or_was_refused(database_url: str, held: str, decision: str | None):
+    with opened(database_url) as store:
+        listed(store, worded("1e-7", 1))
+        assert kinds(listed(store, worded(held, 1))) == ["price"]
+        if decision:
+            deciding.decide(store, [1], decision, ADA)
+        result = listed(store, worded(held, 2), version=2)
+        assert (kinds(result), live(database_url)) == ([] if decision else ["price"], CHEAP)
+        assert models_of(database_url, SLUG)["m"]["pricing"].get("incomplete") is None
+        assert kinds(listed(store, worded("9e-5", 2), version=2)) == ["price"]
+
+
+def test_i37_a_newer_reader_forgets_no_price_that_it_reads_as_before(database_url: str):
+    def completed(version: int) -> Prices:
+        read = {"cache_read": D("5e-8")} if version == 2 else {"incomplete": ("cache",)}
+        return Prices(completion=CHEAP, raw={"out": "as sent"}, others={"cache": "5"}, **read)
+
+    with opened(database_url) as store:
+        listed(store, msgspec.structs.replace(completed(1), prompt=CHEAP))
+        for _ in range(2):
+            listed(store, completed(1))
+        a_day_passes(database_url)
+        listed(store, completed(1))
+        assert live(database_url) is None
+        listed(store, completed(2), version=2)
+        assert [D(row["usd"]) for row in table(database_url, "last_prices")] == [CHEAP]
+        assert kinds(listed(store, msgspec.structs.replace(completed(2), prompt=CHEAP * 5000), version=2)) == ["price"]
 
 
 # What stands beside

@@ -16,11 +16,12 @@ import sqlalchemy as sa
 
 from modelsync import holding
 from modelsync.errors import Settled, UsageError
+from modelsync.holding import Standing
 from modelsync.layers import is_price, price_with, typed
 from modelsync.model import Prices, claimed
 from modelsync.money import plain
 from modelsync.plan import Change, Kind, StoredModel
-from modelsync.points import changed, flat_point, numbers
+from modelsync.points import changed, flat_point, numbers, split
 from modelsync.quarantine import is_beside, with_confirmed
 from modelsync.store import holds, pauses, planning, provider_rows, records, tickets
 from modelsync.store.operators import Act, Person, act_within
@@ -53,24 +54,16 @@ def decide(store: Store, hold_ids: Iterable[int], decision: str, person: Person)
         for part in _parts(list(of_provider)):
             done = store.transact(partial(_decide, store, slug, part, decision, person))
             decided += done
-            claims = _merged(map(_claims, done))
-            for ids in _parts(sorted(claims)) if decision == "confirm" else ():
-                run_id = store.transact(partial(_believe, store, slug, {row_id: claims[row_id] for row_id in ids}, person, run_id))
+            numbers_done = [row["id"] for row in done]
+            touched = sorted({row_id for row in done for row_id in _claims(row)})
+            for ids in _parts(touched) if decision == "confirm" else ():
+                run_id = store.transact(partial(_believe, store, slug, numbers_done, ids, person, run_id))
                 time.sleep(PAUSE)
     if rows and not decided:
         raise Settled(
             "Another person, or a sync, was faster: none of this is open any more", "`modelsync held --status all` shows what became"
         )
     return sorted(decided, key=lambda row: row["id"])
-
-
-def _merged(claims: Iterable[Claims]) -> dict[str, dict[str, str]]:
-    """The claims of several holds; one model may be in more than one of them."""
-    found: dict[str, dict[str, str]] = {}
-    for each in claims:
-        for row_id, points in each.items():
-            found.setdefault(row_id, {}).update(points)
-    return found
 
 
 def _decide(
@@ -85,12 +78,37 @@ def _claims(row: Mapping[str, Any]) -> Claims:
     return holding.claims(holds.standing_of(row))
 
 
-def _believe(store: Store, slug: str, claims: Claims, person: Person, run_id: int | None, connection: sa.Connection) -> int | None:
-    """Make the prices that were confirmed live, where they are still what is claimed: a sync may have come between two steps."""
+def _believe(
+    store: Store, slug: str, decided: Sequence[int], ids: Sequence[str], person: Person, run_id: int | None, connection: sa.Connection
+) -> int | None:
+    """Make the prices of these models that were confirmed live, where they still are what was shown and nobody took that back.
+
+    A sync, or another person, may have come between two steps.
+    """
     act = act_within(store, connection, slug, person)
-    found = act.models(claims).items()
-    changes = [_believing(before, claims[row_id]) for row_id, before in found if before.beneath and _is_claimed(before, claims[row_id])]
+    rows = [holds.standing_of(row) for row in holds.numbered(connection, decided) if row["status"] == "confirmed"]
+    refused = {each for row in holds.of_prices(connection, slug, "rejected") for each in _steps(holds.standing_of(row))}
+    found = act.models(ids)
+    changes = []
+    for row_id, before in found.items():
+        parts = [holding.shown(row).get(row_id, {}) for row in rows if row_id in row.about]
+        standing = ((point, claim) for part in parts if _stands(before, part) for point, (_, claim) in part.items())
+        points = {point for point, claim in standing if (row_id, point, claim) not in refused}
+        if points and before.beneath:
+            changes.append(_believing(before, points))
     return act.apply("confirm", changes, run_id)
+
+
+def _steps(row: Standing) -> Iterator[tuple[str, str, str]]:
+    return ((row_id, point, claim) for row_id, points in holding.claims(row).items() for point, claim in points.items())
+
+
+def _stands(before: StoredModel, shown: Mapping[str, tuple[str | None, str]]) -> bool:
+    """Whether the provider still claims what was shown of a model, beside the price that was shown."""
+    known = before.believed_numbers
+    return _is_claimed(before, {point: claim for point, (_, claim) in shown.items()}) and all(
+        is_beside(known, point, old) for point, (old, _) in shown.items()
+    )
 
 
 def _is_claimed(before: StoredModel, points: Mapping[str, str]) -> bool:
@@ -135,11 +153,7 @@ def _is_as_shown(act: Act, row: Mapping[str, Any]) -> bool:
     """Whether the provider still claims what a hold says, of every model, beside the price that it shows."""
     wanted, shown = _claims(row), holding.shown(holds.standing_of(row))
     found = act.models(wanted)
-    return found.keys() == wanted.keys() and all(
-        _is_claimed(before, wanted[row_id])
-        and all(is_beside(before.believed_numbers, point, old) for point, (old, _) in shown[row_id].items())
-        for row_id, before in found.items()
-    )
+    return found.keys() == wanted.keys() and all(_stands(before, shown[row_id]) for row_id, before in found.items())
 
 
 def _refuse_to_reopen(connection: sa.Connection, act: Act | None, row: Mapping[str, Any]) -> None:
@@ -165,22 +179,52 @@ def _all_retired(connection: sa.Connection, row: Mapping[str, Any]) -> bool:
 
 
 def _taken_back(act: Act, row: Mapping[str, Any]) -> Iterator[Change]:
-    """The models whose confirmed price still stands, at what stood before: a number, nothing, or that it varies by request."""
+    """The models of which a confirmed price is still the believed one, with what stood before."""
     wanted, shown = _claims(row), holding.shown(holds.standing_of(row))
     stood = _stood(act, sorted(wanted), row["resolved_at"])
     for row_id, before in act.models(wanted).items():
-        now = before.believed.prices
-        points = [point for point, claim in wanted[row_id].items() if numbers(now).get(point) == Decimal(claim)]
-        if points:
-            base = {point: None if (old := shown[row_id][point][0]) is None else Decimal(old) for point in points}
-            then = _prices_then(now, stood.get(row_id, {})) if row_id in stood else changed(now, base, now)
-            back = {point: numbers(then).get(point) for point in points}
-            prices = msgspec.structs.replace(changed(now, back, then), dynamic=then.dynamic, raw={})
-            kept = {point: usd for point, usd in base.items() if usd is not None and back[point] is None and flat_point(point) == point}
-            last = {**{point: usd for point, usd in before.last.items() if point not in points}, **kept}
+        known = before.believed_numbers
+        base = {
+            point: None if old is None else Decimal(old)
+            for point, (old, claim) in shown[row_id].items()
+            if known.get(point) == Decimal(claim)
+        }
+        if base:
+            prices = _as_it_stood(before.believed.prices, base, stood.get(row_id, {}))
+            live = numbers(prices)
+            others = {point: usd for point, usd in known.items() if point not in base}
+            own = {point: usd for point, usd in base.items() if usd is not None and not _is_of_its_flat_price(point, usd, known)}
+            last = {point: usd for point, usd in {**others, **own}.items() if point not in live}
             model = msgspec.structs.replace(before.believed, prices=prices)
             change = Change(Kind.UPDATED, row_id, model, before.content_hash, stated=before.stated, before=before, held=True)
             yield msgspec.structs.replace(change, last=last, reader=before.reader)
+
+
+def _as_it_stood(now: Prices, base: Mapping[str, Decimal | None], stood: Mapping[str, Any]) -> Prices:
+    """A price without what was confirmed at the points of `base`: with a number, with nothing, or as varying by request.
+
+    `stood` are the fields that the confirmation moved; of another point what was shown beside it stood, of a tier nothing.
+    """
+    then = _prices_then(now, stood)
+    if then.dynamic and not now.dynamic:
+        return Prices(dynamic=True, others=now.others, incomplete=now.incomplete)
+    recorded, live = numbers(then), numbers(now)
+    back = {
+        point: recorded.get(point) if _field(point) in stood else None if flat_point(point) != point else usd
+        for point, usd in base.items()
+        if point in live
+    }
+    return msgspec.structs.replace(changed(now, back, then), raw={})
+
+
+def _field(point: str) -> str:
+    """The field of a change that has a point: all tiers are one, and all prices per unit."""
+    return "pricing.tiers" if point.startswith("pricing.tiers[") else split(point)[0]
+
+
+def _is_of_its_flat_price(point: str, usd: Decimal, known: Mapping[str, Decimal]) -> bool:
+    """Whether a tier was only shown beside its flat price, and nothing was believed of itself."""
+    return flat_point(point) != point and known.get(flat_point(point)) == usd
 
 
 def _stood(act: Act, ids: Sequence[str], confirmed_at: datetime) -> dict[str, dict[str, Any]]:

@@ -84,8 +84,10 @@ def _retired_since(connection: sa.Connection, slug: str, since: datetime) -> set
 
 
 def confirmed_prices(connection: sa.Connection, slug: str, ids: Set[str]) -> dict[str, frozenset[tuple[str, str]]]:
-    """The prices of these models that a person confirmed and nobody took back, as points with their digits."""
-    wanted = (column.provider == slug, column.status.in_(("confirmed", "closed")), column.kind.in_(holding.OF_PRICES))
+    """The prices of these models that a person once confirmed and nobody took back, as points with their digits."""
+    by_a_person = sa.and_(column.status == "superseded", column.resolved_by.is_not(None), column.resolved_by != "sync")
+    decided = sa.or_(column.status.in_(("confirmed", "closed")), by_a_person)
+    wanted = (column.provider == slug, decided, column.kind.in_(holding.OF_PRICES))
     found: dict[str, set[tuple[str, str]]] = {}
     for row in connection.execute(sa.select(holds).where(*wanted)).mappings() if ids else ():
         for row_id, points in holding.claims(standing_of(row)).items():
@@ -192,29 +194,36 @@ Numbers = Mapping[str, Decimal]
 
 
 def supersede_moved(
-    connection: sa.Connection, standing: Iterable[Standing], moved: Mapping[str, tuple[Numbers, Numbers]], *, confirming: bool
+    connection: sa.Connection, standing: Iterable[Standing], moved: Mapping[str, tuple[Numbers, Numbers]]
 ) -> list[Standing]:
     """End what a person's act did away with, when it moved the prices of these models: what they were, and what they are now.
 
-    What waits was shown beside other prices, and the next listing asks anew. What was confirmed before is undone, and is no leave for
-    the next listing; while `confirming`, that is what moves the prices. The holds that ended.
+    What waits was shown beside other prices, and the next listing asks anew. What was confirmed and does not stand any more is undone,
+    and is no leave for the next listing. The holds that ended.
     """
-    ended = [row for row in standing if row.status != "rejected" and _is_moved(row, moved, confirming=confirming)]
+    ended = [row for row in standing if row.status != "rejected" and _is_moved(row, moved)]
     for row in ended:
-        mine = column.id == row.number
-        connection.execute(sa.update(holds).where(mine).values(status="superseded", reason=MOVED))
+        supersede(connection, row.number)
     return ended
+
+
+def supersede(connection: sa.Connection, number: int) -> None:
+    """A person moved what a hold was shown beside, or what it brought."""
+    connection.execute(sa.update(holds).where(column.id == number).values(status="superseded", reason=MOVED))
 
 
 MOVED = "a person moved the price that it was shown beside"
 
 
-def _is_moved(row: Standing, moved: Mapping[str, tuple[Numbers, Numbers]], *, confirming: bool) -> bool:
+def _is_moved(row: Standing, moved: Mapping[str, tuple[Numbers, Numbers]]) -> bool:
     for row_id, points in holding.shown(row).items():
-        before, now = moved.get(row_id, ({}, {}))
-        if row.status == "open" and row_id in moved and not all(is_beside(now, point, old) for point, (old, _) in points.items()):
+        if row_id not in moved:
+            continue
+        before, now = moved[row_id]
+        if row.status == "open" and not all(is_beside(now, point, old) for point, (old, _) in points.items()):
             return True
-        if row.status == "confirmed" and not confirming and any(before.get(point) != now.get(point) for point in points):
+        away = (point for point, (_, claim) in points.items() if before.get(point) != now.get(point) != Decimal(claim))
+        if row.status == "confirmed" and any(True for _ in away):
             return True
     return False
 

@@ -84,7 +84,7 @@ class Act(msgspec.Struct, frozen=True):
         plan = settled(Plan(marked), known)
         if not plan.writes:
             return run_id
-        for row in holds.supersede_moved(self.connection, standing, _moved_prices(marked), confirming=trigger == "confirm"):
+        for row in holds.supersede_moved(self.connection, standing, _moved_prices(marked)):
             self.note("supersede hold", f"{row.kind} {row.number}")
         run_id = records.acted(self.connection, trigger, self.slug, self.now, len(plan.changes), run_id)
         writing.write(self.connection, self.bulk, run_id, self.provider_id, plan, self.seq, self.now)

@@ -1,18 +1,20 @@
 """Going back: a provider's models as they stood after an earlier run, as a new and audited change; syncs wait until it is thawed."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from modelsync import holding
 from modelsync.errors import NotThere
 from modelsync.layers import Pin, pinned, typed, value_of
 from modelsync.model import Model, Prices
 from modelsync.past import FACTS, Key, LastPrice, Past, Recorded, Told, last_believed, present, undone
 from modelsync.plan import Change, FieldChange, Kind, StoredModel
-from modelsync.points import PRICE_COLUMNS
-from modelsync.store import pins
+from modelsync.points import PRICE_COLUMNS, numbers
+from modelsync.store import holds, pins
 from modelsync.store.operators import Act, Person, act_on
 from modelsync.store.planning import kept
 from modelsync.store.rows import BY_HAND, json_value
@@ -42,10 +44,24 @@ def rollback(store: Store, slug: str, run_id: int, person: Person) -> tuple[int 
         changes = [_back(full[row_id], wanted[slug, row_id], standing.get(row_id, ()), believed.get(row_id, {})) for row_id in touched]
         act.note("rollback", f"to run {run_id}")
         new_run = act.apply("rollback", changes)
+        _end_leaves(act)
         _freeze(act, f"rolled back to run {run_id}: {person.reason}")
         return new_run, len(differing)
 
     return act_on(store, slug, person, work)
+
+
+def _end_leaves(act: Act) -> None:
+    """What was confirmed and does not stand, because a process died before it did, is no leave for the first listing after thawing."""
+    for row in (holds.standing_of(each) for each in holds.of_prices(act.connection, act.slug, "confirmed")):
+        claims, found = holding.claims(row), act.models(row.about)
+        if any(
+            numbers(before.believed.prices).get(point) != Decimal(usd)
+            for row_id, before in found.items()
+            for point, usd in claims[row_id].items()
+        ):
+            holds.supersede(act.connection, row.number)
+            act.note("supersede hold", f"{row.kind} {row.number}")
 
 
 def thaw(store: Store, slug: str, person: Person) -> bool:
