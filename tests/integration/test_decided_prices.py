@@ -32,9 +32,11 @@ from modelsync.errors import ModelsyncError, Settled
 from modelsync.layers import Pin
 from modelsync.model import Model, Prices, Tier
 from modelsync.providers import fal
+from modelsync.report import Counts, NotModified, ProviderResult
 from modelsync.store import Catalog, Store, deciding, operators, rollback, thaw
 from support import D
-from support_store import SLUG, opened
+from support_store import SLUG, opened, ticket_for
+from support_store import seen as seen_listing
 from support_sync import execute, models_of, query, table
 
 POINTS = ("pricing_prompt", "pricing_completion", "pricing.tiers[above 1000].prompt")
@@ -277,6 +279,22 @@ def test_i39_a_held_price_of_a_retired_model_waits_for_nobody(database_url: str)
             sync(store, Model(id="other"))
         assert models_of(database_url, SLUG)["m"]["status"] == "retired"
         assert open_holds(store) == []
+
+
+@pytest.mark.parametrize(("decision", "ends"), [(None, "released"), ("confirm", "closed")])
+def test_i39_a_hold_of_a_model_that_retires_while_the_answer_stays_the_same_ends(database_url: str, decision: str | None, ends: str):
+    unchanged = ProviderResult(slug=SLUG, outcome=NotModified(Counts(fetched=1, transformed=1, unchanged=1)), seconds=0.0)
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP))
+        listed(store, of_prompt(CHEAP * 50))
+        for _ in range(2):
+            sync(store, Model(id="other"))
+        if decision:
+            deciding.decide(store, [1], decision, ADA)
+        execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
+        store.confirm(ticket_for(store), seen_listing("d"), unchanged)
+        assert models_of(database_url, SLUG)["m"]["status"] == "retired"
+    assert [row["status"] for row in table(database_url, "holds")] == [ends]
 
 
 def test_i38_two_holds_of_one_model_are_confirmed_in_one_command(database_url: str):

@@ -11,7 +11,7 @@ from modelsync.cli import output
 from modelsync.cli.operators import opened, person
 from modelsync.cli.parameters import FLAG, Database, Json, Number, Reason, Slugs
 from modelsync.errors import UsageError
-from modelsync.holding import KINDS, NEW, OTHER_CATALOG
+from modelsync.holding import KINDS, NEW, OF_PRICES, OTHER_CATALOG
 from modelsync.registry import select
 from modelsync.store import STATUSES, Catalog, deciding
 
@@ -80,7 +80,8 @@ def _lines(hold: Mapping[str, Any], now: datetime, *, ids: bool) -> Iterator[str
     decided = decisions.told(hold)
     yield f"   {hold['hint'] if decided is None else decided}"
     if hold["over"]:
-        yield f"   not about these any more, which are listed again: {', '.join(hold['over'])}"
+        why = "whose price was listed since" if hold["kind"] in OF_PRICES else "which are listed again"
+        yield f"   not about these any more, {why}: {', '.join(hold['over'])}"
     for row_id in hold["ids"] if ids else ():
         yield f"   - {row_id}"
     for row_id in (hold["detail"] or {}).get(NEW, ()) if ids and hold["kind"] == OTHER_CATALOG else ():

@@ -152,6 +152,18 @@ def release_whole(connection: sa.Connection, slug: str, now: datetime) -> None:
             connection.execute(sa.update(holds).where(column.id == row.number).values(status="released"))
 
 
+def end_retired(connection: sa.Connection, slug: str, provider_id: int, now: datetime) -> None:
+    """An answer that did not change shows no price; what was held of models that are retired by now, or purged, waits for nobody."""
+    for row in map(standing_of, of_prices(connection, slug, "open", "confirmed")):
+        there = (models.c.provider_id == provider_id, models.c.status != "retired", models.c.provider_model_id.in_(row.about))
+        if connection.execute(sa.select(sa.exists().where(*there))).scalar_one():
+            continue
+        if row.status == "open":
+            resolve(connection, row.number, "released", now, "sync", _WHY["released"])
+        else:
+            connection.execute(sa.update(holds).where(column.id == row.number).values(status="closed"))
+
+
 def _open(connection: sa.Connection, slug: str, new: Iterable[Hold], now: datetime) -> None:
     """New holds; one whose content was there before gets its number back, and its agreement begins anew."""
     new = list(new)

@@ -303,6 +303,8 @@ class Store:
         provider_id = provider_rows.id_of(connection, ticket.slug)
         if provider_id is not None:
             writing.write(connection, self.bulk, ticket.run_id, provider_id, plan, seq, now)
+            if plan.writes:
+                holds.end_retired(connection, ticket.slug, provider_id, now)
         counts = with_absence(result.counts, plan)
         confirmed = msgspec.structs.replace(result, provider_id=provider_id, outcome=NotModified(counts))
         records.succeeded(connection, ticket, seen, confirmed, now, complete=True, wrote=plan.writes)
