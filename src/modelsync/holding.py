@@ -257,9 +257,11 @@ def _ended(row: Standing, sight: Sight, touched: Set[str]) -> Iterable[Move]:
     A confirmed price may not stand yet, while something else of its model's price is held.
     """
     if row.kind in OF_PRICES:
-        done = row.over | (frozenset(row.ids) & sight.read) - touched if row.status == "confirmed" else row.over
-        if done != row.over or (row.status == "confirmed" and sight.retired.issuperset(row.about)):
-            yield Move(row, "closed" if sight.retired.issuperset(frozenset(row.ids) - done) else "confirmed", done)
+        if row.status == "confirmed":
+            over = row.over | (sight.read & frozenset(row.ids)) - touched
+            left = frozenset(row.ids) - over - sight.retired
+            if over != row.over or not left:
+                yield Move(row, "confirmed" if left else "closed", over)
     elif row.kind in UNDECIDABLE:
         yield Move(row, "released", row.over)
     elif row.kind != TOTAL:

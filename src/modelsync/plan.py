@@ -369,8 +369,8 @@ def _remembered(change: Change) -> dict[str, Decimal | None]:
     if before is None or (change.last is None and before.believed.prices == change.model.prices):
         return {}
     live = numbers(change.model.prices)
-    known = {point: usd for point, usd in before.believed_numbers.items() if not is_reread(change, point)}
-    known = known if change.last is None else dict(change.last)
+    still = {point: usd for point, usd in before.believed_numbers.items() if not is_reread(change, point)}
+    known = still if change.last is None else change.last
     wanted = {point: usd for point, usd in known.items() if point not in live}
     return {
         **{point: None for point in before.last if point not in wanted},

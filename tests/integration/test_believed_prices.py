@@ -73,6 +73,14 @@ def a_day_passes(database_url: str) -> None:
         execute(database_url, f"UPDATE upstream_values SET silent = CAST('{text}' AS {kind})")
 
 
+def fall_silent(store: Store, database_url: str) -> None:
+    """Let the price be unstated for so often and so long that it is unknown."""
+    for _ in range(2):
+        listed(store, UNSTATED)
+    a_day_passes(database_url)
+    listed(store, UNSTATED)
+
+
 # I37: whatever lies between, a price is compared with the last number that was believed
 
 
@@ -96,10 +104,7 @@ def test_i37_a_price_that_varied_comes_back_against_the_number_before(database_u
 def test_i37_a_price_that_fell_silent_comes_back_against_the_number_before(database_url: str):
     with opened(database_url) as store:
         listed(store, priced(CHEAP))
-        for _ in range(2):
-            listed(store, UNSTATED)
-        a_day_passes(database_url)
-        listed(store, UNSTATED)
+        fall_silent(store, database_url)
         assert live(database_url) is None
         assert kinds(listed(store, priced(D(0)))) == ["price"]
         assert kinds(listed(store, priced(CHEAP * 100))) == ["price"]

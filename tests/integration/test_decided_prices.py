@@ -16,8 +16,8 @@ from test_believed_prices import (
     DYNAMIC,
     LONG,
     QUICK,
-    UNSTATED,
     a_day_passes,
+    fall_silent,
     fresh,
     kinds,
     listed,
@@ -214,10 +214,7 @@ def test_i38_a_confirmed_price_is_taken_back_to_varying_by_request(database_url:
 def test_i38_a_confirmed_price_is_taken_back_to_unknown(database_url: str):
     with opened(database_url) as store:
         listed(store, of_prompt(CHEAP))
-        for _ in range(2):
-            listed(store, UNSTATED)
-        a_day_passes(database_url)
-        listed(store, UNSTATED)
+        fall_silent(store, database_url)
         listed(store, of_prompt(CHEAP * 50))
         deciding.decide(store, [1], "confirm", ADA)
         deciding.reopen(store, 1, ADA)

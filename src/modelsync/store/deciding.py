@@ -209,11 +209,8 @@ def _as_it_stood(now: Prices, base: Mapping[str, Decimal | None], stood: Mapping
     if then.dynamic and not now.dynamic:
         return Prices(dynamic=True, others=now.others, incomplete=now.incomplete)
     recorded, live = numbers(then), numbers(now)
-    back = {
-        point: recorded.get(point) if _field(point) in stood else None if flat_point(point) != point else usd
-        for point, usd in base.items()
-        if point in live
-    }
+    shown = {point: usd for point, usd in base.items() if flat_point(point) == point}
+    back = {point: (recorded if _field(point) in stood else shown).get(point) for point in base if point in live}
     return msgspec.structs.replace(changed(now, back, then), raw={})
 
 

@@ -21,7 +21,7 @@ MEMORY = timedelta(days=7)
 
 DECISIONS = {"confirm": "confirmed", "reject": "rejected"}
 STATUSES = ("open", "rejected", "confirmed", "superseded", "released", "closed")
-"""What can be of a hold: it waits; a person decided; the provider claims something else now, or nothing of the kind; it is done."""
+"""What can be of a hold: it waits; a person decided; it is another question now, or none; it is done."""
 
 PART = 500
 """Holds that one statement names."""
@@ -234,8 +234,7 @@ def _is_moved(row: Standing, moved: Mapping[str, tuple[Numbers, Numbers]]) -> bo
         before, now = moved[row_id]
         if row.status == "open" and not all(is_beside(now, point, old) for point, (old, _) in points.items()):
             return True
-        away = (point for point, (_, claim) in points.items() if before.get(point) != now.get(point) != Decimal(claim))
-        if row.status == "confirmed" and any(True for _ in away):
+        if row.status == "confirmed" and any(before.get(point) != now.get(point) != Decimal(new) for point, (_, new) in points.items()):
             return True
     return False
 
