@@ -84,6 +84,7 @@ class Hold:
     agreed: float | None = None
     over: set[str] = field(default_factory=set)
     meant: bool = False  # once confirmed, and not taken back
+    reopened: bool = False  # of an absence: it waits for a person, however few are absent
     stood: dict[str, tuple[dict[str, Decimal], bool, set[str]]] = field(
         default_factory=dict
     )  # when it was confirmed; and where no pin hid it
@@ -192,7 +193,7 @@ class Reference:
 
     def sync(self, slug: str, said: Said, scope: str) -> str:
         """Take a listing; "synced", or the kind of the hold that keeps all of it out. A scope is a place and a key: `a1`."""
-        part = self.parts[slug]
+        part, lacks = self.parts[slug], said.short
         if said.short and any(hold.kind == "total" and hold.status == "confirmed" and hold.rows == said.short for hold in part.holds):
             said = replace(said, complete=True, short=0)
         standing = {row_id for row_id, entry in part.models.items() if entry.status != "retired"}
@@ -207,16 +208,16 @@ class Reference:
         part.price_pins = {row_id for row_id, pins in part.pins.items() if set(pins) & set(PRICES)}
         there = part.kept() | part.decided("rejected")
         absent = standing - said.seen - excused - there if said.complete else set()
-        shrunk = self._shrunk(part, said, standing, absent)
+        shrunk, none_counts, left_out = self._shrunk(part, said, standing, absent)
         accepted = part.decided("confirmed")
         holds = [*self._too_short(part, said), *part.parts("scope", excused - there), *shrunk, *self._take_rows(slug, part, said)]
         for row_id in said.seen - set(said.rows):
             self._sighted(part.models.get(row_id))
-        for row_id in absent & accepted if shrunk else absent:
-            self._absent(part, part.models[row_id], accepted=row_id in accepted, counts=not shrunk)
+        for row_id in absent - left_out:
+            self._absent(part, part.models[row_id], accepted=row_id in accepted, counts=not none_counts)
         self._note(part, said, holds, retired, refused=False)
         part.sizes.append((self.now, len(said.rows)))
-        part.short = (said.short, part.short[1] + 1 if said.short and said.short == part.short[0] else int(said.short > 0))
+        part.short = (lacks, part.short[1] + 1 if lacks and lacks == part.short[0] else int(lacks > 0))
         if said.complete:
             part.scope, part.excused = scope, excused
             part.seq += not shrunk
@@ -271,14 +272,23 @@ class Reference:
         found = Hold("other-catalog", tuple(sorted(gone)), new=frozenset(set(said.rows) - set(part.models)))
         return None if any(hold.status == "confirmed" and is_same_list(hold, found) for hold in part.holds) else found
 
-    def _shrunk(self, part: Part, said: Said, standing: set[str], absent: set[str]) -> list[Hold]:
-        """I5: more are gone than a fifth of the most listed in a week, those retired in that week included."""
+    def _shrunk(self, part: Part, said: Said, standing: set[str], absent: set[str]) -> tuple[list[Hold], bool, set[str]]:
+        """I5: more are gone than a fifth of the most listed in a week, those retired in that week included; and who is left out of that.
+
+        Whether no absence of this listing counts; of fewer only those are left out whose decision a person took back.
+        """
+        again = {row_id for hold in part.holds if (hold.kind, hold.status) == ("shrink", "open") and hold.reopened for row_id in hold.ids}
         doubtful = absent - part.decided("confirmed")
         lately = self._retired_since(part, self.now - 7 * 24)
         unreadable = len(said.unread) > RULES.rejected_share * (len(said.rows) + len(said.unread) + said.duplicates)
         if doubtful and (unreadable or len(doubtful) + len(lately) > self._limit(part, standing)):
-            return part.parts("shrink", doubtful)
-        return []
+            left_out, none_counts = doubtful, True
+        else:
+            left_out, none_counts = doubtful & again, False
+        holds = part.parts("shrink", left_out)
+        for hold in holds:
+            hold.reopened = not again.isdisjoint(hold.ids)
+        return holds, none_counts, left_out
 
     def _retired_since(self, part: Part, when: float) -> list[str]:
         """Models that are retired since then, without a person's word."""
@@ -400,7 +410,7 @@ class Reference:
             for name, (old, new) in case.pairs.items()
             if (row_id, name, new) in refused or (old is None and (row_id, name, old, new) not in confirmed)
         }
-        if len(out) == len(case.pairs) or case.was_dynamic:
+        if case.was_dynamic:
             return case.live, case.was_dynamic
         kept = {name: case.live[name] for name in out if name in case.live}
         return {**{name: new for name, new in case.claims.items() if name not in out}, **kept}, case.dynamic
@@ -558,9 +568,16 @@ class Reference:
         for hold in part.holds:
             moved = [(row_id, name, new) for row_id, name, new in hold.claims if now[row_id].get(name) != before[row_id].get(name)]
             beside_another = any(now[row_id].get(name) != hold.old[row_id, name] for row_id, name, _ in moved)
-            undone = any(now[row_id].get(name) != new for row_id, name, new in moved)
-            if (hold.status == "open" and beside_another) or (hold.status == "confirmed" and undone):
+            if hold.status == "open" and beside_another:
                 hold.status = "gone"
+            if hold.status == "confirmed":
+                self._end_leave(hold, {row_id for row_id, name, new in moved if now[row_id].get(name) != new})
+
+    def _end_leave(self, hold: Hold, ids: set[str]) -> None:
+        """What was confirmed of these models is over."""
+        hold.over |= ids
+        if hold.ids and set(hold.ids) <= hold.over:
+            hold.status = "closed"
 
     def _is_as_shown(self, part: Part, hold: Hold) -> bool:
         for row_id, name, new in hold.claims:
@@ -583,6 +600,9 @@ class Reference:
             part.models[row_id].retired = (part.models[row_id].retired[0], False)
         self._supersede(part, before)
         waits = not hold.about_prices or self._is_as_shown(part, hold)
+        if hold.kind == "scope":
+            part.excused = part.excused | {each for each in {*hold.ids} - hold.over if part.models[each].status != "retired"}
+        hold.reopened = hold.kind == "shrink"
         hold.status, hold.agreed, hold.over, hold.meant = "open" if waits else "gone", None, set(), False
 
     def _take_back(self, part: Part, hold: Hold, row_id: str) -> None:
@@ -640,9 +660,9 @@ class Reference:
                 entry.status = "active"
         self._supersede(part, before)
         for hold in part.holds:
-            stands = all(prices_of(part.models[each].believed).get(name) == new for each, name, new in hold.claims if each not in hold.over)
-            if hold.about_prices and hold.status == "confirmed" and not stands:
-                hold.status = "gone"
+            if hold.about_prices and hold.status == "confirmed":
+                believed = {each: prices_of(part.models[each].believed) for each in hold.ids}
+                self._end_leave(hold, {each for each, name, new in hold.claims if believed[each].get(name) != new})
         part.frozen, part.unchanged = True, None
 
     def remember(self, slug: str, run_id: int) -> None:

@@ -6,12 +6,14 @@ from typing import Any
 
 import alembic.command
 import alembic.config
+import msgspec
 
 from modelsync.model import Model, Prices, content_hash
+from modelsync.policy import DEFAULT_RULES, Rules
 from modelsync.reading import Listing
 from modelsync.registry import all_providers
-from modelsync.report import Counts, ProviderResult
-from modelsync.store import Commit, Seen, Store, Ticket
+from modelsync.report import Counts, NotModified, ProviderResult
+from modelsync.store import Commit, Seen, Store, Ticket, tickets
 from modelsync.store.engine import create, parse_url
 from support_sync import execute, query
 
@@ -50,6 +52,19 @@ def seen(digest: str, listed: Counts | None = None) -> Seen:
     return Seen(
         scope="a", version=1, digest=digest, validators={"url": "u", "etag": '"e"', "last_modified": None}, listed=listed or Counts()
     )
+
+
+def sync_unchanged(store: Store, rules: Rules = DEFAULT_RULES) -> ProviderResult:
+    """The last listing again, as far as the catalog goes by it."""
+    with store.reading() as connection:
+        state = tickets.state_of(connection, SLUG)
+    assert state is not None
+    known = store.seen(SLUG, state["scope"], state["normalizer_version"])
+    assert known is not None
+    counts = msgspec.structs.replace(known.listed, unchanged=known.listed.transformed)
+    result = store.confirm(ticket_for(store), known, ProviderResult(slug=SLUG, outcome=NotModified(counts), seconds=0.0), rules)
+    assert result is not None
+    return result
 
 
 def raise_on(database_url: str, table: str, event: str, when: str = "1 = 1") -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from modelsync import decisions
-from modelsync.layers import ALIAS, PINNABLE, value_of
+from modelsync.layers import ALIAS, PINNABLE, READER, value_of
 from modelsync.model import PER_TOKEN, Model, claimed, content_hash
 from modelsync.money import Price, number, plain
-from modelsync.plan import READER, StoredModel
+from modelsync.plan import StoredModel
 from modelsync.points import PRICE_COLUMNS
 from modelsync.provider import Provider
 

@@ -34,6 +34,9 @@ NEW = "new"
 UNDECIDABLE = (EMPTY, INVALID)
 """Kinds that hold nothing which could be applied."""
 
+REOPENED = "reopened"
+"""In the detail of an absence whose decision a person took back: it waits for another one, whatever may be absent by itself."""
+
 Content = tuple[Any, ...]
 
 
@@ -41,7 +44,8 @@ class Hold(msgspec.Struct, frozen=True):
     """What waits for a person: the kind ("shrink", "price", …), what happened, what to do, and the ids it is about.
 
     `detail` is `{field: [believed, stated]}` of a held price, in JSON values; of a change of unit it holds these by id; of a list that
-    is too short `{"rows": how many it lacks}`; of another catalog `{"new": [ids]}`.
+    is too short `{"rows": how many it lacks}`; of another catalog `{"new": [ids]}`; of an absence of which a person took a decision back
+    `{"reopened": true}`.
     """
 
     kind: str
@@ -79,6 +83,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     def content(self) -> Content:
         """As of Hold."""
         return content(self.kind, self.ids, self.detail)
+
+    @property
+    def reopened(self) -> bool:
+        """Whether a person took the decision about this absence back."""
+        return self.kind in OF_ABSENCE and bool((self.detail or {}).get(REOPENED))
 
     @property
     def about(self) -> frozenset[str]:

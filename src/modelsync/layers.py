@@ -37,6 +37,16 @@ class Pin(msgspec.Struct, frozen=True):
     value: Any
 
 
+READER = "pricing.reader"
+"""The field under which a change records that only the reading changed: the versions of the provider's module, before and after."""
+
+BELIEVED = "pricing.believed"
+"""The field under which a person's act records what it moved of prices that were believed last and do not stand: digits by point."""
+
+BESIDE = (READER, BELIEVED)
+"""What a change tells beside the facts of a model."""
+
+
 # Not stated is not erased
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from modelsync.layers import is_price, typed
+from modelsync.layers import BELIEVED, BESIDE, READER, is_price, typed
 from modelsync.model import Prices
 from modelsync.points import DYNAMIC, PRICE_COLUMNS, numbers
 
@@ -19,8 +19,7 @@ FACTS = (
 """Columns whose history is kept, beside status and prices."""
 
 _FLAT_PRICES = {"pricing_prompt": "prompt", "pricing_completion": "completion", "pricing_image": "image", "pricing_request": "request"}
-_NO_PRICE_FACTS = ("raw", "source", "stated_at", "reader")
-_READER = "pricing.reader"
+_NO_PRICE_FACTS = ("raw", "source", "stated_at", "reader", "implausible", "implausible_units")
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -82,7 +81,7 @@ def _before(state: Past, change: Recorded) -> Past:
     for field, (old, _) in change.fields.items():
         if field == "status":
             status = old
-        elif field == _READER:
+        elif field in BESIDE:
             continue
         elif _left_out(field, old):
             facts.pop(field, None)
@@ -120,12 +119,12 @@ def last_believed(changes: Iterable[Told]) -> dict[str, LastPrice]:
     """The last number that was believed at each point of one model's price, from its changes, oldest first.
 
     A number that a person pinned is not believed; one that a mended reading replaced is forgotten, and one that a person took back
-    gives way to what was believed before it.
+    gives way to what was believed before it. What an act moved of prices that did not stand it has recorded.
     """
     found: dict[str, list[LastPrice]] = {}
     pinned: set[str] = set()
     for change in changes:
-        corrected = _READER in change.fields
+        corrected = READER in change.fields
         for field, (old, new) in change.fields.items():
             if not is_price(field):
                 continue
@@ -137,6 +136,8 @@ def last_believed(changes: Iterable[Told]) -> dict[str, LastPrice]:
             for value in values[-1:] if corrected or change.trigger in _UNDOING else values:
                 for point, usd in _numbers(field, value).items():
                     found.setdefault(point, []).append(LastPrice(usd, change.at))
+        for point, digits in change.fields.get(BELIEVED, (None, {}))[1].items():
+            found[point] = [] if digits is None else [LastPrice(Decimal(digits), change.at)]
     return {point: prices[-1] for point, prices in found.items() if prices}
 
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 import msgspec
 
 from modelsync.holding import Hold, Refusal
-from modelsync.layers import ALIAS, Beneath, Pin, Silence, effective, pinned, value_of
-from modelsync.model import PRICE_FIELDS, Model, Prices, claimed, price_facts
+from modelsync.layers import ALIAS, BELIEVED, READER, Beneath, Pin, Silence, effective, pinned, unstated, value_of
+from modelsync.model import NO_PRICES, PRICE_FIELDS, Model, Prices, claimed, price_facts
 from modelsync.money import number, plain
 from modelsync.points import PRICE_COLUMNS, changed, numbers
 from modelsync.reading import Listing
@@ -34,11 +34,22 @@ class FieldChange(msgspec.Struct, frozen=True):
     new: object
 
 
+class Correction(msgspec.Struct, frozen=True):
+    """What a newer version of a provider's module reads otherwise of the same wire text: the versions before and now, and at which points.
+
+    Only points at which the old reading is the price that is believed: of what was held or refused nobody knows that it was misread.
+    """
+
+    before: int
+    now: int
+    points: frozenset[str]
+
+
 class StoredModel(msgspec.Struct, frozen=True):
     """One model as it stands in the catalog, with the times of its last real change and of its last price, and what lies beneath it.
 
     `alias` is the id under which the catalog offers it. `last` are the prices that were believed last and do not stand now, by point;
-    `reader` is the version of the provider's module that read the price as it stands.
+    `reader` is the version of the provider's module that saw the model last.
     """
 
     model: Model
@@ -74,8 +85,8 @@ class Change(msgspec.Struct, frozen=True):
 
     `stated` is what the listing says, None when the model is not in it; `before` the model as it stands. `held` says that its price is
     not believed, `silent` which prices are not stated any more, `pinned` which fields an operator decided, `alias` under which id the
-    catalog offers it. `corrected` are the versions of the provider's module that read the same wire text otherwise, and `reader` that
-    which read the price as it will stand. `last`, where it is given, is what is remembered of prices believed before.
+    catalog offers it. `corrected` is what a newer version of the provider's module reads otherwise, and `reader` the version that saw the
+    model last. `last`, where it is given, is what is remembered of prices believed before.
     No `fields` on an updated model means that only its metadata moved: the row is written, history is not. `updated_at` is the time of the
     last real change and `priced_at` that of the last price, where they are older than this plan.
     """
@@ -93,7 +104,7 @@ class Change(msgspec.Struct, frozen=True):
     silent: Mapping[str, Silence] = {}
     pinned: tuple[str, ...] = ()
     alias: str = ""
-    corrected: tuple[int, int] | None = None
+    corrected: Correction | None = None
     reader: int | None = None
     last: Mapping[str, Decimal] | None = None
 
@@ -103,8 +114,8 @@ class Stored(msgspec.Struct, frozen=True):
 
     `missing` were absent from the last complete listings, `due` are those of them that were absent often and long enough to be retired
     if they are absent again, `retired` those that are. `restless` are models that a sync looks at even if the provider says nothing new
-    of them: something lies beneath them. `pins` are what operators decided, by id. `version` is that of the provider's module now,
-    `read_version` the one that read the last complete listing.
+    of them: something lies beneath them. `pins` are what operators decided, by id. `version` is that of the provider's module now, and
+    `read_version` the one that has seen every active model; while these differ, every model is looked at.
     """
 
     hashes: Mapping[str, str]
@@ -115,12 +126,17 @@ class Stored(msgspec.Struct, frozen=True):
     restless: frozenset[str] = frozenset()
     pins: Mapping[str, tuple[Pin, ...]] = {}
     version: int = 1
-    read_version: int | None = None
+    read_version: int | None = 1
 
     @property
     def gone(self) -> frozenset[str]:
         """Ids that are not active."""
         return self.missing | self.retired
+
+    @property
+    def is_seen_by_now(self) -> bool:
+        """Whether the present version of the module has seen every active model."""
+        return self.read_version == self.version or not self.hashes
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -181,10 +197,11 @@ NOTHING_STORED = Stored({})
 def needed(listing: Listing, stored: Stored) -> list[str]:
     """Ids whose full stored rows `make_plan` will look at: those that differ, came back, are newly absent, restless, or will be retired."""
     hashes, away, restless = stored.hashes, stored.gone, stored.restless
-    if listing.hashes == hashes and not away and not restless:
+    if listing.hashes == hashes and not away and not restless and stored.is_seen_by_now:
         return []
     seen = listing.seen
-    came = {row_id for row_id, digest in listing.hashes.items() if hashes.get(row_id, digest) != digest}
+    other = {row_id for row_id, digest in listing.hashes.items() if hashes.get(row_id, digest) != digest}
+    came = other if stored.is_seen_by_now else set(seen & hashes.keys())
     came |= (seen & away | restless) & hashes.keys()
     gone = {row_id for row_id in hashes if row_id not in seen and row_id not in away} | stored.due if listing.complete else set()
     return sorted(came | gone)
@@ -196,12 +213,13 @@ def make_plan(listing: Listing, stored: Stored) -> Plan:
     A model that a complete, non-empty listing does not have is marked missing, and stays active; it is retired once it was absent often
     and long enough, and revived when it is listed again. A value that is not stated any more does not erase the one that is known.
     """
-    if listing.hashes == stored.hashes and not stored.gone and not stored.restless:  # by far the most frequent case, in one comparison
+    quiet = not stored.gone and not stored.restless and stored.is_seen_by_now
+    if quiet and listing.hashes == stored.hashes:  # by far the most frequent case, in one comparison
         return Plan(unchanged=len(listing.hashes))
     changes: list[Change] = []
     unchanged = 0
     known, seen, away = stored.hashes, listing.seen, stored.gone
-    looked_at = away | stored.restless
+    looked_at = away | stored.restless if stored.is_seen_by_now else known.keys()
     for row_id, digest in listing.hashes.items():
         before = known.get(row_id)
         if before == digest and row_id not in looked_at:
@@ -216,8 +234,8 @@ def make_plan(listing: Listing, stored: Stored) -> Plan:
     gone = sorted(row_id for row_id in known if row_id not in seen and row_id not in stored.retired) if listing.complete and seen else []
     changes += [_as_it_was(stored, row_id, Kind.MISSING) for row_id in gone if row_id not in stored.missing]
     changes += [_retired(stored, row_id) for row_id in gone if row_id in stored.due]
-    rejected = {row_id for row_id in away if row_id in seen and row_id not in listing.models}
-    changes += [_revived(stored, row_id) for row_id in sorted(rejected)]
+    rejected = {row_id for row_id in looked_at if row_id in seen and row_id in known and row_id not in listing.models}
+    changes += [_unread(stored, row_id) for row_id in sorted(rejected)]
     return Plan(tuple(sorted(changes, key=lambda change: change.id)), unchanged, tuple(gone))
 
 
@@ -238,40 +256,41 @@ def retirements(stored: Stored) -> Plan:
 def _changed(stored: Stored, row_id: str, model: Model, digest: str) -> Change:
     before = stored.models[row_id]
     kind = Kind.REVIVED if row_id in stored.gone else Kind.UPDATED
-    corrected = _corrected(stored, row_id, before, model)
-    claims = model if corrected else msgspec.structs.replace(model, prices=claimed(model.prices))
+    corrected = _corrected(stored, row_id, model.prices)
+    claims = msgspec.structs.replace(model, prices=claimed(model.prices))
     new = effective(claims, before.believed)
-    new = msgspec.structs.replace(new, prices=_reread(before, model.prices)) if corrected else new
+    misread = dict.fromkeys(corrected.points - numbers(claims.prices).keys()) if corrected else {}
+    if misread:
+        new = msgspec.structs.replace(new, prices=changed(new.prices, misread, new.prices))
     change = Change(kind, row_id, new, digest, _back(stored, row_id), stated=model, before=before)
     return msgspec.structs.replace(change, corrected=corrected, reader=stored.version)
 
 
-def _corrected(stored: Stored, row_id: str, before: StoredModel, model: Model) -> tuple[int, int] | None:
-    """Both versions, when only the reading of the price changed: an older one read the same wire text otherwise.
-
-    What was listed last time was read by the version of then; of other models only that is known which read their price.
-    """
-    version = before.reader if row_id in stored.gone else stored.read_version
-    if version is None or version >= stored.version or price_facts(before.stated.prices) == price_facts(model.prices):
+def _corrected(stored: Stored, row_id: str, prices: Prices) -> Correction | None:
+    """What this version of the module is the first to read otherwise in the same text, of prices that were believed as they were read."""
+    before = stored.models[row_id]
+    version = _reader(stored, row_id)
+    if version is None or version >= stored.version or not _is_same_wire(before.stated.prices, prices):
         return None
-    return (version, stored.version) if _is_same_wire(before.stated.prices, model.prices) else None
+    then, claims, possible = numbers(claimed(before.stated.prices)), numbers(claimed(prices)), numbers(prices)
+    believed = before.believed_numbers
+    points = frozenset(
+        point
+        for point, usd in then.items()
+        if believed.get(point) == usd != claims.get(point) and (point in possible or point not in claims)
+    )
+    return Correction(version, stored.version, points) if points else None
 
 
-def _reread(before: StoredModel, prices: Prices) -> Prices:
-    """A corrected price, and what is carried over of points at which neither reading finds anything."""
-    if prices.dynamic:
-        return prices
-    read = numbers(claimed(before.stated.prices)).keys() | numbers(claimed(prices)).keys()
-    silent = {point: usd for point, usd in numbers(before.believed.prices).items() if point not in read}
-    return changed(prices, silent, before.believed.prices)
+def _reader(stored: Stored, row_id: str) -> int | None:
+    """The version of the module that saw a model last; not every program before this one wrote it down with each model."""
+    versions = (stored.models[row_id].reader, None if row_id in stored.gone else stored.read_version)
+    return max((version for version in versions if version is not None), default=None)
 
 
-def is_reread(change: Change, point: str) -> bool:
-    """Whether it is the reading of this point that a newer version of the provider's module corrected."""
-    if not change.corrected or change.before is None or change.stated is None:
-        return False
-    before, now = numbers(claimed(change.before.stated.prices)), numbers(claimed(change.stated.prices))
-    return before.get(point) != now.get(point)
+def is_corrected(change: Change, point: str) -> bool:
+    """Whether only the reading of this point moved, of a price that was believed as it was read."""
+    return change.corrected is not None and point in change.corrected.points
 
 
 def _is_same_wire(old: Prices, new: Prices) -> bool:
@@ -302,11 +321,12 @@ def _retired(stored: Stored, row_id: str) -> Change:
     return msgspec.structs.replace(change, model=inactive, fields=(FieldChange("status", "missing", "retired"),))
 
 
-def _revived(stored: Stored, row_id: str) -> Change:
-    """A model that is listed again in a row that cannot be read: present, and otherwise as it was known."""
-    change = _as_it_was(stored, row_id, Kind.REVIVED)
+def _unread(stored: Stored, row_id: str) -> Change:
+    """A model that is listed in a row that cannot be read: present, and otherwise as it was known."""
+    change = _as_it_was(stored, row_id, Kind.REVIVED if row_id in stored.gone else Kind.UPDATED)
     available = True if row_id in stored.retired else change.model.available
-    return msgspec.structs.replace(change, model=msgspec.structs.replace(change.model, available=available), fields=_back(stored, row_id))
+    model = msgspec.structs.replace(change.model, available=available)
+    return msgspec.structs.replace(change, model=model, fields=_back(stored, row_id), reader=stored.version)
 
 
 def _back(stored: Stored, row_id: str) -> tuple[FieldChange, ...]:
@@ -340,7 +360,7 @@ def settled(plan: Plan, stored: Stored) -> Plan:
         described = _described(change, pins)
         if not _stays(described):
             changes.append(described)
-        elif change.content_hash != stored.hashes[change.id]:
+        elif change.content_hash != stored.hashes[change.id] or _is_read_anew(described):
             rehashed.append(described)
     return msgspec.structs.replace(
         plan,
@@ -357,10 +377,15 @@ def settled(plan: Plan, stored: Stored) -> Plan:
 def _beneath(change: Change, pins: tuple[Pin, ...]) -> Beneath | None:
     before = change.before.beneath if change.before else None
     says_nothing = change.stated is None and before is not None
-    if not (pins or change.held or change.silent or says_nothing):
+    if not (pins or change.held or change.silent or says_nothing or _carries_over(change)):
         return None
     stated = change.stated or (before.stated if before else change.model)
     return Beneath(stated, change.model, change.silent)
+
+
+def _carries_over(change: Change) -> bool:
+    """Whether a price stands that this listing does not state; of an incomplete one that is no silence, and yet not what it said."""
+    return change.stated is not None and any(unstated(claimed(change.stated.prices), change.model.prices))
 
 
 def _remembered(change: Change) -> dict[str, Decimal | None]:
@@ -369,7 +394,7 @@ def _remembered(change: Change) -> dict[str, Decimal | None]:
     if before is None or (change.last is None and before.believed.prices == change.model.prices):
         return {}
     live = numbers(change.model.prices)
-    still = {point: usd for point, usd in before.believed_numbers.items() if not is_reread(change, point)}
+    still = {point: usd for point, usd in before.believed_numbers.items() if not is_corrected(change, point)}
     known = still if change.last is None else change.last
     wanted = {point: usd for point, usd in known.items() if point not in live}
     return {
@@ -399,8 +424,8 @@ def _described(change: Change, pins: tuple[Pin, ...]) -> Change:
     renamed = (FieldChange(ALIAS, before.alias, alias),) if alias != before.alias else ()
     fields = (*change.fields, *renamed, *differences(before.model, model))
     if change.corrected and any(field.field.startswith("pricing") for field in fields):
-        fields = (*fields, FieldChange(READER, *change.corrected))
-    repriced = any(field.field.startswith("pricing") for field in fields)
+        fields = (*fields, FieldChange(READER, change.corrected.before, change.corrected.now))
+    repriced = any(field.field.startswith("pricing") and field.field != BELIEVED for field in fields)
     old = not fields and change.kind is Kind.UPDATED
     return msgspec.structs.replace(
         change,
@@ -431,8 +456,11 @@ def _stays(change: Change) -> bool:
     )
 
 
-READER = "pricing.reader"
-"""The field under which a change records that only the reading changed: the versions of the provider's module, before and after."""
+def _is_read_anew(change: Change) -> bool:
+    """Whether another version of the provider's module has seen the model than is written down with its price."""
+    priced = msgspec.structs.replace(change.model.prices, problems=()) != NO_PRICES
+    return priced and change.before is not None and change.reader != change.before.reader
+
 
 _NAMES = {"available": "is_active"}
 

@@ -72,12 +72,10 @@ def split(point: str) -> tuple[str, str]:
 
 def joined(field: str, condition: str) -> str:
     """The point with this field and condition; the inverse of `split`."""
-    if not condition:
-        return field
     if field == "pricing.per_unit":
         return f"{field}[{condition}]"
     head, _, name = field.rpartition(".")
-    return f"{head}[{condition}].{name}"
+    return f"{head}[{condition}].{name}" if head == "pricing.tiers" else field
 
 
 def _of_tier(when: str, name: str) -> str:

@@ -92,6 +92,12 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         """Ids whose absence a person confirmed."""
         return holding.accepted(self.standing)
 
+    @property
+    def reopened(self) -> frozenset[str]:
+        """Ids whose absence waits for a person again, who took a decision about it back."""
+        rows = (row for row in self.standing if row.kind == holding.SHRINK and row.status == "open" and row.reopened)
+        return frozenset(row_id for row in rows for row_id in row.ids)
+
 
 class Decided(msgspec.Struct, frozen=True):
     """A plan as far as it is believed, and the models that are not listed only because the scope changed."""
@@ -268,29 +274,45 @@ def _limit(context: Context, rules: Rules) -> float:
 
 
 def _guard_against_shrinking(plan: Plan, listing: Listing, context: Context, rules: Rules) -> Plan:
-    """Without the absences of a listing that lacks too many models; what is new or changed in it is applied all the same."""
+    """Without the absences of a listing that lacks too many models; what is new or changed in it is applied all the same.
+
+    Of fewer models only those are left that wait for a person again, who took a decision about them back.
+    """
     accepted = context.accepted
     suspicious = tuple(row_id for row_id in plan.gone if row_id not in accepted)
     unreadable = len(listing.rejected) > rules.rejected_share * listing.fetched
     lost = len(suspicious) + context.retired_lately
     if not suspicious or (lost <= _limit(context, rules) and not unreadable):
-        return plan
+        return _with_reopened(plan, suspicious, context)
     if unreadable:
         why = f" from a list of which {len(listing.rejected):,} of {listing.fetched:,} rows are unreadable"
     else:
         lately = f" and {context.retired_lately:,} were retired" if context.retired_lately else ""
         why = f"{lately}; the most listed in the last seven days was {context.most_listed:,}"
     new = [change.id for change in plan.changes if change.kind is Kind.ADDED]
-    holds = tuple(
-        Hold(
-            holding.SHRINK,
-            f"{len(ids):,} models are absent{why}{_looks_renamed(new, ids)}",
-            "No model was marked missing or retired; the rest was applied. Confirm it if they really are gone",
-            ids,
-        )
-        for ids in holding.parts(holding.SHRINK, suspicious, context.standing)
-    )
+    parts = holding.parts(holding.SHRINK, suspicious, context.standing)
+    holds = tuple(_shrink_hold(ids, f"{why}{_looks_renamed(new, ids)}", context) for ids in parts)
     # This listing counts no absence, so that it is no model's third; what a person confirmed may begin to be missing with it.
     begins = {change.id for change in plan.changes if change.kind is Kind.MISSING and change.id in accepted}
     kept = tuple(change for change in plan.changes if change.kind not in _ABSENCE or change.id in begins)
     return msgspec.structs.replace(plan, changes=kept, holds=(*plan.holds, *holds))
+
+
+def _with_reopened(plan: Plan, absent: Iterable[str], context: Context) -> Plan:
+    """Without the absences that wait for a person again."""
+    waiting = frozenset(context.reopened.intersection(absent))
+    if not waiting:
+        return plan
+    parts = holding.parts(holding.SHRINK, waiting, context.standing)
+    holds = tuple(_shrink_hold(ids, "; a decision about them was taken back", context) for ids in parts)
+    return msgspec.structs.replace(_without(plan, waiting), gone=plan.gone, holds=(*plan.holds, *holds))
+
+
+def _shrink_hold(ids: tuple[str, ...], why: str, context: Context) -> Hold:
+    return Hold(
+        holding.SHRINK,
+        f"{len(ids):,} models are absent{why}",
+        "None of them was marked missing or retired; the rest was applied. Confirm it if they really are gone",
+        ids,
+        None if context.reopened.isdisjoint(ids) else {holding.REOPENED: True},
+    )

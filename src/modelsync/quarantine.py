@@ -16,7 +16,7 @@ from modelsync.holding import PRICE, UNIT_CHANGE, Content, Hold, Refusal, Standi
 from modelsync.layers import effective_prices
 from modelsync.model import NO_PRICES, Model, Prices, claimed, price_facts
 from modelsync.money import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKEN
-from modelsync.plan import Change, is_reread
+from modelsync.plan import Change, is_corrected
 from modelsync.points import DYNAMIC, PRICE_COLUMNS, changed, flat_point, is_per_token, numbers
 
 FIRST_SIGHT_PER_UNIT = {"pricing_request": Decimal(1), "pricing_image": Decimal(1), "pricing.web_search": Decimal(1)}
@@ -126,18 +126,35 @@ def last_part(name: str) -> str:
 
 
 class Case(msgspec.Struct, frozen=True):
-    """A change of price to be judged: what moved, what of that a person has refused, with the decision, and what a person confirmed."""
+    """A change of price to be judged: what moved, what of that a person has refused, with the decision, and what a person confirmed.
+
+    What only a mended reading moved is not among `pairs`, but `corrected`.
+    """
 
     change: Change
     pairs: tuple[Pair, ...]
     refused: Mapping[Pair, Standing] = {}
     accepted: frozenset[Pair] = frozenset()
+    corrected: tuple[Pair, ...] = ()
 
     @property
     def open(self) -> tuple[Pair, ...]:
         """What nobody has decided."""
         decided = self.refused.keys() | self.accepted
         return tuple(pair for pair in self.pairs if pair not in decided) if decided else self.pairs
+
+    @property
+    def known(self) -> Prices:
+        """The price that is believed, read as it is read now: what stays while anything of the stated one is doubted.
+
+        What is only kept as received, and what of it is not read, follows the provider by itself.
+        """
+        claims = self.change.model.prices
+        before = msgspec.structs.replace(_known(self.change), others=claims.others, incomplete=claims.incomplete)
+        if self.change.corrected is None:
+            return before
+        read: dict[str, Decimal | None] = dict.fromkeys(self.change.corrected.points - {pair.field for pair in self.pairs})
+        return changed(before, {**read, **{pair.field: pair.new for pair in self.corrected}}, claimed(claims))
 
 
 def judge(changes: tuple[Change, ...], evidence: Evidence, limits: Limits) -> Judged:
@@ -148,7 +165,7 @@ def judge(changes: tuple[Change, ...], evidence: Evidence, limits: Limits) -> Ju
     slipped = power or _unit_change([(case.change, case.pairs) for case in cases.values()], evidence.priced, limits)
     doubts = {row_id: found for row_id, case in cases.items() if (found := _doubts(case, power, evidence, limits, slipped=bool(slipped)))}
     waiting = {row.content: row for row in evidence.standing if row.status == "open"}
-    moved = {row_id: doubts[row_id] for row_id, case in cases.items() if power and power in _powers([case.open])}
+    moved = {row_id: found for row_id, found in doubts.items() if power and power in _powers([tuple(found)])}
     holds = [_unit_hold(moved, power)] if power and moved else []
     holds += [
         hold
@@ -185,12 +202,19 @@ def _confirmed(standing: Iterable[Standing]) -> dict[str, set[tuple[str, str | N
 
 
 def _case(change: Change, refused: Mapping[tuple[str, str], Standing], confirmed: Set[tuple[str, str | None, str]]) -> Case:
-    pairs = tuple(_pairs(change))
+    every = tuple(_pairs(change))
+    corrected = tuple(
+        pair
+        for pair in every
+        if is_corrected(change, pair.field) and _is_in_bounds(pair.new, pair) and (pair.field, _digits(pair.new)) not in refused
+    )
+    pairs = tuple(pair for pair in every if pair not in corrected) if corrected else every
     if not (refused or confirmed):
-        return Case(change, pairs)
+        return Case(change, pairs, corrected=corrected)
     out = {pair: refused[key] for pair in pairs if (key := (pair.field, _digits(pair.new))) in refused}
     steps = {pair: (pair.field, None if pair.base is None else _digits(pair.base), _digits(pair.new)) for pair in pairs}
-    return Case(change, pairs, out, frozenset(pair for pair, step in steps.items() if step in confirmed and pair not in out))
+    accepted = frozenset(pair for pair, step in steps.items() if step in confirmed and pair not in out)
+    return Case(change, pairs, out, accepted, corrected)
 
 
 def with_confirmed(believed: Prices, stated: Prices, points: Iterable[str]) -> Prices:
@@ -221,7 +245,7 @@ def is_beside(known: Mapping[str, Decimal], point: str, shown: str | None) -> bo
 
 def _unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, limits: Limits) -> int | None:
     """The power of ten by which so many prices moved together that the unit must have changed."""
-    found = _powers(pairs for change, pairs in moved if change.before is not None and not change.corrected).most_common(1)
+    found = _powers(pairs for change, pairs in moved if change.before is not None).most_common(1)
     if not found or found[0][1] < 2 or found[0][1] < limits.unit_share * priced:
         return None
     return found[0][0]
@@ -249,25 +273,16 @@ def _detail(pairs: Iterable[Pair]) -> dict[str, list[str | None]]:
 
 
 def _doubts(case: Case, power: int | None, evidence: Evidence, limits: Limits, *, slipped: bool) -> dict[Pair, str]:
-    """What of a price is not believed, and why. A corrected reading may move what was believed, and only by that it is believed itself."""
+    """What of a price is not believed, and why."""
     elsewhere = evidence.elsewhere.get(case.change.id, ())
     paid = any(usd for usd in _known_numbers(case.change).values())
     found: dict[Pair, str] = {}
     for pair in case.open:
-        if _is_correction(case.change, pair):
-            continue
         meant = pair.old is not None and (pair.field, _digits(pair.old)) in evidence.confirmed.get(case.change.id, ())
         reason = _doubt(pair, _median(pair, elsewhere), limits, paid=paid, meant=meant) or _of_the_list(pair, power, slipped=slipped)
         if reason:
             found[pair] = reason
     return found
-
-
-def _is_correction(change: Change, pair: Pair) -> bool:
-    """Whether only the reading of a price moved that was believed as it was read; not so one that was held or refused."""
-    if pair.old is None or not _is_in_bounds(pair.new, pair) or not is_reread(change, pair.field) or change.before is None:
-        return False
-    return numbers(claimed(change.before.stated.prices)).get(pair.field) == pair.old
 
 
 def _of_the_list(pair: Pair, power: int | None, *, slipped: bool) -> str | None:
@@ -297,21 +312,14 @@ def _judged(change: Change, case: Case, doubts: Mapping[Pair, str]) -> Change:
 
     A point of which nothing was believed yet waits beside a refused one: the same slip may be in both.
     """
-    if change.corrected:
-        known = numbers(_known(change))
-        unbelieved = (pair.field for pair in (*case.refused, *doubts))
-        left_out = {point: None if is_reread(change, point) else known.get(point) for point in unbelieved}
-        price = changed(change.model.prices, left_out, change.model.prices)
-        return msgspec.structs.replace(change, model=msgspec.structs.replace(change.model, prices=price), held=bool(left_out))
     if doubts:
-        return _with_price(change, _known(change))
+        return _with_price(change, case.known)
     if not case.refused:
         return change
-    known = numbers(_known(change))
-    waits = (pair for pair in case.pairs if pair in case.refused or (pair.old is None and pair not in case.accepted))
-    out = {pair.field: known.get(pair.field) for pair in waits}
-    moves = len(out) < len(case.pairs) and not _known(change).dynamic
-    return _with_price(change, changed(claimed(change.model.prices), out, _known(change)) if moves else _known(change))
+    known, claims = case.known, claimed(change.model.prices)
+    waits = [pair.field for pair in case.pairs if pair in case.refused or (pair.old is None and pair not in case.accepted)]
+    before = numbers(known)
+    return _with_price(change, known if known.dynamic else changed(claims, {point: before.get(point) for point in waits}, known))
 
 
 def _with_price(change: Change, prices: Prices) -> Change:
@@ -417,10 +425,16 @@ def _pairs(change: Change) -> Iterator[Pair]:
             point,
             old,
             new,
-            None if flat == point else known.get(flat) or claims.get(flat),
+            None if flat == point else known.get(flat) or claims.get(flat) or _nearest(new, flat, known),
             None if ordinary is None else known.get(ordinary) or claims.get(ordinary),
-            old is None and _is_per_piece(point) and _is_replaced(change, known),
+            old is None and _is_per_piece(point) and _is_replaced(change, live),
         )
+
+
+def _nearest(new: Decimal, flat: str, known: Mapping[str, Decimal]) -> Decimal | None:
+    """Of a price that only its tiers have: the one among those that were believed which is nearest to a tier of another condition."""
+    beside = [usd for point, usd in known.items() if usd and flat_point(point) == flat]
+    return min(beside, key=lambda usd: _factor(usd, new) if new else usd, default=None)
 
 
 def _is_per_piece(point: str) -> bool:
@@ -428,11 +442,10 @@ def _is_per_piece(point: str) -> bool:
     return point in ("pricing_image", "pricing_request") or point.startswith("pricing.per_unit[")
 
 
-def _is_replaced(change: Change, known: Mapping[str, Decimal]) -> bool:
-    """Whether the model had prices per piece, and none of these is stated any more: the same number may be one per another piece."""
-    before = [point for point in known if _is_per_piece(point)]
+def _is_replaced(change: Change, live: Mapping[str, Decimal]) -> bool:
+    """Whether a price per piece that stands is not stated any more: the new one may be the same, or be per another piece."""
     stated = numbers(claimed(change.stated.prices)) if change.stated else {}
-    return bool(before) and not any(point in stated for point in before)
+    return any(_is_per_piece(point) and point not in stated for point in live)
 
 
 _ORDINARY = {

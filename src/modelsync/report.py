@@ -69,7 +69,7 @@ class NoKey(msgspec.Struct, frozen=True, tag="no_key"):
 
 
 class Disabled(msgspec.Struct, frozen=True, tag="disabled"):
-    """Skipped: switched off by a setting or in the catalog, or frozen by a rollback."""
+    """Skipped: switched off by a setting or in the catalog, frozen by a rollback, or paused; perhaps only while it was under way."""
 
     why: str
 
@@ -161,7 +161,7 @@ class ProviderResult(msgspec.Struct, frozen=True, kw_only=True):
             case Busy(run_id):
                 return f"already being synced by run {run_id}; nothing was changed by this one" if run_id else "already being synced"
             case Superseded():
-                return "a newer sync or a rollback was committed meanwhile, or syncs were paused; this answer was discarded"
+                return "a newer sync was committed meanwhile; this answer was discarded"
             case Held(_, _, _, Refusal()):
                 return None
             case Held(_, message, hint):

@@ -194,7 +194,9 @@ def _applied(job: Job, saved: SavedPlan, store: Store, ticket: Ticket) -> Provid
     if saved.listing is None:
         assert saved.seen is not None  # noqa: S101 - a plan without a listing says that the last one still holds
         same = _result(job, NotModified(_sighted(saved.seen)), warnings=_skipped(saved.seen))
-        return store.confirm(ticket, saved.seen, same, job.rules, saved.expected)
+        confirmed = store.confirm(ticket, saved.seen, same, job.rules, saved.expected)
+        assert confirmed is not None  # noqa: S101 - what is expected of the catalog is not so any more: that is a result
+        return confirmed
     wanted = Commit(job.provider, saved.listing, saved.seen, job.rules, job.scope, saved.whole, only_if=saved.expected, place=saved.place)
     return store.commit(ticket, wanted, 0.0)
 
@@ -237,14 +239,18 @@ async def _synced(job: Job, fetcher: Fetcher, store: Store, watch: Watch, ticket
     began = time.monotonic()
     seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
     obtained = await _obtain(job, fetcher, seen, watch, job.archive)
+    if isinstance(obtained, NotModified) and seen is not None:
+        watch(job.slug, Step.WRITING)
+        same = _result(job, obtained, seconds=time.monotonic() - began, warnings=_skipped(seen))
+        confirmed = await asyncio.to_thread(store.confirm, ticket, seen, same, job.rules)
+        if confirmed is not None:
+            return confirmed
+        obtained = await _obtain(job, fetcher, None, watch, job.archive)  # a person decided something meanwhile: all of it counts
     seconds = time.monotonic() - began
     watch(job.slug, Step.WRITING)
     match obtained:
         case Commit():
             return await asyncio.to_thread(store.commit, ticket, obtained, seconds)
-        case NotModified() if seen is not None:
-            same = _result(job, obtained, seconds=seconds, warnings=_skipped(seen))
-            return await asyncio.to_thread(store.confirm, ticket, seen, same, job.rules)
         case Unusable(failure, kept):
             return GivenUp(_result(job, Failed(failure), seconds=seconds, warnings=kept.warnings), kept.answers)
         case _:

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from modelsync.layers import BELIEVED, READER
 from modelsync.limits import printable
 from modelsync.model import Tier, UnitPrice
-from modelsync.plan import READER, FieldChange
+from modelsync.plan import FieldChange
 
 UNKNOWN = "—"
 _LISTS: Mapping[str, Any] = {"pricing.per_unit": tuple[UnitPrice, ...], "pricing.tiers": tuple[Tier, ...]}
@@ -44,6 +45,8 @@ def field_text(change: FieldChange) -> str:
     old, new = change.old, change.new
     if change.field == READER:
         return f"a correction: version {new} of the provider's module reads the same text otherwise than version {old} did"
+    if change.field == BELIEVED and isinstance(old, Mapping) and isinstance(new, Mapping):
+        return f"believed last: {told({point: (old[point], new[point]) for point in new})}"
     if change.field.startswith("pricing") and (isinstance(old, Decimal) or isinstance(new, Decimal)):
         name = change.field.removeprefix("pricing_").removeprefix("pricing.")
         per = "" if name in ("image", "request", "web_search") else " $/1M"

@@ -10,11 +10,11 @@ from modelsync.errors import UsageError
 from modelsync.model import Model
 from modelsync.policy import Rules
 from modelsync.reading import Listing, Rejected
-from modelsync.report import Counts, Held, NotModified, ProviderResult, Synced
+from modelsync.report import Counts, Held, ProviderResult, Synced
 from modelsync.simulator.server import Simulator
-from modelsync.store import Catalog, Commit, Person, Store, deciding
+from modelsync.store import Catalog, Commit, Person, Seen, Store, deciding
 from support_cli import environment, run, run_json
-from support_store import PROVIDER, SLUG, listing, model, opened, seen, ticket_for
+from support_store import PROVIDER, SLUG, listing, model, opened, sync_unchanged, ticket_for
 from support_sync import execute, models_of, query
 
 AT_ONCE = Rules(retire_after_hours=0)
@@ -35,7 +35,9 @@ def sync(
     found = listing(*models(*names), complete=complete)
     rows = tuple(Rejected(position, name, "unreadable", "") for position, name in enumerate(rejected))
     wanted = Listing(models=found.models, hashes=found.hashes, rejected=rows, complete=complete)
-    return store.commit(ticket_for(store), Commit(PROVIDER, wanted, None, rules, scope), 0.0)
+    counts = Counts(fetched=len(names), transformed=len(names))
+    seen = Seen(scope=scope, version=PROVIDER.version, digest="d", validators=None, listed=counts) if complete and not rejected else None
+    return store.commit(ticket_for(store), Commit(PROVIDER, wanted, seen, rules, scope), 0.0)
 
 
 def statuses(database_url: str) -> dict[str, tuple[str, bool]]:
@@ -134,9 +136,8 @@ def test_i08_the_excuse_of_a_scope_holds_while_the_answer_does_not_change(databa
         sync(store, "a", "b", scope="one")
         sync(store, "a", scope="one")
         sync(store, "a", scope="two")
-        same = ProviderResult(slug=SLUG, outcome=NotModified(seen("d").listed), seconds=0.0)
         for _ in range(4):
-            store.confirm(ticket_for(store), seen("d"), same, AT_ONCE)
+            sync(store, "a", scope="two")
         assert statuses(database_url)["b"] == ("missing", True)
 
 
@@ -144,8 +145,7 @@ def test_retirement_goes_on_while_the_answer_does_not_change(database_url: str):
     with opened(database_url) as store:
         sync(store, "a", "b")
         sync(store, "a")
-        same = ProviderResult(slug=SLUG, outcome=NotModified(seen("d").listed), seconds=0.0)
-        results = [store.confirm(ticket_for(store), seen("d"), same, AT_ONCE) for _ in range(3)]
+        results = [sync_unchanged(store, AT_ONCE) for _ in range(3)]
         assert [(result.counts.missing, result.counts.retired) for result in results] == [(1, 0), (1, 1), (0, 0)]
         assert statuses(database_url)["b"] == ("retired", False)
     assert kinds(database_url, "b") == ["added", "missing", "retired"]
@@ -253,9 +253,7 @@ def test_s06_a_confirmed_list_that_does_not_change_still_lets_the_models_go(data
         deciding.decide(store, [1], "confirm", Person("ada", "they renamed everything"))
         sync(store, *many(20, "other/"))
         for _ in range(2):  # their bytes are the same: no list is read
-            ticket = ticket_for(store)
-            same = ProviderResult(slug=SLUG, outcome=NotModified(Counts(fetched=20)), seconds=0.0)
-            store.confirm(ticket, seen("d"), same, AT_ONCE)
+            sync_unchanged(store, AT_ONCE)
         assert {name[:5]: status for name, (status, _) in statuses(database_url).items()} == {
             **{name[:5]: "retired" for name in many(20)},
             "other": "active",

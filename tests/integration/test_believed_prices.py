@@ -1,9 +1,5 @@
 """Prices against the last number that was believed, and decisions of persons about exactly what they were shown."""
 
-import contextlib
-import dataclasses
-import shutil
-from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -18,68 +14,29 @@ from modelsync.errors import ModelsyncError, NotThere, Settled, UsageError
 from modelsync.holding import Hold
 from modelsync.layers import Pin
 from modelsync.model import Model, Prices, Tier, UnitPrice
-from modelsync.report import Held, ProviderResult
-from modelsync.store import Catalog, Commit, Person, Store, deciding, operators, rollback, thaw
+from modelsync.report import Disabled, Held, ProviderResult
+from modelsync.store import Catalog, Commit, deciding, operators, rollback, thaw
 from support import D
+from support_prices import (
+    ADA,
+    CHEAP,
+    DYNAMIC,
+    LONG,
+    QUICK,
+    UNSTATED,
+    a_day_passes,
+    fall_silent,
+    fresh,
+    kinds,
+    listed,
+    live,
+    many,
+    open_holds,
+    priced,
+    sync,
+)
 from support_store import PROVIDER, SLUG, listing, opened, seen, ticket_for
 from support_sync import changes_of, execute, models_of, query, table
-
-ADA = Person("ada", "they told us")
-CHEAP = D("0.0000001")
-DYNAMIC, UNSTATED = Prices(dynamic=True), Prices()
-
-
-def priced(prompt: Decimal | None = None, **more: Any) -> Prices:
-    return Prices(prompt=prompt, **more)
-
-
-def sync(store: Store, *models: Model, version: int = 1, scope: str = "", place: str | None = None, **how: Any) -> ProviderResult:
-    wanted = Commit(
-        dataclasses.replace(PROVIDER, version=version),
-        msgspec.structs.replace(listing(*models), **how),
-        None,
-        scope=scope,
-        place=place,
-        whole=True,
-    )
-    return store.commit(ticket_for(store), wanted, 0.0)
-
-
-def listed(store: Store, prices: Prices, row_id: str = "m", **how: Any) -> ProviderResult:
-    return sync(store, Model(id=row_id, prices=prices), Model(id="other"), **how)
-
-
-def live(database_url: str, row_id: str = "m") -> Any:
-    row = models_of(database_url, SLUG)[row_id]
-    return "dynamic" if row["pricing"].get("dynamic") else row["pricing_prompt"]
-
-
-def kinds(result: ProviderResult) -> list[str]:
-    return [hold.kind for hold in result.holds]
-
-
-def open_holds(store: Store) -> list[tuple[int, str, tuple[str, ...]]]:
-    return [(row["id"], row["kind"], tuple(row["ids"])) for row in Catalog(store).holds()]
-
-
-def a_day_passes(database_url: str) -> None:
-    """Let every silence have begun a day earlier than it did."""
-    for row in table(database_url, "upstream_values"):
-        text = msgspec.json.encode(row["silent"]).decode()
-        since = {each["since"] for each in row["silent"].values()}
-        for each in since:
-            text = text.replace(each, "2026-01-01T00:00:00+00:00")
-        kind = "text" if database_url.startswith("sqlite") else "jsonb"
-        execute(database_url, f"UPDATE upstream_values SET silent = CAST('{text}' AS {kind})")
-
-
-def fall_silent(store: Store, database_url: str) -> None:
-    """Let the price be unstated for so often and so long that it is unknown."""
-    for _ in range(2):
-        listed(store, UNSTATED)
-    a_day_passes(database_url)
-    listed(store, UNSTATED)
-
 
 # I37: whatever lies between, a price is compared with the last number that was believed
 
@@ -189,21 +146,6 @@ PRICES = st.sampled_from(
 )
 WHO = st.sampled_from([SLUG] * 4 + ["deepinfra", "chutes"])
 LISTINGS = st.lists(st.tuples(WHO, PRICES, st.booleans(), st.booleans()), min_size=2, max_size=14)
-QUICK = 40
-LONG = 600
-"""Examples of each property here and in the soak."""
-
-
-@contextlib.contextmanager
-def fresh(folder: Path) -> Iterator[tuple[str, Store]]:
-    """An empty catalog, made once and copied for every example."""
-    empty, path = folder / "empty.db", folder / "catalog.db"
-    if not empty.exists():
-        with opened(f"sqlite:///{empty}"):
-            pass
-    shutil.copy(empty, path)
-    with opened(f"sqlite:///{path}") as store:
-        yield f"sqlite:///{path}", store
 
 
 @pytest.mark.parametrize("examples", [QUICK, pytest.param(LONG, marks=pytest.mark.soak)])
@@ -262,10 +204,6 @@ def test_i38_a_hold_that_was_superseded_cannot_be_confirmed(database_url: str):
         assert [row[:2] for row in open_holds(store)] == [(1, "price")]
         deciding.decide(store, [1], "confirm", ADA)
     assert live(database_url) == CHEAP * 10
-
-
-def many(count: int, first: int = 0) -> list[Model]:
-    return [Model(id=f"m{number:03}") for number in range(first, count)]
 
 
 def test_i38_a_shrink_is_confirmed_for_the_models_that_were_shown(database_url: str):
@@ -624,7 +562,7 @@ def test_a_refused_price_stays_out_of_a_correction_too(database_url: str):
         deciding.decide(store, [1], "reject", ADA)
         listed(store, worded("0.000002", "2 USD per 1M tokens"), version=1)
         listed(store, worded("0.0001", "2 USD per 1M tokens"), version=2)
-    assert live(database_url) is None
+    assert live(database_url) == D("0.000002")
 
 
 # Scope and total
@@ -706,7 +644,7 @@ def test_a_pause_keeps_every_sync_out_and_ends_those_under_way(database_url: str
         assert "paused by ada" in (store.kept_out(SLUG) or "")
         assert "paused by ada" in (store.kept_out("groq") or "")
         late = store.commit(ticket, Commit(PROVIDER, listing(Model(id="late")), seen("d")), 0.0)
-        assert type(late.outcome).__name__ == "Superseded"
+        assert late.outcome == Disabled(f"paused by ada, {ADA.reason}. `modelsync resume` lets everything sync again")
         assert "late" not in models_of(database_url, SLUG)
         assert deciding.resume(store, ADA)
         assert not deciding.resume(store, ADA)
@@ -720,3 +658,63 @@ def test_the_content_of_a_hold_is_what_is_claimed_and_beside_what():
     assert one.content != Hold("price", "a", "b", ("m",), {"pricing_prompt": ["0.2", "0.5"]}).content
     assert one.content != Hold("price", "a", "b", ("m",), {"pricing_prompt": ["0.1", "0.6"]}).content
     assert Hold("total", "a", "b", (), {"rows": 1}).content != Hold("total", "a", "b", (), {"rows": 2}).content
+
+
+@pytest.mark.parametrize("decision", ["confirm", "reject"])
+def test_i38_an_absence_whose_decision_is_taken_back_waits_again_however_few_are_absent(database_url: str, decision: str):
+    """The limit was widened meanwhile: without a decision before, six would be absent without a question."""
+    with opened(database_url) as store:
+        sync(store, *many(20))
+        assert kinds(sync(store, *many(14))) == ["shrink"]
+        deciding.decide(store, [1], decision, ADA)
+        sync(store, *many(14))
+        deciding.set_guard(store, SLUG, {"shrink_models": 8}, ADA)
+        deciding.reopen(store, 1, ADA)
+        for _ in range(4):
+            assert kinds(sync(store, *many(14))) == ["shrink"]
+            execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
+        assert open_holds(store) == [(1, "shrink", tuple(sorted(model.id for model in many(20, 14))))]
+        assert kinds(sync(store, *many(16))) == ["shrink"]
+        (left,) = open_holds(store)
+        assert left[2] == tuple(sorted(model.id for model in many(20, 16)))
+        assert kinds(sync(store, *many(16))) == ["shrink"]
+        assert kinds(sync(store, *many(20))) == []
+        assert open_holds(store) == []
+    assert {row["status"] for row in models_of(database_url, SLUG).values()} == {"active"}
+
+
+def test_i38_what_waits_again_of_an_absence_keeps_no_other_one_from_being_counted(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *many(20))
+        assert kinds(sync(store, *many(14))) == ["shrink"]
+        deciding.decide(store, [1], "reject", ADA)
+        deciding.set_guard(store, SLUG, {"shrink_models": 8}, ADA)
+        deciding.reopen(store, 1, ADA)
+        assert kinds(sync(store, *many(13))) == ["shrink"]
+        found = {name: row["status"] for name, row in models_of(database_url, SLUG).items()}
+        assert [name for name, status in found.items() if status == "missing"] == [many(14)[-1].id]
+
+
+def test_i39_a_scope_that_was_confirmed_and_is_taken_back_is_a_question_again(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *many(20), scope="key one, here", place="here")
+        assert kinds(sync(store, *many(16), scope="key one, there", place="there")) == ["scope"]
+        deciding.decide(store, [1], "confirm", ADA)
+        sync(store, *many(16), scope="key one, there", place="there")
+        deciding.reopen(store, 1, ADA)
+        for _ in range(4):
+            assert kinds(sync(store, *many(16), scope="key one, there", place="there")) == ["scope"]
+            execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
+        assert [(number, kind) for number, kind, _ in open_holds(store)] == [(1, "scope")]
+    assert "retired" not in {row["status"] for row in models_of(database_url, SLUG).values()}
+
+
+def test_i39_a_total_that_was_confirmed_and_is_taken_back_is_a_question_again(database_url: str):
+    short = {"complete": False, "shortfall": 3}
+    with opened(database_url) as store:
+        assert [kinds(sync(store, *many(5), **short)) for _ in range(3)] == [[], [], ["total"]]
+        deciding.decide(store, [1], "confirm", ADA)
+        assert kinds(sync(store, *many(5), **short)) == []
+        deciding.reopen(store, 1, ADA)
+        assert kinds(sync(store, *many(5), **short)) == ["total"]
+        assert [(number, kind) for number, kind, _ in open_holds(store)] == [(1, "total")]

@@ -10,33 +10,16 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_believed_prices import (
-    ADA,
-    CHEAP,
-    DYNAMIC,
-    LONG,
-    QUICK,
-    a_day_passes,
-    fall_silent,
-    fresh,
-    kinds,
-    listed,
-    live,
-    many,
-    open_holds,
-    sync,
-)
-from test_believed_prices import priced as of_prompt
 
 from modelsync.errors import ModelsyncError, Settled
 from modelsync.layers import Pin
-from modelsync.model import Model, Prices, Tier
+from modelsync.model import Model, Prices, Tier, UnitPrice
 from modelsync.providers import fal
-from modelsync.report import Counts, NotModified, ProviderResult
 from modelsync.store import Catalog, Store, deciding, operators, rollback, thaw
 from support import D
-from support_store import SLUG, opened, ticket_for
-from support_store import seen as seen_listing
+from support_prices import ADA, CHEAP, DYNAMIC, LONG, QUICK, a_day_passes, fall_silent, fresh, kinds, listed, live, many, open_holds, sync
+from support_prices import priced as of_prompt
+from support_store import SLUG, opened, sync_unchanged
 from support_sync import execute, models_of, query, table
 
 POINTS = ("pricing_prompt", "pricing_completion", "pricing.tiers[above 1000].prompt")
@@ -280,7 +263,6 @@ def test_i39_a_held_price_of_a_retired_model_waits_for_nobody(database_url: str)
 
 @pytest.mark.parametrize(("decision", "ends"), [(None, "released"), ("confirm", "closed")])
 def test_i39_a_hold_of_a_model_that_retires_while_the_answer_stays_the_same_ends(database_url: str, decision: str | None, ends: str):
-    unchanged = ProviderResult(slug=SLUG, outcome=NotModified(Counts(fetched=1, transformed=1, unchanged=1)), seconds=0.0)
     with opened(database_url) as store:
         listed(store, of_prompt(CHEAP))
         listed(store, of_prompt(CHEAP * 50))
@@ -288,8 +270,9 @@ def test_i39_a_hold_of_a_model_that_retires_while_the_answer_stays_the_same_ends
             sync(store, Model(id="other"))
         if decision:
             deciding.decide(store, [1], decision, ADA)
+            sync(store, Model(id="other"))
         execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
-        store.confirm(ticket_for(store), seen_listing("d"), unchanged)
+        sync_unchanged(store)
         assert models_of(database_url, SLUG)["m"]["status"] == "retired"
     assert [row["status"] for row in table(database_url, "holds")] == [ends]
 
@@ -533,3 +516,131 @@ def test_i37_a_price_per_another_unit_than_before_is_a_question(database_url: st
         listed(store, of(before))
         assert kinds(listed(store, of(after))) == ["price"]
         assert kinds(listed(store, of(before))) == []
+
+
+# What was taken back stays so, and can be taken back whatever came after
+
+
+def last_run(database_url: str) -> int:
+    return int(query(database_url, "SELECT max(run_id) AS id FROM model_changes")[0]["id"])
+
+
+@pytest.mark.parametrize("away", ["dynamic", "silent"])
+def test_i37_what_was_taken_back_while_nothing_stood_is_not_restored_by_a_rollback(database_url: str, away: str):
+    """What was confirmed does not stand when it is taken back, so that no field of the model moves; history tells it all the same."""
+    gone = DYNAMIC if away == "dynamic" else Prices()
+    with opened(database_url) as store:
+        for usd in (CHEAP, CHEAP * 100):
+            listed(store, of_prompt(usd))
+        deciding.decide(store, [1], "confirm", ADA)
+        listed(store, of_prompt(CHEAP * 100))
+        listed(store, gone) if away == "dynamic" else fall_silent(store, database_url)
+        deciding.reopen(store, 1, ADA)
+        sync(store, Model(id="m", prices=gone), Model(id="other", description="of another day"))
+        then = last_run(database_url)
+        sync(store, Model(id="m", prices=gone), Model(id="other", description="of the day after"))
+        rollback(store, SLUG, then, ADA)
+        thaw(store, SLUG, ADA)
+        assert [D(row["usd"]) for row in table(database_url, "last_prices")] == [CHEAP]
+        assert kinds(listed(store, of_prompt(CHEAP * 100))) == ["price"]
+
+
+def test_i37_what_a_rollback_forgot_is_not_restored_by_a_later_one(database_url: str):
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP))
+        listed(store, DYNAMIC)
+        first = last_run(database_url)
+        listed(store, of_prompt(CHEAP * 100))
+        deciding.decide(store, [1], "confirm", ADA)
+        listed(store, DYNAMIC)
+        rollback(store, SLUG, first, ADA)
+        thaw(store, SLUG, ADA)
+        for description in ("good", "bad"):
+            sync(store, Model(id="m", prices=DYNAMIC), Model(id="other", description=description))
+        good = sorted(row["run_id"] for row in table(database_url, "model_changes"))[-2]
+        rollback(store, SLUG, good, ADA)
+        thaw(store, SLUG, ADA)
+        assert [D(row["usd"]) for row in table(database_url, "last_prices")] == [CHEAP]
+        assert kinds(listed(store, of_prompt(CHEAP * 100))) == ["price"]
+
+
+def test_i38_a_confirmed_change_of_unit_is_taken_back_though_one_of_its_prices_went_on(database_url: str):
+    def both(a: Decimal, b: Decimal) -> list[Model]:
+        return [Model(id="a", prices=of_prompt(a)), Model(id="b", prices=of_prompt(b))]
+
+    with opened(database_url) as store:
+        sync(store, *both(CHEAP, CHEAP))
+        assert kinds(sync(store, *both(CHEAP * 1000, CHEAP * 1000))) == ["unit-change"]
+        deciding.decide(store, [1], "confirm", ADA)
+        assert kinds(sync(store, Model(id="a", prices=of_prompt(CHEAP * 20000)), complete=False)) == ["price"]
+        deciding.decide(store, [2], "confirm", ADA)
+        deciding.reopen(store, 1, ADA)
+        assert (live(database_url, "a"), live(database_url, "b")) == (CHEAP * 20000, CHEAP)
+
+
+def test_i38_confirmations_one_after_the_other_are_taken_back_one_after_the_other(database_url: str):
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP))
+        for number, times in ((1, 100), (2, 10_000)):
+            assert kinds(listed(store, of_prompt(CHEAP * times))) == ["price"]
+            deciding.decide(store, [number], "confirm", ADA)
+        assert [row["status"] for row in table(database_url, "holds")] == ["closed", "confirmed"]
+        deciding.reopen(store, 2, ADA)
+        assert live(database_url) == CHEAP * 100
+        deciding.reopen(store, 1, ADA)
+        assert live(database_url) == CHEAP
+
+
+def test_i37_a_tier_that_is_taken_back_is_not_remembered_at_the_flat_price_it_was_shown_beside(database_url: str):
+    with opened(database_url) as store:
+        listed(store, shape(D("1e-6")))
+        assert kinds(listed(store, shape(D("1e-4"), tier=D("1e-4")))) == ["price"]
+        deciding.decide(store, [1], "confirm", ADA)
+        deciding.reopen(store, 1, ADA)
+        assert table(database_url, "last_prices") == []
+        for usd in ("2e-7", "3e-8"):
+            assert kinds(listed(store, shape(D(usd)))) == []
+        assert kinds(listed(store, shape(D("3e-8"), tier=D("1e-6")))) == ["price"]
+
+
+def test_i37_a_tier_without_a_flat_price_whose_condition_moves_is_compared_with_the_one_before(database_url: str):
+    with opened(database_url) as store:
+        listed(store, Prices(tiers=(Tier(above=1000, prompt=CHEAP),)))
+        assert kinds(listed(store, Prices(tiers=(Tier(above=1001, prompt=D("9e-4")),)))) == ["price"]
+        assert kinds(listed(store, Prices(tiers=(Tier(above=1001, prompt=CHEAP * 2),)))) == []
+
+
+def test_i37_one_of_several_units_that_is_called_otherwise_is_a_question(database_url: str):
+    def videos(*prices: tuple[str, str]) -> Prices:
+        return Prices(per_unit=tuple(UnitPrice(per="second", usd=D(usd), what=what) for what, usd in prices))
+
+    with opened(database_url) as store:
+        listed(store, videos(("hd", "0.1"), ("sd", "0.05")))
+        assert kinds(listed(store, videos(("hd1080", "90"), ("sd", "0.05")))) == ["price"]
+        assert kinds(listed(store, videos(("hd", "0.1"), ("sd", "0.05"), ("uhd", "0.2")))) == []
+
+
+def test_i37_a_tier_without_a_condition_is_remembered_under_its_own_name(database_url: str):
+    def tier(usd: Decimal) -> Prices:
+        return Prices(completion=CHEAP, tiers=(Tier(prompt=usd),))
+
+    with opened(database_url) as store:
+        listed(store, tier(CHEAP))
+        listed(store, DYNAMIC)
+        assert kinds(listed(store, tier(D("9e-4")))) == ["price"]
+        assert kinds(listed(store, tier(CHEAP))) == []
+    assert table(database_url, "last_prices") == []
+
+
+def test_i09_i39_what_stands_beside_a_rejected_price_lapses_and_tells_what_was_not_read(database_url: str):
+    beside = Prices(prompt=CHEAP * 100, others={"audio": "5"}, incomplete=("audio",))
+    with opened(database_url) as store:
+        listed(store, shape(CHEAP, CHEAP))
+        listed(store, shape(CHEAP * 100, CHEAP))
+        deciding.decide(store, [1], "reject", ADA)
+        for _ in range(2):
+            listed(store, beside)
+        a_day_passes(database_url)
+        listed(store, beside)
+        row = models_of(database_url, SLUG)["m"]
+        assert (row["pricing_prompt"], row["pricing_completion"], row["pricing"]["incomplete"]) == (CHEAP, None, ["audio"])

@@ -11,7 +11,7 @@ from modelsync.layers import Pin
 from modelsync.model import Model
 from modelsync.past import differing
 from modelsync.policy import Rules
-from modelsync.report import Disabled, ProviderResult, Superseded, Synced
+from modelsync.report import Disabled, ProviderResult, Synced
 from modelsync.simulator.server import Simulator
 from modelsync.store import Catalog, ChangeFilter, Commit, History, ModelFilter, Person, Store, deciding, operators, rollback, thaw
 from support import D
@@ -323,7 +323,7 @@ def test_a_sync_under_way_does_not_undo_a_rollback(database_url: str):
         ticket = ticket_for(store)
         rollback(store, SLUG, 1, ADA)
         result = store.commit(ticket, Commit(PROVIDER, listing(dollars("a", 3)), None), 0.0)
-        assert isinstance(result.outcome, Superseded)
+        assert isinstance(result.outcome, Disabled)
     assert row(database_url, "a")["pricing_prompt"] == D("0.000001")
 
 

@@ -186,7 +186,7 @@ def test_i16_exit_code_and_status_agree_in_every_combination_of_three():
         ("off", "switched off by MODELSYNC_PROVIDERS"),
         ("busy", "already being synced by run 7; nothing was changed by this one"),
         (Busy(None), "already being synced"),
-        ("old", "a newer sync or a rollback was committed meanwhile, or syncs were paused; this answer was discarded"),
+        ("old", "a newer sync was committed meanwhile; this answer was discarded"),
         ("held", "the list is empty. Nothing was changed"),
         ("stop", "stopped before anything of it was written"),
         ("fail", "api.test.invalid answered 503. Nothing was changed; try again later"),

@@ -32,9 +32,8 @@ from modelsync.explanation import (
     overview,
 )
 from modelsync.explanation import explain as explanation_of
-from modelsync.layers import is_price_per_token
+from modelsync.layers import READER, is_price_per_token
 from modelsync.money import plain
-from modelsync.plan import READER
 from modelsync.points import is_per_token
 from modelsync.registry import select
 from modelsync.store import Explanations

@@ -135,11 +135,13 @@ def reopen(store: Store, number: int, person: Person) -> dict[str, Any]:
 
     def work(connection: sa.Connection) -> dict[str, Any]:
         act = act_within(store, connection, row["provider"], person) if row["kind"] in holding.OF_PRICES else None
+        state = tickets.lock(connection, row["provider"])
         if act is None:
-            tickets.lock(connection, row["provider"])
             records.forget_listing(connection, row["provider"])
         (now,) = holds.numbered(connection, [number])
         _refuse_to_reopen(connection, act, now)
+        if now["kind"] == holding.SCOPE:
+            records.excuse(connection, state, _not_retired(connection, now))
         if act is not None and now["status"] in ("confirmed", "closed"):
             holds.end_confirmed(connection, number)
             act.apply("reopen", list(_taken_back(act, now)))
@@ -171,11 +173,15 @@ def _refuse_to_reopen(connection: sa.Connection, act: Act | None, row: Mapping[s
 def _all_retired(connection: sa.Connection, row: Mapping[str, Any]) -> bool:
     """Whether a confirmed absence has led to its end: every model that it is still about is retired."""
     ids = sorted({*row["ids"]}.difference(row["over"] or ()))
-    if row["kind"] in holding.OF_PRICES or not ids:
-        return False
+    return bool(ids) and row["kind"] not in holding.OF_PRICES and not _not_retired(connection, row)
+
+
+def _not_retired(connection: sa.Connection, row: Mapping[str, Any]) -> frozenset[str]:
+    """The models that the decision about an absence is still about, and that are in the catalog."""
     mine = (models.c.provider_id == provider_rows.id_of(connection, row["provider"]), sa.text("status <> 'retired'"))
-    parts = (connection.execute(sa.select(sa.exists().where(*mine, models.c.provider_model_id.in_(part)))) for part in _parts(ids))
-    return not any(found.scalar_one() for found in parts)
+    query = sa.select(models.c.provider_model_id).where(*mine)
+    parts = _parts(sorted({*row["ids"]}.difference(row["over"] or ())))
+    return frozenset(row_id for part in parts for row_id in connection.execute(query.where(models.c.provider_model_id.in_(part))).scalars())
 
 
 def _taken_back(act: Act, row: Mapping[str, Any]) -> Iterator[Change]:
@@ -193,7 +199,8 @@ def _taken_back(act: Act, row: Mapping[str, Any]) -> Iterator[Change]:
             prices = _as_it_stood(before.believed.prices, base, stood.get(row_id, {}))
             live = numbers(prices)
             others = {point: usd for point, usd in known.items() if point not in base}
-            own = {point: usd for point, usd in base.items() if usd is not None and not _is_of_its_flat_price(point, usd, known)}
+            flat = {**known, **base}
+            own = {point: usd for point, usd in base.items() if usd is not None and not _is_of_its_flat_price(point, usd, flat)}
             last = {point: usd for point, usd in {**others, **own}.items() if point not in live}
             model = msgspec.structs.replace(before.believed, prices=prices)
             change = Change(Kind.UPDATED, row_id, model, before.content_hash, stated=before.stated, before=before, held=True)
@@ -219,8 +226,8 @@ def _field(point: str) -> str:
     return "pricing.tiers" if point.startswith("pricing.tiers[") else split(point)[0]
 
 
-def _is_of_its_flat_price(point: str, usd: Decimal, known: Mapping[str, Decimal]) -> bool:
-    """Whether a tier was only shown beside its flat price, and nothing was believed of itself."""
+def _is_of_its_flat_price(point: str, usd: Decimal, known: Mapping[str, Decimal | None]) -> bool:
+    """Whether a tier was only shown beside its flat price as it was then, and nothing was believed of itself."""
     return flat_point(point) != point and known.get(flat_point(point)) == usd
 
 

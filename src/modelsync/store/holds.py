@@ -205,38 +205,45 @@ Numbers = Mapping[str, Decimal]
 """What is believed of a model's price, by point."""
 
 
-def supersede_moved(
-    connection: sa.Connection, standing: Iterable[Standing], moved: Mapping[str, tuple[Numbers, Numbers]]
-) -> list[Standing]:
+def end_moved(connection: sa.Connection, standing: Iterable[Standing], moved: Mapping[str, tuple[Numbers, Numbers]]) -> list[Standing]:
     """End what a person's act did away with, when it moved the prices of these models: what they were, and what they are now.
 
-    What waits was shown beside other prices, and the next listing asks anew. What was confirmed and does not stand any more is undone,
-    and is no leave for the next listing. The holds that ended.
+    What waits was shown beside other prices, and the next listing asks anew: these holds are returned. What was confirmed of a price that
+    went on from there, or back, is over: it is no leave for the next listing.
     """
-    ended = [row for row in standing if row.status != "rejected" and _is_moved(row, moved)]
-    for row in ended:
-        supersede(connection, row.number)
-    return ended
-
-
-def supersede(connection: sa.Connection, number: int) -> None:
-    """A person moved what a hold was shown beside, or what it brought."""
-    connection.execute(sa.update(holds).where(column.id == number).values(status="superseded", reason=MOVED))
+    superseded = [row for row in standing if row.status == "open" and _was_shown_beside_another(row, moved)]
+    for row in superseded:
+        connection.execute(sa.update(holds).where(column.id == row.number).values(status="superseded", reason=MOVED))
+    for row in standing:
+        if row.status == "confirmed":
+            end_leave(
+                connection, row, {row_id for row_id, points in holding.claims(row).items() if _is_left(points, *moved.get(row_id, _STILL))}
+            )
+    return superseded
 
 
 MOVED = "a person moved the price that it was shown beside"
 
 
-def _is_moved(row: Standing, moved: Mapping[str, tuple[Numbers, Numbers]]) -> bool:
-    for row_id, points in holding.shown(row).items():
-        if row_id not in moved:
-            continue
-        before, now = moved[row_id]
-        if row.status == "open" and not all(is_beside(now, point, old) for point, (old, _) in points.items()):
-            return True
-        if row.status == "confirmed" and any(before.get(point) != now.get(point) != Decimal(new) for point, (_, new) in points.items()):
-            return True
-    return False
+def _was_shown_beside_another(row: Standing, moved: Mapping[str, tuple[Numbers, Numbers]]) -> bool:
+    shown = ((moved[row_id][1], points) for row_id, points in holding.shown(row).items() if row_id in moved)
+    return any(not is_beside(now, point, old) for now, points in shown for point, (old, _) in points.items())
+
+
+_STILL: tuple[Numbers, Numbers] = ({}, {})
+
+
+def _is_left(points: Mapping[str, str], before: Numbers, now: Numbers) -> bool:
+    """Whether an act moved a price at one of these points, to something else than what was confirmed."""
+    return any(before.get(point) != now.get(point) != Decimal(usd) for point, usd in points.items())
+
+
+def end_leave(connection: sa.Connection, row: Standing, ids: Set[str]) -> None:
+    """What was confirmed of these models is no leave for a listing any more; without any left, the hold is closed."""
+    over = row.over.union(ids)
+    if over != row.over:
+        status = "confirmed" if frozenset(row.ids) - over else "closed"
+        connection.execute(sa.update(holds).where(column.id == row.number).values(status=status, over=sorted(over)))
 
 
 # What persons do
@@ -311,6 +318,8 @@ def end_confirmed(connection: sa.Connection, number: int) -> None:
 def reopen(connection: sa.Connection, row: dict[str, Any], actor: str, reason: str, now: datetime, *, waits: bool = True) -> dict[str, Any]:
     """Take a decision back, with an audit row: the hold waits again, unless what it showed is not so any more."""
     values: dict[str, Any] = {"status": "open", "resolved_at": None, "resolved_by": None, "reason": None, "over": None, "agreed_at": None}
+    if row["kind"] in holding.OF_ABSENCE:
+        values["detail"] = {holding.REOPENED: True}
     if not waits:
         values |= {"status": "superseded", "resolved_at": now, "reason": "what it showed is not so any more"}
     connection.execute(sa.update(holds).where(column.id == row["id"]).values(values))

@@ -1,6 +1,6 @@
 """What persons decide about models: pins, models of their own, held prices, going back. Each act is one transaction, audited."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from modelsync.errors import AlreadyThere, NotThere, UsageError
-from modelsync.layers import Pin, value_of
+from modelsync.layers import BELIEVED, Pin, pinned, value_of
 from modelsync.limits import check_id
 from modelsync.model import Model
 from modelsync.plan import Change, FieldChange, Kind, Plan, Stored, StoredModel, settled
@@ -77,22 +77,39 @@ class Act(msgspec.Struct, frozen=True):
         held = {row_id for row in standing if row.status != "confirmed" for row_id in row.ids}
         before = {change.id: change.before.content_hash for change in changes if change.before}
         known = Stored(before, pins=pins.standing(self.connection, self.slug, self.now))
+        moved = _moved_prices(changes)
         marked = tuple(
-            msgspec.structs.replace(change, held=change.held or change.id in held)
+            msgspec.structs.replace(change, held=change.held or change.id in held, fields=(*change.fields, *_untold(change, known, moved)))
             for change in sorted(changes, key=lambda change: change.id)
         )
         plan = settled(Plan(marked), known)
         if not plan.writes:
             return run_id
-        for row in holds.supersede_moved(self.connection, standing, _moved_prices(marked)):
+        for row in holds.end_moved(self.connection, standing, moved):
             self.note("supersede hold", f"{row.kind} {row.number}")
         run_id = records.acted(self.connection, trigger, self.slug, self.now, len(plan.changes), run_id)
         writing.write(self.connection, self.bulk, run_id, self.provider_id, plan, self.seq, self.now)
         return run_id
 
 
-def _moved_prices(changes: Iterable[Change]) -> dict[str, tuple[dict[str, Decimal], dict[str, Decimal]]]:
-    """What was believed of prices and what is, of the models where that differs, whether it stands or not."""
+Moved = Mapping[str, tuple[Mapping[str, Decimal], Mapping[str, Decimal]]]
+"""What was believed of prices and what is, by model and point."""
+
+
+def _untold(change: Change, known: Stored, moved: Moved) -> Iterable[FieldChange]:
+    """What moves of prices that were believed last, where no field that stands tells of it: going back needs to know."""
+    if change.before is None or change.id not in moved:
+        return
+    before, now = moved[change.id]
+    stood, stands = numbers(change.before.model.prices), numbers(pinned(change.model, known.pins.get(change.id, ())).prices)
+    points = {point for point in before.keys() | now.keys() if before.get(point) != now.get(point)}
+    untold = sorted(point for point in points if not (point in now and stood.get(point) != stands.get(point) == now[point]))
+    if untold:
+        yield FieldChange(BELIEVED, {point: before.get(point) for point in untold}, {point: now.get(point) for point in untold})
+
+
+def _moved_prices(changes: Iterable[Change]) -> Moved:
+    """Of the models where that differs, whether it stands or not."""
     found = {}
     for change in changes:
         if change.before is not None:

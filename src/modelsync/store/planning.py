@@ -27,7 +27,8 @@ from modelsync.store.wanted import Bulk, Commit
 class Seeing(msgspec.Struct, frozen=True):
     """What a listing comes to: the plan as far as it is believed, the listing as it counts, and what of the catalog it was made from.
 
-    `outside` are the ids that are not listed only because the scope changed; `standing` the holds that were open or decided.
+    `outside` are the ids that are not listed only because the scope changed; `standing` the holds that were open or decided; `read_version`
+    is the version of the provider's module that has seen every active model once this listing is applied.
     """
 
     plan: Plan
@@ -35,6 +36,7 @@ class Seeing(msgspec.Struct, frozen=True):
     outside: frozenset[str] = frozenset()
     standing: tuple[Standing, ...] = ()
     retired: frozenset[str] = frozenset()
+    read_version: int | None = None
 
 
 def decided(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.RowMapping | None, now: datetime) -> Seeing:
@@ -58,7 +60,9 @@ def decided(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.Row
         prices=_evidence(connection, provider.slug, provider_id, plan, context.standing, now),
     )
     found = decide(plan, listing, known, context, rules)
-    return Seeing(found.plan, listing, found.outside, context.standing, known.retired)
+    unseen = known.hashes.keys() - known.gone - listing.seen
+    seen_by = provider.version if all(known.hashes[row_id] == BY_HAND for row_id in unseen) else known.read_version
+    return Seeing(found.plan, listing, found.outside, context.standing, known.retired, seen_by)
 
 
 def unchanged(connection: sa.Connection, bulk: Bulk, provider: Provider[Any], rules: Rules, state: sa.RowMapping, now: datetime) -> Plan:

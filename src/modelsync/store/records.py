@@ -35,8 +35,13 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 def seen(connection: sa.Connection, slug: str, scope: str, version: int) -> Seen | None:
     """The last complete listing of a provider, if it was read in this scope by this version of its normalizer."""
-    row = connection.execute(sa.select(provider_state).where(provider_state.c.provider == slug)).mappings().one_or_none()
-    if row is None or row["digest"] is None or (row["scope"], row["normalizer_version"]) != (scope, version):
+    row = tickets.state_of(connection, slug)
+    return None if row is None else seen_in(row, scope, version)
+
+
+def seen_in(row: sa.RowMapping, scope: str, version: int) -> Seen | None:
+    """The same of a provider's state."""
+    if row["digest"] is None or (row["scope"], row["normalizer_version"]) != (scope, version):
         return None
     listed = msgspec.convert(row["listed"], Counts)
     skips = tuple(row["listed"].get("skips", ()))
@@ -118,10 +123,24 @@ def forget_listing(connection: sa.Connection, slug: str) -> None:
     connection.execute(sa.update(provider_state).where(mine).values(digest=None, validators=None))
 
 
-def note_listing(connection: sa.Connection, slug: str, scope: str, place: str | None, outside: frozenset[str], version: int) -> None:
-    """Of the last complete listing: its scope, what it lacks because an earlier one had another, and which version read it."""
-    values = {"absence_scope": scope, "absence_place": place, "outside_scope": sorted(outside) or None, "read_version": version}
+def note_reader(connection: sa.Connection, state: sa.RowMapping, version: int | None) -> None:
+    """Which version of its module has seen every active model of a provider."""
+    if version != state["read_version"]:
+        mine = provider_state.c.provider == state["provider"]
+        connection.execute(sa.update(provider_state).where(mine).values(read_version=version))
+
+
+def note_listing(connection: sa.Connection, slug: str, scope: str, place: str | None, outside: frozenset[str]) -> None:
+    """Of the last complete listing: its scope, and what it lacks because an earlier one had another."""
+    values = {"absence_scope": scope, "absence_place": place, "outside_scope": sorted(outside) or None}
     connection.execute(sa.update(provider_state).where(provider_state.c.provider == slug).values(values))
+
+
+def excuse(connection: sa.Connection, state: sa.RowMapping, ids: frozenset[str]) -> None:
+    """Models that are not absent, though no listing has them: once more they may be lacking only because of the scope."""
+    excused = sorted(ids.union(state["outside_scope"] or ()))
+    mine = provider_state.c.provider == state["provider"]
+    connection.execute(sa.update(provider_state).where(mine).values(outside_scope=excused or None))
 
 
 def note_shortfall(connection: sa.Connection, state: sa.RowMapping, shortfall: int) -> None:

@@ -54,14 +54,13 @@ def rollback(store: Store, slug: str, run_id: int, person: Person) -> tuple[int 
 def _end_leaves(act: Act) -> None:
     """What was confirmed and does not stand, because a process died before it did, is no leave for the first listing after thawing."""
     for row in (holds.standing_of(each) for each in holds.of_prices(act.connection, act.slug, "confirmed")):
-        claims, found = holding.claims(row), act.models(row.about)
-        if any(
-            numbers(before.believed.prices).get(point) != Decimal(usd)
-            for row_id, before in found.items()
-            for point, usd in claims[row_id].items()
-        ):
-            holds.supersede(act.connection, row.number)
-            act.note("supersede hold", f"{row.kind} {row.number}")
+        claims = holding.claims(row)
+        unused = {
+            row_id
+            for row_id, before in act.models(row.about).items()
+            if any(numbers(before.believed.prices).get(point) != Decimal(usd) for point, usd in claims[row_id].items())
+        }
+        holds.end_leave(act.connection, row, unused)
 
 
 def thaw(store: Store, slug: str, person: Person) -> bool:

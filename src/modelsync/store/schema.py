@@ -267,7 +267,7 @@ provider_state = sa.Table(
     sa.Column("wire_fields", Document),
     sa.Column("drift", Document),
     sa.Column("drift_at", UtcTime),
-    # The version of the provider's module that read the last complete listing.
+    # The version of the provider's module that has seen every active model.
     sa.Column("read_version", sa.Integer),
     # How many rows the last listing lacked of those it says it has, and how many listings in a row lacked as many.
     sa.Column("shortfall", Key, nullable=False, server_default="0"),

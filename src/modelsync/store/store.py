@@ -21,6 +21,7 @@ from modelsync.reading import Listing
 from modelsync.report import (
     Busy,
     Counts,
+    Disabled,
     Failed,
     NotModified,
     ProviderResult,
@@ -38,7 +39,6 @@ from modelsync.store import (
     engine,
     holds,
     migrate,
-    pauses,
     pins,
     planning,
     postgres,
@@ -56,6 +56,7 @@ from modelsync.store.tickets import Ticket
 from modelsync.store.wanted import Bulk, Commit, Expected, Mark
 
 Result = TypeVar("Result")
+Outcome = TypeVar("Outcome", bound=ProviderResult | None)
 
 ATTEMPTS = 3
 
@@ -167,16 +168,7 @@ class Store:
     def kept_out(self, slug: str) -> str | None:
         """Why no sync may change a provider's part of the catalog: switched off, frozen, or all paused. None when it may."""
         with self.reading() as connection:
-            if not migrate.current(connection):
-                return None
-            if provider_rows.switched_off(connection, slug):
-                return "switched off in the catalog (`providers.is_active`)"
-            pause = pauses.standing(connection)
-            if pause is not None:
-                return f"paused by {pause['actor']}, {pause['reason']}. `modelsync resume` lets everything sync again"
-            state = tickets.state_of(connection, slug)
-            frozen = state["frozen_reason"] if state and state["frozen_at"] else None
-            return f"frozen, {frozen}. `modelsync thaw {slug}` lets it sync again" if frozen else None
+            return tickets.kept_out(connection, slug) if migrate.current(connection) else None
 
     def seen(self, slug: str, scope: str, version: int) -> Seen | None:
         """The last complete listing of a provider, if it was read in this scope by this version of its normalizer."""
@@ -221,18 +213,19 @@ class Store:
 
     def confirm(
         self, ticket: Ticket, seen: Seen, result: ProviderResult, rules: Rules = DEFAULT_RULES, only_if: Expected | None = None
-    ) -> ProviderResult:
+    ) -> ProviderResult | None:
         """Record that the last complete listing still holds: everything in it was sighted, and what it lacks is absent once more.
 
-        With `only_if` only if that still comes to the same plan.
+        With `only_if` only if that still comes to the same plan. None, and nothing done, when the catalog does not go by `seen` any more:
+        a person has decided something since it was read, and the listing has to be looked at whole.
         """
         return self._once(ticket, lambda connection: self._confirmed(connection, ticket, seen, result, rules, only_if))
 
-    def _once(self, ticket: Ticket, work: Callable[[sa.Connection], ProviderResult]) -> ProviderResult:
+    def _once(self, ticket: Ticket, work: Callable[[sa.Connection], Outcome]) -> Outcome:
         """Do a provider's transaction. When its end is not heard of, the database tells whether all of it happened, or nothing."""
-        made: list[ProviderResult] = []
+        made: list[Outcome] = []
 
-        def doing(connection: sa.Connection) -> ProviderResult:
+        def doing(connection: sa.Connection) -> Outcome:
             made.append(work(connection))
             return made[-1]
 
@@ -284,20 +277,24 @@ class Store:
         whole = listing.complete and not any(hold.kind == "shrink" for hold in plan.holds)
         calm = whole and not plan.waits and not will_expire
         records.succeeded(connection, ticket, wanted.seen if calm else None, result, now, complete=whole, wrote=plan.writes)
-        records.note_shortfall(connection, state, listing.shortfall)
+        records.note_shortfall(connection, state, wanted.listing.shortfall)
+        records.note_reader(connection, state, seeing.read_version)
         if listing.complete:
-            records.note_listing(connection, ticket.slug, wanted.scope, wanted.place, seeing.outside, wanted.provider.version)
+            records.note_listing(connection, ticket.slug, wanted.scope, wanted.place, seeing.outside)
         return result
 
     def _confirmed(
         self, connection: sa.Connection, ticket: Ticket, seen: Seen, result: ProviderResult, rules: Rules, only_if: Expected | None
-    ) -> ProviderResult:
+    ) -> ProviderResult | None:
         state = tickets.holds(connection, ticket)
         if state is None:
             return self._superseded(connection, ticket, result.seconds)
         now, seq = self.now(connection), state["complete_seq"] + 1
+        is_last = records.seen_in(state, seen.scope, seen.version) == seen
+        if only_if is None and not is_last:
+            return None
         plan = planning.unchanged(connection, self.bulk, self.providers[ticket.slug], rules, state, now)
-        if only_if is not None and only_if != Expected(Mark(state["revision"], state["committed_seq"]), plan.digest):
+        if not is_last or (only_if is not None and only_if != Expected(Mark(state["revision"], state["committed_seq"]), plan.digest)):
             return self._stale(connection, ticket, result.seconds, now)
         holds.release_whole(connection, ticket.slug, now)
         provider_id = provider_rows.id_of(connection, ticket.slug)
@@ -319,7 +316,8 @@ class Store:
         return result
 
     def _superseded(self, connection: sa.Connection, ticket: Ticket, seconds: float) -> ProviderResult:
-        result = ProviderResult(slug=ticket.slug, outcome=Superseded(), seconds=seconds)
+        why = tickets.kept_out(connection, ticket.slug)
+        result = ProviderResult(slug=ticket.slug, outcome=Disabled(why) if why else Superseded(), seconds=seconds)
         records.gave_up(connection, ticket.run_id, result, None, self.now(connection))
         return result
 

@@ -8,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from modelsync.report import Busy
-from modelsync.store import pauses
+from modelsync.store import pauses, provider_rows
 from modelsync.store.schema import provider_state
 
 state = provider_state.c
@@ -57,10 +57,22 @@ def _is_valid(row: sa.RowMapping, now: datetime) -> bool:
 
 
 def holds(connection: sa.Connection, ticket: Ticket) -> sa.RowMapping | None:
-    """The provider's state, locked, while a ticket is the valid one; None when somebody took over, or paused all."""
+    """The provider's state, locked, while a ticket is the valid one; None when somebody took over, or a person keeps syncs out."""
     row = _locked(connection, ticket.slug)
     mine = row["ticket_token"] == ticket.token and row["committed_seq"] < ticket.seq
-    return row if mine and pauses.standing(connection) is None else None
+    return row if mine and kept_out(connection, ticket.slug) is None else None
+
+
+def kept_out(connection: sa.Connection, slug: str) -> str | None:
+    """Why no sync may change a provider's part of the catalog: switched off, frozen, or all paused. None when it may."""
+    if provider_rows.switched_off(connection, slug):
+        return "switched off in the catalog (`providers.is_active`)"
+    pause = pauses.standing(connection)
+    if pause is not None:
+        return f"paused by {pause['actor']}, {pause['reason']}. `modelsync resume` lets everything sync again"
+    row = state_of(connection, slug)
+    frozen = row["frozen_reason"] if row and row["frozen_at"] else None
+    return f"frozen, {frozen}. `modelsync thaw {slug}` lets it sync again" if frozen else None
 
 
 def renew(connection: sa.Connection, run_id: int, now: datetime) -> None:
