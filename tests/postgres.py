@@ -93,8 +93,12 @@ def _wait(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 def new_database(address: str, name: str, template: str = "template1") -> str:
-    """A fresh database on the server, empty or a copy of another one that nobody is connected to; its address."""
-    _administer(address, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    """A fresh database on the server, empty or a copy of another one that nobody is connected to; its address.
+
+    Copied as files, which takes a third of the time where nothing is synced to the disk; Postgres 14 and older copy no other way.
+    """
+    copied = " STRATEGY file_copy" if _connection(address).info.server_version >= 150000 else ""
+    _administer(address, f'CREATE DATABASE "{name}" TEMPLATE "{template}"{copied}')
     return f"{address}/{name}"
 
 
@@ -106,8 +110,12 @@ _open: dict[str, "psycopg.Connection[tuple[object, ...]]"] = {}
 
 
 def _administer(address: str, statement: str) -> None:
-    """Over one connection for all: the first copy that a server's process makes takes ten times as long as the next ones."""
+    _connection(address).execute(statement.encode())
+
+
+def _connection(address: str) -> "psycopg.Connection[tuple[object, ...]]":
+    """One connection for all: the first copy that a server's process makes takes ten times as long as the next ones."""
     connection = _open.get(address)
     if connection is None or connection.closed:
         connection = _open[address] = psycopg.connect(f"{address}/postgres", autocommit=True)
-    connection.execute(statement.encode())
+    return connection
