@@ -220,7 +220,7 @@ class Reference:
         part.short = (lacks, part.short[1] + 1 if lacks and lacks == part.short[0] else int(lacks > 0))
         if said.complete:
             part.scope, part.excused = scope, excused
-            part.seq += not shrunk
+            part.seq += not none_counts
         waits = holds or any(part.models[row_id].silent for row_id in said.rows)
         expiring = any(until is not None for pins in part.pins.values() for _, until in pins.values())
         part.unchanged = (said, scope) if said.complete and not waits and not expiring else None
@@ -277,7 +277,7 @@ class Reference:
 
         Whether no absence of this listing counts; of fewer only those are left out whose decision a person took back.
         """
-        again = {row_id for hold in part.holds if (hold.kind, hold.status) == ("shrink", "open") and hold.reopened for row_id in hold.ids}
+        again = {row_id for hold in part.holds if hold.status == "open" and hold.reopened for row_id in hold.ids}
         doubtful = absent - part.decided("confirmed")
         lately = self._retired_since(part, self.now - 7 * 24)
         unreadable = len(said.unread) > RULES.rejected_share * (len(said.rows) + len(said.unread) + said.duplicates)
@@ -285,7 +285,7 @@ class Reference:
             left_out, none_counts = doubtful, True
         else:
             left_out, none_counts = doubtful & again, False
-        holds = part.parts("shrink", left_out)
+        holds = [*part.parts("shrink", left_out & again), *part.parts("shrink", left_out - again)]
         for hold in holds:
             hold.reopened = not again.isdisjoint(hold.ids)
         return holds, none_counts, left_out
@@ -602,7 +602,7 @@ class Reference:
         waits = not hold.about_prices or self._is_as_shown(part, hold)
         if hold.kind == "scope":
             part.excused = part.excused | {each for each in {*hold.ids} - hold.over if part.models[each].status != "retired"}
-        hold.reopened = hold.kind == "shrink"
+        hold.reopened = hold.kind in ("shrink", "other-catalog")
         hold.status, hold.agreed, hold.over, hold.meant = "open" if waits else "gone", None, set(), False
 
     def _take_back(self, part: Part, hold: Hold, row_id: str) -> None:

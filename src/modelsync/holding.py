@@ -87,7 +87,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def reopened(self) -> bool:
         """Whether a person took the decision about this absence back."""
-        return self.kind in OF_ABSENCE and bool((self.detail or {}).get(REOPENED))
+        return self.kind in (SHRINK, OTHER_CATALOG) and bool((self.detail or {}).get(REOPENED))
 
     @property
     def about(self) -> frozenset[str]:
@@ -257,7 +257,7 @@ def _is_other_content(row: Standing, sight: Sight, touched: set[str], kinds: set
         return not touched.isdisjoint(row.ids)
     if row.kind in OF_ABSENCE:
         return not sight.seen.isdisjoint(row.ids)
-    return row.kind in kinds
+    return row.kind in kinds or (row.reopened and SHRINK in kinds)
 
 
 def _ended(row: Standing, sight: Sight, touched: Set[str]) -> Iterable[Move]:

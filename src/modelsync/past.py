@@ -199,6 +199,15 @@ class Line(msgspec.Struct, frozen=True):
     counts: Mapping[str, int] = {}
 
 
+def _last_new(rows: Sequence[Mapping[str, Any]], key: tuple[str, str, str]) -> dict[str, Any]:
+    """What all changes of a field that is a mapping, newest first, come to."""
+    found: dict[str, Any] = {}
+    for row in rows:
+        if (row["provider"], row["provider_model_id"]) == key[:2] and key[2] in row["fields"]:
+            found = {**row["fields"][key[2]][1], **found}
+    return found
+
+
 def collapsed(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
     """Recorded changes, newest first, with all changes of one field of a model as one: first old to last new, in its newest line.
 
@@ -209,7 +218,7 @@ def collapsed(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
     for row in rows:
         for field, (old, _) in row["fields"].items():
             key = (row["provider"], row["provider_model_id"], field)
-            first_old[key] = old
+            first_old[key] = {**first_old.get(key, {}), **old} if field == BELIEVED else old
             counts[key] = counts.get(key, 0) + 1
     lines: list[Line] = []
     told: set[tuple[str, str, str]] = set()
@@ -220,7 +229,7 @@ def collapsed(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
             if field == "status":
                 fields[field] = (old, new)
             elif key not in told:
-                fields[field] = (first_old[key], new)
+                fields[field] = (first_old[key], _last_new(rows, key) if field == BELIEVED else new)
                 told.add(key)
         if fields or row["kind"] != "updated":
             many = {name: counts[row["provider"], row["provider_model_id"], name] for name in fields if name != "status"}

@@ -12,7 +12,7 @@ from modelsync.holding import Hold, Refusal
 from modelsync.layers import ALIAS, BELIEVED, READER, Beneath, Pin, Silence, effective, pinned, unstated, value_of
 from modelsync.model import NO_PRICES, PRICE_FIELDS, Model, Prices, claimed, price_facts
 from modelsync.money import number, plain
-from modelsync.points import PRICE_COLUMNS, changed, numbers
+from modelsync.points import PRICE_COLUMNS, changed, field_of, numbers
 from modelsync.reading import Listing
 
 
@@ -37,7 +37,7 @@ class FieldChange(msgspec.Struct, frozen=True):
 class Correction(msgspec.Struct, frozen=True):
     """What a newer version of a provider's module reads otherwise of the same wire text: the versions before and now, and at which points.
 
-    Only points at which the old reading is the price that is believed: of what was held or refused nobody knows that it was misread.
+    Only points at which the old reading is the price that stands: of what was held or refused nobody knows that it was misread.
     """
 
     before: int
@@ -115,7 +115,7 @@ class Stored(msgspec.Struct, frozen=True):
     `missing` were absent from the last complete listings, `due` are those of them that were absent often and long enough to be retired
     if they are absent again, `retired` those that are. `restless` are models that a sync looks at even if the provider says nothing new
     of them: something lies beneath them. `pins` are what operators decided, by id. `version` is that of the provider's module now, and
-    `read_version` the one that has seen every active model; while these differ, every model is looked at.
+    `read_version` the one that has seen every active model; `unseen` are the active ones that the present version has not seen.
     """
 
     hashes: Mapping[str, str]
@@ -127,6 +127,7 @@ class Stored(msgspec.Struct, frozen=True):
     pins: Mapping[str, tuple[Pin, ...]] = {}
     version: int = 1
     read_version: int | None = 1
+    unseen: frozenset[str] = frozenset()
 
     @property
     def gone(self) -> frozenset[str]:
@@ -134,9 +135,9 @@ class Stored(msgspec.Struct, frozen=True):
         return self.missing | self.retired
 
     @property
-    def is_seen_by_now(self) -> bool:
-        """Whether the present version of the module has seen every active model."""
-        return self.read_version == self.version or not self.hashes
+    def looked_at(self) -> frozenset[str]:
+        """Ids that a sync looks at when they are listed, even if the provider says nothing new of them."""
+        return self.gone | self.restless | self.unseen
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -196,13 +197,12 @@ NOTHING_STORED = Stored({})
 
 def needed(listing: Listing, stored: Stored) -> list[str]:
     """Ids whose full stored rows `make_plan` will look at: those that differ, came back, are newly absent, restless, or will be retired."""
-    hashes, away, restless = stored.hashes, stored.gone, stored.restless
-    if listing.hashes == hashes and not away and not restless and stored.is_seen_by_now:
+    hashes, away, looked_at = stored.hashes, stored.gone, stored.looked_at
+    if listing.hashes == hashes and not looked_at:
         return []
     seen = listing.seen
-    other = {row_id for row_id, digest in listing.hashes.items() if hashes.get(row_id, digest) != digest}
-    came = other if stored.is_seen_by_now else set(seen & hashes.keys())
-    came |= (seen & away | restless) & hashes.keys()
+    came = {row_id for row_id, digest in listing.hashes.items() if hashes.get(row_id, digest) != digest}
+    came |= (seen & looked_at | stored.restless) & hashes.keys()
     gone = {row_id for row_id in hashes if row_id not in seen and row_id not in away} | stored.due if listing.complete else set()
     return sorted(came | gone)
 
@@ -213,13 +213,12 @@ def make_plan(listing: Listing, stored: Stored) -> Plan:
     A model that a complete, non-empty listing does not have is marked missing, and stays active; it is retired once it was absent often
     and long enough, and revived when it is listed again. A value that is not stated any more does not erase the one that is known.
     """
-    quiet = not stored.gone and not stored.restless and stored.is_seen_by_now
-    if quiet and listing.hashes == stored.hashes:  # by far the most frequent case, in one comparison
+    looked_at = stored.looked_at
+    if listing.hashes == stored.hashes and not looked_at:  # by far the most frequent case, in one comparison
         return Plan(unchanged=len(listing.hashes))
     changes: list[Change] = []
     unchanged = 0
-    known, seen, away = stored.hashes, listing.seen, stored.gone
-    looked_at = away | stored.restless if stored.is_seen_by_now else known.keys()
+    known, seen = stored.hashes, listing.seen
     for row_id, digest in listing.hashes.items():
         before = known.get(row_id)
         if before == digest and row_id not in looked_at:
@@ -267,17 +266,15 @@ def _changed(stored: Stored, row_id: str, model: Model, digest: str) -> Change:
 
 
 def _corrected(stored: Stored, row_id: str, prices: Prices) -> Correction | None:
-    """What this version of the module is the first to read otherwise in the same text, of prices that were believed as they were read."""
+    """What this version of the module is the first to read otherwise in the same text, of prices that stand as they were read."""
     before = stored.models[row_id]
     version = _reader(stored, row_id)
     if version is None or version >= stored.version or not _is_same_wire(before.stated.prices, prices):
         return None
     then, claims, possible = numbers(claimed(before.stated.prices)), numbers(claimed(prices)), numbers(prices)
-    believed = before.believed_numbers
+    stands = numbers(before.believed.prices)
     points = frozenset(
-        point
-        for point, usd in then.items()
-        if believed.get(point) == usd != claims.get(point) and (point in possible or point not in claims)
+        point for point, usd in then.items() if stands.get(point) == usd != claims.get(point) and (point in possible or point not in claims)
     )
     return Correction(version, stored.version, points) if points else None
 
@@ -423,8 +420,8 @@ def _described(change: Change, pins: tuple[Pin, ...]) -> Change:
         return msgspec.structs.replace(change, model=model, alias=alias, pinned=names)
     renamed = (FieldChange(ALIAS, before.alias, alias),) if alias != before.alias else ()
     fields = (*change.fields, *renamed, *differences(before.model, model))
-    if change.corrected and any(field.field.startswith("pricing") for field in fields):
-        fields = (*fields, FieldChange(READER, change.corrected.before, change.corrected.now))
+    if change.corrected and {field_of(point) for point in change.corrected.points}.intersection(field.field for field in fields):
+        fields = (*fields, FieldChange(READER, change.corrected.before, change.corrected.now), *_beside_a_correction(change, before))
     repriced = any(field.field.startswith("pricing") and field.field != BELIEVED for field in fields)
     old = not fields and change.kind is Kind.UPDATED
     return msgspec.structs.replace(
@@ -436,6 +433,14 @@ def _described(change: Change, pins: tuple[Pin, ...]) -> Change:
         priced_at=None if repriced else before.priced_at,
         pinned=names,
     )
+
+
+def _beside_a_correction(change: Change, before: StoredModel) -> Iterable[FieldChange]:
+    """What was believed of other points that stand no more: a change with a correction in it forgets what it moves, but for these."""
+    stands, corrected = numbers(change.model.prices), change.corrected.points if change.corrected else ()
+    left = {point: usd for point, usd in numbers(before.believed.prices).items() if point not in stands and point not in corrected}
+    if left:
+        yield FieldChange(BELIEVED, left, left)
 
 
 def _alias(change: Change, pins: tuple[Pin, ...]) -> str:

@@ -70,6 +70,11 @@ def split(point: str) -> tuple[str, str]:
     return (f"{match[1]}.{match[3]}" if match[3] else match[1]), match[2]
 
 
+def field_of(point: str) -> str:
+    """The field of a change that has a point: all tiers are one, and all prices per unit."""
+    return "pricing.tiers" if point.startswith("pricing.tiers[") else split(point)[0]
+
+
 def joined(field: str, condition: str) -> str:
     """The point with this field and condition; the inverse of `split`."""
     if field == "pricing.per_unit":

@@ -95,15 +95,19 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def reopened(self) -> frozenset[str]:
         """Ids whose absence waits for a person again, who took a decision about it back."""
-        rows = (row for row in self.standing if row.kind == holding.SHRINK and row.status == "open" and row.reopened)
+        rows = (row for row in self.standing if row.status == "open" and row.reopened)
         return frozenset(row_id for row in rows for row_id in row.ids)
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """A plan as far as it is believed, and the models that are not listed only because the scope changed."""
+    """A plan as far as it is believed, and the models that are not listed only because the scope changed.
+
+    Without `counts` too many models are absent: no absence of this listing is one more.
+    """
 
     plan: Plan
     outside: frozenset[str] = frozenset()
+    counts: bool = True
 
 
 NOTHING_CHANGED = "Nothing was changed"
@@ -121,12 +125,12 @@ def decide(plan: Plan, listing: Listing, stored: Stored, context: Context, rules
             return Decided(_refused(hold, context), outside)
     short = _too_short(listing, context, rules)
     left_out = _scope_holds(outside - there, context)
-    plan = _guard_against_shrinking(_without(plan, there), listing, context, rules)
+    plan, counts = _guard_against_shrinking(_without(plan, there), listing, context, rules)
     judged = quarantine.judge(tuple(_forgetting(change, context.moment, rules) for change in plan.changes), context.prices, rules.prices)
     refusals = (*_refused_absences(before, context), *_refused_total(listing, context), *judged.refusals)
     holds = (*short, *left_out, *plan.holds, *judged.holds)
     plan = msgspec.structs.replace(plan, changes=judged.changes, holds=holds, rejected=refusals)
-    return Decided(settled(with_restless(plan, stored), stored), outside)
+    return Decided(settled(with_restless(plan, stored), stored), outside, counts)
 
 
 def _refused(hold: Hold, context: Context) -> Plan:
@@ -273,29 +277,31 @@ def _limit(context: Context, rules: Rules) -> float:
     return max(rules.shrink_models, rules.shrink_share * context.most_listed)
 
 
-def _guard_against_shrinking(plan: Plan, listing: Listing, context: Context, rules: Rules) -> Plan:
+def _guard_against_shrinking(plan: Plan, listing: Listing, context: Context, rules: Rules) -> tuple[Plan, bool]:
     """Without the absences of a listing that lacks too many models; what is new or changed in it is applied all the same.
 
-    Of fewer models only those are left that wait for a person again, who took a decision about them back.
+    The second tells whether the absences of this listing count. Of fewer models only those are left that wait for a person again, who took
+    a decision about them back.
     """
     accepted = context.accepted
     suspicious = tuple(row_id for row_id in plan.gone if row_id not in accepted)
     unreadable = len(listing.rejected) > rules.rejected_share * listing.fetched
     lost = len(suspicious) + context.retired_lately
     if not suspicious or (lost <= _limit(context, rules) and not unreadable):
-        return _with_reopened(plan, suspicious, context)
+        return _with_reopened(plan, suspicious, context), True
     if unreadable:
         why = f" from a list of which {len(listing.rejected):,} of {listing.fetched:,} rows are unreadable"
     else:
         lately = f" and {context.retired_lately:,} were retired" if context.retired_lately else ""
         why = f"{lately}; the most listed in the last seven days was {context.most_listed:,}"
     new = [change.id for change in plan.changes if change.kind is Kind.ADDED]
-    parts = holding.parts(holding.SHRINK, suspicious, context.standing)
+    again = context.reopened.intersection(suspicious)
+    parts = [ids for of in (again, {*suspicious} - again) for ids in holding.parts(holding.SHRINK, of, context.standing)]
     holds = tuple(_shrink_hold(ids, f"{why}{_looks_renamed(new, ids)}", context) for ids in parts)
     # This listing counts no absence, so that it is no model's third; what a person confirmed may begin to be missing with it.
     begins = {change.id for change in plan.changes if change.kind is Kind.MISSING and change.id in accepted}
     kept = tuple(change for change in plan.changes if change.kind not in _ABSENCE or change.id in begins)
-    return msgspec.structs.replace(plan, changes=kept, holds=(*plan.holds, *holds))
+    return msgspec.structs.replace(plan, changes=kept, holds=(*plan.holds, *holds)), False
 
 
 def _with_reopened(plan: Plan, absent: Iterable[str], context: Context) -> Plan:

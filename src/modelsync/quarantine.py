@@ -234,13 +234,13 @@ def with_confirmed(believed: Prices, stated: Prices, points: Iterable[str]) -> P
 def is_beside(known: Mapping[str, Decimal], point: str, shown: str | None) -> bool:
     """Whether the price that was shown as the old one is still the one that is believed, by what is known of all points.
 
-    A tier without a price of its own was shown beside its flat price, or beside the flat price that was claimed with it.
+    One without a price of its own was shown beside what its tokens cost otherwise, or beside the flat price that was claimed with it.
     """
     old = known.get(point)
-    if old is None and flat_point(point) != point:
-        flat = known.get(flat_point(point))
-        return not flat or (shown is not None and flat == Decimal(shown))
-    return shown is None if old is None else shown is not None and old == Decimal(shown)
+    beside = _beside(point, known) if old is None else [old]
+    if beside:
+        return shown is not None and Decimal(shown) in beside
+    return shown is None or flat_point(point) != point
 
 
 def _unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, limits: Limits) -> int | None:
@@ -296,7 +296,7 @@ def _hold(case: Case, doubts: Mapping[Pair, str], waiting: Mapping[Content, Stan
     """What a person is asked of one model's price; None when what `waiting` says of the same question releases it."""
     row_id, elsewhere = case.change.id, evidence.elsewhere.get(case.change.id, ())
     told = "; ".join(f"{pair.field} {_told(pair)} ({reason})" for pair, reason in doubts.items())
-    hint = f"{_meanwhile(_known(case.change))}. {_way_out(doubts, elsewhere, limits)}"
+    hint = f"{_meanwhile(case.known)}. {_way_out(doubts, elsewhere, limits)}"
     hold = Hold(PRICE, f"{row_id}: {told}", hint, (row_id,), _detail(doubts))
     return None if _is_released(doubts, waiting.get(hold.content), elsewhere, evidence.now, limits) else hold
 
@@ -415,26 +415,40 @@ def _pairs(change: Change) -> Iterator[Pair]:
     """Every claimed price that is not the one that was believed last, beside that; a new tier's beside the flat price."""
     known, claims = _known_numbers(change), numbers(claimed(change.model.prices))
     live = numbers(_known(change)) if change.before and change.before.last else known
+    read = {point: usd for point, usd in known.items() if not is_corrected(change, point)}
     for point, new in claims.items():
         old = known.get(point)
         if live.get(point) == new:
             continue
-        flat = flat_point(point) if old is None else point
-        ordinary = None if old else _ORDINARY.get(flat_point(point))
+        flat = flat_point(point)
+        ordinary = None if old else _ORDINARY.get(flat)
+        beside = None
+        if old is None and is_per_token(point):
+            near = _beside(point, read)
+            beside = min(near, key=lambda usd: _distance(usd, new)) if near else claims.get(flat) if flat != point else None
         yield Pair(
             point,
             old,
             new,
-            None if flat == point else known.get(flat) or claims.get(flat) or _nearest(new, flat, known),
-            None if ordinary is None else known.get(ordinary) or claims.get(ordinary),
-            old is None and _is_per_piece(point) and _is_replaced(change, live),
+            beside,
+            None if ordinary is None else read.get(ordinary) or claims.get(ordinary),
+            old is None and _is_per_piece(point) and _is_replaced(change, read),
         )
 
 
-def _nearest(new: Decimal, flat: str, known: Mapping[str, Decimal]) -> Decimal | None:
-    """Of a price that only its tiers have: the one among those that were believed which is nearest to a tier of another condition."""
-    beside = [usd for point, usd in known.items() if usd and flat_point(point) == flat]
-    return min(beside, key=lambda usd: _factor(usd, new) if new else usd, default=None)
+def _beside(point: str, known: Mapping[str, Decimal]) -> list[Decimal]:
+    """What the same tokens cost otherwise, by what is believed: the flat price of a tier, or where there is none each of its tiers."""
+    if not is_per_token(point):
+        return []
+    flat = flat_point(point)
+    if known.get(flat):
+        return [known[flat]]
+    return [usd for other, usd in known.items() if usd and flat_point(other) == flat]
+
+
+def _distance(one: Decimal, other: Decimal) -> Decimal:
+    """How many times one price is another one; from a free one each is far."""
+    return _factor(one, other) if one and other else Decimal("Infinity")
 
 
 def _is_per_piece(point: str) -> bool:
@@ -442,10 +456,10 @@ def _is_per_piece(point: str) -> bool:
     return point in ("pricing_image", "pricing_request") or point.startswith("pricing.per_unit[")
 
 
-def _is_replaced(change: Change, live: Mapping[str, Decimal]) -> bool:
-    """Whether a price per piece that stands is not stated any more: the new one may be the same, or be per another piece."""
+def _is_replaced(change: Change, known: Mapping[str, Decimal]) -> bool:
+    """Whether a price per piece that was believed last is not stated: the new one may be the same, or be per another piece."""
     stated = numbers(claimed(change.stated.prices)) if change.stated else {}
-    return any(_is_per_piece(point) and point not in stated for point in live)
+    return any(_is_per_piece(point) and point not in stated for point in known)
 
 
 _ORDINARY = {

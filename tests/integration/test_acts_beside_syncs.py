@@ -67,6 +67,7 @@ def test_a_provider_that_is_switched_off_while_it_is_synced_is_left_as_it_was(
     outcome = synced(modelsync, step, lambda: execute(database_url, f"UPDATE providers SET is_active = {off} WHERE slug = '{SLUG}'"))
     assert outcome == Disabled("switched off in the catalog (`providers.is_active`)")
     assert len(models_of(database_url, SLUG)) == 20
+    assert table(database_url, "provider_state")[0]["ticket_token"] is None
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -693,6 +693,43 @@ def test_i38_what_waits_again_of_an_absence_keeps_no_other_one_from_being_counte
         assert kinds(sync(store, *many(13))) == ["shrink"]
         found = {name: row["status"] for name, row in models_of(database_url, SLUG).items()}
         assert [name for name, status in found.items() if status == "missing"] == [many(14)[-1].id]
+        for _ in range(2):
+            execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
+            assert kinds(sync(store, *many(13))) == ["shrink"]
+        found = {name: row["status"] for name, row in models_of(database_url, SLUG).items()}
+        assert [name for name, status in found.items() if status == "retired"] == [many(14)[-1].id]
+        assert [number for number, _, _ in open_holds(store)] == [1]
+
+
+def test_i38_what_waits_again_makes_nobody_else_wait(database_url: str):
+    """Above the limit the others are held too, under a number of their own, and go their way when they are few again."""
+    with opened(database_url) as store:
+        sync(store, *many(20))
+        assert kinds(sync(store, *many(14))) == ["shrink"]
+        deciding.decide(store, [1], "reject", ADA)
+        deciding.reopen(store, 1, ADA)
+        assert kinds(sync(store, *many(12))) == ["shrink", "shrink"]
+        assert [(number, len(ids)) for number, _, ids in open_holds(store)] == [(1, 6), (2, 2)]
+        assert kinds(sync(store, *many(12), *many(20, 14))) == []
+        assert open_holds(store) == []
+
+
+def test_i38_another_catalog_that_was_confirmed_and_is_taken_back_lets_nobody_go(database_url: str):
+    others = [Model(id=f"other/{number}") for number in range(60)]
+    with opened(database_url) as store:
+        sync(store, *many(10))
+        assert kinds(sync(store, *others)) == ["other-catalog"]
+        deciding.decide(store, [1], "confirm", ADA)
+        sync(store, *others)
+        deciding.reopen(store, 1, ADA)
+        for _ in range(4):
+            assert kinds(sync(store, *others)) == ["shrink"]
+            execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
+        assert [(number, kind) for number, kind, _ in open_holds(store)] == [(2, "shrink")]
+        with pytest.raises(Settled) as caught:
+            deciding.decide(store, [1], "confirm", ADA)
+        assert "Hold 2 took its place" in str(caught.value.hint)
+    assert "retired" not in {row["status"] for row in models_of(database_url, SLUG).values()}
 
 
 def test_i39_a_scope_that_was_confirmed_and_is_taken_back_is_a_question_again(database_url: str):

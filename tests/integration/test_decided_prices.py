@@ -17,7 +17,24 @@ from modelsync.model import Model, Prices, Tier, UnitPrice
 from modelsync.providers import fal
 from modelsync.store import Catalog, Store, deciding, operators, rollback, thaw
 from support import D
-from support_prices import ADA, CHEAP, DYNAMIC, LONG, QUICK, a_day_passes, fall_silent, fresh, kinds, listed, live, many, open_holds, sync
+from support_cli import environment, run
+from support_prices import (
+    ADA,
+    CHEAP,
+    DYNAMIC,
+    LONG,
+    QUICK,
+    UNSTATED,
+    a_day_passes,
+    fall_silent,
+    fresh,
+    kinds,
+    listed,
+    live,
+    many,
+    open_holds,
+    sync,
+)
 from support_prices import priced as of_prompt
 from support_store import SLUG, opened, sync_unchanged
 from support_sync import execute, models_of, query, table
@@ -66,7 +83,7 @@ class Watch:
                 assert value, point
                 assert max(value / last, last / value) < 10, (point, last, value)
             elif point == POINTS[2] and self.last.get(POINTS[0]) and value:
-                flat = before.get(POINTS[0]) or now[POINTS[0]]
+                flat = before.get(POINTS[0]) or self.last[POINTS[0]]
                 assert max(value / flat, flat / value) < 10, (point, flat, value)
         self.last |= now
         self.after[self.run()] = dict(self.last)
@@ -126,7 +143,9 @@ class Watch:
 
 
 _usd = st.sampled_from(LISTED)
-SHAPES = st.one_of(st.builds(shape, _usd, _usd), st.builds(shape, _usd, _usd, _usd), st.just(DYNAMIC))
+SHAPES = st.one_of(
+    st.builds(shape, _usd, _usd), st.builds(shape, _usd, _usd, _usd), st.builds(shape, st.none(), _usd, _usd), st.just(DYNAMIC)
+)
 ACTS = st.lists(
     st.one_of(
         st.tuples(st.just("list"), SHAPES),
@@ -644,3 +663,88 @@ def test_i09_i39_what_stands_beside_a_rejected_price_lapses_and_tells_what_was_n
         listed(store, beside)
         row = models_of(database_url, SLUG)["m"]
         assert (row["pricing_prompt"], row["pricing_completion"], row["pricing"]["incomplete"]) == (CHEAP, None, ["audio"])
+
+
+@pytest.mark.parametrize("between", ["varies", "silent", "rejected"])
+def test_i37_another_unit_is_a_question_whatever_came_between(database_url: str, between: str):
+    def per(piece: str, usd: str) -> Prices:
+        return Prices(per_unit=(UnitPrice(per=piece, usd=D(usd), what=piece),))
+
+    with opened(database_url) as store:
+        listed(store, per("second", "0.02"))
+        if between == "varies":
+            listed(store, DYNAMIC)
+        elif between == "silent":
+            fall_silent(store, database_url)
+        else:
+            listed(store, per("minute", "0.9"))
+            deciding.decide(store, [1], "reject", ADA)
+            for _ in range(2):
+                listed(store, per("minute", "0.9"))
+            a_day_passes(database_url)
+            listed(store, per("minute", "0.9"))
+        assert kinds(listed(store, per("character", "20"))) == ["price"]
+
+
+def only_tiers(*usd: str) -> Prices:
+    """Tiers above 1000, 2000 … tokens, and no flat price."""
+    return Prices(tiers=tuple(Tier(above=1000 * (number + 1), prompt=D(each)) for number, each in enumerate(usd)))
+
+
+def test_i37_a_first_tier_that_is_taken_back_is_remembered_at_no_price_it_was_shown_beside(database_url: str):
+    with opened(database_url) as store:
+        listed(store, UNSTATED)
+        assert kinds(listed(store, shape(D("0.002"), tier=D("0.004")))) == ["price"]
+        deciding.decide(store, [1], "confirm", ADA)
+        deciding.reopen(store, 1, ADA)
+        assert table(database_url, "last_prices") == []
+        (hold,) = listed(store, shape(D("1e-4"), tier=D("2e-3"))).holds
+        assert hold.detail == {"pricing.tiers[above 1000].prompt": ["0.0001", "0.002"]}
+
+
+def test_i38_a_tier_shown_beside_another_tier_is_asked_anew_when_a_person_moves_that(database_url: str):
+    with opened(database_url) as store:
+        listed(store, only_tiers("1e-7"))
+        listed(store, only_tiers("1e-6"))
+        deciding.decide(store, [1], "confirm", ADA)
+        assert kinds(listed(store, only_tiers("1e-6", "1e-5"))) == ["price"]
+        deciding.reopen(store, 1, ADA)
+        assert [row["status"] for row in table(database_url, "holds")] == ["open", "superseded"]
+        with pytest.raises(Settled):
+            deciding.decide(store, [2], "confirm", ADA)
+        (hold,) = listed(store, only_tiers("1e-6", "1e-5")).holds
+        assert hold.detail == {f"pricing.tiers[above {n}].prompt": ["0.0000001", usd] for n, usd in ((1000, "0.000001"), (2000, "0.00001"))}
+
+
+def test_i38_a_tier_shown_beside_another_tier_is_taken_back_to_nothing(database_url: str):
+    with opened(database_url) as store:
+        listed(store, only_tiers("1e-5"))
+        assert kinds(listed(store, only_tiers("1e-5", "1e-4"))) == ["price"]
+        deciding.decide(store, [1], "confirm", ADA)
+        deciding.reopen(store, 1, ADA)
+        assert table(database_url, "last_prices") == []
+        for usd in ("2e-6", "4e-7", "1e-7"):
+            assert kinds(listed(store, only_tiers(usd))) == []
+        assert kinds(listed(store, only_tiers("1e-7", "1e-5"))) == ["price"]
+
+
+def test_a_flat_price_that_comes_where_only_tiers_were_is_compared_with_them(database_url: str):
+    with opened(database_url) as store:
+        listed(store, only_tiers("1e-7"))
+        assert kinds(listed(store, shape(D("9e-4"), tier=D("1e-7")))) == ["price"]
+        deciding.decide(store, [1], "confirm", ADA)
+        assert live(database_url) == D("9e-4")
+        deciding.reopen(store, 1, ADA)
+        assert (live(database_url), table(database_url, "last_prices")) == (None, [])
+
+
+def test_changes_of_what_was_believed_beneath_pins_are_shown_as_one(database_url: str, tmp_path: Path):
+    with opened(database_url) as store:
+        listed(store, shape(CHEAP, CHEAP))
+        operators.pin(store, SLUG, "m", [Pin("pricing_prompt", CHEAP * 3), Pin("pricing_completion", CHEAP * 3)], ADA)
+        for number, prices in enumerate((shape(CHEAP * 100, CHEAP), shape(CHEAP * 100, CHEAP * 100)), 1):
+            assert kinds(listed(store, prices)) == ["price"]
+            deciding.decide(store, [number], "confirm", ADA)
+    done = run(tmp_path, "changes", "--collapse", env=environment(tmp_path, DATABASE_URL=database_url))
+    assert done.returncode == 0
+    assert "believed last: prompt 0.10 → 10.00 $/1M (+9900%), completion 0.10 → 10.00 $/1M (+9900%) (2 changes)" in done.stdout

@@ -10,11 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from modelsync.errors import ModelsyncError
-from modelsync.model import Model, Prices
+from modelsync.layers import Pin
+from modelsync.model import Model, Prices, Tier, UnitPrice
 from modelsync.report import Held, ProviderResult, Synced
-from modelsync.store import Catalog, Store, deciding, rollback, thaw
+from modelsync.store import Catalog, Store, deciding, operators, rollback, thaw
 from support import D
-from support_prices import ADA, CHEAP, LONG, QUICK, fresh, kinds, listed, live, sync
+from support_prices import ADA, CHEAP, LONG, QUICK, a_day_passes, fresh, kinds, listed, live, sync
 from support_store import SLUG, opened
 from support_sync import models_of, query, table
 
@@ -129,6 +130,78 @@ def test_a_price_of_which_a_part_is_doubted_is_corrected_in_the_others(database_
         assert hold.detail == {"pricing_completion": ["0.0000001", "0.00009"]}
         row = models_of(database_url, SLUG)["m"]
         assert (row["pricing_prompt"], row["pricing_completion"]) == (CHEAP * 50, CHEAP)
+
+
+def units(piece: str, usd: str) -> Prices:
+    return Prices(per_unit=(UnitPrice(per=piece, usd=D(usd), what=piece),), raw={"unit": "0.02 as sent"})
+
+
+def test_a_unit_that_was_misread_is_corrected_at_once(database_url: str):
+    with opened(database_url) as store:
+        listed(store, units("second", "0.02"))
+        assert kinds(listed(store, units("minute", "0.02"), version=2)) == []
+        assert models_of(database_url, SLUG)["m"]["pricing"]["per_unit"] == [{"per": "minute", "usd": "0.02", "what": "minute"}]
+        assert kinds(listed(store, units("minute", "90"), version=2)) == ["price"]
+
+
+def test_i37_what_a_reader_is_the_first_to_find_is_compared_with_what_it_corrected(database_url: str):
+    wire = {"input": "1", "cache": "2", "more": "3"}
+    first = Prices(prompt=D("1e-4"), raw={"input": "1"}, others={"cache": "2", "more": "3"}, incomplete=("cache", "more"))
+    more = Prices(prompt=D("1e-6"), cache_read=D("5e-5"), tiers=(Tier(above=1000, prompt=D("1e-4")),), raw=wire)
+    with opened(database_url) as store:
+        listed(store, first)
+        (hold,) = listed(store, more, version=2).holds
+        assert hold.detail == {
+            "pricing.cache_read": [None, "0.00005"],
+            "pricing.tiers[above 1000].prompt": ["0.000001", "0.0001"],
+        }
+        assert live(database_url) == D("1e-6")
+
+
+def test_i37_a_correction_forgets_no_other_point_when_it_is_rolled_back_to(database_url: str):
+    def both(prompt: str, completion: str | None) -> Prices:
+        return Prices(prompt=D(prompt), completion=None if completion is None else D(completion), raw={"input": "1"})
+
+    with opened(database_url) as store:
+        listed(store, both("1e-7", "1e-7"))
+        for _ in range(2):
+            listed(store, both("1e-7", None))
+        a_day_passes(database_url)
+        listed(store, both("5e-6", None), version=2)
+        mended = query(database_url, "SELECT max(id) AS id FROM sync_runs")[0]["id"]
+        listed(store, both("6e-6", None), version=2)
+        rollback(store, SLUG, mended, ADA)
+        thaw(store, SLUG, ADA)
+        assert [(row["field"], D(row["usd"])) for row in table(database_url, "last_prices")] == [("pricing_completion", CHEAP)]
+        assert kinds(listed(store, both("5e-6", "9e-4"), version=2)) == ["price"]
+
+
+def test_a_price_that_varies_has_no_number_beside_it_after_a_correction(database_url: str):
+    def two(prompt: str, completion: str) -> Prices:
+        return Prices(prompt=D(prompt), completion=D(completion), raw={"input": "1", "output": "100"})
+
+    with opened(database_url) as store:
+        listed(store, two("1e-7", "1e-7"))
+        listed(store, Prices(dynamic=True))
+        assert kinds(listed(store, two("1e-7", "1e-5"))) == ["price"]
+        assert kinds(listed(store, two("5e-5", "1e-5"), version=2)) == ["price"]
+        row = models_of(database_url, SLUG)["m"]
+        assert (row["pricing_prompt"], row["pricing"]["dynamic"]) == (None, True)
+
+
+def test_while_an_active_model_is_not_listed_only_those_are_looked_at_that_this_version_has_not_seen(database_url: str):
+    """Somebody keeps it: it is read by no later version, and costs nothing more."""
+    with opened(database_url) as store:
+        sync(store, *(Model(id=name, prices=read("1", 1)) for name in "abm"))
+        operators.pin(store, SLUG, "m", [Pin("is_active", True)], ADA)
+        for _ in range(3):
+            sync(store, *(Model(id=name, prices=read("1", 1)) for name in "ab"), version=2)
+            (state,) = table(database_url, "provider_state")
+            assert state["read_version"] == 1
+        found = {name: row["pricing"]["reader"] for name, row in models_of(database_url, SLUG).items()}
+        assert found == {"a": 2, "b": 2, "m": 1}
+        assert kinds(sync(store, *(Model(id=name, prices=read("1", 1)) for name in "abm"), version=2)) == []
+        assert table(database_url, "provider_state")[0]["read_version"] == 2
 
 
 # In any order

@@ -20,12 +20,14 @@ from modelsync.holding import Standing
 from modelsync.layers import is_price, price_with, typed
 from modelsync.model import Prices, claimed
 from modelsync.money import plain
+from modelsync.past import LastPrice
 from modelsync.plan import Change, Kind, StoredModel
-from modelsync.points import changed, flat_point, numbers, split
+from modelsync.points import changed, field_of, flat_point, numbers
 from modelsync.quarantine import is_beside, with_confirmed
 from modelsync.store import holds, pauses, planning, provider_rows, records, tickets
 from modelsync.store.operators import Act, Person, act_within
 from modelsync.store.planning import Guard
+from modelsync.store.rollback import believed_until
 from modelsync.store.schema import audit_log, model_changes, models, provider_state, sync_runs
 from modelsync.store.store import Store
 
@@ -188,6 +190,7 @@ def _taken_back(act: Act, row: Mapping[str, Any]) -> Iterator[Change]:
     """The models of which a confirmed price is still the believed one, with what stood before."""
     wanted, shown = _claims(row), holding.shown(holds.standing_of(row))
     stood = _stood(act, sorted(wanted), row["resolved_at"])
+    believed = believed_until(act, model_changes.c.changed_at >= row["resolved_at"], sorted(wanted))
     for row_id, before in act.models(wanted).items():
         known = before.believed_numbers
         base = {
@@ -199,9 +202,8 @@ def _taken_back(act: Act, row: Mapping[str, Any]) -> Iterator[Change]:
             prices = _as_it_stood(before.believed.prices, base, stood.get(row_id, {}))
             live = numbers(prices)
             others = {point: usd for point, usd in known.items() if point not in base}
-            flat = {**known, **base}
-            own = {point: usd for point, usd in base.items() if usd is not None and not _is_of_its_flat_price(point, usd, flat)}
-            last = {point: usd for point, usd in {**others, **own}.items() if point not in live}
+            own = _own(base, before.believed.prices, stood.get(row_id, {}), believed.get(row_id, {}))
+            last = {point: usd for point, usd in {**others, **dict(own)}.items() if point not in live}
             model = msgspec.structs.replace(before.believed, prices=prices)
             change = Change(Kind.UPDATED, row_id, model, before.content_hash, stated=before.stated, before=before, held=True)
             yield msgspec.structs.replace(change, last=last, reader=before.reader)
@@ -217,18 +219,21 @@ def _as_it_stood(now: Prices, base: Mapping[str, Decimal | None], stood: Mapping
         return Prices(dynamic=True, others=now.others, incomplete=now.incomplete)
     recorded, live = numbers(then), numbers(now)
     shown = {point: usd for point, usd in base.items() if flat_point(point) == point}
-    back = {point: (recorded if _field(point) in stood else shown).get(point) for point in base if point in live}
+    back = {point: (recorded if field_of(point) in stood else shown).get(point) for point in base if point in live}
     return msgspec.structs.replace(changed(now, back, then), raw={})
 
 
-def _field(point: str) -> str:
-    """The field of a change that has a point: all tiers are one, and all prices per unit."""
-    return "pricing.tiers" if point.startswith("pricing.tiers[") else split(point)[0]
-
-
-def _is_of_its_flat_price(point: str, usd: Decimal, known: Mapping[str, Decimal | None]) -> bool:
-    """Whether a tier was only shown beside its flat price as it was then, and nothing was believed of itself."""
-    return flat_point(point) != point and known.get(flat_point(point)) == usd
+def _own(
+    base: Mapping[str, Decimal | None], now: Prices, stood: Mapping[str, Any], believed: Mapping[str, LastPrice]
+) -> Iterator[tuple[str, Decimal]]:
+    """The prices that were believed of these points themselves: without one, it was shown beside what the same tokens cost otherwise."""
+    recorded = numbers(_prices_then(now, stood))
+    for point, usd in base.items():
+        stood_so = field_of(point) in stood and recorded.get(point) == usd
+        believed_so = point in believed and believed[point].usd == usd
+        flat_beneath_a_pin = flat_point(point) == point and field_of(point) not in stood
+        if usd is not None and (stood_so or believed_so or flat_beneath_a_pin):
+            yield point, usd
 
 
 def _stood(act: Act, ids: Sequence[str], confirmed_at: datetime) -> dict[str, dict[str, Any]]:

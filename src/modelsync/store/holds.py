@@ -285,7 +285,8 @@ def decidable(connection: sa.Connection, row: dict[str, Any], decision: str) -> 
 
 def successor(connection: sa.Connection, row: dict[str, Any]) -> int | None:
     """The open hold that took the place of a superseded one: about the same models, or the same question of a whole list."""
-    alike = next(kinds for kinds in (holding.OF_PRICES, holding.OF_ABSENCE, (row["kind"],)) if row["kind"] in kinds)
+    whole = (row["kind"], holding.SHRINK) if row["kind"] == holding.OTHER_CATALOG else (row["kind"],)
+    alike = next(kinds for kinds in (holding.OF_PRICES, holding.OF_ABSENCE, whole) if row["kind"] in kinds)
     query = sa.select(column.id, column.ids).where(column.provider == row["provider"], column.status == "open", column.kind.in_(alike))
     found = connection.execute(query.order_by(column.id.desc())).all()
     of_models = row["kind"] in (*holding.OF_PRICES, *holding.OF_ABSENCE)
@@ -318,8 +319,8 @@ def end_confirmed(connection: sa.Connection, number: int) -> None:
 def reopen(connection: sa.Connection, row: dict[str, Any], actor: str, reason: str, now: datetime, *, waits: bool = True) -> dict[str, Any]:
     """Take a decision back, with an audit row: the hold waits again, unless what it showed is not so any more."""
     values: dict[str, Any] = {"status": "open", "resolved_at": None, "resolved_by": None, "reason": None, "over": None, "agreed_at": None}
-    if row["kind"] in holding.OF_ABSENCE:
-        values["detail"] = {holding.REOPENED: True}
+    if row["kind"] in (holding.SHRINK, holding.OTHER_CATALOG):
+        values["detail"] = {**(row["detail"] or {}), holding.REOPENED: True}
     if not waits:
         values |= {"status": "superseded", "resolved_at": now, "reason": "what it showed is not so any more"}
     connection.execute(sa.update(holds).where(column.id == row["id"]).values(values))

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from modelsync import holding, quarantine
 from modelsync.holding import Standing
@@ -28,7 +29,8 @@ class Seeing(msgspec.Struct, frozen=True):
     """What a listing comes to: the plan as far as it is believed, the listing as it counts, and what of the catalog it was made from.
 
     `outside` are the ids that are not listed only because the scope changed; `standing` the holds that were open or decided; `read_version`
-    is the version of the provider's module that has seen every active model once this listing is applied.
+    is the version of the provider's module that has seen every active model once this listing is applied; without `counts` no absence of
+    this listing is one more.
     """
 
     plan: Plan
@@ -37,6 +39,7 @@ class Seeing(msgspec.Struct, frozen=True):
     standing: tuple[Standing, ...] = ()
     retired: frozenset[str] = frozenset()
     read_version: int | None = None
+    counts: bool = True
 
 
 def decided(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.RowMapping | None, now: datetime) -> Seeing:
@@ -45,7 +48,9 @@ def decided(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.Row
     provider_id = provider_rows.id_of(connection, provider.slug)
     seq = state["complete_seq"] + 1 if state else 1
     known = stored(connection, bulk, provider, provider_id, rules, seq, now)
-    known = msgspec.structs.replace(known, version=provider.version, read_version=state["read_version"] if state else None)
+    read_version = state["read_version"] if state else None
+    unseen = _unseen(connection, provider_id, provider.version) if read_version != provider.version else frozenset()
+    known = msgspec.structs.replace(known, version=provider.version, read_version=read_version, unseen=unseen)
     standing = len(known.hashes) - len(known.retired)
     context = holds.context(connection, provider.slug, now, stored=standing, may_be_empty=provider.may_be_empty)
     listing = with_accepted_total(wanted.listing, context.standing)
@@ -60,9 +65,20 @@ def decided(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.Row
         prices=_evidence(connection, provider.slug, provider_id, plan, context.standing, now),
     )
     found = decide(plan, listing, known, context, rules)
-    unseen = known.hashes.keys() - known.gone - listing.seen
-    seen_by = provider.version if all(known.hashes[row_id] == BY_HAND for row_id in unseen) else known.read_version
-    return Seeing(found.plan, listing, found.outside, context.standing, known.retired, seen_by)
+    seen_by = provider.version if known.unseen <= listing.seen else known.read_version
+    return Seeing(found.plan, listing, found.outside, context.standing, known.retired, seen_by, found.counts)
+
+
+def _unseen(connection: sa.Connection, provider_id: int | None, version: int) -> frozenset[str]:
+    """The active models with a price that another version of the provider's module saw last."""
+    column = models.c
+    if connection.dialect.name == "postgresql":
+        reader: sa.ColumnElement[Any] = sa.type_coerce(column.pricing, postgresql.JSONB)["reader"].as_integer()
+    else:
+        reader = sa.func.json_extract(sa.type_coerce(column.pricing, sa.Text), "$.reader")
+    priced = (column.provider_id == provider_id, sa.text("status = 'active'"), column.pricing != {}, column.content_hash != BY_HAND)
+    query = sa.select(column.provider_model_id).where(*priced, reader.is_distinct_from(version))
+    return frozenset(connection.execute(query).scalars())
 
 
 def unchanged(connection: sa.Connection, bulk: Bulk, provider: Provider[Any], rules: Rules, state: sa.RowMapping, now: datetime) -> Plan:

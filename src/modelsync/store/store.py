@@ -274,7 +274,7 @@ class Store:
         writing.write(connection, self.bulk, ticket.run_id, provider_id, plan, seq, now)
         result = msgspec.structs.replace(result, provider_id=provider_id)
         # A listing whose absences are held counts none of them; while anything waits, the next one is looked at anew.
-        whole = listing.complete and not any(hold.kind == "shrink" for hold in plan.holds)
+        whole = listing.complete and seeing.counts
         calm = whole and not plan.waits and not will_expire
         records.succeeded(connection, ticket, wanted.seen if calm else None, result, now, complete=whole, wrote=plan.writes)
         records.note_shortfall(connection, state, wanted.listing.shortfall)
@@ -318,7 +318,7 @@ class Store:
     def _superseded(self, connection: sa.Connection, ticket: Ticket, seconds: float) -> ProviderResult:
         why = tickets.kept_out(connection, ticket.slug)
         result = ProviderResult(slug=ticket.slug, outcome=Disabled(why) if why else Superseded(), seconds=seconds)
-        records.gave_up(connection, ticket.run_id, result, None, self.now(connection))
+        records.gave_up(connection, ticket.run_id, result, ticket, self.now(connection))
         return result
 
     def give_up(self, run_id: int, result: ProviderResult, ticket: Ticket | None, kept: Sequence[KeptAnswer] = ()) -> ProviderResult:
