@@ -85,9 +85,7 @@ class Hold:
     over: set[str] = field(default_factory=set)
     meant: bool = False  # once confirmed, and not taken back
     reopened: bool = False  # of an absence: it waits for a person, however few are absent
-    stood: dict[str, tuple[dict[str, Decimal], bool, set[str]]] = field(
-        default_factory=dict
-    )  # when it was confirmed; and where no pin hid it
+    stood: dict[str, tuple[dict[str, Decimal], bool, dict[str, Decimal]]] = field(default_factory=dict)  # when it was confirmed
 
     @property
     def content(self) -> tuple[Any, ...]:
@@ -556,9 +554,8 @@ class Reference:
             shown = {name: new for each, name, new in hold.claims if each == row_id}
             known = {**entry.last, **prices_of(entry.believed)}
             shown = {name: new for name, new in shown.items() if (row_id, name, new) not in part.values("rejected")}
+            hold.stood[row_id] = (prices_of(entry.believed), bool(entry.believed.get("dynamic")), dict(entry.last))
             if all(stated.get(name) == new and known.get(name) == hold.old[row_id, name] for name, new in shown.items()):
-                visible = {name for name in shown if name not in part.pins.get(row_id, {})} if shown else set()
-                hold.stood[row_id] = (prices_of(entry.believed), bool(entry.believed.get("dynamic")), visible)
                 entry.believe({**prices_of(entry.believed), **shown}, dynamic=False)
         self._supersede(part, before)
 
@@ -607,23 +604,22 @@ class Reference:
 
     def _take_back(self, part: Part, hold: Hold, row_id: str) -> None:
         """The prices that were confirmed and are still believed, as they stood: a number, nothing, or varying by request."""
-        entry, (was, was_dynamic, visible) = part.models[row_id], hold.stood.get(row_id, ({}, False, set()))
+        entry, (was, was_dynamic, last) = part.models[row_id], hold.stood[row_id]
         known = {**entry.last, **prices_of(entry.believed)}
         names = [name for each, name, new in hold.claims if each == row_id and known.get(name) == new]
         if not names:
             return
         self._end_pins(part, [row_id])
-        base = {name: hold.old[row_id, name] for name in names}
         live = prices_of(entry.believed)
         facts = {name: value for name, value in entry.believed.items() if name not in (*PRICES, "dynamic")}
         if was_dynamic and not entry.believed.get("dynamic"):
             now: dict[str, Decimal | None] = {"dynamic": True}  # type: ignore[dict-item]
         else:
-            now = {**live, **{name: was.get(name) if name in visible else base[name] for name in names if name in live}}
+            now = {**live, **{name: was.get(name) for name in names if name in live}}
             now |= {"dynamic": True} if entry.believed.get("dynamic") else {}  # type: ignore[dict-item]
         entry.believed = {**facts, **{name: value for name, value in now.items() if value is not None}}
         known = {name: value for name, value in known.items() if name not in names}
-        known |= {name: value for name, value in base.items() if value is not None}
+        known |= {name: value for name, value in {**last, **was}.items() if name in names}
         entry.last = {name: value for name, value in known.items() if name not in prices_of(entry.believed)}
 
     def rollback(self, slug: str, run_id: int) -> None:

@@ -6,6 +6,7 @@ claims otherwise is another hold. A decision is about that content too, and abou
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -93,6 +94,18 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     def about(self) -> frozenset[str]:
         """The ids that an absence or a decision about one is still about."""
         return frozenset(self.ids) - self.over
+
+
+class Stood(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What stood of a model's price when a person confirmed another one, at the points that were shown: the way back.
+
+    `live` are the numbers that stood, `last` those that were believed before and did not stand, USD per token or per their own unit;
+    `dynamic` says that the price varied by request.
+    """
+
+    live: Mapping[str, Decimal] = {}
+    last: Mapping[str, Decimal] = {}
+    dynamic: bool = False
 
 
 class Refusal(msgspec.Struct, frozen=True):

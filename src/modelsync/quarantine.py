@@ -415,7 +415,7 @@ def _pairs(change: Change) -> Iterator[Pair]:
     """Every claimed price that is not the one that was believed last, beside that; a new tier's beside the flat price."""
     known, claims = _known_numbers(change), numbers(claimed(change.model.prices))
     live = numbers(_known(change)) if change.before and change.before.last else known
-    read = {point: usd for point, usd in known.items() if not is_corrected(change, point)}
+    read = {point: usd for point in known if (usd := claims.get(point) if is_corrected(change, point) else known[point]) is not None}
     for point, new in claims.items():
         old = known.get(point)
         if live.get(point) == new:
@@ -423,24 +423,24 @@ def _pairs(change: Change) -> Iterator[Pair]:
         flat = flat_point(point)
         ordinary = None if old else _ORDINARY.get(flat)
         beside = None
-        if old is None and is_per_token(point):
+        if old is None and flat != point:
             near = _beside(point, read)
-            beside = min(near, key=lambda usd: _distance(usd, new)) if near else claims.get(flat) if flat != point else None
+            beside = min(near, key=lambda usd: _distance(usd, new)) if near else claims.get(flat)
         yield Pair(
             point,
             old,
             new,
             beside,
             None if ordinary is None else read.get(ordinary) or claims.get(ordinary),
-            old is None and _is_per_piece(point) and _is_replaced(change, read),
+            old is None and _is_per_piece(point) and _is_replaced(change, live, read),
         )
 
 
 def _beside(point: str, known: Mapping[str, Decimal]) -> list[Decimal]:
-    """What the same tokens cost otherwise, by what is believed: the flat price of a tier, or where there is none each of its tiers."""
-    if not is_per_token(point):
-        return []
+    """What a tier's tokens cost otherwise, by what is believed: the flat price, or where there is none, each other tier's."""
     flat = flat_point(point)
+    if flat == point:
+        return []
     if known.get(flat):
         return [known[flat]]
     return [usd for other, usd in known.items() if usd and flat_point(other) == flat]
@@ -456,10 +456,14 @@ def _is_per_piece(point: str) -> bool:
     return point in ("pricing_image", "pricing_request") or point.startswith("pricing.per_unit[")
 
 
-def _is_replaced(change: Change, known: Mapping[str, Decimal]) -> bool:
-    """Whether a price per piece that was believed last is not stated: the new one may be the same, or be per another piece."""
+def _is_replaced(change: Change, live: Mapping[str, Decimal], known: Mapping[str, Decimal]) -> bool:
+    """Whether a price per piece is not stated any more: the new one may be the same, or be per another piece.
+
+    One that stands; where none does, one that was believed last.
+    """
     stated = numbers(claimed(change.stated.prices)) if change.stated else {}
-    return any(_is_per_piece(point) and point not in stated for point in known)
+    pieces = [point for point, usd in known.items() if usd and _is_per_piece(point)]
+    return any(point not in stated for point in [point for point in pieces if point in live] or pieces)
 
 
 _ORDINARY = {

@@ -104,6 +104,7 @@ FILTERS: list[tuple[dict[str, Any], set[str]]] = [
     ({"max_price": "0.0499"}, {"acme/gamma", "acme/half"}),
     ({"min_price": 0}, {"acme/alpha", "acme/beta", "acme/gamma", "acme/half", "acme/lost", "alpha"}),
     ({"max_price": 0}, {"acme/gamma", "acme/half"}),
+    ({"max_price": "5e-324"}, {"acme/gamma", "acme/half"}),  # the least number above nothing
     ({"min_price": 1, "max_price": 3}, {"acme/alpha", "acme/lost", "alpha"}),
     ({"free": "true"}, {"acme/gamma"}),
     ({"free": "True"}, {"acme/gamma"}),

@@ -36,7 +36,7 @@ from support_prices import (
     sync,
 )
 from support_prices import priced as of_prompt
-from support_store import SLUG, opened, sync_unchanged
+from support_store import SLUG, opened, raise_no_more, raise_on, sync_unchanged
 from support_sync import execute, models_of, query, table
 
 POINTS = ("pricing_prompt", "pricing_completion", "pricing.tiers[above 1000].prompt")
@@ -728,16 +728,6 @@ def test_i38_a_tier_shown_beside_another_tier_is_taken_back_to_nothing(database_
         assert kinds(listed(store, only_tiers("1e-7", "1e-5"))) == ["price"]
 
 
-def test_a_flat_price_that_comes_where_only_tiers_were_is_compared_with_them(database_url: str):
-    with opened(database_url) as store:
-        listed(store, only_tiers("1e-7"))
-        assert kinds(listed(store, shape(D("9e-4"), tier=D("1e-7")))) == ["price"]
-        deciding.decide(store, [1], "confirm", ADA)
-        assert live(database_url) == D("9e-4")
-        deciding.reopen(store, 1, ADA)
-        assert (live(database_url), table(database_url, "last_prices")) == (None, [])
-
-
 def test_changes_of_what_was_believed_beneath_pins_are_shown_as_one(database_url: str, tmp_path: Path):
     with opened(database_url) as store:
         listed(store, shape(CHEAP, CHEAP))
@@ -748,3 +738,92 @@ def test_changes_of_what_was_believed_beneath_pins_are_shown_as_one(database_url
     done = run(tmp_path, "changes", "--collapse", env=environment(tmp_path, DATABASE_URL=database_url))
     assert done.returncode == 0
     assert "believed last: prompt 0.10 → 10.00 $/1M (+9900%), completion 0.10 → 10.00 $/1M (+9900%) (2 changes)" in done.stdout
+
+
+# What stood is kept with the decision
+
+
+def above(usd: str, flat: str | None = None) -> Prices:
+    return Prices(prompt=None if flat is None else D(flat), tiers=(Tier(above=1000, prompt=D(usd)),))
+
+
+@pytest.mark.parametrize("flat", ["1e-5", None])
+@pytest.mark.parametrize("decision", ["wait", "reject"])
+def test_i37_a_tier_beneath_a_pin_is_taken_back_to_what_stood_there(database_url: str, flat: str | None, decision: str):
+    """History knows nothing of what was believed beneath a pin."""
+    with opened(database_url) as store:
+        listed(store, above("8e-6", flat))
+        operators.pin(store, SLUG, "m", [Pin("pricing.tiers", (Tier(above=1000, prompt=D("7e-6")),))], ADA)
+        listed(store, above("9e-6", flat))
+        assert kinds(listed(store, above("9e-5", flat))) == ["price"]
+        deciding.decide(store, [1], "confirm", ADA)
+        assert deciding.reopen(store, 1, ADA)["status"] == "open"
+        if decision == "reject":
+            deciding.decide(store, [1], "reject", ADA)
+        operators.unpin(store, SLUG, "m", [], ADA)
+        for _ in range(2):
+            assert kinds(listed(store, above("9e-5", flat))) == (["price"] if decision == "wait" else [])
+            assert models_of(database_url, SLUG)["m"]["pricing"]["tiers"] == [{"above": 1000, "prompt": "0.000009"}]
+
+
+def test_i38_a_forgotten_price_beneath_a_pin_does_not_stand_again_when_one_is_taken_back(database_url: str):
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP))
+        operators.pin(store, SLUG, "m", [Pin("pricing_prompt", CHEAP * 3)], ADA)
+        fall_silent(store, database_url)
+        assert kinds(listed(store, of_prompt(CHEAP * 100))) == ["price"]
+        deciding.decide(store, [1], "confirm", ADA)
+        deciding.reopen(store, 1, ADA)
+        operators.unpin(store, SLUG, "m", [], ADA)
+        assert live(database_url) is None
+        assert [D(row["usd"]) for row in table(database_url, "last_prices")] == [CHEAP]
+
+
+def test_i38_what_a_dead_process_left_half_confirmed_is_taken_back_to_what_stood(database_url: str):
+    """It died between the decision and the price; the next listing brought that in."""
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP))
+        listed(store, DYNAMIC)
+        listed(store, of_prompt(CHEAP * 50))
+        raise_on(database_url, "model_changes", "INSERT")
+        with pytest.raises(ModelsyncError):
+            deciding.decide(store, [1], "confirm", ADA)
+        raise_no_more(database_url, "model_changes")
+        assert live(database_url) == "dynamic"
+        assert kinds(listed(store, of_prompt(CHEAP * 50))) == []
+        assert live(database_url) == CHEAP * 50
+        deciding.reopen(store, 1, ADA)
+        assert live(database_url) == "dynamic"
+
+
+def test_a_hold_that_an_earlier_program_confirmed_is_taken_back_to_what_it_showed(database_url: str):
+    with opened(database_url) as store:
+        listed(store, of_prompt(CHEAP))
+        listed(store, of_prompt(CHEAP * 50))
+        deciding.decide(store, [1], "confirm", ADA)
+        execute(database_url, "UPDATE holds SET stood = NULL")
+        deciding.reopen(store, 1, ADA)
+        assert live(database_url) == CHEAP
+
+
+def test_no_second_question_follows_the_confirmation_of_a_first_tier(database_url: str):
+    with opened(database_url) as store:
+        listed(store, UNSTATED)
+        assert kinds(listed(store, above("1e-4", "1e-6"))) == ["price"]
+        deciding.decide(store, [1], "confirm", ADA)
+        assert kinds(listed(store, above("1e-4", "1e-6"))) == []
+        assert live(database_url) == D("1e-6")
+
+
+def test_a_unit_that_was_forgotten_beside_others_makes_no_later_one_a_question(database_url: str):
+    def videos(*labels: str) -> Prices:
+        return Prices(per_unit=tuple(UnitPrice(per="second", usd=D("0.02"), what=label) for label in labels))
+
+    with opened(database_url) as store:
+        listed(store, videos("480p", "720p"))
+        for _ in range(2):
+            listed(store, videos("720p"))
+        a_day_passes(database_url)
+        listed(store, videos("720p"))
+        for labels in (("1080p", "720p"), ("1080p", "4k", "720p")):
+            assert kinds(listed(store, videos(*labels))) == []

@@ -5,7 +5,6 @@ Every act locks the state of its providers first, as a sync does, and is tried a
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from itertools import groupby
@@ -16,19 +15,16 @@ import sqlalchemy as sa
 
 from modelsync import holding
 from modelsync.errors import Settled, UsageError
-from modelsync.holding import Standing
-from modelsync.layers import is_price, price_with, typed
+from modelsync.holding import Standing, Stood
 from modelsync.model import Prices, claimed
 from modelsync.money import plain
-from modelsync.past import LastPrice
 from modelsync.plan import Change, Kind, StoredModel
-from modelsync.points import changed, field_of, flat_point, numbers
+from modelsync.points import changed, flat_point, numbers
 from modelsync.quarantine import is_beside, with_confirmed
 from modelsync.store import holds, pauses, planning, provider_rows, records, tickets
 from modelsync.store.operators import Act, Person, act_within
 from modelsync.store.planning import Guard
-from modelsync.store.rollback import believed_until
-from modelsync.store.schema import audit_log, model_changes, models, provider_state, sync_runs
+from modelsync.store.schema import audit_log, models, provider_state
 from modelsync.store.store import Store
 
 STEP = 200
@@ -73,6 +69,10 @@ def _decide(
 ) -> list[dict[str, Any]]:
     tickets.lock(connection, slug)
     records.forget_listing(connection, slug)
+    confirmed = [row for row in rows if decision == "confirm" and row["kind"] in holding.OF_PRICES]
+    if confirmed:
+        act = act_within(store, connection, slug, person)
+        holds.note_stood(connection, {row["id"]: _standing(act, row) for row in confirmed})
     return holds.decide(connection, rows, decision, person.name, person.reason, store.now(connection))
 
 
@@ -188,68 +188,49 @@ def _not_retired(connection: sa.Connection, row: Mapping[str, Any]) -> frozenset
 
 def _taken_back(act: Act, row: Mapping[str, Any]) -> Iterator[Change]:
     """The models of which a confirmed price is still the believed one, with what stood before."""
-    wanted, shown = _claims(row), holding.shown(holds.standing_of(row))
-    stood = _stood(act, sorted(wanted), row["resolved_at"])
-    believed = believed_until(act, model_changes.c.changed_at >= row["resolved_at"], sorted(wanted))
+    wanted, stood = _claims(row), _stood(row)
     for row_id, before in act.models(wanted).items():
-        known = before.believed_numbers
-        base = {
-            point: None if old is None else Decimal(old)
-            for point, (old, claim) in shown[row_id].items()
-            if known.get(point) == Decimal(claim)
-        }
-        if base:
-            prices = _as_it_stood(before.believed.prices, base, stood.get(row_id, {}))
+        known, then = before.believed_numbers, stood[row_id]
+        points = [point for point, claim in wanted[row_id].items() if known.get(point) == Decimal(claim)]
+        if points:
+            prices = _as_it_stood(before.believed.prices, points, then)
             live = numbers(prices)
-            others = {point: usd for point, usd in known.items() if point not in base}
-            own = _own(base, before.believed.prices, stood.get(row_id, {}), believed.get(row_id, {}))
-            last = {point: usd for point, usd in {**others, **dict(own)}.items() if point not in live}
+            others = {point: usd for point, usd in known.items() if point not in points}
+            own = {point: usd for point, usd in {**then.last, **then.live}.items() if point in points}
+            last = {point: usd for point, usd in {**others, **own}.items() if point not in live}
             model = msgspec.structs.replace(before.believed, prices=prices)
             change = Change(Kind.UPDATED, row_id, model, before.content_hash, stated=before.stated, before=before, held=True)
             yield msgspec.structs.replace(change, last=last, reader=before.reader)
 
 
-def _as_it_stood(now: Prices, base: Mapping[str, Decimal | None], stood: Mapping[str, Any]) -> Prices:
-    """A price without what was confirmed at the points of `base`: with a number, with nothing, or as varying by request.
-
-    `stood` are the fields that the confirmation moved; of another point what was shown beside it stood, of a tier nothing.
-    """
-    then = _prices_then(now, stood)
+def _as_it_stood(now: Prices, points: Iterable[str], then: Stood) -> Prices:
+    """A price without what was confirmed at these points: with the numbers that stood, with nothing, or as varying by request."""
     if then.dynamic and not now.dynamic:
         return Prices(dynamic=True, others=now.others, incomplete=now.incomplete)
-    recorded, live = numbers(then), numbers(now)
-    shown = {point: usd for point, usd in base.items() if flat_point(point) == point}
-    back = {point: (recorded if field_of(point) in stood else shown).get(point) for point in base if point in live}
-    return msgspec.structs.replace(changed(now, back, then), raw={})
+    live = numbers(now)
+    return msgspec.structs.replace(changed(now, {point: then.live.get(point) for point in points if point in live}, now), raw={})
 
 
-def _own(
-    base: Mapping[str, Decimal | None], now: Prices, stood: Mapping[str, Any], believed: Mapping[str, LastPrice]
-) -> Iterator[tuple[str, Decimal]]:
-    """The prices that were believed of these points themselves: without one, it was shown beside what the same tokens cost otherwise."""
-    recorded = numbers(_prices_then(now, stood))
-    for point, usd in base.items():
-        stood_so = field_of(point) in stood and recorded.get(point) == usd
-        believed_so = point in believed and believed[point].usd == usd
-        flat_beneath_a_pin = flat_point(point) == point and field_of(point) not in stood
-        if usd is not None and (stood_so or believed_so or flat_beneath_a_pin):
-            yield point, usd
+def _stood(row: Mapping[str, Any]) -> dict[str, Stood]:
+    """What stood when a hold was confirmed, by model; of one that an earlier program confirmed, what it showed beside its flat prices."""
+    if row["stood"] is not None:
+        return msgspec.convert(row["stood"], dict[str, Stood], strict=False)
+    return {
+        row_id: Stood(live={point: Decimal(old) for point, (old, _) in points.items() if old is not None and flat_point(point) == point})
+        for row_id, points in holding.shown(holds.standing_of(row)).items()
+    }
 
 
-def _stood(act: Act, ids: Sequence[str], confirmed_at: datetime) -> dict[str, dict[str, Any]]:
-    """What the confirmation of then moved: the fields of each model as they stood before. What a pin hid is not in the history."""
-    change, found = model_changes.c, dict[str, dict[str, Any]]()
-    for part in _parts(ids):
-        mine = (change.provider_id == act.provider_id, change.provider_model_id.in_(part), change.changed_at >= confirmed_at)
-        query = sa.select(change.provider_model_id, change.fields).join(sync_runs, sync_runs.c.id == change.run_id)
-        for row_id, fields in act.connection.execute(query.where(*mine, sync_runs.c.trigger == "confirm").order_by(change.id)):
-            found.setdefault(row_id, {field: values[0] for field, values in fields.items()})
-    return found
-
-
-def _prices_then(now: Prices, stood: Mapping[str, Any]) -> Prices:
-    """A price as it stood before the fields of a recorded change moved."""
-    return price_with(now, {field: typed(field, old) for field, old in stood.items() if is_price(field)})
+def _standing(act: Act, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands of the models of a hold about prices at the points that it shows, in JSON values."""
+    found: dict[str, Stood] = {}
+    shown = holding.shown(holds.standing_of(row))
+    for row_id, before in act.models(shown).items():
+        points, price = shown[row_id].keys(), before.believed.prices
+        live = {point: usd for point, usd in numbers(price).items() if point in points}
+        last = {point: usd for point, usd in before.last.items() if point in points}
+        found[row_id] = Stood(live=live, last=last, dynamic=price.dynamic)
+    return dict(plain(found))
 
 
 # What holds at all

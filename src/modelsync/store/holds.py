@@ -205,21 +205,24 @@ Numbers = Mapping[str, Decimal]
 """What is believed of a model's price, by point."""
 
 
-def end_moved(connection: sa.Connection, standing: Iterable[Standing], moved: Mapping[str, tuple[Numbers, Numbers]]) -> list[Standing]:
+def end_moved(
+    connection: sa.Connection, standing: Iterable[Standing], moved: Mapping[str, tuple[Numbers, Numbers]]
+) -> list[tuple[str, Standing]]:
     """End what a person's act did away with, when it moved the prices of these models: what they were, and what they are now.
 
-    What waits was shown beside other prices, and the next listing asks anew: these holds are returned. What was confirmed of a price that
-    went on from there, or back, is over: it is no leave for the next listing.
+    What waits was shown beside other prices, and the next listing asks anew. What was confirmed of a price that went on from there, or
+    back, is over: it is no leave for the next listing. What to audit, and of which hold.
     """
-    superseded = [row for row in standing if row.status == "open" and _was_shown_beside_another(row, moved)]
-    for row in superseded:
-        connection.execute(sa.update(holds).where(column.id == row.number).values(status="superseded", reason=MOVED))
+    done: list[tuple[str, Standing]] = []
     for row in standing:
-        if row.status == "confirmed":
-            end_leave(
-                connection, row, {row_id for row_id, points in holding.claims(row).items() if _is_left(points, *moved.get(row_id, _STILL))}
-            )
-    return superseded
+        if row.status == "open" and _was_shown_beside_another(row, moved):
+            connection.execute(sa.update(holds).where(column.id == row.number).values(status="superseded", reason=MOVED))
+            done.append(("supersede hold", row))
+        elif row.status == "confirmed":
+            left = {row_id for row_id, points in holding.claims(row).items() if _is_left(points, *moved.get(row_id, _STILL))}
+            if end_leave(connection, row, left):
+                done.append(("end confirmation", row))
+    return done
 
 
 MOVED = "a person moved the price that it was shown beside"
@@ -238,12 +241,14 @@ def _is_left(points: Mapping[str, str], before: Numbers, now: Numbers) -> bool:
     return any(before.get(point) != now.get(point) != Decimal(usd) for point, usd in points.items())
 
 
-def end_leave(connection: sa.Connection, row: Standing, ids: Set[str]) -> None:
-    """What was confirmed of these models is no leave for a listing any more; without any left, the hold is closed."""
+def end_leave(connection: sa.Connection, row: Standing, ids: Set[str]) -> bool:
+    """What was confirmed of these models is no leave for a listing any more; without any left, the hold is closed. Whether it was one."""
     over = row.over.union(ids)
-    if over != row.over:
-        status = "confirmed" if frozenset(row.ids) - over else "closed"
-        connection.execute(sa.update(holds).where(column.id == row.number).values(status=status, over=sorted(over)))
+    if over == row.over:
+        return False
+    status = "confirmed" if frozenset(row.ids) - over else "closed"
+    connection.execute(sa.update(holds).where(column.id == row.number).values(status=status, over=sorted(over)))
+    return True
 
 
 # What persons do
@@ -309,6 +314,12 @@ def decide(
     decided = [{**row, **values} for row in rows if row["id"] in done]
     _audit(connection, f"{decision} hold", decided, actor, reason, now)
     return decided
+
+
+def note_stood(connection: sa.Connection, stood: Mapping[int, Mapping[str, Any]]) -> None:
+    """What stands at the points of these holds, which are about to be confirmed: the way back."""
+    statement = sa.update(holds).where(column.id == sa.bindparam("hold"), column.status == "open").values(stood=sa.bindparam("found"))
+    connection.execute(statement, [{"hold": number, "found": found} for number, found in stood.items()])
 
 
 def end_confirmed(connection: sa.Connection, number: int) -> None:

@@ -85,8 +85,8 @@ class Act(msgspec.Struct, frozen=True):
         plan = settled(Plan(marked), known)
         if not plan.writes:
             return run_id
-        for row in holds.end_moved(self.connection, standing, moved):
-            self.note("supersede hold", f"{row.kind} {row.number}")
+        for action, row in holds.end_moved(self.connection, standing, moved):
+            self.note(action, f"{row.kind} {row.number}")
         run_id = records.acted(self.connection, trigger, self.slug, self.now, len(plan.changes), run_id)
         writing.write(self.connection, self.bulk, run_id, self.provider_id, plan, self.seq, self.now)
         return run_id

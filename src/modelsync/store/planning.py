@@ -168,6 +168,7 @@ def full_rows(connection: sa.Connection, provider_id: int | None, ids: Sequence[
 def _last_prices(connection: sa.Connection, provider_id: int | None, ids: Sequence[str]) -> dict[str, dict[str, Decimal]]:
     column = last_prices.c
     query = sa.select(last_prices).where(column.provider_id == provider_id, column.provider_model_id.in_(ids))
+    query = query.order_by(column.field, column.condition)
     found: dict[str, dict[str, Decimal]] = {}
     for row in connection.execute(query).mappings():
         found.setdefault(row["provider_model_id"], {})[joined(row["field"], row["condition"])] = row["usd"]

@@ -40,7 +40,7 @@ def rollback(store: Store, slug: str, run_id: int, person: Person) -> tuple[int 
         wanted = {key: _wanted(past, then.get(key), stays=key[1] in stay) for key, past in now.items()}
         differing = [key for key in now if now[key] != wanted[key]]
         touched = sorted({row_id for _, row_id in differing} | _with_last_prices(act) & {row_id for _, row_id in now})
-        full, believed = act.models(touched), believed_until(act, later, touched)
+        full, believed = act.models(touched), _believed_until(act, later, touched)
         changes = [_back(full[row_id], wanted[slug, row_id], standing.get(row_id, ()), believed.get(row_id, {})) for row_id in touched]
         act.note("rollback", f"to run {run_id}")
         new_run = act.apply("rollback", changes)
@@ -60,7 +60,8 @@ def _end_leaves(act: Act) -> None:
             for row_id, before in act.models(row.about).items()
             if any(numbers(before.believed.prices).get(point) != Decimal(usd) for point, usd in claims[row_id].items())
         }
-        holds.end_leave(act.connection, row, unused)
+        if holds.end_leave(act.connection, row, unused):
+            act.note("end confirmation", f"{row.kind} {row.number}")
 
 
 def thaw(store: Store, slug: str, person: Person) -> bool:
@@ -125,7 +126,7 @@ def _with_last_prices(act: Act) -> set[str]:
     return set(act.connection.execute(query).scalars())
 
 
-def believed_until(act: Act, later: sa.ColumnElement[bool], ids: Sequence[str]) -> dict[str, dict[str, LastPrice]]:
+def _believed_until(act: Act, later: sa.ColumnElement[bool], ids: Sequence[str]) -> dict[str, dict[str, LastPrice]]:
     """The prices that were believed last before the changes that are `later`, by model. What a pin hid is not in the history."""
     change, run = model_changes.c, sync_runs.c
     found: dict[str, list[Told]] = {}

@@ -306,6 +306,8 @@ holds = sa.Table(
     sa.Column("agreed_at", UtcTime),
     # Of a decided absence: the ids that have been listed since, so that the decision is not about them any more.
     sa.Column("over", Document),
+    # Of held prices that a person confirmed: what stood of each model at these points, and what was believed last.
+    sa.Column("stood", Document),
     sa.Index("ix_holds_provider", "provider", "status"),
 )
 

@@ -16,6 +16,7 @@ from modelsync.store.schema import models, providers, time_text
 
 column = models.c
 PER_MILLION = 1_000_000
+SMALLEST = Decimal("1e-300")
 
 
 class ModelFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,8 +92,12 @@ def per_token(price: float) -> Decimal:
 
 
 def _bound(price: float) -> sa.ColumnElement[Any]:
-    """The end of a range of prices, made a number by the database just as it made the prices numbers."""
-    return sa.cast(sa.literal(f"{per_token(price):f}"), sa.Float)
+    """The end of a range of prices, made a number by the database just as it made the prices numbers.
+
+    Postgres refuses what is nearer to nothing than its numbers go, as 5e-324; no price is.
+    """
+    usd = per_token(price)
+    return sa.cast(sa.literal(f"{usd:f}" if usd > SMALLEST else "0"), sa.Float)
 
 
 # Order
