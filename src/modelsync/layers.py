@@ -150,11 +150,6 @@ def is_price(field: str) -> bool:
     return field in _PRICES
 
 
-def price_with(prices: Prices, values: Mapping[str, Any]) -> Prices:
-    """A price document with other values in some fields, by the names that changes use."""
-    return msgspec.structs.replace(prices, **{_PRICES[field]: value for field, value in values.items()})
-
-
 def value_of(model: Model, field: str) -> Any:
     """What a model has in a field that can be pinned."""
     if field == ALIAS:

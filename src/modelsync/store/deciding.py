@@ -67,12 +67,14 @@ def decide(store: Store, hold_ids: Iterable[int], decision: str, person: Person)
 def _decide(
     store: Store, slug: str, rows: Sequence[dict[str, Any]], decision: str, person: Person, connection: sa.Connection
 ) -> list[dict[str, Any]]:
-    tickets.lock(connection, slug)
-    records.forget_listing(connection, slug)
     confirmed = [row for row in rows if decision == "confirm" and row["kind"] in holding.OF_PRICES]
     if confirmed:
         act = act_within(store, connection, slug, person)
-        holds.note_stood(connection, {row["id"]: _standing(act, row) for row in confirmed})
+        found = act.models({row_id for row in confirmed for row_id in row["ids"]})
+        holds.note_stood(connection, {row["id"]: _standing(found, row) for row in confirmed})
+    else:
+        tickets.lock(connection, slug)
+        records.forget_listing(connection, slug)
     return holds.decide(connection, rows, decision, person.name, person.reason, store.now(connection))
 
 
@@ -138,8 +140,7 @@ def reopen(store: Store, number: int, person: Person) -> dict[str, Any]:
     def work(connection: sa.Connection) -> dict[str, Any]:
         act = act_within(store, connection, row["provider"], person) if row["kind"] in holding.OF_PRICES else None
         state = tickets.lock(connection, row["provider"])
-        if act is None:
-            records.forget_listing(connection, row["provider"])
+        records.forget_listing(connection, row["provider"])
         (now,) = holds.numbered(connection, [number])
         _refuse_to_reopen(connection, act, now)
         if now["kind"] == holding.SCOPE:
@@ -221,12 +222,14 @@ def _stood(row: Mapping[str, Any]) -> dict[str, Stood]:
     }
 
 
-def _standing(act: Act, row: Mapping[str, Any]) -> dict[str, Any]:
+def _standing(models: Mapping[str, StoredModel], row: Mapping[str, Any]) -> dict[str, Any]:
     """What stands of the models of a hold about prices at the points that it shows, in JSON values."""
     found: dict[str, Stood] = {}
-    shown = holding.shown(holds.standing_of(row))
-    for row_id, before in act.models(shown).items():
-        points, price = shown[row_id].keys(), before.believed.prices
+    for row_id, shown in holding.shown(holds.standing_of(row)).items():
+        if row_id not in models:
+            continue
+        before = models[row_id]
+        points, price = shown.keys(), before.believed.prices
         live = {point: usd for point, usd in numbers(price).items() if point in points}
         last = {point: usd for point, usd in before.last.items() if point in points}
         found[row_id] = Stood(live=live, last=last, dynamic=price.dynamic)
