@@ -35,6 +35,9 @@ NEW = "new"
 UNDECIDABLE = (EMPTY, INVALID)
 """Kinds that hold nothing which could be applied."""
 
+WAIT_AGAIN = (SHRINK, OTHER_CATALOG)
+"""Kinds of absence that no rule asks about again by itself, once a person took the decision about it back."""
+
 REOPENED = "reopened"
 """In the detail of an absence whose decision a person took back: it waits for another one, whatever may be absent by itself."""
 
@@ -65,7 +68,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """A hold in the catalog that is open, or that a person decided: who, when and why.
 
     `over` are ids that the decision is not about any more: of an absence those that have been listed since, of a confirmed price those
-    whose price was listed since with nothing of it held. `agreed_at` is when a later listing first claimed the same.
+    whose price was listed since with nothing of it held, or was moved on by a later act. `agreed_at` is when a later listing first claimed
+    the same.
     """
 
     number: int
@@ -88,7 +92,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def reopened(self) -> bool:
         """Whether a person took the decision about this absence back."""
-        return self.kind in (SHRINK, OTHER_CATALOG) and bool((self.detail or {}).get(REOPENED))
+        return self.kind in WAIT_AGAIN and bool((self.detail or {}).get(REOPENED))
 
     @property
     def about(self) -> frozenset[str]:

@@ -347,7 +347,7 @@ class Changes(Fresh, frozen=True, kw_only=True):
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
     """What a sync found and did not believe, and what became of it. `detail` is `{field: [live, stated]}` of held prices.
 
-    `over` are ids that the decision is not about any more: listed again, or at their price and nothing of it held; `commands` decide it,
+    `over` are ids that the decision is not about any more: listed again, or their price was listed or decided since; `commands` decide it,
     or take the decision back.
     """
 

@@ -80,7 +80,7 @@ def _lines(hold: Mapping[str, Any], now: datetime, *, ids: bool) -> Iterator[str
     decided = decisions.told(hold)
     yield f"   {hold['hint'] if decided is None else decided}"
     if hold["over"]:
-        why = "whose price was listed since" if hold["kind"] in OF_PRICES else "which are listed again"
+        why = "whose price was listed or decided since" if hold["kind"] in OF_PRICES else "which are listed again"
         yield f"   not about these any more, {why}: {', '.join(hold['over'])}"
     for row_id in hold["ids"] if ids else ():
         yield f"   - {row_id}"

@@ -330,7 +330,7 @@ def end_confirmed(connection: sa.Connection, number: int) -> None:
 def reopen(connection: sa.Connection, row: dict[str, Any], actor: str, reason: str, now: datetime, *, waits: bool = True) -> dict[str, Any]:
     """Take a decision back, with an audit row: the hold waits again, unless what it showed is not so any more."""
     values: dict[str, Any] = {"status": "open", "resolved_at": None, "resolved_by": None, "reason": None, "over": None, "agreed_at": None}
-    if row["kind"] in (holding.SHRINK, holding.OTHER_CATALOG):
+    if row["kind"] in holding.WAIT_AGAIN:
         values["detail"] = {**(row["detail"] or {}), holding.REOPENED: True}
     if not waits:
         values |= {"status": "superseded", "resolved_at": now, "reason": "what it showed is not so any more"}

@@ -304,7 +304,7 @@ holds = sa.Table(
     # Of a held price: the fields with their live and stated values, and when a later listing first stated the same.
     sa.Column("detail", Document),
     sa.Column("agreed_at", UtcTime),
-    # Of a decided absence: the ids that have been listed since, so that the decision is not about them any more.
+    # The ids that a decision is not about any more: of an absence listed since, of a price listed or decided since.
     sa.Column("over", Document),
     # Of held prices that a person confirmed: what stood of each model at these points, and what was believed last.
     sa.Column("stood", Document),
