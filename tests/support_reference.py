@@ -84,7 +84,7 @@ class Hold:
     agreed: float | None = None
     over: set[str] = field(default_factory=set)
     meant: bool = False  # once confirmed, and not taken back
-    reopened: bool = False  # of an absence: it waits for a person, however few are absent
+    needs_person: bool = False  # no rule ends it: a decision was taken back, or the unit of the list changed
     stood: dict[str, tuple[dict[str, Decimal], bool, dict[str, Decimal]]] = field(default_factory=dict)  # when it was confirmed
 
     @property
@@ -275,7 +275,9 @@ class Reference:
 
         Whether no absence of this listing counts; of fewer only those are left out whose decision a person took back.
         """
-        again = {row_id for hold in part.holds if hold.status == "open" and hold.reopened for row_id in hold.ids}
+        again = {
+            row_id for hold in part.holds if hold.status == "open" and hold.needs_person and not hold.about_prices for row_id in hold.ids
+        }
         doubtful = absent - part.decided("confirmed")
         lately = self._retired_since(part, self.now - 7 * 24)
         unreadable = len(said.unread) > RULES.rejected_share * (len(said.rows) + len(said.unread) + said.duplicates)
@@ -285,7 +287,7 @@ class Reference:
             left_out, none_counts = doubtful & again, False
         holds = [*part.parts("shrink", left_out & again), *part.parts("shrink", left_out - again)]
         for hold in holds:
-            hold.reopened = not again.isdisjoint(hold.ids)
+            hold.needs_person = not again.isdisjoint(hold.ids)
         return holds, none_counts, left_out
 
     def _retired_since(self, part: Part, when: float) -> list[str]:
@@ -334,7 +336,8 @@ class Reference:
         }
         old = [row_id for row_id, case in moving.items() if not case.is_new]
         unit = self._unit_change(part, [undecided[row_id] for row_id in old])
-        slipped = unit or self._unit_change(part, [moving[row_id].pairs for row_id in old])
+        slipped = unit or self._unit_change(part, [moving[row_id].pairs for row_id in old]) or self._still_slips(part, said, moving)
+        asked = {each for hold in part.holds if hold.status == "open" and hold.needs_person for each in hold.claims}
         doubts = {
             row_id: {
                 name: pair
@@ -347,19 +350,30 @@ class Reference:
                 )
                 or (unit and power(*pair) == unit)
                 or (slipped and pair[0] is None and pair[1])
+                or (row_id, name, pair[1]) in asked
             }
             for row_id, pairs in undecided.items()
         }
         together = sorted(row_id for row_id in old if unit and any(power(*pair) == unit for pair in undecided[row_id].values()))
-        holds = [self._hold("unit-change", {row_id: doubts[row_id] for row_id in together})] if together else []
+        holds = [self._hold("unit-change", {row_id: doubts[row_id] for row_id in together}, needs_person=True)] if together else []
         for row_id in moving:
             if row_id not in together and doubts[row_id]:
-                hold = self._hold("price", {row_id: doubts[row_id]})
+                needs = any((row_id, name, pair[1]) in asked for name, pair in doubts[row_id].items())
+                hold = self._hold("price", {row_id: doubts[row_id]}, needs_person=needs)
                 holds += [] if self._is_released(slug, part, hold) else [hold]
         held = {row_id for hold in holds for row_id in hold.ids}
         for row_id, row in said.rows.items():
             self._believe(part, row_id, row, cases[row_id], refused, confirmed, held=row_id in held)
         return holds
+
+    def _still_slips(self, part: Part, said: Said, moving: dict[str, Case]) -> bool:
+        """Whether a change of unit waits for a person, and no model of it that is shown claims another price."""
+        claims = {(row_id, name, new) for row_id, case in moving.items() for name, (_, new) in case.pairs.items()}
+        return any(
+            all(any(each in claims for each in hold.claims if each[0] == row_id) for row_id in hold.ids if row_id in said.rows)
+            for hold in part.holds
+            if (hold.kind, hold.status) == ("unit-change", "open")
+        )
 
     def _case(self, part: Part, row_id: str, row: Row, *, whole: bool) -> Case:
         entry = part.models.get(row_id)
@@ -408,15 +422,15 @@ class Reference:
             for name, (old, new) in case.pairs.items()
             if (row_id, name, new) in refused or (old is None and (row_id, name, old, new) not in confirmed)
         }
-        if case.was_dynamic:
+        if case.was_dynamic and not any((row_id, name, *pair) in confirmed for name, pair in case.pairs.items()):
             return case.live, case.was_dynamic
         kept = {name: case.live[name] for name in out if name in case.live}
         return {**{name: new for name, new in case.claims.items() if name not in out}, **kept}, case.dynamic
 
-    def _hold(self, kind: str, doubts: Mapping[str, Mapping[str, tuple[Decimal | None, Decimal]]]) -> Hold:
+    def _hold(self, kind: str, doubts: Mapping[str, Mapping[str, tuple[Decimal | None, Decimal]]], *, needs_person: bool) -> Hold:
         claims = frozenset((row_id, name, new) for row_id, pairs in doubts.items() for name, (_, new) in pairs.items())
         old = {(row_id, name): pair[0] for row_id, pairs in doubts.items() for name, pair in pairs.items()}
-        return Hold(kind, tuple(sorted(doubts)), claims, old)
+        return Hold(kind, tuple(sorted(doubts)), claims, old, needs_person=needs_person)
 
     def _unit_change(self, part: Part, moved: Iterable[Mapping[str, tuple[Decimal | None, Decimal]]]) -> int:
         """The power of ten by which most prices moved, if those are three in ten of all; else 0."""
@@ -434,7 +448,7 @@ class Reference:
         agreed = all(
             any(self._agree(new, other) for other in self._other_prices(slug, row_id, name, free=True)) for row_id, name, new in hold.claims
         )
-        return bool(waited and agreed)
+        return bool(waited and agreed and not hold.needs_person)
 
     def _other_prices(self, slug: str, row_id: str, name: str, *, free: bool = False) -> list[Decimal]:
         return [row[name] for row in self._elsewhere(slug, row_id) if row.get(name) or (free and name in row)]
@@ -490,14 +504,18 @@ class Reference:
     def _same(self, hold: Hold, found: dict[Any, Hold]) -> Any:
         if hold.kind == "other-catalog":
             return next((key for key, each in found.items() if is_same_list(hold, each)), None)
-        return hold.content if hold.content in found else None
+        same = found.get(hold.content)
+        return hold.content if same is not None and (hold.needs_person or not same.needs_person) else None
 
     def _is_answered(self, hold: Hold, said: Said, retired: set[str], *, refused: bool) -> bool:
         if hold.about_prices:
             return not refused and set(hold.ids) <= set(said.rows) | retired
         if hold.kind == "total":
             return not refused
-        return said.complete and (not refused or hold.kind not in ("shrink", "scope"))
+        if hold.kind in ("shrink", "scope"):
+            back = not hold.needs_person and not said.seen.isdisjoint(hold.ids)
+            return not refused and (said.complete or back)
+        return said.complete
 
     def _end(self, hold: Hold, said: Said, retired: set[str], doubted: set[str]) -> None:
         """A decision ends when it is done; one about an absence is over for every model that is listed again."""
@@ -567,6 +585,8 @@ class Reference:
             beside_another = any(now[row_id].get(name) != hold.old[row_id, name] for row_id, name, _ in moved)
             if hold.status == "open" and beside_another:
                 hold.status = "gone"
+                if hold.needs_person:
+                    self._ask_anew(part, hold)
             if hold.status == "confirmed":
                 self._end_leave(hold, {row_id for row_id, name, new in moved if now[row_id].get(name) != new})
 
@@ -575,6 +595,17 @@ class Reference:
         hold.over |= ids
         if hold.ids and set(hold.ids) <= hold.over:
             hold.status = "closed"
+
+    def _ask_anew(self, part: Part, hold: Hold) -> None:
+        """What of a hold's prices is still claimed, beside what is believed by now."""
+        doubts: dict[str, dict[str, tuple[Decimal | None, Decimal]]] = {}
+        for row_id, name, new in hold.claims:
+            entry = part.models[row_id]
+            claims = {} if entry.stated.get("dynamic") else prices_of(entry.stated)
+            if claims.get(name) == new != entry.believed.get(name):
+                doubts.setdefault(row_id, {})[name] = ({**entry.last, **prices_of(entry.believed)}.get(name), new)
+        if doubts:
+            part.holds = [*part.holds, self._hold(hold.kind, doubts, needs_person=True)]
 
     def _is_as_shown(self, part: Part, hold: Hold) -> bool:
         for row_id, name, new in hold.claims:
@@ -597,9 +628,11 @@ class Reference:
             part.models[row_id].retired = (part.models[row_id].retired[0], False)
         self._supersede(part, before)
         waits = not hold.about_prices or self._is_as_shown(part, hold)
+        if not waits:
+            self._ask_anew(part, hold)
         if hold.kind == "scope":
             part.excused = part.excused | {each for each in {*hold.ids} - hold.over if part.models[each].status != "retired"}
-        hold.reopened = hold.kind in ("shrink", "other-catalog")
+        hold.needs_person = hold.about_prices or hold.kind in ("shrink", "other-catalog")
         hold.status, hold.agreed, hold.over, hold.meant = "open" if waits else "gone", None, set(), False
 
     def _take_back(self, part: Part, hold: Hold, row_id: str) -> None:

@@ -35,11 +35,8 @@ NEW = "new"
 UNDECIDABLE = (EMPTY, INVALID)
 """Kinds that hold nothing which could be applied."""
 
-WAIT_AGAIN = (SHRINK, OTHER_CATALOG)
-"""Kinds of absence that no rule asks about again by itself, once a person took the decision about it back."""
-
-REOPENED = "reopened"
-"""In the detail of an absence whose decision a person took back: it waits for another one, whatever may be absent by itself."""
+WAIT_AGAIN = (*OF_PRICES, SHRINK, OTHER_CATALOG)
+"""Kinds that no rule need ask about again by itself, once a person took the decision about it back."""
 
 Content = tuple[Any, ...]
 
@@ -48,8 +45,8 @@ class Hold(msgspec.Struct, frozen=True):
     """What waits for a person: the kind ("shrink", "price", …), what happened, what to do, and the ids it is about.
 
     `detail` is `{field: [believed, stated]}` of a held price, in JSON values; of a change of unit it holds these by id; of a list that
-    is too short `{"rows": how many it lacks}`; of another catalog `{"new": [ids]}`; of an absence of which a person took a decision back
-    `{"reopened": true}`.
+    is too short `{"rows": how many it lacks}`; of another catalog `{"new": [ids]}`. `needs_person` says that no rule ends it, whatever the
+    limits are by then, for as long as the provider says the same: a person took a decision about it back, or the unit of a list changed.
     """
 
     kind: str
@@ -57,6 +54,7 @@ class Hold(msgspec.Struct, frozen=True):
     hint: str
     ids: tuple[str, ...] = ()
     detail: Mapping[str, Any] | None = None
+    needs_person: bool = False
 
     @property
     def content(self) -> Content:
@@ -69,7 +67,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     `over` are ids that the decision is not about any more: of an absence those that have been listed since, of a confirmed price those
     whose price was listed since with nothing of it held, or was moved on by a later act. `agreed_at` is when a later listing first claimed
-    the same.
+    the same; `needs_person` as of Hold.
     """
 
     number: int
@@ -78,6 +76,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     ids: tuple[str, ...] = ()
     detail: Mapping[str, Any] | None = None
+    needs_person: bool = False
     over: frozenset[str] = frozenset()
     agreed_at: datetime | None = None
     by: str | None = None
@@ -90,11 +89,6 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         return content(self.kind, self.ids, self.detail)
 
     @property
-    def reopened(self) -> bool:
-        """Whether a person took the decision about this absence back."""
-        return self.kind in WAIT_AGAIN and bool((self.detail or {}).get(REOPENED))
-
-    @property
     def about(self) -> frozenset[str]:
         """The ids that an absence or a decision about one is still about."""
         return frozenset(self.ids) - self.over
@@ -104,7 +98,7 @@ class Stood(msgspec.Struct, frozen=True, omit_defaults=True):
     """What stood of a model's price when a person confirmed another one, at the points that were shown: the way back.
 
     `live` are the numbers that stood, `last` those that were believed before and did not stand, USD per token or per their own unit;
-    `dynamic` says that the price varied by request.
+    `dynamic` says that the price varied by request, and `live` are all numbers that stood beside that.
     """
 
     live: Mapping[str, Decimal] = {}
@@ -224,13 +218,17 @@ class Moves(msgspec.Struct, frozen=True):
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """What a listing can tell: the ids it shows, those of models that were read, and whether it is complete and believed as a whole."""
+    """What a listing can tell: the ids it shows, those of models that were read, and whether it is complete and believed as a whole.
+
+    `corrected` are the points of which a newer version of the provider's module moved the price, by model.
+    """
 
     seen: Set[str]
     read: Set[str]
     complete: bool
     refused: bool
     retired: frozenset[str] = frozenset()
+    corrected: Mapping[str, Set[str]] = {}
 
 
 def moves(standing: Iterable[Standing], holds: Iterable[Hold], sight: Sight) -> Moves:
@@ -254,10 +252,14 @@ def moves(standing: Iterable[Standing], holds: Iterable[Hold], sight: Sight) -> 
 
 
 def _same(row: Standing, found: Mapping[Content, Hold]) -> Content | None:
-    """The content under which a listing asks the same: another catalog may have gained a few ids since it was shown."""
+    """The content under which a listing asks the same: another catalog may have gained a few ids since it was shown.
+
+    What only a person can end now is another question than what a rule might have ended.
+    """
     if row.kind == OTHER_CATALOG:
         return next((key for key, hold in found.items() if hold.kind == row.kind and _is_same_list(row, hold)), None)
-    return row.content if row.content in found else None
+    hold = found.get(row.content)
+    return row.content if hold is not None and (row.needs_person or not hold.needs_person) else None
 
 
 def _answered(row: Standing, sight: Sight) -> bool:
@@ -266,7 +268,8 @@ def _answered(row: Standing, sight: Sight) -> bool:
         return not sight.refused and all(row_id in sight.read or row_id in sight.retired for row_id in row.ids)
     if row.kind == TOTAL:
         return not sight.refused
-    return sight.complete and (not sight.refused or row.kind in OF_WHOLE_LISTS)
+    listed_again = row.kind in OF_ABSENCE and not row.needs_person and not sight.seen.isdisjoint(row.ids)
+    return (sight.complete or listed_again) and (not sight.refused or row.kind in OF_WHOLE_LISTS)
 
 
 def _is_other_content(row: Standing, sight: Sight, touched: set[str], kinds: set[str]) -> bool:
@@ -274,17 +277,18 @@ def _is_other_content(row: Standing, sight: Sight, touched: set[str], kinds: set
         return not touched.isdisjoint(row.ids)
     if row.kind in OF_ABSENCE:
         return not sight.seen.isdisjoint(row.ids)
-    return row.kind in kinds or (row.reopened and SHRINK in kinds)
+    return row.kind in kinds or (row.needs_person and SHRINK in kinds)
 
 
 def _ended(row: Standing, sight: Sight, touched: Set[str]) -> Iterable[Move]:
     """A decision that has done its work: what was confirmed is complete, the model whose absence was rejected is listed again.
 
-    A confirmed price may not stand yet, while something else of its model's price is held.
+    A confirmed price may not stand yet, while something else of its model's price is held; unless it was corrected away since it did.
     """
     if row.kind in OF_PRICES:
         if row.status == "confirmed":
-            over = row.over | (sight.read & frozenset(row.ids)) - touched
+            corrected = {row_id for row_id, points in claims(row).items() if not points.keys().isdisjoint(sight.corrected.get(row_id, ()))}
+            over = row.over | (sight.read & frozenset(row.ids)) - (touched - corrected)
             left = frozenset(row.ids) - over - sight.retired
             if over != row.over or not left:
                 yield Move(row, "confirmed" if left else "closed", over)

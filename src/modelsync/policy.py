@@ -95,7 +95,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def reopened(self) -> frozenset[str]:
         """Ids whose absence waits for a person again, who took a decision about it back."""
-        rows = (row for row in self.standing if row.status == "open" and row.reopened)
+        rows = (row for row in self.standing if row.status == "open" and row.needs_person and row.kind not in holding.OF_PRICES)
         return frozenset(row_id for row in rows for row_id in row.ids)
 
 
@@ -320,5 +320,5 @@ def _shrink_hold(ids: tuple[str, ...], why: str, context: Context) -> Hold:
         f"{len(ids):,} models are absent{why}",
         "None of them was marked missing or retired; the rest was applied. Confirm it if they really are gone",
         ids,
-        None if context.reopened.isdisjoint(ids) else {holding.REOPENED: True},
+        needs_person=not context.reopened.isdisjoint(ids),
     )

@@ -16,7 +16,7 @@ from modelsync.holding import PRICE, UNIT_CHANGE, Content, Hold, Refusal, Standi
 from modelsync.layers import effective_prices
 from modelsync.model import NO_PRICES, Model, Prices, claimed, price_facts
 from modelsync.money import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKEN
-from modelsync.plan import Change, is_corrected
+from modelsync.plan import Change, Kind, StoredModel, is_corrected
 from modelsync.points import DYNAMIC, PRICE_COLUMNS, changed, flat_point, is_per_token, numbers
 
 FIRST_SIGHT_PER_UNIT = {"pricing_request": Decimal(1), "pricing_image": Decimal(1), "pricing.web_search": Decimal(1)}
@@ -46,11 +46,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a judgement needs beside a change: the time, prices of the same models elsewhere by id, and the holds that stand.
 
-    `priced` is the number of the provider's models with a price. `confirmed` are prices out of bounds that a person once confirmed, by
-    id, as pairs of a point and its digits: these are no accidents.
+    `read` are the models that the listing shows, and `priced` is the number of the provider's models with a price. `confirmed` are prices
+    out of bounds that a person once confirmed, by id, as pairs of a point and its digits: these are no accidents.
     """
 
     now: datetime | None = None
+    read: Set[str] = frozenset()
     elsewhere: Mapping[str, Sequence[Prices]] = {}
     priced: int = 0
     standing: tuple[Standing, ...] = ()
@@ -128,13 +129,15 @@ def last_part(name: str) -> str:
 class Case(msgspec.Struct, frozen=True):
     """A change of price to be judged: what moved, what of that a person has refused, with the decision, and what a person confirmed.
 
-    What only a mended reading moved is not among `pairs`, but `corrected`.
+    `asked` is what was asked of a person already, and no rule lets in. What only a mended reading moved is not among `pairs`, but
+    `corrected`.
     """
 
     change: Change
     pairs: tuple[Pair, ...]
     refused: Mapping[Pair, Standing] = {}
     accepted: frozenset[Pair] = frozenset()
+    asked: frozenset[Pair] = frozenset()
     corrected: tuple[Pair, ...] = ()
 
     @property
@@ -159,11 +162,11 @@ class Case(msgspec.Struct, frozen=True):
 
 def judge(changes: tuple[Change, ...], evidence: Evidence, limits: Limits) -> Judged:
     """Every price change believed, held or refused, in this order: what a person refused stays out before any rule could let it in."""
-    refused, confirmed = _refused(evidence.standing), _confirmed(evidence.standing)
-    cases = {change.id: _case(change, refused.get(change.id, {}), confirmed.get(change.id, set())) for change in repriced(changes)}
+    words = _Words(_refused(evidence.standing), _confirmed(evidence.standing), _asked(evidence.standing))
+    cases = {change.id: _case(change, words) for change in repriced(changes)}
     power = _unit_change([(case.change, case.open) for case in cases.values()], evidence.priced, limits)
-    slipped = power or _unit_change([(case.change, case.pairs) for case in cases.values()], evidence.priced, limits)
-    doubts = {row_id: found for row_id, case in cases.items() if (found := _doubts(case, power, evidence, limits, slipped=bool(slipped)))}
+    slipped = bool(power) or _has_slipped(cases, evidence, limits)
+    doubts = {row_id: found for row_id, case in cases.items() if (found := _doubts(case, power, evidence, limits, slipped=slipped))}
     waiting = {row.content: row for row in evidence.standing if row.status == "open"}
     moved = {row_id: found for row_id, found in doubts.items() if power and power in _powers([tuple(found)])}
     holds = [_unit_hold(moved, power)] if power and moved else []
@@ -201,7 +204,26 @@ def _confirmed(standing: Iterable[Standing]) -> dict[str, set[tuple[str, str | N
     return found
 
 
-def _case(change: Change, refused: Mapping[tuple[str, str], Standing], confirmed: Set[tuple[str, str | None, str]]) -> Case:
+def _asked(standing: Iterable[Standing]) -> dict[str, set[tuple[str, str]]]:
+    """What was asked of persons that no rule lets in, by model: points with the claimed values."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for row in standing:
+        if row.status == "open" and row.needs_person:
+            for row_id, values in claims(row).items():
+                found.setdefault(row_id, set()).update(values.items())
+    return found
+
+
+class _Words(msgspec.Struct, frozen=True):
+    """What persons said of prices and what only they can say, by model."""
+
+    refused: Mapping[str, Mapping[tuple[str, str], Standing]]
+    confirmed: Mapping[str, Set[tuple[str, str | None, str]]]
+    asked: Mapping[str, Set[tuple[str, str]]]
+
+
+def _case(change: Change, words: _Words) -> Case:
+    refused, confirmed, asked = words.refused.get(change.id, {}), words.confirmed.get(change.id, set()), words.asked.get(change.id, set())
     every = tuple(_pairs(change))
     corrected = tuple(
         pair
@@ -209,12 +231,13 @@ def _case(change: Change, refused: Mapping[tuple[str, str], Standing], confirmed
         if is_corrected(change, pair.field) and _is_in_bounds(pair.new, pair) and (pair.field, _digits(pair.new)) not in refused
     )
     pairs = tuple(pair for pair in every if pair not in corrected) if corrected else every
-    if not (refused or confirmed):
+    if not (refused or confirmed or asked):
         return Case(change, pairs, corrected=corrected)
     out = {pair: refused[key] for pair in pairs if (key := (pair.field, _digits(pair.new))) in refused}
     steps = {pair: (pair.field, None if pair.base is None else _digits(pair.base), _digits(pair.new)) for pair in pairs}
     accepted = frozenset(pair for pair, step in steps.items() if step in confirmed and pair not in out)
-    return Case(change, pairs, out, accepted, corrected)
+    waits = frozenset(pair for pair in pairs if (pair.field, _digits(pair.new)) in asked and pair not in accepted)
+    return Case(change, pairs, out, accepted, waits, corrected)
 
 
 def with_confirmed(believed: Prices, stated: Prices, points: Iterable[str]) -> Prices:
@@ -251,6 +274,20 @@ def _unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, li
     return found[0][0]
 
 
+def _has_slipped(cases: Mapping[str, Case], evidence: Evidence, limits: Limits) -> bool:
+    """Whether the unit of this list is another one than was believed: a person refused it, or a part of it is shown and not yet decided."""
+    if _unit_change([(case.change, case.pairs) for case in cases.values()], evidence.priced, limits):
+        return True
+    units = (row for row in evidence.standing if (row.kind, row.status) == (UNIT_CHANGE, "open"))
+    return any(
+        all(_still_claims(cases.get(row_id), values) for row_id, values in claims(row).items() if row_id in evidence.read) for row in units
+    )
+
+
+def _still_claims(case: Case | None, values: Mapping[str, str]) -> bool:
+    return case is not None and any(values.get(pair.field) == _digits(pair.new) for pair in case.pairs)
+
+
 def _unit_hold(moved: Mapping[str, Mapping[Pair, str]], power: int) -> Hold:
     factor = f"×{10**power:,}" if power > 0 else f"÷{10**-power:,}"
     return Hold(
@@ -259,6 +296,7 @@ def _unit_hold(moved: Mapping[str, Mapping[Pair, str]], power: int) -> Hold:
         "The old prices stay. Confirm it only if the provider really changed its prices so; no later listing can do that by itself",
         tuple(sorted(moved)),
         {row_id: _detail(doubts) for row_id, doubts in sorted(moved.items())},
+        needs_person=True,
     )
 
 
@@ -280,8 +318,8 @@ def _doubts(case: Case, power: int | None, evidence: Evidence, limits: Limits, *
     for pair in case.open:
         meant = pair.old is not None and (pair.field, _digits(pair.old)) in evidence.confirmed.get(case.change.id, ())
         reason = _doubt(pair, _median(pair, elsewhere), limits, paid=paid, meant=meant) or _of_the_list(pair, power, slipped=slipped)
-        if reason:
-            found[pair] = reason
+        if reason or pair in case.asked:
+            found[pair] = reason or ASKED
     return found
 
 
@@ -292,13 +330,34 @@ def _of_the_list(pair: Pair, power: int | None, *, slipped: bool) -> str | None:
     return "first seen in a list whose unit changed" if slipped and pair.old is None and pair.new else None
 
 
+ASKED = "asked before, and only a person lets it in"
+
+
 def _hold(case: Case, doubts: Mapping[Pair, str], waiting: Mapping[Content, Standing], evidence: Evidence, limits: Limits) -> Hold | None:
     """What a person is asked of one model's price; None when what `waiting` says of the same question releases it."""
     row_id, elsewhere = case.change.id, evidence.elsewhere.get(case.change.id, ())
     told = "; ".join(f"{pair.field} {_told(pair)} ({reason})" for pair, reason in doubts.items())
-    hint = f"{_meanwhile(case.known)}. {_way_out(doubts, elsewhere, limits)}"
-    hold = Hold(PRICE, f"{row_id}: {told}", hint, (row_id,), _detail(doubts))
-    return None if _is_released(doubts, waiting.get(hold.content), elsewhere, evidence.now, limits) else hold
+    needs_person = not case.asked.isdisjoint(doubts)
+    hint = f"{_meanwhile(case.known)}. {WAITS if needs_person else _way_out(doubts, elsewhere, limits)}"
+    hold = Hold(PRICE, f"{row_id}: {told}", hint, (row_id,), _detail(doubts), needs_person)
+    return None if not needs_person and _is_released(doubts, waiting.get(hold.content), elsewhere, evidence.now, limits) else hold
+
+
+WAITS = "It waits for you: confirm or reject it"
+
+
+def asked_anew(kind: str, models: Mapping[str, StoredModel], wanted: Mapping[str, Mapping[str, str]]) -> Hold | None:
+    """The question about prices that are still claimed, as points with their digits, beside what is believed now; None when none is."""
+    found: dict[str, list[Pair]] = {}
+    for row_id, before in models.items():
+        price = effective_prices(claimed(before.stated.prices), before.believed.prices)
+        model = msgspec.structs.replace(before.believed, prices=price)
+        change = Change(Kind.UPDATED, row_id, model, before.content_hash, stated=before.stated, before=before)
+        pairs = [pair for pair in _pairs(change) if wanted[row_id].get(pair.field) == _digits(pair.new)]
+        found |= {row_id: pairs} if pairs else {}
+    details = {row_id: _detail(pairs) for row_id, pairs in sorted(found.items())}
+    detail: Mapping[str, object] | None = details if kind == UNIT_CHANGE else next(iter(details.values()), None)
+    return Hold(kind, f"{_some(found)} ({ASKED})", f"The old prices stay. {WAITS}", tuple(details), detail, True) if found else None
 
 
 def _meanwhile(known: Prices) -> str:
@@ -310,16 +369,19 @@ def _meanwhile(known: Prices) -> str:
 def _judged(change: Change, case: Case, doubts: Mapping[Pair, str]) -> Change:
     """The change with the price that is believed: the known one while anything is doubted, else the claimed one without what was refused.
 
-    A point of which nothing was believed yet waits beside a refused one: the same slip may be in both.
+    A point of which nothing was believed yet waits beside a refused one: the same slip may be in both. While the price still varies by
+    request because what a person refused would end that, only the numbers beside it follow.
     """
     if doubts:
         return _with_price(change, case.known)
     if not case.refused:
         return change
     known, claims = case.known, claimed(change.model.prices)
-    waits = [pair.field for pair in case.pairs if pair in case.refused or (pair.old is None and pair not in case.accepted)]
     before = numbers(known)
-    return _with_price(change, known if known.dynamic else changed(claims, {point: before.get(point) for point in waits}, known))
+    new = {pair for pair in case.pairs if pair.field not in before} if known.dynamic else {pair for pair in case.pairs if pair.old is None}
+    waits = case.refused.keys() | new - case.accepted
+    prices = changed(claims, {pair.field: before.get(pair.field) for pair in case.pairs if pair in waits}, known)
+    return _with_price(change, msgspec.structs.replace(prices, dynamic=prices.dynamic or (known.dynamic and not case.accepted)))
 
 
 def _with_price(change: Change, prices: Prices) -> Change:

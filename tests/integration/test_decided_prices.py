@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from modelsync.errors import ModelsyncError, Settled
 from modelsync.layers import Pin
 from modelsync.model import Model, Prices, Tier, UnitPrice
+from modelsync.points import numbers
 from modelsync.providers import fal
 from modelsync.store import Catalog, Store, deciding, operators, rollback, thaw
 from support import D
@@ -62,6 +63,8 @@ class Watch:
         self.url, self.store = database_url, store
         self.looked: dict[int, dict[str, tuple[str | None, str]]] = {}
         self.rejected: dict[int, set[tuple[str, Decimal]]] = {}
+        self.asked: set[tuple[str, Decimal]] = set()
+        self.limit = D(10)
         self.last: dict[str, Decimal] = {}
         self.after: dict[int, dict[str, Decimal]] = {}
         self.list(shape(CHEAP, CHEAP))
@@ -73,7 +76,9 @@ class Watch:
         before = seen(self.url) if self.last else {}
         listed(self.store, prices)
         now = seen(self.url)
-        out = {each for values in self.rejected.values() for each in values}
+        self.claims = {} if prices.dynamic else numbers(prices)
+        self.asked = {(point, value) for point, value in self.asked if self.claims.get(point) == value}
+        out = {each for values in self.rejected.values() for each in values} | self.asked
         for point, value in now.items():
             if before.get(point) == value:
                 continue
@@ -81,10 +86,10 @@ class Watch:
             last = self.last.get(point)
             if last:
                 assert value, point
-                assert max(value / last, last / value) < 10, (point, last, value)
+                assert max(value / last, last / value) < self.limit, (point, last, value)
             elif point == POINTS[2] and self.last.get(POINTS[0]) and value:
                 flat = before.get(POINTS[0]) or self.last[POINTS[0]]
-                assert max(value / flat, flat / value) < 10, (point, flat, value)
+                assert max(value / flat, flat / value) < self.limit, (point, flat, value)
         self.last |= now
         self.after[self.run()] = dict(self.last)
 
@@ -107,6 +112,7 @@ class Watch:
         moved = {point for point in POINTS if before.get(point) != now.get(point)}
         assert moved <= shown.keys()
         if act == "confirm":
+            self.asked -= {(point, D(new)) for point, (_, new) in shown.items()}
             for point, (old, new) in shown.items():
                 assert now[point] == D(new)
                 known = self.last.get(point) if point != POINTS[2] or point in self.last else self.last.get(POINTS[0])
@@ -116,6 +122,8 @@ class Watch:
             self.rejected[number] = {(point, D(new)) for point, (_, new) in shown.items()}
         else:
             assert row["status"] in ("open", "superseded")
+            claims = {(point, D(new)) for point, (_, new) in shown.items()}
+            self.asked |= {(point, new) for point, new in claims if self.claims.get(point) == new != now.get(point)}
             for point in moved:
                 assert now.get(point) in (None, *(D(old) for old in shown[point][:1] if old is not None))
         for point in moved:
@@ -129,6 +137,12 @@ class Watch:
         rollback(self.store, SLUG, run_id, ADA)
         thaw(self.store, SLUG, ADA)
         self.last = {**self.after[run_id], **seen(self.url)}
+        self.asked -= seen(self.url).items()
+
+    def guard(self, factor: int) -> None:
+        """Somebody sets how far a price may move by itself."""
+        deciding.set_guard(self.store, SLUG, {"price_factor": D(factor)}, ADA)
+        self.limit = D(factor)
 
     def do(self, act: str, value: Any) -> None:
         match act:
@@ -138,6 +152,8 @@ class Watch:
                 self.look()
             case "rollback":
                 self.roll_back(value)
+            case "guard":
+                self.guard(value)
             case _ if self.looked:
                 self.decide(act, list(self.looked)[value % len(self.looked)])
 
@@ -151,6 +167,7 @@ ACTS = st.lists(
         st.tuples(st.just("list"), SHAPES),
         st.tuples(st.just("look"), st.just(0)),
         st.tuples(st.sampled_from(["confirm", "reject", "reopen", "rollback"]), st.integers(0, 5)),
+        st.tuples(st.just("guard"), st.sampled_from([10, 1000])),
     ),
     min_size=4,
     max_size=16,
@@ -187,6 +204,11 @@ def test_i37_i38_nobodys_word_reaches_further_than_what_was_shown(tmp_path: Path
     @example([*lists("6e-8"), ("list", DYNAMIC), *lists("8e-9"), ("list", DYNAMIC), *lists("1e-6"), ("rollback", 1), ("confirm", 0)])
     # A tier beside a flat price that is another one by now:
     @example([*lists(1, 1, 30), ("reject", 0), *lists("6e-8", 1, 30), *lists("8e-9", 1, 30), ("reopen", 0), LOOK, ("confirm", 0)])
+    # What was taken back waits, whatever the limits and the price beside it are by now:
+    @example([*lists(50), ("confirm", 0), ("guard", 1000), ("reopen", 0), *lists(50)])
+    @example([*lists(50), ("reject", 0), ("guard", 1000), ("reopen", 0), *lists(50)])
+    @example([*lists(1, 1, 20), ("confirm", 0), *lists("2.5e-7", 1, 20), ("reopen", 0), *lists("2.5e-7", 1, 20)])
+    @example([*lists(50), ("reject", 0), ("reopen", 0), *lists(2), *lists(50), ("rollback", 0), ("guard", 1000), *lists(50)])
     @settings(max_examples=examples, deadline=None, derandomize=examples == QUICK)
     def holds(acts: list[tuple[str, Any]]) -> None:
         with fresh(tmp_path) as (url, store):

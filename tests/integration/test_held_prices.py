@@ -166,6 +166,19 @@ def test_i22_two_later_listings_six_hours_apart_and_another_provider_release_a_p
     assert (price(database_url, "x/m"), held(database_url)) == (12, [("price", "released")])
 
 
+def test_i22_no_other_provider_lets_in_what_a_person_took_back(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1))
+        sync(store, dollars("m", 12))
+        others_say(store, "m", 12)
+        deciding.decide(store, [1], "reject", ADA)
+        deciding.reopen(store, 1, ADA)
+        for _ in range(3):
+            assert kinds(sync(store, dollars("m", 12))) == ["price"]
+            older(database_url, 7)
+    assert (price(database_url), held(database_url)) == (1, [("price", "open")])
+
+
 def test_i22_no_agreement_no_release(database_url: str):
     with opened(database_url) as store:
         sync(store, dollars("m", 1))

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from modelsync.registry import all_providers
-from modelsync.store import Person, Schema, Store, deciding, operators
+from modelsync.store import Catalog, Person, Schema, Store, deciding, operators
 from support_cli import environment, run
 from support_store import commit, model, opened, upgraded_to
 from support_sync import everything, execute, models_of, query, sqlite_path, table
@@ -118,6 +118,23 @@ def test_an_upgrade_keeps_what_is_there_and_locks_the_audit_log(empty_database_u
             execute(empty_database_url, attempt)
     assert [row["actor"] for row in query(empty_database_url, "SELECT actor FROM audit_log")] == ["ann"]
     Store.open(empty_database_url, all_providers()).close()
+
+
+def test_an_absence_that_was_taken_back_still_waits_for_a_person(empty_database_url: str) -> None:
+    """Schema 0007 marked it in the detail of the hold."""
+    upgraded_to(empty_database_url, "0007")
+    hold = (
+        "INSERT INTO holds (provider, kind, status, message, hint, ids, times_seen, created_at, last_seen_at, detail) "
+        f"VALUES ('groq', '{{}}', '{{}}', 'm', 'h', '[\"a\"]', 1, '{OLD}', '{OLD}', {{}})"
+    )
+    marked, of_a_list = "'{\"reopened\": true}'", '\'{"new": ["b"], "reopened": true}\''
+    rows = (("shrink", "open", marked), ("shrink", "confirmed", marked), ("other-catalog", "open", of_a_list), ("shrink", "open", "NULL"))
+    execute(empty_database_url, *(hold.format(*row) for row in rows))
+    assert Schema(empty_database_url).upgrade() == ("0007", Schema.head)
+    Store.open(empty_database_url, all_providers()).close()
+    with opened(empty_database_url) as store:
+        found = [(row["needs_person"], row["detail"]) for row in Catalog(store).holds(status="all")]
+    assert found == [(True, None), (False, None), (True, {"new": ["b"]}), (False, None)]
 
 
 # A catalog of schema 0005 in use: what it remembers in its own words is kept to by this program

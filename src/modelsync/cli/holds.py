@@ -130,7 +130,7 @@ def reject(
 def reopen(number: HoldNumber, /, *, reason: Reason, json: Json = False, database: Database = None) -> int:
     """Take a decision back: the hold waits again, and a price that was confirmed goes back to what it was. It is written to the audit log.
 
-    Where what it showed is not so any more, it does not wait: the next sync asks anew.
+    Where what it showed is not so any more, another one asks anew if the provider still claims that price.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def reopen(number: HoldNumber, /, *, reason: Reason, json: Json = False, databas
     waits = row["status"] == "open"
     what = output.safe(f"{row['id']}: {row['provider']} {row['kind']}, {row['message']}")
     output.say(output.stdout(), f"{'Open again' if waits else 'Taken back'}: {what}")
-    again = "   or   ".join(decisions.commands(row)) if waits else "What it showed is not so any more, so it does not wait itself."
+    again = "   or   ".join(decisions.commands(row)) if waits else f"This one does not wait: {row['reason']}."
     output.say(output.stdout(), f"The next sync looks at it anew. {again}")
     return 0
 

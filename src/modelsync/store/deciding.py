@@ -131,8 +131,9 @@ def _believing(before: StoredModel, points: Iterable[str]) -> Change:
 def reopen(store: Store, number: int, person: Person) -> dict[str, Any]:
     """Take a decision about a hold back: it waits again, and a price that was confirmed goes back to what it was. The hold as it is then.
 
-    It is superseded, and does not wait, where the provider does not claim that price any more. NotThere when there is no such hold,
-    UsageError when it is open, Settled when it was not decided, or what it decided is done.
+    Where what it shows is not so any more it is superseded: by another one, if the provider still claims that price.
+
+    NotThere when there is no such hold, UsageError when it is open, Settled when it was not decided, or what it decided is done.
     """
     with store.reading() as connection:
         (row,) = holds.numbered(connection, [number])
@@ -148,8 +149,8 @@ def reopen(store: Store, number: int, person: Person) -> dict[str, Any]:
         if act is not None and now["status"] in ("confirmed", "closed"):
             holds.end_confirmed(connection, number)
             act.apply("reopen", list(_taken_back(act, now)))
-        waits = act is None or _is_as_shown(act, now)
-        return holds.reopen(connection, now, person.name, person.reason, store.now(connection), waits=waits)
+        over = None if act is None or _is_as_shown(act, now) else _what_follows(act, now)
+        return holds.reopen(connection, now, person.name, person.reason, store.now(connection), over)
 
     return store.transact(work)
 
@@ -159,6 +160,12 @@ def _is_as_shown(act: Act, row: Mapping[str, Any]) -> bool:
     wanted, shown = _claims(row), holding.shown(holds.standing_of(row))
     found = act.models(wanted)
     return found.keys() == wanted.keys() and all(_stands(before, shown[row_id]) for row_id, before in found.items())
+
+
+def _what_follows(act: Act, row: dict[str, Any]) -> str:
+    """Why a hold does not wait itself; what of it is still claimed, beside another price by now, is asked anew at once."""
+    asked = act.ask_anew(holds.standing_of(row))
+    return f"what it showed is not so any more{f'; hold {holds.successor(act.connection, row)} asks anew' if asked else ''}"
 
 
 def _refuse_to_reopen(connection: sa.Connection, act: Act | None, row: Mapping[str, Any]) -> None:
@@ -206,19 +213,26 @@ def _taken_back(act: Act, row: Mapping[str, Any]) -> Iterator[Change]:
 
 def _as_it_stood(now: Prices, points: Iterable[str], then: Stood) -> Prices:
     """A price without what was confirmed at these points: with the numbers that stood, with nothing, or as varying by request."""
-    if then.dynamic and not now.dynamic:
-        return Prices(dynamic=True, others=now.others, incomplete=now.incomplete)
     live = numbers(now)
+    if then.dynamic and not now.dynamic:
+        numbers_then = {point: then.live.get(point) if point in points else usd for point, usd in live.items() if point in then.live}
+        return changed(Prices(dynamic=True, others=now.others, incomplete=now.incomplete), numbers_then, now)
     return msgspec.structs.replace(changed(now, {point: then.live.get(point) for point in points if point in live}, now), raw={})
 
 
 def _stood(row: Mapping[str, Any]) -> dict[str, Stood]:
-    """What stood when a hold was confirmed, by model; of one that an earlier program confirmed, what it showed beside its flat prices."""
+    """What stood when a hold was confirmed, by model; of one that an earlier program confirmed, what it showed as the old price."""
     if row["stood"] is not None:
         return msgspec.convert(row["stood"], dict[str, Stood], strict=False)
+    return {row_id: Stood(live=_shown_before(points)) for row_id, points in holding.shown(holds.standing_of(row)).items()}
+
+
+def _shown_before(points: Mapping[str, tuple[str | None, str]]) -> dict[str, Decimal]:
+    """The old prices of a hold. A tier's may be the flat price that it came beside, which costs the same; not one that was only claimed."""
     return {
-        row_id: Stood(live={point: Decimal(old) for point, (old, _) in points.items() if old is not None and flat_point(point) == point})
-        for row_id, points in holding.shown(holds.standing_of(row)).items()
+        point: Decimal(old)
+        for point, (old, _) in points.items()
+        if old is not None and points.get(flat_point(point), (old, old)) != (None, old)
     }
 
 
@@ -230,7 +244,7 @@ def _standing(models: Mapping[str, StoredModel], row: Mapping[str, Any]) -> dict
             continue
         before = models[row_id]
         points, price = shown.keys(), before.believed.prices
-        live = {point: usd for point, usd in numbers(price).items() if point in points}
+        live = {point: usd for point, usd in numbers(price).items() if point in points or price.dynamic}
         last = {point: usd for point, usd in before.last.items() if point in points}
         found[row_id] = Stood(live=live, last=last, dynamic=price.dynamic)
     return dict(plain(found))

@@ -47,6 +47,7 @@ def standing_of(row: sa.RowMapping | Mapping[str, Any]) -> Standing:
         message=row["message"],
         ids=tuple(row["ids"]),
         detail=row["detail"],
+        needs_person=row["needs_person"],
         over=frozenset(row["over"] or ()),
         agreed_at=row["agreed_at"],
         by=row["resolved_by"],
@@ -130,7 +131,7 @@ def note(connection: sa.Connection, slug: str, rows: Iterable[Standing], plan: P
         else:
             mine = column.id == move.row.number
             connection.execute(sa.update(holds).where(mine).values(status=move.status, over=sorted(move.over) or None))
-    _open(connection, slug, found.new, now)
+    open_new(connection, slug, found.new, now)
 
 
 _WHY = {"superseded": "the provider says something else now", "released": "a later listing did away with it"}
@@ -139,7 +140,12 @@ _WHY = {"superseded": "the provider says something else now", "released": "a lat
 def sight(listing: Listing, plan: Plan, retired: frozenset[str]) -> Sight:
     """What a listing can tell of the holds of its provider."""
     return Sight(
-        seen=listing.seen, read=listing.models.keys(), complete=listing.complete, refused=plan.refused is not None, retired=retired
+        seen=listing.seen,
+        read=listing.models.keys(),
+        complete=listing.complete,
+        refused=plan.refused is not None,
+        retired=retired,
+        corrected={change.id: change.corrected.points for change in (*plan.changes, *plan.rehashed) if change.corrected},
     )
 
 
@@ -164,7 +170,7 @@ def end_retired(connection: sa.Connection, slug: str, provider_id: int, now: dat
             connection.execute(sa.update(holds).where(column.id == row.number).values(status="closed"))
 
 
-def _open(connection: sa.Connection, slug: str, new: Iterable[Hold], now: datetime) -> None:
+def open_new(connection: sa.Connection, slug: str, new: Iterable[Hold], now: datetime) -> None:
     """New holds; one whose content was there before gets its number back, and its agreement begins anew."""
     new = list(new)
     kinds = {hold.kind for hold in new}
@@ -173,7 +179,7 @@ def _open(connection: sa.Connection, slug: str, new: Iterable[Hold], now: dateti
     fresh: list[dict[str, Any]] = []
     for hold in new:
         shown = {"message": hold.message, "hint": hold.hint, "ids": list(hold.ids), "detail": hold.detail}
-        values = {"status": "open", "last_seen_at": now, "agreed_at": None, "over": None, **shown}
+        values = {"status": "open", "last_seen_at": now, "agreed_at": None, "over": None, "needs_person": hold.needs_person, **shown}
         row = known.get(hold.content)
         if row is None:
             fresh.append({"provider": slug, "kind": hold.kind, "times_seen": 1, "created_at": now, **values})
@@ -197,7 +203,7 @@ def _renew(connection: sa.Connection, numbers: Sequence[int], now: datetime) -> 
 
 def resolve(connection: sa.Connection, hold_id: int, status: str, now: datetime, actor: str, reason: str | None) -> bool:
     """Whether it was open, and is not any more."""
-    values = {"status": status, "resolved_at": now, "resolved_by": actor, "reason": reason}
+    values = {"status": status, "resolved_at": now, "resolved_by": actor, "reason": reason, "needs_person": False}
     return bool(connection.execute(sa.update(holds).where(column.id == hold_id, column.status == "open").values(values)).rowcount)
 
 
@@ -308,7 +314,7 @@ def decide(
     connection: sa.Connection, rows: Sequence[dict[str, Any]], decision: str, actor: str, reason: str, now: datetime
 ) -> list[dict[str, Any]]:
     """Confirm or reject holds that are open, with an audit row each; those that still were, as they are then."""
-    values = {"status": DECISIONS[decision], "resolved_at": now, "resolved_by": actor, "reason": reason}
+    values = {"status": DECISIONS[decision], "resolved_at": now, "resolved_by": actor, "reason": reason, "needs_person": False}
     mine = (column.id.in_([row["id"] for row in rows]), column.status == "open")
     done = set(connection.execute(sa.update(holds).where(*mine).values(values).returning(column.id)).scalars())
     decided = [{**row, **values} for row in rows if row["id"] in done]
@@ -327,13 +333,12 @@ def end_confirmed(connection: sa.Connection, number: int) -> None:
     connection.execute(sa.update(holds).where(column.id == number, column.status == "confirmed").values(status="closed"))
 
 
-def reopen(connection: sa.Connection, row: dict[str, Any], actor: str, reason: str, now: datetime, *, waits: bool = True) -> dict[str, Any]:
-    """Take a decision back, with an audit row: the hold waits again, unless what it showed is not so any more."""
+def reopen(connection: sa.Connection, row: dict[str, Any], actor: str, reason: str, now: datetime, over: str | None) -> dict[str, Any]:
+    """Take a decision back, with an audit row: the hold waits again, or is superseded, where what it showed is `over` for this reason."""
     values: dict[str, Any] = {"status": "open", "resolved_at": None, "resolved_by": None, "reason": None, "over": None, "agreed_at": None}
-    if row["kind"] in holding.WAIT_AGAIN:
-        values["detail"] = {**(row["detail"] or {}), holding.REOPENED: True}
-    if not waits:
-        values |= {"status": "superseded", "resolved_at": now, "reason": "what it showed is not so any more"}
+    values["needs_person"] = over is None and row["kind"] in holding.WAIT_AGAIN
+    if over is not None:
+        values |= {"status": "superseded", "resolved_at": now, "reason": over}
     connection.execute(sa.update(holds).where(column.id == row["id"]).values(values))
     _audit(connection, "reopen hold", [row], actor, reason, now)
     return {**row, **values}

@@ -8,12 +8,15 @@ from typing import TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from modelsync import holding
 from modelsync.errors import AlreadyThere, NotThere, UsageError
+from modelsync.holding import Standing
 from modelsync.layers import BELIEVED, Pin, pinned, value_of
 from modelsync.limits import check_id
 from modelsync.model import Model
 from modelsync.plan import Change, FieldChange, Kind, Plan, Stored, StoredModel, settled
 from modelsync.points import numbers
+from modelsync.quarantine import asked_anew
 from modelsync.store import holds, pins, planning, provider_rows, records, tickets, writing
 from modelsync.store.rows import BY_HAND
 from modelsync.store.schema import audit_log, last_prices, model_changes, models, upstream_values
@@ -85,11 +88,21 @@ class Act(msgspec.Struct, frozen=True):
         plan = settled(Plan(marked), known)
         if not plan.writes:
             return run_id
-        for action, row in holds.end_moved(self.connection, standing, moved):
+        ended = holds.end_moved(self.connection, standing, moved)
+        for action, row in ended:
             self.note(action, f"{row.kind} {row.number}")
         run_id = records.acted(self.connection, trigger, self.slug, self.now, len(plan.changes), run_id)
         writing.write(self.connection, self.bulk, run_id, self.provider_id, plan, self.seq, self.now)
+        for row in (row for _, row in ended if row.status == "open" and row.needs_person):
+            self.ask_anew(row)
         return run_id
+
+    def ask_anew(self, row: Standing) -> bool:
+        """Ask about the prices of a hold that the provider still claims, beside what is believed by now. Whether there are any."""
+        wanted = holding.claims(row)
+        anew = asked_anew(row.kind, self.models(wanted), wanted)
+        holds.open_new(self.connection, self.slug, [anew] if anew else [], self.now)
+        return anew is not None
 
 
 Moved = Mapping[str, tuple[Mapping[str, Decimal], Mapping[str, Decimal]]]

@@ -62,7 +62,7 @@ def decided(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.Row
         scope=_scope(wanted, state),
         moment=Silence(now, seq) if wanted.whole and listing.complete else None,
         same_shortfall=state["shortfall_listings"] if state and listing.shortfall == state["shortfall"] else 0,
-        prices=_evidence(connection, provider.slug, provider_id, plan, context.standing, now),
+        prices=_evidence(connection, provider.slug, provider_id, plan, listing, context.standing, now),
     )
     found = decide(plan, listing, known, context, rules)
     seen_by = provider.version if known.unseen <= listing.seen else known.read_version
@@ -181,7 +181,13 @@ def kept(pins: Mapping[str, tuple[Pin, ...]]) -> frozenset[str]:
 
 
 def _evidence(
-    connection: sa.Connection, slug: str, provider_id: int | None, plan: Plan, standing: tuple[Standing, ...], now: datetime
+    connection: sa.Connection,
+    slug: str,
+    provider_id: int | None,
+    plan: Plan,
+    listing: Listing,
+    standing: tuple[Standing, ...],
+    now: datetime,
 ) -> Evidence:
     """What judging the plan's prices needs; nothing when no price moves."""
     moving = quarantine.repriced(plan.changes)
@@ -190,6 +196,7 @@ def _evidence(
     together = max(quarantine.powers_of_ten(moving).values(), default=0)
     return Evidence(
         now=now,
+        read=listing.models.keys(),
         elsewhere=_elsewhere(connection, provider_id, [change.model for change in moving]),
         priced=_priced(connection, provider_id) if together > 1 else 0,
         standing=standing,
