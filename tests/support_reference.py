@@ -230,7 +230,7 @@ class Reference:
         Another key alone excuses nothing, as long as no more is lacking than may be absent at once.
         """
         if not said.complete:
-            return part.excused
+            return part.excused - said.seen
         excused = part.excused
         if part.scope not in (None, scope):
             only_the_key = part.scope is not None and part.scope[0] == scope[0]
@@ -275,9 +275,11 @@ class Reference:
 
         Whether no absence of this listing counts; of fewer only those are left out whose decision a person took back.
         """
-        again = {
-            row_id for hold in part.holds if hold.status == "open" and hold.needs_person and not hold.about_prices for row_id in hold.ids
-        }
+        waiting = [hold for hold in part.holds if hold.status == "open" and hold.needs_person and not hold.about_prices]
+        if not said.complete:
+            parts = [({*hold.ids} - hold.over) - said.seen for hold in waiting if not said.seen.isdisjoint({*hold.ids} - hold.over)]
+            return [Hold("shrink", tuple(sorted(ids)), needs_person=True) for ids in parts if ids], False, set()
+        again = {row_id for hold in waiting for row_id in {*hold.ids} - hold.over}
         doubtful = absent - part.decided("confirmed")
         lately = self._retired_since(part, self.now - 7 * 24)
         unreadable = len(said.unread) > RULES.rejected_share * (len(said.rows) + len(said.unread) + said.duplicates)
@@ -336,8 +338,13 @@ class Reference:
         }
         old = [row_id for row_id, case in moving.items() if not case.is_new]
         unit = self._unit_change(part, [undecided[row_id] for row_id in old])
-        slipped = unit or self._unit_change(part, [moving[row_id].pairs for row_id in old]) or self._still_slips(part, said, moving)
-        asked = {each for hold in part.holds if hold.status == "open" and hold.needs_person for each in hold.claims}
+        asked = {
+            (row_id, name, new)
+            for hold in part.holds
+            if hold.status == "open" and hold.needs_person
+            for row_id, name, new in hold.claims
+            if hold.kind == "price" or power(hold.old[row_id, name], new)
+        }
         doubts = {
             row_id: {
                 name: pair
@@ -349,11 +356,23 @@ class Reference:
                     meant=any(hold.meant and (row_id, name, pair[0]) in hold.claims for hold in part.holds),
                 )
                 or (unit and power(*pair) == unit)
-                or (slipped and pair[0] is None and pair[1])
                 or (row_id, name, pair[1]) in asked
             }
             for row_id, pairs in undecided.items()
         }
+        off = {
+            row_id: [
+                pair
+                for name, pair in case.pairs.items()
+                if pair[0] is not None and ((row_id, name, pair[1]) in refused or name in doubts[row_id])
+            ]
+            for row_id, case in moving.items()
+        }
+        if unit or self._unit_change(part, [moving[row_id].pairs for row_id in old]) or self._has_slipped(part, said, off):
+            doubts = {
+                row_id: {name: pair for name, pair in pairs.items() if name in doubts[row_id] or (pair[0] is None and pair[1])}
+                for row_id, pairs in undecided.items()
+            }
         together = sorted(row_id for row_id in old if unit and any(power(*pair) == unit for pair in undecided[row_id].values()))
         holds = [self._hold("unit-change", {row_id: doubts[row_id] for row_id in together}, needs_person=True)] if together else []
         for row_id in moving:
@@ -366,14 +385,20 @@ class Reference:
             self._believe(part, row_id, row, cases[row_id], refused, confirmed, held=row_id in held)
         return holds
 
-    def _still_slips(self, part: Part, said: Said, moving: dict[str, Case]) -> bool:
-        """Whether a change of unit waits for a person, and no model of it that is shown claims another price."""
-        claims = {(row_id, name, new) for row_id, case in moving.items() for name, (_, new) in case.pairs.items()}
+    def _has_slipped(self, part: Part, said: Said, off: Mapping[str, list[tuple[Decimal | None, Decimal]]]) -> bool:
+        """Three in ten prices are far off; or a change of unit stands that nobody confirmed, and no model of it that is shown is back."""
+        far = sum(any(old and new and factor(old, new) >= RULES.prices.factor for old, new in pairs) for pairs in off.values())
+        if far >= 2 and far >= RULES.prices.unit_share * self._priced(part):
+            return True
+        there = {row_id for row_id, entry in part.models.items() if entry.status != "retired"}
         return any(
-            all(any(each in claims for each in hold.claims if each[0] == row_id) for row_id in hold.ids if row_id in said.rows)
+            all(off.get(row_id) for row_id in hold.ids if row_id in said.rows)
             for hold in part.holds
-            if (hold.kind, hold.status) == ("unit-change", "open")
+            if hold.kind == "unit-change" and hold.status in ("open", "rejected") and not there.isdisjoint(hold.ids)
         )
+
+    def _priced(self, part: Part) -> int:
+        return sum(bool(prices_of(row) or row["dynamic"]) for row in part.shown().values() if row["status"] != "retired")
 
     def _case(self, part: Part, row_id: str, row: Row, *, whole: bool) -> Case:
         entry = part.models.get(row_id)
@@ -437,9 +462,8 @@ class Reference:
         powers: Counter[int] = Counter()
         for pairs in moved:
             powers.update({power(*pair) for pair in pairs.values()} - {0})
-        priced = sum(bool(prices_of(row) or row["dynamic"]) for row in part.shown().values() if row["status"] != "retired")
         best, count = powers.most_common(1)[0] if powers else (0, 0)
-        return best if count >= 2 and count >= RULES.prices.unit_share * priced else 0
+        return best if count >= 2 and count >= RULES.prices.unit_share * self._priced(part) else 0
 
     def _is_released(self, slug: str, part: Part, hold: Hold) -> bool:
         """Two later listings said the same, long enough apart, and another provider agrees."""
@@ -509,13 +533,19 @@ class Reference:
 
     def _is_answered(self, hold: Hold, said: Said, retired: set[str], *, refused: bool) -> bool:
         if hold.about_prices:
-            return not refused and set(hold.ids) <= set(said.rows) | retired
+            return not refused and all(row_id in retired or self._is_told(hold, row_id, said) for row_id in hold.ids)
         if hold.kind == "total":
             return not refused
         if hold.kind in ("shrink", "scope"):
-            back = not hold.needs_person and not said.seen.isdisjoint(hold.ids)
-            return not refused and (said.complete or back)
-        return said.complete
+            return not refused and (said.complete or not said.seen.isdisjoint(set(hold.ids) - hold.over))
+        back = hold.kind == "other-catalog" and hold.needs_person and not said.seen.isdisjoint(set(hold.ids) - hold.over)
+        return said.complete or back
+
+    def _is_told(self, hold: Hold, row_id: str, said: Said) -> bool:
+        """Silence about a price ends nothing that only a person ends."""
+        row = said.rows.get(row_id)
+        names = {name for each, name, _ in hold.claims if each == row_id}
+        return row is not None and (not hold.needs_person or bool(row.get("dynamic")) or names <= prices_of(row).keys())
 
     def _end(self, hold: Hold, said: Said, retired: set[str], doubted: set[str]) -> None:
         """A decision ends when it is done; one about an absence is over for every model that is listed again."""
@@ -601,8 +631,9 @@ class Reference:
         doubts: dict[str, dict[str, tuple[Decimal | None, Decimal]]] = {}
         for row_id, name, new in hold.claims:
             entry = part.models[row_id]
-            claims = {} if entry.stated.get("dynamic") else prices_of(entry.stated)
-            if claims.get(name) == new != entry.believed.get(name):
+            says = prices_of(entry.stated)
+            denied = bool(entry.stated.get("dynamic")) or says.get(name, new) != new
+            if not denied and entry.believed.get(name) != new:
                 doubts.setdefault(row_id, {})[name] = ({**entry.last, **prices_of(entry.believed)}.get(name), new)
         if doubts:
             part.holds = [*part.holds, self._hold(hold.kind, doubts, needs_person=True)]
@@ -633,7 +664,8 @@ class Reference:
         if hold.kind == "scope":
             part.excused = part.excused | {each for each in {*hold.ids} - hold.over if part.models[each].status != "retired"}
         hold.needs_person = hold.about_prices or hold.kind in ("shrink", "other-catalog")
-        hold.status, hold.agreed, hold.over, hold.meant = "open" if waits else "gone", None, set(), False
+        hold.status, hold.agreed, hold.meant = "open" if waits else "gone", None, False
+        hold.over = set() if hold.about_prices else hold.over
 
     def _take_back(self, part: Part, hold: Hold, row_id: str) -> None:
         """The prices that were confirmed and are still believed, as they stood: a number, nothing, or varying by request."""

@@ -11,6 +11,9 @@ from typing import Any
 
 import msgspec
 
+from modelsync.model import Model, claimed
+from modelsync.points import numbers
+
 PRICE, UNIT_CHANGE = "price", "unit-change"
 OF_PRICES = (PRICE, UNIT_CHANGE)
 """Kinds about prices: each is about the values that are claimed."""
@@ -218,13 +221,13 @@ class Moves(msgspec.Struct, frozen=True):
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """What a listing can tell: the ids it shows, those of models that were read, and whether it is complete and believed as a whole.
+    """What a listing can tell: the ids it shows, the models that were read, and whether it is complete and believed as a whole.
 
     `corrected` are the points of which a newer version of the provider's module moved the price, by model.
     """
 
     seen: Set[str]
-    read: Set[str]
+    read: Mapping[str, Model]
     complete: bool
     refused: bool
     retired: frozenset[str] = frozenset()
@@ -265,11 +268,20 @@ def _same(row: Standing, found: Mapping[Content, Hold]) -> Content | None:
 def _answered(row: Standing, sight: Sight) -> bool:
     """Whether this listing can tell how what was held stands now; of prices, of every model that is not retired."""
     if row.kind in OF_PRICES:
-        return not sight.refused and all(row_id in sight.read or row_id in sight.retired for row_id in row.ids)
+        return not sight.refused and all(row_id in sight.retired or _is_told(row, row_id, sight) for row_id in row.ids)
     if row.kind == TOTAL:
         return not sight.refused
-    listed_again = row.kind in OF_ABSENCE and not row.needs_person and not sight.seen.isdisjoint(row.ids)
+    of_ids = row.kind in OF_ABSENCE or (row.needs_person and row.kind == OTHER_CATALOG)
+    listed_again = of_ids and not sight.seen.isdisjoint(row.about)
     return (sight.complete or listed_again) and (not sight.refused or row.kind in OF_WHOLE_LISTS)
+
+
+def _is_told(row: Standing, row_id: str, sight: Sight) -> bool:
+    """Whether a listing tells how the held price of a model stands: silence about it ends nothing that only a person ends."""
+    model = sight.read.get(row_id)
+    if model is None or not row.needs_person:
+        return model is not None
+    return model.prices.dynamic or claims(row).get(row_id, {}).keys() <= numbers(claimed(model.prices)).keys()
 
 
 def _is_other_content(row: Standing, sight: Sight, touched: set[str], kinds: set[str]) -> bool:
@@ -288,7 +300,7 @@ def _ended(row: Standing, sight: Sight, touched: Set[str]) -> Iterable[Move]:
     if row.kind in OF_PRICES:
         if row.status == "confirmed":
             corrected = {row_id for row_id, points in claims(row).items() if not points.keys().isdisjoint(sight.corrected.get(row_id, ()))}
-            over = row.over | (sight.read & frozenset(row.ids)) - (touched - corrected)
+            over = row.over | (sight.read.keys() & frozenset(row.ids)) - (touched - corrected)
             left = frozenset(row.ids) - over - sight.retired
             if over != row.over or not left:
                 yield Move(row, "confirmed" if left else "closed", over)

@@ -96,7 +96,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     def reopened(self) -> frozenset[str]:
         """Ids whose absence waits for a person again, who took a decision about it back."""
         rows = (row for row in self.standing if row.status == "open" and row.needs_person and row.kind not in holding.OF_PRICES)
-        return frozenset(row_id for row in rows for row_id in row.ids)
+        return frozenset(row_id for row in rows for row_id in row.about)
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -128,7 +128,7 @@ def decide(plan: Plan, listing: Listing, stored: Stored, context: Context, rules
     plan, counts = _guard_against_shrinking(_without(plan, there), listing, context, rules)
     judged = quarantine.judge(tuple(_forgetting(change, context.moment, rules) for change in plan.changes), context.prices, rules.prices)
     refusals = (*_refused_absences(before, context), *_refused_total(listing, context), *judged.refusals)
-    holds = (*short, *left_out, *plan.holds, *judged.holds)
+    holds = (*short, *left_out, *_left_of_reopened(listing, context), *plan.holds, *judged.holds)
     plan = msgspec.structs.replace(plan, changes=judged.changes, holds=holds, rejected=refusals)
     return Decided(settled(with_restless(plan, stored), stored), outside, counts)
 
@@ -152,7 +152,7 @@ def _outside(listing: Listing, stored: Stored, context: Context, rules: Rules) -
     """
     scope = context.scope
     if not listing.complete:
-        return scope.excused
+        return scope.excused - listing.seen
     known = stored.hashes.keys() - stored.retired
     if not scope.changed or (scope.only_the_key and len(known - listing.seen - scope.excused) <= _limit(context, rules)):
         lacking = scope.excused
@@ -312,6 +312,14 @@ def _with_reopened(plan: Plan, absent: Iterable[str], context: Context) -> Plan:
     parts = holding.parts(holding.SHRINK, waiting, context.standing)
     holds = tuple(_shrink_hold(ids, "; a decision about them was taken back", context) for ids in parts)
     return msgspec.structs.replace(_without(plan, waiting), gone=plan.gone, holds=(*plan.holds, *holds))
+
+
+def _left_of_reopened(listing: Listing, context: Context) -> Iterable[Hold]:
+    """What still waits of absences of which an incomplete listing shows a part: it can tell who is there, and nothing of the others."""
+    for row in context.standing if not listing.complete else ():
+        left = row.about - listing.seen
+        if row.status == "open" and row.needs_person and row.kind not in holding.OF_PRICES and left and left != row.about:
+            yield _shrink_hold(tuple(sorted(left)), "; a decision about them was taken back", context)
 
 
 def _shrink_hold(ids: tuple[str, ...], why: str, context: Context) -> Hold:

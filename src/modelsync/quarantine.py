@@ -16,7 +16,7 @@ from modelsync.holding import PRICE, UNIT_CHANGE, Content, Hold, Refusal, Standi
 from modelsync.layers import effective_prices
 from modelsync.model import NO_PRICES, Model, Prices, claimed, price_facts
 from modelsync.money import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKEN
-from modelsync.plan import Change, Kind, StoredModel, is_corrected
+from modelsync.plan import Change, StoredModel, is_corrected
 from modelsync.points import DYNAMIC, PRICE_COLUMNS, changed, flat_point, is_per_token, numbers
 
 FIRST_SIGHT_PER_UNIT = {"pricing_request": Decimal(1), "pricing_image": Decimal(1), "pricing.web_search": Decimal(1)}
@@ -46,12 +46,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a judgement needs beside a change: the time, prices of the same models elsewhere by id, and the holds that stand.
 
-    `read` are the models that the listing shows, and `priced` is the number of the provider's models with a price. `confirmed` are prices
-    out of bounds that a person once confirmed, by id, as pairs of a point and its digits: these are no accidents.
+    `read` are the models that the listing shows; `units` the changes of unit that nobody confirmed, about models that are not retired;
+    `priced` is the number of the provider's models with a price. `confirmed` are prices out of bounds that a person once confirmed, by
+    id, as pairs of a point and its digits: these are no accidents.
     """
 
     now: datetime | None = None
     read: Set[str] = frozenset()
+    units: tuple[Standing, ...] = ()
     elsewhere: Mapping[str, Sequence[Prices]] = {}
     priced: int = 0
     standing: tuple[Standing, ...] = ()
@@ -101,11 +103,6 @@ def out_of_bounds(changes: Iterable[Change]) -> list[str]:
     """The models with a believed price out of bounds that moves: an accident, or a person's word."""
     known = (change for change in changes if change.before is not None)
     return [change.id for change in known if any(pair.old is not None and not _is_in_bounds(pair.old, pair) for pair in _pairs(change))]
-
-
-def powers_of_ten(changes: Iterable[Change]) -> Counter[int]:
-    """How many models have a price that moved by exactly 10 to the n, by n."""
-    return _powers(tuple(_pairs(change)) for change in changes if change.before is not None)
 
 
 def _powers(moved: Iterable[Sequence[Pair]]) -> Counter[int]:
@@ -165,8 +162,9 @@ def judge(changes: tuple[Change, ...], evidence: Evidence, limits: Limits) -> Ju
     words = _Words(_refused(evidence.standing), _confirmed(evidence.standing), _asked(evidence.standing))
     cases = {change.id: _case(change, words) for change in repriced(changes)}
     power = _unit_change([(case.change, case.open) for case in cases.values()], evidence.priced, limits)
-    slipped = bool(power) or _has_slipped(cases, evidence, limits)
-    doubts = {row_id: found for row_id, case in cases.items() if (found := _doubts(case, power, evidence, limits, slipped=slipped))}
+    doubts = {row_id: found for row_id, case in cases.items() if (found := _doubts(case, power, evidence, limits))}
+    if power or _has_slipped(cases, doubts, evidence, limits):
+        doubts = {row_id: found for row_id, case in cases.items() if (found := _with_first_prices(case, doubts.get(row_id, {})))}
     waiting = {row.content: row for row in evidence.standing if row.status == "open"}
     moved = {row_id: found for row_id, found in doubts.items() if power and power in _powers([tuple(found)])}
     holds = [_unit_hold(moved, power)] if power and moved else []
@@ -205,12 +203,13 @@ def _confirmed(standing: Iterable[Standing]) -> dict[str, set[tuple[str, str | N
 
 
 def _asked(standing: Iterable[Standing]) -> dict[str, set[tuple[str, str]]]:
-    """What was asked of persons that no rule lets in, by model: points with the claimed values."""
+    """What was asked of persons that no rule lets in, by model: points with the claimed values. Of a change of unit what moved by it."""
     found: dict[str, set[tuple[str, str]]] = {}
     for row in standing:
-        if row.status == "open" and row.needs_person:
-            for row_id, values in claims(row).items():
-                found.setdefault(row_id, set()).update(values.items())
+        for row_id, points in shown(row).items() if row.status == "open" and row.needs_person else ():
+            steps = ((point, None if old is None else Decimal(old), new) for point, (old, new) in points.items())
+            mine = {(point, new) for point, old, new in steps if row.kind == PRICE or _power(old, Decimal(new))}
+            found.setdefault(row_id, set()).update(mine)
     return found
 
 
@@ -274,18 +273,19 @@ def _unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, li
     return found[0][0]
 
 
-def _has_slipped(cases: Mapping[str, Case], evidence: Evidence, limits: Limits) -> bool:
-    """Whether the unit of this list is another one than was believed: a person refused it, or a part of it is shown and not yet decided."""
+def _has_slipped(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]], evidence: Evidence, limits: Limits) -> bool:
+    """Whether the unit of this list is another one than is believed, though not every price of it moved by the same power of ten.
+
+    So many prices are far off that a first one is no better; or a change of unit was asked about, or refused, and none of its models that
+    this listing shows is back at a price that is believed.
+    """
     if _unit_change([(case.change, case.pairs) for case in cases.values()], evidence.priced, limits):
         return True
-    units = (row for row in evidence.standing if (row.kind, row.status) == (UNIT_CHANGE, "open"))
-    return any(
-        all(_still_claims(cases.get(row_id), values) for row_id, values in claims(row).items() if row_id in evidence.read) for row in units
-    )
-
-
-def _still_claims(case: Case | None, values: Mapping[str, str]) -> bool:
-    return case is not None and any(values.get(pair.field) == _digits(pair.new) for pair in case.pairs)
+    off = {row_id: [pair for pair in (*case.refused, *doubts.get(row_id, ())) if pair.old is not None] for row_id, case in cases.items()}
+    far = sum(any(pair.old and pair.new and _factor(pair.old, pair.new) >= limits.factor for pair in pairs) for pairs in off.values())
+    if far >= max(2, limits.unit_share * evidence.priced):
+        return True
+    return any(all(off.get(row_id) for row_id in row.ids if row_id in evidence.read) for row in evidence.units)
 
 
 def _unit_hold(moved: Mapping[str, Mapping[Pair, str]], power: int) -> Hold:
@@ -310,24 +310,28 @@ def _detail(pairs: Iterable[Pair]) -> dict[str, list[str | None]]:
     return {pair.field: [None if pair.base is None else _digits(pair.base), _digits(pair.new)] for pair in pairs}
 
 
-def _doubts(case: Case, power: int | None, evidence: Evidence, limits: Limits, *, slipped: bool) -> dict[Pair, str]:
+def _doubts(case: Case, power: int | None, evidence: Evidence, limits: Limits) -> dict[Pair, str]:
     """What of a price is not believed, and why."""
     elsewhere = evidence.elsewhere.get(case.change.id, ())
     paid = any(usd for usd in _known_numbers(case.change).values())
     found: dict[Pair, str] = {}
     for pair in case.open:
         meant = pair.old is not None and (pair.field, _digits(pair.old)) in evidence.confirmed.get(case.change.id, ())
-        reason = _doubt(pair, _median(pair, elsewhere), limits, paid=paid, meant=meant) or _of_the_list(pair, power, slipped=slipped)
+        reason = _doubt(pair, _median(pair, elsewhere), limits, paid=paid, meant=meant) or _of_the_list(pair, power)
         if reason or pair in case.asked:
             found[pair] = reason or ASKED
     return found
 
 
-def _of_the_list(pair: Pair, power: int | None, *, slipped: bool) -> str | None:
-    """Why a price that moved with the unit of its list is not believed, nor one first seen in a list that slipped, refused or not."""
-    if power and _power(pair.old, pair.new) == power:
-        return "it moved with the others"
-    return "first seen in a list whose unit changed" if slipped and pair.old is None and pair.new else None
+def _of_the_list(pair: Pair, power: int | None) -> str | None:
+    """Why a price that moved with the unit of its list is not believed."""
+    return "it moved with the others" if power and _power(pair.old, pair.new) == power else None
+
+
+def _with_first_prices(case: Case, doubts: Mapping[Pair, str]) -> dict[Pair, str]:
+    """What is doubted in a list whose unit changed: every first price too."""
+    first = "first seen in a list whose unit changed"
+    return {pair: doubts.get(pair, first) for pair in case.open if pair in doubts or (pair.old is None and pair.new)}
 
 
 ASKED = "asked before, and only a person lets it in"
@@ -347,17 +351,24 @@ WAITS = "It waits for you: confirm or reject it"
 
 
 def asked_anew(kind: str, models: Mapping[str, StoredModel], wanted: Mapping[str, Mapping[str, str]]) -> Hold | None:
-    """The question about prices that are still claimed, as points with their digits, beside what is believed now; None when none is."""
-    found: dict[str, list[Pair]] = {}
-    for row_id, before in models.items():
-        price = effective_prices(claimed(before.stated.prices), before.believed.prices)
-        model = msgspec.structs.replace(before.believed, prices=price)
-        change = Change(Kind.UPDATED, row_id, model, before.content_hash, stated=before.stated, before=before)
-        pairs = [pair for pair in _pairs(change) if wanted[row_id].get(pair.field) == _digits(pair.new)]
-        found |= {row_id: pairs} if pairs else {}
+    """The question about prices that are not denied, as points with their digits, beside what is believed now; None when all are."""
+    found = {row_id: pairs for row_id, before in models.items() if (pairs := _not_denied(before, wanted[row_id]))}
     details = {row_id: _detail(pairs) for row_id, pairs in sorted(found.items())}
     detail: Mapping[str, object] | None = details if kind == UNIT_CHANGE else next(iter(details.values()), None)
     return Hold(kind, f"{_some(found)} ({ASKED})", f"The old prices stay. {WAITS}", tuple(details), detail, True) if found else None
+
+
+def _not_denied(before: StoredModel, wanted: Mapping[str, str]) -> list[Pair]:
+    """The prices of a model that its provider claims, or says nothing of, and that do not stand, beside what is believed."""
+    known, live, stated = before.believed_numbers, numbers(before.believed.prices), numbers(claimed(before.stated.prices))
+    pairs = []
+    for point, digits in wanted.items():
+        new = Decimal(digits)
+        denied = before.stated.prices.dynamic if point not in stated else stated[point] != new
+        if not denied and live.get(point) != new:
+            old = known.get(point)
+            pairs.append(Pair(point, old, new, _nearest(point, new, known, stated) if old is None else None))
+    return pairs
 
 
 def _meanwhile(known: Prices) -> str:
@@ -485,9 +496,8 @@ def _pairs(change: Change) -> Iterator[Pair]:
         flat = flat_point(point)
         ordinary = None if old else _ORDINARY.get(flat)
         beside = None
-        if old is None and flat != point:
-            near = _beside(point, read)
-            beside = min(near, key=lambda usd: _distance(usd, new)) if near else claims.get(flat)
+        if old is None:
+            beside = _nearest(point, new, read, claims)
         yield Pair(
             point,
             old,
@@ -496,6 +506,15 @@ def _pairs(change: Change) -> Iterator[Pair]:
             None if ordinary is None else read.get(ordinary) or claims.get(ordinary),
             old is None and _is_per_piece(point) and _is_replaced(change, live, read),
         )
+
+
+def _nearest(point: str, new: Decimal, known: Mapping[str, Decimal], claims: Mapping[str, Decimal]) -> Decimal | None:
+    """What a tier's price is compared with of which nothing was believed yet; nothing for every other price."""
+    flat = flat_point(point)
+    near = _beside(point, known)
+    if near:
+        return min(near, key=lambda usd: _distance(usd, new))
+    return claims.get(flat) if flat != point else None
 
 
 def _beside(point: str, known: Mapping[str, Decimal]) -> list[Decimal]:

@@ -77,7 +77,7 @@ class Watch:
         listed(self.store, prices)
         now = seen(self.url)
         self.claims = {} if prices.dynamic else numbers(prices)
-        self.asked = {(point, value) for point, value in self.asked if self.claims.get(point) == value}
+        self.asked = {(point, value) for point, value in self.asked if not prices.dynamic and self.claims.get(point, value) == value}
         out = {each for values in self.rejected.values() for each in values} | self.asked
         for point, value in now.items():
             if before.get(point) == value:
@@ -123,7 +123,8 @@ class Watch:
         else:
             assert row["status"] in ("open", "superseded")
             claims = {(point, D(new)) for point, (_, new) in shown.items()}
-            self.asked |= {(point, new) for point, new in claims if self.claims.get(point) == new != now.get(point)}
+            varies = not self.claims
+            self.asked |= {(point, new) for point, new in claims if not varies and self.claims.get(point, new) == new != now.get(point)}
             for point in moved:
                 assert now.get(point) in (None, *(D(old) for old in shown[point][:1] if old is not None))
         for point in moved:
@@ -208,6 +209,8 @@ def test_i37_i38_nobodys_word_reaches_further_than_what_was_shown(tmp_path: Path
     @example([*lists(50), ("confirm", 0), ("guard", 1000), ("reopen", 0), *lists(50)])
     @example([*lists(50), ("reject", 0), ("guard", 1000), ("reopen", 0), *lists(50)])
     @example([*lists(1, 1, 20), ("confirm", 0), *lists("2.5e-7", 1, 20), ("reopen", 0), *lists("2.5e-7", 1, 20)])
+    @example([*lists(1, 1, 20), ("confirm", 0), *lists("2.5e-7"), ("reopen", 0), *lists("2.5e-7", 1, 20)])
+    @example([*lists(1, 1, 20), ("reject", 0), ("reopen", 0), *lists("2.5e-7"), *lists("2.5e-7", 1, 20)])
     @example([*lists(50), ("reject", 0), ("reopen", 0), *lists(2), *lists(50), ("rollback", 0), ("guard", 1000), *lists(50)])
     @settings(max_examples=examples, deadline=None, derandomize=examples == QUICK)
     def holds(acts: list[tuple[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from modelsync.model import Model, Prices, Tier, UnitPrice
-from modelsync.store import Catalog, deciding, rollback, thaw
+from modelsync.store import Catalog, Store, deciding, rollback, thaw
 from support import D
 from support_prices import ADA, CHEAP, a_day_passes, kinds, listed, live, open_holds, priced, sync
 from support_store import SLUG, opened
@@ -114,6 +114,64 @@ def test_i38_what_was_taken_back_is_asked_anew_when_a_rollback_moves_the_price_b
         assert (kinds(listed(store, priced(CHEAP * 15))), live(database_url)) == (["price"], CHEAP * 2)  # 7.5 times as much alone is none
 
 
+@pytest.mark.parametrize("silent", ["before it was taken back", "after", "of the whole price"])
+def test_i38_silence_is_no_answer_to_what_was_taken_back(database_url: str, silent: str):
+    """A listing that does not state a tier carries it over, and says nothing against it."""
+    gap = Prices() if silent == "of the whole price" else tier("2.5")
+    with opened(database_url) as store:
+        listed(store, tier("1"))
+        listed(store, tier("1", "20"))
+        deciding.decide(store, [1], "confirm", ADA)
+        listed(store, tier("2.5", "20"))
+        if silent == "before it was taken back":
+            listed(store, gap)
+        assert deciding.reopen(store, 1, ADA)["reason"].endswith("hold 2 asks anew")
+        if silent != "before it was taken back":
+            listed(store, gap)
+        assert open_holds(store) == [(2, "price", ("m",))]
+        assert kinds(listed(store, tier("2.5", "20"))) == ["price"]
+        assert models_of(database_url, SLUG)["m"]["pricing"].get("tiers") is None
+        # Another claim is another question, and four times the flat price is none:
+        assert kinds(listed(store, tier("2.5", "10"))) == []
+    assert [D(each["prompt"]) for each in models_of(database_url, SLUG)["m"]["pricing"]["tiers"]] == [CHEAP * 10]
+
+
+def test_i38_one_question_is_asked_once_when_a_rollback_brings_two_together(database_url: str):
+    def both(prompt: int, completion: int) -> Prices:
+        return priced(CHEAP * prompt, completion=CHEAP * completion)
+
+    with opened(database_url) as store:
+        listed(store, both(2, 10))
+        first = query(database_url, "SELECT max(id) AS id FROM sync_runs")[0]["id"]
+        listed(store, both(1, 2))
+        listed(store, both(1, 1))
+        listed(store, both(10, 10))
+        deciding.decide(store, [1], "confirm", ADA)
+        listed(store, both(10, 10))
+        listed(store, both(1, 10))
+        deciding.decide(store, [2], "confirm", ADA)
+        listed(store, both(1, 10))
+        listed(store, both(10, 10))
+        deciding.decide(store, [3], "reject", ADA)
+        deciding.reopen(store, 3, ADA)
+        deciding.reopen(store, 1, ADA)
+        rollback(store, SLUG, first, ADA)
+        assert open_holds(store) == [(4, "price", ("m",))]
+        assert {row["needs_person"] for row in Catalog(store).holds(status="superseded")} == {False}
+
+
+def test_i38_what_is_left_of_a_change_of_unit_is_taken_back_though_a_model_of_it_was_purged(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *at({"a": 1, "b": 1, "e": 1}))
+        sync(store, *at({"a": 1000, "b": 1000, "e": 1}))
+        for table_name in ("model_changes", "upstream_values", "last_prices", "models"):
+            execute(database_url, f"DELETE FROM {table_name} WHERE provider_model_id = 'b'")
+        deciding.decide(store, [1], "confirm", ADA)
+        sync(store, *at({"a": 1000, "b": 1000, "e": 1}))
+        deciding.reopen(store, 1, ADA)
+        assert (live(database_url, "a"), open_holds(store)) == (CHEAP, [(2, "unit-change", ("a",))])
+
+
 # What ends a leave
 
 
@@ -142,18 +200,52 @@ def test_i37_a_confirmation_is_no_leave_once_a_newer_reader_corrected_the_price(
 # A list of which a part is shown
 
 
-@pytest.mark.parametrize("shown", ["c alone, incomplete", "without b"])
-def test_i37_a_part_of_a_list_that_slipped_lets_no_first_price_in(database_url: str, shown: str):
-    part = {"c": 2000} if shown == "c alone, incomplete" else {"a": 1000, "c": 2000}
+PARTS = {
+    "the new one alone": ({"c": 2000}, False),
+    "without b": ({"a": 1000, "c": 2000}, True),
+    "a elsewhere, incomplete": ({"a": 1100, "c": 2000}, False),
+    "a elsewhere": ({"a": 1100, "b": 1000, "c": 2000}, True),
+}
+"""Multiples of CHEAP, and whether the listing is complete."""
+
+
+@pytest.mark.parametrize("rejected", [False, True])
+@pytest.mark.parametrize("shown", PARTS)
+def test_i37_a_part_of_a_list_that_slipped_lets_no_first_price_in(database_url: str, shown: str, rejected: bool):
+    part, complete = PARTS[shown]
     with opened(database_url) as store:
         sync(store, *at({"a": 1, "b": 1}))
         assert kinds(sync(store, *at(SLIP))) == ["unit-change", "price"]
-        sync(store, *at(part), complete=shown == "without b")
+        if rejected:
+            deciding.decide(store, [1], "reject", ADA)
+        sync(store, *at(part), complete=complete)
         assert live(database_url, "c") is None
-        sync(store, *at({**part, "d": 3000}), complete=shown == "without b")  # nor one that is new in it
+        sync(store, *at({**part, "d": 3000}), complete=complete)  # nor one that is new in it
         assert live(database_url, "d") is None
         assert kinds(sync(store, *at({"a": 1, "b": 1, "c": 2000}))) == []
     assert live(database_url, "c") == CHEAP * 2000
+
+
+def test_i37_a_list_of_which_every_price_is_far_off_lets_no_first_price_in(database_url: str):
+    """A thousand times as much of ten models, and then a little more: that is no power of ten, and no better."""
+    ten = {f"m{number}": number + 1 for number in range(10)}
+    with opened(database_url) as store:
+        sync(store, *at(ten))
+        for factor in (1000, 1050, 1050):
+            assert "price" in kinds(sync(store, *at({**{name: usd * factor for name, usd in ten.items()}, "c": 2000})))
+            assert live(database_url, "c") is None
+        assert kinds(sync(store, *at({**ten, "c": 2000}))) == []
+    assert live(database_url, "c") == CHEAP * 2000
+
+
+def test_i22_what_a_list_slipped_beside_is_not_asked_for_ever(database_url: str):
+    """Only what moved by the unit is marked: a first price of a picture in the same listing is believed when the list is right again."""
+    picture = priced(CHEAP, image=D("0.01"))
+    with opened(database_url) as store:
+        sync(store, *at({"a": 1, "b": 1}))
+        sync(store, Model(id="a", prices=priced(CHEAP * 1000, image=D("0.01"))), *at({"b": 1000}))
+        assert kinds(sync(store, Model(id="a", prices=picture), *at({"b": 1}))) == []
+    assert models_of(database_url, SLUG)["a"]["pricing_image"] == D("0.01")
 
 
 def test_i22_a_change_of_unit_waits_for_a_person_though_a_part_of_it_would_pass(database_url: str):
@@ -212,13 +304,50 @@ def test_i38_a_tier_that_an_earlier_program_confirmed_is_taken_back_to_its_own_p
     assert models_of(database_url, SLUG)["m"]["pricing"]["tiers"] == [{"above": 1000, "prompt": "0.0000015"}]
 
 
+EVERY = [Model(id=f"m{number:02}") for number in range(40)]
+
+
+def shown_of(store: Store) -> list[tuple[str, str, int, bool]]:
+    return [(row["kind"], row["status"], len(row["ids"]), row["needs_person"]) for row in Catalog(store).holds(status="all")]
+
+
 def test_i40_an_absence_is_another_question_once_an_incomplete_listing_shows_a_part_of_it(database_url: str):
-    every = [Model(id=f"m{number}") for number in range(40)]
     with opened(database_url) as store:
-        sync(store, *every)
-        assert kinds(sync(store, *every[:20])) == ["shrink"]
-        sync(store, *every[:30], complete=False)
-        assert open_holds(store) == []
-        assert [(row["status"], len(row["ids"])) for row in Catalog(store).holds(status="all")] == [("superseded", 20)]
-        result = sync(store, *every[:30])
+        sync(store, *EVERY)
+        assert kinds(sync(store, *EVERY[:20])) == ["shrink"]
+        sync(store, *EVERY[:30], complete=False)
+        assert shown_of(store) == [("shrink", "superseded", 20, False)]
+        result = sync(store, *EVERY[:30])
         assert [len(hold.ids) for hold in result.holds] == [10]
+
+
+def test_i40_so_is_one_that_was_taken_back_and_the_rest_of_it_waits_on(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *EVERY)
+        sync(store, *EVERY[:20])
+        deciding.decide(store, [1], "reject", ADA)
+        deciding.reopen(store, 1, ADA)
+        deciding.set_guard(store, SLUG, {"shrink_share": 0.9}, ADA)
+        sync(store, *EVERY[:30], complete=False)
+        assert shown_of(store) == [("shrink", "superseded", 20, False), ("shrink", "open", 10, True)]
+        assert kinds(sync(store, *EVERY[:30])) == ["shrink"]
+
+
+def test_i40_so_is_one_after_the_scope_changed(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *EVERY, scope="one", place="here")
+        assert kinds(sync(store, *EVERY[:20], scope="two", place="there")) == ["scope"]
+        sync(store, *EVERY[:30], complete=False, scope="two", place="there")
+        assert shown_of(store) == [("scope", "superseded", 20, False), ("scope", "open", 10, False)]
+
+
+def test_i40_an_absence_that_is_taken_back_is_about_those_that_are_absent_still(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *EVERY)
+        sync(store, *EVERY[:20])
+        deciding.decide(store, [1], "reject", ADA)
+        sync(store, *EVERY[:30])
+        deciding.reopen(store, 1, ADA)
+        deciding.decide(store, [1], "confirm", ADA)
+        (hold,) = sync(store, *EVERY[:20]).holds
+        assert hold.ids == tuple(model.id for model in EVERY[20:30])

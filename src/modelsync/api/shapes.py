@@ -365,7 +365,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     resolved_by: Annotated[str | None, _Said(description='Who decided; "sync" where a later listing did away with it.')]
     reason: str | None
     detail: Any
-    needs_person: Annotated[bool, _Said(description="No rule ends it for as long as the provider says the same.")]
+    needs_person: Annotated[bool, _Said(description="No rule ends it until the provider says something else.")]
     over: list[str]
     commands: list[str]
 

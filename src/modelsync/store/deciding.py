@@ -198,8 +198,8 @@ def _taken_back(act: Act, row: Mapping[str, Any]) -> Iterator[Change]:
     """The models of which a confirmed price is still the believed one, with what stood before."""
     wanted, stood = _claims(row), _stood(row)
     for row_id, before in act.models(wanted).items():
-        known, then = before.believed_numbers, stood[row_id]
-        points = [point for point, claim in wanted[row_id].items() if known.get(point) == Decimal(claim)]
+        known, then = before.believed_numbers, stood.get(row_id, Stood())
+        points = [point for point, claim in wanted[row_id].items() if row_id in stood and known.get(point) == Decimal(claim)]
         if points:
             prices = _as_it_stood(before.believed.prices, points, then)
             live = numbers(prices)

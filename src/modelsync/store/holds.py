@@ -141,7 +141,7 @@ def sight(listing: Listing, plan: Plan, retired: frozenset[str]) -> Sight:
     """What a listing can tell of the holds of its provider."""
     return Sight(
         seen=listing.seen,
-        read=listing.models.keys(),
+        read=listing.models,
         complete=listing.complete,
         refused=plan.refused is not None,
         retired=retired,
@@ -174,7 +174,9 @@ def open_new(connection: sa.Connection, slug: str, new: Iterable[Hold], now: dat
     """New holds; one whose content was there before gets its number back, and its agreement begins anew."""
     new = list(new)
     kinds = {hold.kind for hold in new}
-    before = sa.select(holds).where(column.provider == slug, column.status.in_(_GONE), column.kind.in_(kinds)).order_by(column.id)
+    before = (
+        sa.select(holds).where(column.provider == slug, column.status.in_(("open", *_GONE)), column.kind.in_(kinds)).order_by(column.id)
+    )
     known = {standing_of(row).content: row for row in connection.execute(before).mappings()} if new else {}
     fresh: list[dict[str, Any]] = []
     for hold in new:
@@ -222,7 +224,9 @@ def end_moved(
     done: list[tuple[str, Standing]] = []
     for row in standing:
         if row.status == "open" and _was_shown_beside_another(row, moved):
-            connection.execute(sa.update(holds).where(column.id == row.number).values(status="superseded", reason=MOVED))
+            connection.execute(
+                sa.update(holds).where(column.id == row.number).values(status="superseded", reason=MOVED, needs_person=False)
+            )
             done.append(("supersede hold", row))
         elif row.status == "confirmed":
             left = {row_id for row_id, points in holding.claims(row).items() if _is_left(points, *moved.get(row_id, _STILL))}
@@ -335,7 +339,8 @@ def end_confirmed(connection: sa.Connection, number: int) -> None:
 
 def reopen(connection: sa.Connection, row: dict[str, Any], actor: str, reason: str, now: datetime, over: str | None) -> dict[str, Any]:
     """Take a decision back, with an audit row: the hold waits again, or is superseded, where what it showed is `over` for this reason."""
-    values: dict[str, Any] = {"status": "open", "resolved_at": None, "resolved_by": None, "reason": None, "over": None, "agreed_at": None}
+    values: dict[str, Any] = {"status": "open", "resolved_at": None, "resolved_by": None, "reason": None, "agreed_at": None}
+    values["over"] = row["over"] if row["kind"] not in holding.OF_PRICES else None
     values["needs_person"] = over is None and row["kind"] in holding.WAIT_AGAIN
     if over is not None:
         values |= {"status": "superseded", "resolved_at": now, "reason": over}

@@ -62,7 +62,7 @@ def decided(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.Row
         scope=_scope(wanted, state),
         moment=Silence(now, seq) if wanted.whole and listing.complete else None,
         same_shortfall=state["shortfall_listings"] if state and listing.shortfall == state["shortfall"] else 0,
-        prices=_evidence(connection, provider.slug, provider_id, plan, listing, context.standing, now),
+        prices=_evidence(connection, provider.slug, provider_id, plan, listing, known, context.standing, now),
     )
     found = decide(plan, listing, known, context, rules)
     seen_by = provider.version if known.unseen <= listing.seen else known.read_version
@@ -186,6 +186,7 @@ def _evidence(
     provider_id: int | None,
     plan: Plan,
     listing: Listing,
+    known: Stored,
     standing: tuple[Standing, ...],
     now: datetime,
 ) -> Evidence:
@@ -193,12 +194,13 @@ def _evidence(
     moving = quarantine.repriced(plan.changes)
     if not moving:
         return Evidence()
-    together = max(quarantine.powers_of_ten(moving).values(), default=0)
+    units = (row for row in standing if row.kind == holding.UNIT_CHANGE and row.status in ("open", "rejected"))
     return Evidence(
         now=now,
         read=listing.models.keys(),
+        units=tuple(row for row in units if any(row_id in known.hashes and row_id not in known.retired for row_id in row.ids)),
         elsewhere=_elsewhere(connection, provider_id, [change.model for change in moving]),
-        priced=_priced(connection, provider_id) if together > 1 else 0,
+        priced=_priced(connection, provider_id) if len(moving) > 1 else 0,
         standing=standing,
         confirmed=holds.confirmed_prices(connection, slug, frozenset(quarantine.out_of_bounds(moving))),
     )

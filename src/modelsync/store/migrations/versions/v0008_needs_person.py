@@ -3,31 +3,21 @@
 import sqlalchemy as sa
 from alembic import op
 
-from modelsync.store import schema
-
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
 
+_MOVE_MARKS = {
+    "sqlite": "UPDATE holds SET needs_person = (status = 'open'), detail = nullif(json_remove(detail, '$.reopened'), '{}') "
+    "WHERE kind IN ('shrink', 'other-catalog') AND json_extract(detail, '$.reopened') IS NOT NULL",
+    "postgresql": "UPDATE holds SET needs_person = (status = 'open'), detail = nullif(detail - 'reopened', CAST('{}' AS JSONB)) "
+    "WHERE kind IN ('shrink', 'other-catalog') AND detail -> 'reopened' IS NOT NULL",
+}
+
 
 def upgrade() -> None:
-    """One more column for holds, instead of a mark in the detail of absences."""
+    """One more column for holds, instead of a mark in the detail of absences; every change of unit that waits has it."""
     op.add_column("holds", sa.Column("needs_person", sa.Boolean(), nullable=False, server_default=sa.false()))
-    if op.get_context().as_sql:
-        op.execute("-- the marks of absences are moved by `modelsync db upgrade` only")
-    else:
-        _move_marks(op.get_bind())
-
-
-def _move_marks(connection: sa.Connection) -> None:
-    """Absences of which a decision was taken back were marked `{"reopened": true}`."""
-    column = schema.holds.c
-    query = sa.select(column.id, column.status, column.detail).where(
-        column.kind.in_(("shrink", "other-catalog")), column.detail.is_not(None)
-    )
-    for number, status, detail in connection.execute(query).all():
-        if "reopened" in detail:
-            left = {name: value for name, value in detail.items() if name != "reopened"}
-            values = {"needs_person": status == "open", "detail": left or None}
-            connection.execute(sa.update(schema.holds).where(column.id == number).values(values))
+    op.execute(_MOVE_MARKS[op.get_context().dialect.name])
+    op.execute("UPDATE holds SET needs_person = true WHERE kind = 'unit-change' AND status = 'open'")
