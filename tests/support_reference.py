@@ -216,8 +216,9 @@ class Reference:
         self._note(part, said, holds, retired, refused=False)
         part.sizes.append((self.now, len(said.rows)))
         part.short = (lacks, part.short[1] + 1 if lacks and lacks == part.short[0] else int(lacks > 0))
+        part.excused = excused
         if said.complete:
-            part.scope, part.excused = scope, excused
+            part.scope = scope
             part.seq += not none_counts
         waits = holds or any(part.models[row_id].silent for row_id in said.rows)
         expiring = any(until is not None for pins in part.pins.values() for _, until in pins.values())
@@ -230,7 +231,7 @@ class Reference:
         Another key alone excuses nothing, as long as no more is lacking than may be absent at once.
         """
         if not said.complete:
-            return part.excused - said.seen
+            return part.excused - said.seen - part.decided("confirmed") - part.kept()
         excused = part.excused
         if part.scope not in (None, scope):
             only_the_key = part.scope is not None and part.scope[0] == scope[0]
@@ -338,13 +339,10 @@ class Reference:
         }
         old = [row_id for row_id, case in moving.items() if not case.is_new]
         unit = self._unit_change(part, [undecided[row_id] for row_id in old])
-        asked = {
-            (row_id, name, new)
-            for hold in part.holds
-            if hold.status == "open" and hold.needs_person
-            for row_id, name, new in hold.claims
-            if hold.kind == "price" or power(hold.old[row_id, name], new)
-        }
+        waiting = [hold for hold in part.holds if hold.status == "open" and hold.about_prices]
+        marked = {each for hold in waiting if hold.needs_person for each in hold.claims}
+        units = [hold for hold in waiting if hold.kind == "unit-change"]
+        asked = marked | {each for hold in units for each in hold.claims if power(hold.old[each[:2]], each[2])}
         doubts = {
             row_id: {
                 name: pair
@@ -374,11 +372,10 @@ class Reference:
                 for row_id, pairs in undecided.items()
             }
         together = sorted(row_id for row_id in old if unit and any(power(*pair) == unit for pair in undecided[row_id].values()))
-        holds = [self._hold("unit-change", {row_id: doubts[row_id] for row_id in together}, needs_person=True)] if together else []
+        holds = [self._hold("unit-change", {row_id: doubts[row_id] for row_id in together}, marked)] if together else []
         for row_id in moving:
             if row_id not in together and doubts[row_id]:
-                needs = any((row_id, name, pair[1]) in asked for name, pair in doubts[row_id].items())
-                hold = self._hold("price", {row_id: doubts[row_id]}, needs_person=needs)
+                hold = self._hold("price", {row_id: doubts[row_id]}, marked)
                 holds += [] if self._is_released(slug, part, hold) else [hold]
         held = {row_id for hold in holds for row_id in hold.ids}
         for row_id, row in said.rows.items():
@@ -392,9 +389,9 @@ class Reference:
             return True
         there = {row_id for row_id, entry in part.models.items() if entry.status != "retired"}
         return any(
-            all(off.get(row_id) for row_id in hold.ids if row_id in said.rows)
+            not any(name in said.rows.get(row_id, {}) for row_id, name, _ in hold.claims if not off.get(row_id))
             for hold in part.holds
-            if hold.kind == "unit-change" and hold.status in ("open", "rejected") and not there.isdisjoint(hold.ids)
+            if hold.kind == "unit-change" and hold.status in ("open", "rejected") and not there.isdisjoint(hold.ids) and not hold.over
         )
 
     def _priced(self, part: Part) -> int:
@@ -452,10 +449,10 @@ class Reference:
         kept = {name: case.live[name] for name in out if name in case.live}
         return {**{name: new for name, new in case.claims.items() if name not in out}, **kept}, case.dynamic
 
-    def _hold(self, kind: str, doubts: Mapping[str, Mapping[str, tuple[Decimal | None, Decimal]]], *, needs_person: bool) -> Hold:
+    def _hold(self, kind: str, doubts: Mapping[str, Mapping[str, tuple[Decimal | None, Decimal]]], marked: Set[Any] | None = None) -> Hold:
         claims = frozenset((row_id, name, new) for row_id, pairs in doubts.items() for name, (_, new) in pairs.items())
         old = {(row_id, name): pair[0] for row_id, pairs in doubts.items() for name, pair in pairs.items()}
-        return Hold(kind, tuple(sorted(doubts)), claims, old, needs_person=needs_person)
+        return Hold(kind, tuple(sorted(doubts)), claims, old, needs_person=marked is None or not claims.isdisjoint(marked))
 
     def _unit_change(self, part: Part, moved: Iterable[Mapping[str, tuple[Decimal | None, Decimal]]]) -> int:
         """The power of ten by which most prices moved, if those are three in ten of all; else 0."""
@@ -538,19 +535,26 @@ class Reference:
             return not refused
         if hold.kind in ("shrink", "scope"):
             return not refused and (said.complete or not said.seen.isdisjoint(set(hold.ids) - hold.over))
-        back = hold.kind == "other-catalog" and hold.needs_person and not said.seen.isdisjoint(set(hold.ids) - hold.over)
-        return said.complete or back
+        if hold.kind == "other-catalog" and hold.needs_person:
+            return not refused and (said.complete or not said.seen.isdisjoint(set(hold.ids) - hold.over))
+        return said.complete
 
     def _is_told(self, hold: Hold, row_id: str, said: Said) -> bool:
-        """Silence about a price ends nothing that only a person ends."""
+        """Silence about a price ends nothing that a person asks or has confirmed."""
         row = said.rows.get(row_id)
         names = {name for each, name, _ in hold.claims if each == row_id}
-        return row is not None and (not hold.needs_person or bool(row.get("dynamic")) or names <= prices_of(row).keys())
+        by_a_person = hold.needs_person or hold.status == "confirmed"
+        return row is not None and (not by_a_person or bool(row.get("dynamic")) or names <= prices_of(row).keys())
 
     def _end(self, hold: Hold, said: Said, retired: set[str], doubted: set[str]) -> None:
         """A decision ends when it is done; one about an absence is over for every model that is listed again."""
         if hold.about_prices:
-            hold.over |= set(hold.ids) & set(said.rows) - doubted if hold.status == "confirmed" else set()
+            told = {row_id for row_id in hold.ids if self._is_told(hold, row_id, said)}
+            hold.over |= told - doubted if hold.status == "confirmed" else set()
+            if hold.status == "rejected" and hold.kind == "unit-change":
+                read = {row_id for row_id in hold.ids if row_id in said.rows}
+                again = {row_id for row_id, name, new in hold.claims if said.rows.get(row_id, {}).get(name) == new}
+                hold.over = (hold.over | (read - doubted)) - again
             done = hold.status == "confirmed" and set(hold.ids) - hold.over <= retired
         elif hold.kind == "total":
             done = False
@@ -636,7 +640,7 @@ class Reference:
             if not denied and entry.believed.get(name) != new:
                 doubts.setdefault(row_id, {})[name] = ({**entry.last, **prices_of(entry.believed)}.get(name), new)
         if doubts:
-            part.holds = [*part.holds, self._hold(hold.kind, doubts, needs_person=True)]
+            part.holds = [*part.holds, self._hold(hold.kind, doubts)]
 
     def _is_as_shown(self, part: Part, hold: Hold) -> bool:
         for row_id, name, new in hold.claims:

@@ -49,7 +49,7 @@ class Hold(msgspec.Struct, frozen=True):
 
     `detail` is `{field: [believed, stated]}` of a held price, in JSON values; of a change of unit it holds these by id; of a list that
     is too short `{"rows": how many it lacks}`; of another catalog `{"new": [ids]}`. `needs_person` says that no rule ends it, whatever the
-    limits are by then, for as long as the provider says the same: a person took a decision about it back, or the unit of a list changed.
+    limits are by then, until the provider says something else: a person took a decision about it back.
     """
 
     kind: str
@@ -272,38 +272,52 @@ def _answered(row: Standing, sight: Sight) -> bool:
     if row.kind == TOTAL:
         return not sight.refused
     of_ids = row.kind in OF_ABSENCE or (row.needs_person and row.kind == OTHER_CATALOG)
-    listed_again = of_ids and not sight.seen.isdisjoint(row.about)
-    return (sight.complete or listed_again) and (not sight.refused or row.kind in OF_WHOLE_LISTS)
+    if of_ids and sight.refused:
+        return False
+    return sight.complete or (of_ids and not sight.seen.isdisjoint(row.about))
 
 
 def _is_told(row: Standing, row_id: str, sight: Sight) -> bool:
-    """Whether a listing tells how the held price of a model stands: silence about it ends nothing that only a person ends."""
+    """Whether a listing tells how the held price of a model stands: silence about it ends nothing that a person asks or has confirmed."""
     model = sight.read.get(row_id)
-    if model is None or not row.needs_person:
+    if model is None or not (row.needs_person or row.status == "confirmed"):
         return model is not None
     return model.prices.dynamic or claims(row).get(row_id, {}).keys() <= numbers(claimed(model.prices)).keys()
+
+
+def _claims_still(row: Standing, row_id: str, sight: Sight) -> bool:
+    """Whether a model is listed at a price that a hold shows."""
+    stated = numbers(claimed(sight.read[row_id].prices))
+    return any(stated.get(point) == Decimal(usd) for point, usd in claims(row)[row_id].items())
 
 
 def _is_other_content(row: Standing, sight: Sight, touched: set[str], kinds: set[str]) -> bool:
     if row.kind in OF_PRICES:
         return not touched.isdisjoint(row.ids)
     if row.kind in OF_ABSENCE:
-        return not sight.seen.isdisjoint(row.ids)
+        return bool(row.over) or not sight.seen.isdisjoint(row.ids)
     return row.kind in kinds or (row.needs_person and SHRINK in kinds)
 
 
 def _ended(row: Standing, sight: Sight, touched: Set[str]) -> Iterable[Move]:
     """A decision that has done its work: what was confirmed is complete, the model whose absence was rejected is listed again.
 
+    A change of unit that was rejected stays so; which of its models are listed at another price by now is told by `over`.
+
     A confirmed price may not stand yet, while something else of its model's price is held; unless it was corrected away since it did.
     """
     if row.kind in OF_PRICES:
         if row.status == "confirmed":
             corrected = {row_id for row_id, points in claims(row).items() if not points.keys().isdisjoint(sight.corrected.get(row_id, ()))}
-            over = row.over | (sight.read.keys() & frozenset(row.ids)) - (touched - corrected)
+            over = row.over | {row_id for row_id in row.ids if _is_told(row, row_id, sight)} - (touched - corrected)
             left = frozenset(row.ids) - over - sight.retired
             if over != row.over or not left:
                 yield Move(row, "confirmed" if left else "closed", over)
+        elif row.kind == UNIT_CHANGE:
+            read = {row_id for row_id in row.ids if row_id in sight.read}
+            again = {row_id for row_id in read if _claims_still(row, row_id, sight)}
+            if row.over != (over := (row.over | (read - touched)) - again):
+                yield Move(row, "rejected", over)
     elif row.kind in UNDECIDABLE:
         yield Move(row, "released", row.over)
     elif row.kind != TOTAL:

@@ -46,13 +46,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a judgement needs beside a change: the time, prices of the same models elsewhere by id, and the holds that stand.
 
-    `read` are the models that the listing shows; `units` the changes of unit that nobody confirmed, about models that are not retired;
-    `priced` is the number of the provider's models with a price. `confirmed` are prices out of bounds that a person once confirmed, by
-    id, as pairs of a point and its digits: these are no accidents.
+    `read` are the models that the listing shows; `units` the changes of unit that nobody confirmed, about models that are not retired and
+    were not back since; `priced` is the number of the provider's models with a price. `confirmed` are prices out of bounds that a person
+    once confirmed, by id, as pairs of a point and its digits: these are no accidents.
     """
 
     now: datetime | None = None
-    read: Set[str] = frozenset()
+    read: Mapping[str, Model] = {}
     units: tuple[Standing, ...] = ()
     elsewhere: Mapping[str, Sequence[Prices]] = {}
     priced: int = 0
@@ -126,15 +126,15 @@ def last_part(name: str) -> str:
 class Case(msgspec.Struct, frozen=True):
     """A change of price to be judged: what moved, what of that a person has refused, with the decision, and what a person confirmed.
 
-    `asked` is what was asked of a person already, and no rule lets in. What only a mended reading moved is not among `pairs`, but
-    `corrected`.
+    `asked` is what was asked of a person already, and no rule lets in, and whether only a person ends that. What only a mended reading
+    moved is not among `pairs`, but `corrected`.
     """
 
     change: Change
     pairs: tuple[Pair, ...]
     refused: Mapping[Pair, Standing] = {}
     accepted: frozenset[Pair] = frozenset()
-    asked: frozenset[Pair] = frozenset()
+    asked: Mapping[Pair, bool] = {}
     corrected: tuple[Pair, ...] = ()
 
     @property
@@ -167,7 +167,8 @@ def judge(changes: tuple[Change, ...], evidence: Evidence, limits: Limits) -> Ju
         doubts = {row_id: found for row_id, case in cases.items() if (found := _with_first_prices(case, doubts.get(row_id, {})))}
     waiting = {row.content: row for row in evidence.standing if row.status == "open"}
     moved = {row_id: found for row_id, found in doubts.items() if power and power in _powers([tuple(found)])}
-    holds = [_unit_hold(moved, power)] if power and moved else []
+    taken_back = any(cases[row_id].asked.get(pair) for row_id, found in moved.items() for pair in found)
+    holds = [_unit_hold(moved, power, needs_person=taken_back)] if power and moved else []
     holds += [
         hold
         for row_id, found in doubts.items()
@@ -202,14 +203,18 @@ def _confirmed(standing: Iterable[Standing]) -> dict[str, set[tuple[str, str | N
     return found
 
 
-def _asked(standing: Iterable[Standing]) -> dict[str, set[tuple[str, str]]]:
-    """What was asked of persons that no rule lets in, by model: points with the claimed values. Of a change of unit what moved by it."""
-    found: dict[str, set[tuple[str, str]]] = {}
+def _asked(standing: Iterable[Standing]) -> dict[str, dict[tuple[str, str], bool]]:
+    """What was asked of persons that no rule lets in, by model: points with the claimed values, and whether only a person ends that.
+
+    While a change of unit waits, what moved by it comes in by no other listing; what it only stands beside may.
+    """
+    found: dict[str, dict[tuple[str, str], bool]] = {}
     for row in standing:
-        for row_id, points in shown(row).items() if row.status == "open" and row.needs_person else ():
-            steps = ((point, None if old is None else Decimal(old), new) for point, (old, new) in points.items())
-            mine = {(point, new) for point, old, new in steps if row.kind == PRICE or _power(old, Decimal(new))}
-            found.setdefault(row_id, set()).update(mine)
+        for row_id, points in shown(row).items() if row.status == "open" and (row.needs_person or row.kind == UNIT_CHANGE) else ():
+            for point, (old, new) in points.items():
+                if row.needs_person or _power(None if old is None else Decimal(old), Decimal(new)):
+                    mine = found.setdefault(row_id, {})
+                    mine[point, new] = row.needs_person or mine.get((point, new), False)
     return found
 
 
@@ -218,11 +223,11 @@ class _Words(msgspec.Struct, frozen=True):
 
     refused: Mapping[str, Mapping[tuple[str, str], Standing]]
     confirmed: Mapping[str, Set[tuple[str, str | None, str]]]
-    asked: Mapping[str, Set[tuple[str, str]]]
+    asked: Mapping[str, Mapping[tuple[str, str], bool]]
 
 
 def _case(change: Change, words: _Words) -> Case:
-    refused, confirmed, asked = words.refused.get(change.id, {}), words.confirmed.get(change.id, set()), words.asked.get(change.id, set())
+    refused, confirmed, asked = words.refused.get(change.id, {}), words.confirmed.get(change.id, set()), words.asked.get(change.id, {})
     every = tuple(_pairs(change))
     corrected = tuple(
         pair
@@ -235,7 +240,7 @@ def _case(change: Change, words: _Words) -> Case:
     out = {pair: refused[key] for pair in pairs if (key := (pair.field, _digits(pair.new))) in refused}
     steps = {pair: (pair.field, None if pair.base is None else _digits(pair.base), _digits(pair.new)) for pair in pairs}
     accepted = frozenset(pair for pair, step in steps.items() if step in confirmed and pair not in out)
-    waits = frozenset(pair for pair in pairs if (pair.field, _digits(pair.new)) in asked and pair not in accepted)
+    waits = {pair: asked[key] for pair in pairs if (key := (pair.field, _digits(pair.new))) in asked and pair not in accepted}
     return Case(change, pairs, out, accepted, waits, corrected)
 
 
@@ -285,10 +290,16 @@ def _has_slipped(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]]
     far = sum(any(pair.old and pair.new and _factor(pair.old, pair.new) >= limits.factor for pair in pairs) for pairs in off.values())
     if far >= max(2, limits.unit_share * evidence.priced):
         return True
-    return any(all(off.get(row_id) for row_id in row.ids if row_id in evidence.read) for row in evidence.units)
+    return any(not any(_is_back(row, row_id, evidence) for row_id in row.ids if not off.get(row_id)) for row in evidence.units)
 
 
-def _unit_hold(moved: Mapping[str, Mapping[Pair, str]], power: int) -> Hold:
+def _is_back(row: Standing, row_id: str, evidence: Evidence) -> bool:
+    """Whether this listing states a price of a model where its unit had changed; that it varies, or nothing, tells nothing."""
+    model = evidence.read.get(row_id)
+    return model is not None and not claims(row)[row_id].keys().isdisjoint(numbers(claimed(model.prices)))
+
+
+def _unit_hold(moved: Mapping[str, Mapping[Pair, str]], power: int, *, needs_person: bool) -> Hold:
     factor = f"×{10**power:,}" if power > 0 else f"÷{10**-power:,}"
     return Hold(
         UNIT_CHANGE,
@@ -296,7 +307,7 @@ def _unit_hold(moved: Mapping[str, Mapping[Pair, str]], power: int) -> Hold:
         "The old prices stay. Confirm it only if the provider really changed its prices so; no later listing can do that by itself",
         tuple(sorted(moved)),
         {row_id: _detail(doubts) for row_id, doubts in sorted(moved.items())},
-        needs_person=True,
+        needs_person=needs_person,
     )
 
 
@@ -341,7 +352,7 @@ def _hold(case: Case, doubts: Mapping[Pair, str], waiting: Mapping[Content, Stan
     """What a person is asked of one model's price; None when what `waiting` says of the same question releases it."""
     row_id, elsewhere = case.change.id, evidence.elsewhere.get(case.change.id, ())
     told = "; ".join(f"{pair.field} {_told(pair)} ({reason})" for pair, reason in doubts.items())
-    needs_person = not case.asked.isdisjoint(doubts)
+    needs_person = any(case.asked.get(pair) for pair in doubts)
     hint = f"{_meanwhile(case.known)}. {WAITS if needs_person else _way_out(doubts, elsewhere, limits)}"
     hold = Hold(PRICE, f"{row_id}: {told}", hint, (row_id,), _detail(doubts), needs_person)
     return None if not needs_person and _is_released(doubts, waiting.get(hold.content), elsewhere, evidence.now, limits) else hold

@@ -3,6 +3,7 @@
 import pytest
 
 from modelsync.model import Model, Prices, Tier, UnitPrice
+from modelsync.reading import Rejected
 from modelsync.store import Catalog, Store, deciding, rollback, thaw
 from support import D
 from support_prices import ADA, CHEAP, a_day_passes, kinds, listed, live, open_holds, priced, sync
@@ -136,6 +137,47 @@ def test_i38_silence_is_no_answer_to_what_was_taken_back(database_url: str, sile
     assert [D(each["prompt"]) for each in models_of(database_url, SLUG)["m"]["pricing"]["tiers"]] == [CHEAP * 10]
 
 
+def test_i38_a_confirmed_price_that_is_not_stated_for_a_while_is_still_confirmed(database_url: str):
+    with opened(database_url) as store:
+        listed(store, tier("1"))
+        listed(store, tier("1", "20"))
+        deciding.decide(store, [1], "reject", ADA)
+        listed(store, tier("1"))
+        deciding.reopen(store, 1, ADA)
+        (number, _, _) = open_holds(store)[0]
+        deciding.decide(store, [number], "confirm", ADA)
+        listed(store, tier("1"))
+        assert kinds(listed(store, tier("1", "20"))) == []
+    assert [D(each["prompt"]) for each in models_of(database_url, SLUG)["m"]["pricing"]["tiers"]] == [CHEAP * 20]
+
+
+def test_i38_a_change_of_unit_that_was_taken_back_waits_beside_other_prices_too(database_url: str):
+    """Ten times as much was refused; the believed prices rose a little since, so that it is less than ten times as much now."""
+    ten = {f"m{number}": number + 1 for number in range(10)}
+    slip = at({name: usd * 10 for name, usd in ten.items()})
+    with opened(database_url) as store:
+        sync(store, *at(ten))
+        assert kinds(sync(store, *slip)) == ["unit-change"]
+        deciding.decide(store, [1], "reject", ADA)
+        sync(store, *(Model(id=name, prices=priced(CHEAP * usd * D("1.05"))) for name, usd in ten.items()))
+        sync(store, *slip)
+        assert deciding.reopen(store, 1, ADA)["reason"].endswith("hold 2 asks anew")
+        assert kinds(sync(store, *slip)) == ["price"] * 10
+        assert live(database_url, "m9") == CHEAP * D("10.5")
+
+
+def test_i38_all_that_a_change_of_unit_showed_waits_once_it_was_taken_back(database_url: str):
+    slip = [Model(id="a", prices=priced(CHEAP * 1000, tiers=(Tier(above=1000, prompt=CHEAP * 8),))), *at({"b": 1000})]
+    right = [Model(id="a", prices=priced(CHEAP, tiers=(Tier(above=1000, prompt=CHEAP * 8),))), *at({"b": 1})]
+    with opened(database_url) as store:
+        sync(store, *at({"a": 1, "b": 1}))
+        assert kinds(sync(store, *slip)) == ["unit-change"]
+        deciding.decide(store, [1], "reject", ADA)
+        deciding.reopen(store, 1, ADA)
+        assert kinds(sync(store, *right)) == ["price"]
+    assert models_of(database_url, SLUG)["a"]["pricing"].get("tiers") is None
+
+
 def test_i38_one_question_is_asked_once_when_a_rollback_brings_two_together(database_url: str):
     def both(prompt: int, completion: int) -> Prices:
         return priced(CHEAP * prompt, completion=CHEAP * completion)
@@ -224,6 +266,34 @@ def test_i37_a_part_of_a_list_that_slipped_lets_no_first_price_in(database_url: 
         assert live(database_url, "d") is None
         assert kinds(sync(store, *at({"a": 1, "b": 1, "c": 2000}))) == []
     assert live(database_url, "c") == CHEAP * 2000
+
+
+@pytest.mark.parametrize("rejected", [False, True])
+@pytest.mark.parametrize("says", [Prices(), Prices(dynamic=True), priced(D(0))], ids=["nothing", "that it varies", "that it is free"])
+def test_i37_a_model_that_states_no_price_tells_nothing_of_the_unit_of_its_list(database_url: str, says: Prices, rejected: bool):
+    with opened(database_url) as store:
+        sync(store, *at({"a": 1, "b": 1}))
+        sync(store, *at(SLIP))
+        if rejected:
+            deciding.decide(store, [1], "reject", ADA)
+        sync(store, Model(id="a", prices=says), *at({"b": 1000, "c": 2000, "d": 3000}))
+        assert (live(database_url, "c"), live(database_url, "d")) == (None, None)
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_i23_a_change_of_unit_that_was_rejected_is_over_for_first_prices_once_the_list_is_right(database_url: str, complete: bool):
+    """Its models may never be listed again, and yet be kept."""
+    with opened(database_url) as store:
+        sync(store, *at({"a": 1, "b": 1, "e": 1}))
+        sync(store, *at({"a": 1000, "b": 1000, "e": 1}))
+        deciding.decide(store, [1], "reject", ADA)
+        sync(store, *at({"a": 1, "b": 1, "e": 1}))
+        assert Catalog(store).holds(status="rejected")[0]["over"] == ["a", "b"]
+        assert kinds(sync(store, *at({"e": 1, "f": 5}), complete=complete)) == []
+        # What was refused stays so, and then a first price beside it waits again:
+        assert kinds(sync(store, *at({"a": 1000, "b": 1000, "e": 1, "g": 5}))) == ["price"]
+        assert kinds(sync(store, *at({"h": 5}), complete=False)) == ["price"]
+    assert [live(database_url, name) for name in "afgh"] == [CHEAP, CHEAP * 5, None, None]
 
 
 def test_i37_a_list_of_which_every_price_is_far_off_lets_no_first_price_in(database_url: str):
@@ -339,6 +409,37 @@ def test_i40_so_is_one_after_the_scope_changed(database_url: str):
         assert kinds(sync(store, *EVERY[:20], scope="two", place="there")) == ["scope"]
         sync(store, *EVERY[:30], complete=False, scope="two", place="there")
         assert shown_of(store) == [("scope", "superseded", 20, False), ("scope", "open", 10, False)]
+
+
+def test_i40_who_was_listed_in_the_new_scope_is_not_asked_about_again(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *EVERY, scope="one", place="here")
+        sync(store, *EVERY[:20], scope="two", place="there")
+        sync(store, *EVERY[:30], complete=False, scope="two", place="there")
+        assert kinds(sync(store, *EVERY[:20], complete=False, scope="two", place="there")) == ["scope"]
+        assert shown_of(store) == [("scope", "superseded", 20, False), ("scope", "open", 10, False)]
+        deciding.decide(store, [2], "confirm", ADA)
+        assert kinds(sync(store, *EVERY[:20], complete=False, scope="two", place="there")) == []
+        (hold,) = sync(store, *EVERY[:20], scope="two", place="there").holds
+        assert (hold.kind, hold.ids) == ("shrink", tuple(model.id for model in EVERY[20:30]))
+
+
+@pytest.mark.parametrize("odd", ["unreadable", "empty"])
+def test_i40_another_catalog_that_was_taken_back_outlives_a_listing_that_tells_nothing(database_url: str, odd: str):
+    others = [Model(id=f"x{number:02}") for number in range(40)]
+    unreadable = tuple(Rejected(place, model.id, "x", "{}") for place, model in enumerate(EVERY[:3]))
+    with opened(database_url) as store:
+        sync(store, *EVERY)
+        assert kinds(sync(store, *others)) == ["other-catalog"]
+        deciding.decide(store, [1], "reject", ADA)
+        deciding.reopen(store, 1, ADA)
+        if odd == "unreadable":
+            sync(store, complete=False, rejected=unreadable)
+        else:
+            sync(store)
+        assert [row["kind"] for row in Catalog(store).holds() if row["needs_person"]] == ["other-catalog"]
+        result = sync(store, *EVERY[:34])
+        assert [(hold.kind, len(hold.ids)) for hold in result.holds] == [("shrink", 6)]
 
 
 def test_i40_an_absence_that_is_taken_back_is_about_those_that_are_absent_still(database_url: str):

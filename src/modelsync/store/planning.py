@@ -197,8 +197,8 @@ def _evidence(
     units = (row for row in standing if row.kind == holding.UNIT_CHANGE and row.status in ("open", "rejected"))
     return Evidence(
         now=now,
-        read=listing.models.keys(),
-        units=tuple(row for row in units if any(row_id in known.hashes and row_id not in known.retired for row_id in row.ids)),
+        read=listing.models,
+        units=tuple(row for row in units if not row.over and any(each in known.hashes and each not in known.retired for each in row.ids)),
         elsewhere=_elsewhere(connection, provider_id, [change.model for change in moving]),
         priced=_priced(connection, provider_id) if len(moving) > 1 else 0,
         standing=standing,

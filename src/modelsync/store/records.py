@@ -130,8 +130,8 @@ def note_reader(connection: sa.Connection, state: sa.RowMapping, version: int | 
         connection.execute(sa.update(provider_state).where(mine).values(read_version=version))
 
 
-def note_listing(connection: sa.Connection, slug: str, scope: str, place: str | None, outside: frozenset[str]) -> None:
-    """Of the last complete listing: its scope, and what it lacks because an earlier one had another."""
+def note_listing(connection: sa.Connection, slug: str, scope: str | None, place: str | None, outside: frozenset[str]) -> None:
+    """Of the last complete listing its scope; what has not been listed since another one had another scope."""
     values = {"absence_scope": scope, "absence_place": place, "outside_scope": sorted(outside) or None}
     connection.execute(sa.update(provider_state).where(provider_state.c.provider == slug).values(values))
 

@@ -306,7 +306,7 @@ holds = sa.Table(
     sa.Column("agreed_at", UtcTime),
     # The ids that a decision is not about any more: of an absence listed since, of a price listed or decided since.
     sa.Column("over", Document),
-    # No rule ends it while the provider says the same: its decision was taken back, or the unit of the list changed.
+    # No rule ends it until the provider says something else: a person took a decision about it back.
     sa.Column("needs_person", sa.Boolean, nullable=False, server_default=sa.false()),
     # Of held prices that a person confirmed: what stood of each model at these points, and what was believed last.
     sa.Column("stood", Document),

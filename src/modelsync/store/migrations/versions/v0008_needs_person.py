@@ -1,4 +1,4 @@
-"""Holds that no rule ends for as long as the provider says the same."""
+"""Holds that no rule ends until the provider says something else."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,7 +17,6 @@ _MOVE_MARKS = {
 
 
 def upgrade() -> None:
-    """One more column for holds, instead of a mark in the detail of absences; every change of unit that waits has it."""
+    """One more column for holds, instead of a mark in the detail of absences."""
     op.add_column("holds", sa.Column("needs_person", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.execute(_MOVE_MARKS[op.get_context().dialect.name])
-    op.execute("UPDATE holds SET needs_person = true WHERE kind = 'unit-change' AND status = 'open'")
