@@ -30,9 +30,12 @@ from mutation_map import Chosen, Map
 
 ROOT = Path(__file__).resolve().parent.parent
 EQUIVALENTS = Path(__file__).resolve().parent / "mutation_equivalents.toml"
-STORE = ("holds", "planning", "records", "rows", "writing", "tickets", "operators", "rollback", "pins", "drifts", "store")
+STORE = ("holds", "deciding", "planning", "records", "rows", "writing", "tickets", "operators", "rollback", "pins", "drifts", "store")
 CORE = [
-    *(f"src/modelsync/{name}.py" for name in ("plan", "policy", "quarantine", "layers", "reading", "limits", "drift", "money", "model")),
+    *(
+        f"src/modelsync/{name}.py"
+        for name in ("plan", "policy", "quarantine", "holding", "points", "layers", "reading", "limits", "drift", "money", "model")
+    ),
     *(f"src/modelsync/{name}.py" for name in ("paging", "past", "report", "sync")),
     *(f"src/modelsync/store/{name}.py" for name in STORE),
     *(f"src/modelsync/fetch/{name}.py" for name in ("body", "asking", "origins")),

@@ -216,7 +216,7 @@ class Reference:
         self._note(part, said, holds, retired, refused=False)
         part.sizes.append((self.now, len(said.rows)))
         part.short = (lacks, part.short[1] + 1 if lacks and lacks == part.short[0] else int(lacks > 0))
-        part.excused = excused
+        part.excused = excused if said.complete or part.scope == scope else part.excused
         if said.complete:
             part.scope = scope
             part.seq += not none_counts
@@ -230,6 +230,8 @@ class Reference:
 
         Another key alone excuses nothing, as long as no more is lacking than may be absent at once.
         """
+        if not said.complete and part.scope not in (None, scope):
+            return part.excused
         if not said.complete:
             return part.excused - said.seen - part.decided("confirmed") - part.kept()
         excused = part.excused
@@ -376,23 +378,25 @@ class Reference:
         for row_id in moving:
             if row_id not in together and doubts[row_id]:
                 hold = self._hold("price", {row_id: doubts[row_id]}, marked)
-                holds += [] if self._is_released(slug, part, hold) else [hold]
+                holds += [] if hold.claims.isdisjoint(asked) and self._is_released(slug, part, hold) else [hold]
         held = {row_id for hold in holds for row_id in hold.ids}
         for row_id, row in said.rows.items():
             self._believe(part, row_id, row, cases[row_id], refused, confirmed, held=row_id in held)
         return holds
 
     def _has_slipped(self, part: Part, said: Said, off: Mapping[str, list[tuple[Decimal | None, Decimal]]]) -> bool:
-        """Three in ten prices are far off; or a change of unit stands that nobody confirmed, and no model of it that is shown is back."""
+        """Three in ten prices are far off; or a change of unit waits, and no model of it that is shown is back."""
         far = sum(any(old and new and factor(old, new) >= RULES.prices.factor for old, new in pairs) for pairs in off.values())
         if far >= 2 and far >= RULES.prices.unit_share * self._priced(part):
             return True
-        there = {row_id for row_id, entry in part.models.items() if entry.status != "retired"}
         return any(
             not any(name in said.rows.get(row_id, {}) for row_id, name, _ in hold.claims if not off.get(row_id))
             for hold in part.holds
-            if hold.kind == "unit-change" and hold.status in ("open", "rejected") and not there.isdisjoint(hold.ids) and not hold.over
+            if hold.kind == "unit-change" and (hold.status == "open" or (hold.status == "rejected" and self._is_claimed(hold, said)))
         )
+
+    def _is_claimed(self, hold: Hold, said: Said) -> bool:
+        return any(said.rows.get(row_id, {}).get(name) == new for row_id, name, new in hold.claims)
 
     def _priced(self, part: Part) -> int:
         return sum(bool(prices_of(row) or row["dynamic"]) for row in part.shown().values() if row["status"] != "retired")
@@ -469,7 +473,7 @@ class Reference:
         agreed = all(
             any(self._agree(new, other) for other in self._other_prices(slug, row_id, name, free=True)) for row_id, name, new in hold.claims
         )
-        return bool(waited and agreed and not hold.needs_person)
+        return bool(waited and agreed)
 
     def _other_prices(self, slug: str, row_id: str, name: str, *, free: bool = False) -> list[Decimal]:
         return [row[name] for row in self._elsewhere(slug, row_id) if row.get(name) or (free and name in row)]
@@ -516,7 +520,7 @@ class Reference:
             if hold.status == "open" and same is not None:
                 hold.agreed = self.now if hold.agreed is None else hold.agreed
                 del found[same]
-            elif hold.status == "open" and self._is_answered(hold, said, retired, refused=refused):
+            elif hold.status == "open" and self._is_answered(hold, said, retired, {each.kind for each in holds}, refused=refused):
                 hold.status = "gone"
             elif hold.status in ("confirmed", "rejected") and not refused:
                 self._end(hold, said, retired, {row_id for each in holds if each.about_prices for row_id in each.ids})
@@ -528,7 +532,7 @@ class Reference:
         same = found.get(hold.content)
         return hold.content if same is not None and (hold.needs_person or not same.needs_person) else None
 
-    def _is_answered(self, hold: Hold, said: Said, retired: set[str], *, refused: bool) -> bool:
+    def _is_answered(self, hold: Hold, said: Said, retired: set[str], kinds: set[str], *, refused: bool) -> bool:
         if hold.about_prices:
             return not refused and all(row_id in retired or self._is_told(hold, row_id, said) for row_id in hold.ids)
         if hold.kind == "total":
@@ -536,25 +540,21 @@ class Reference:
         if hold.kind in ("shrink", "scope"):
             return not refused and (said.complete or not said.seen.isdisjoint(set(hold.ids) - hold.over))
         if hold.kind == "other-catalog" and hold.needs_person:
-            return not refused and (said.complete or not said.seen.isdisjoint(set(hold.ids) - hold.over))
+            back = said.complete or not said.seen.isdisjoint(set(hold.ids) - hold.over)
+            return "other-catalog" in kinds if refused else back
         return said.complete
 
     def _is_told(self, hold: Hold, row_id: str, said: Said) -> bool:
-        """Silence about a price ends nothing that a person asks or has confirmed."""
+        """Silence about a price ends no change of unit, and nothing that was taken back."""
         row = said.rows.get(row_id)
         names = {name for each, name, _ in hold.claims if each == row_id}
-        by_a_person = hold.needs_person or hold.status == "confirmed"
-        return row is not None and (not by_a_person or bool(row.get("dynamic")) or names <= prices_of(row).keys())
+        lasts = hold.needs_person or hold.kind == "unit-change"
+        return row is not None and (not lasts or bool(row.get("dynamic")) or names <= prices_of(row).keys())
 
     def _end(self, hold: Hold, said: Said, retired: set[str], doubted: set[str]) -> None:
         """A decision ends when it is done; one about an absence is over for every model that is listed again."""
         if hold.about_prices:
-            told = {row_id for row_id in hold.ids if self._is_told(hold, row_id, said)}
-            hold.over |= told - doubted if hold.status == "confirmed" else set()
-            if hold.status == "rejected" and hold.kind == "unit-change":
-                read = {row_id for row_id in hold.ids if row_id in said.rows}
-                again = {row_id for row_id, name, new in hold.claims if said.rows.get(row_id, {}).get(name) == new}
-                hold.over = (hold.over | (read - doubted)) - again
+            hold.over |= set(hold.ids) & set(said.rows) - doubted if hold.status == "confirmed" else set()
             done = hold.status == "confirmed" and set(hold.ids) - hold.over <= retired
         elif hold.kind == "total":
             done = False

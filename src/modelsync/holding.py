@@ -247,7 +247,7 @@ def moves(standing: Iterable[Standing], holds: Iterable[Hold], sight: Sight) -> 
         if row.status == "open" and (same := _same(row, found)) is not None:
             del found[same]
             moved.append(Move(row, "open", row.over))
-        elif row.status == "open" and _answered(row, sight):
+        elif row.status == "open" and _answered(row, sight, kinds):
             moved.append(Move(row, "superseded" if _is_other_content(row, sight, touched, kinds) else "released", row.over))
         elif row.status in ("confirmed", "rejected") and not sight.refused:
             moved += _ended(row, sight, touched)
@@ -265,30 +265,32 @@ def _same(row: Standing, found: Mapping[Content, Hold]) -> Content | None:
     return row.content if hold is not None and (row.needs_person or not hold.needs_person) else None
 
 
-def _answered(row: Standing, sight: Sight) -> bool:
-    """Whether this listing can tell how what was held stands now; of prices, of every model that is not retired."""
+def _answered(row: Standing, sight: Sight, kinds: Set[str]) -> bool:
+    """Whether this listing can tell how what was held stands now; of prices, of every model that is not retired.
+
+    An incomplete one can tell that models are there. One that is refused tells of whole lists only, and of one that was taken back only
+    when it is another catalog itself.
+    """
     if row.kind in OF_PRICES:
-        return not sight.refused and all(row_id in sight.retired or _is_told(row, row_id, sight) for row_id in row.ids)
+        shown_of = claims(row)
+        return not sight.refused and all(
+            row_id in sight.retired or _is_told(row, shown_of.get(row_id, {}), row_id, sight) for row_id in row.ids
+        )
     if row.kind == TOTAL:
         return not sight.refused
-    of_ids = row.kind in OF_ABSENCE or (row.needs_person and row.kind == OTHER_CATALOG)
-    if of_ids and sight.refused:
-        return False
-    return sight.complete or (of_ids and not sight.seen.isdisjoint(row.about))
+    if row.kind in OF_ABSENCE or row.needs_person:
+        if sight.refused:
+            return row.kind == OTHER_CATALOG and OTHER_CATALOG in kinds
+        return sight.complete or not sight.seen.isdisjoint(row.about)
+    return sight.complete
 
 
-def _is_told(row: Standing, row_id: str, sight: Sight) -> bool:
-    """Whether a listing tells how the held price of a model stands: silence about it ends nothing that a person asks or has confirmed."""
+def _is_told(row: Standing, points: Mapping[str, str], row_id: str, sight: Sight) -> bool:
+    """Whether a listing tells how the held price of a model stands: silence about it ends no change of unit, and nothing taken back."""
     model = sight.read.get(row_id)
-    if model is None or not (row.needs_person or row.status == "confirmed"):
+    if model is None or not (row.needs_person or row.kind == UNIT_CHANGE):
         return model is not None
-    return model.prices.dynamic or claims(row).get(row_id, {}).keys() <= numbers(claimed(model.prices)).keys()
-
-
-def _claims_still(row: Standing, row_id: str, sight: Sight) -> bool:
-    """Whether a model is listed at a price that a hold shows."""
-    stated = numbers(claimed(sight.read[row_id].prices))
-    return any(stated.get(point) == Decimal(usd) for point, usd in claims(row)[row_id].items())
+    return model.prices.dynamic or points.keys() <= numbers(claimed(model.prices)).keys()
 
 
 def _is_other_content(row: Standing, sight: Sight, touched: set[str], kinds: set[str]) -> bool:
@@ -300,24 +302,14 @@ def _is_other_content(row: Standing, sight: Sight, touched: set[str], kinds: set
 
 
 def _ended(row: Standing, sight: Sight, touched: Set[str]) -> Iterable[Move]:
-    """A decision that has done its work: what was confirmed is complete, the model whose absence was rejected is listed again.
-
-    A change of unit that was rejected stays so; which of its models are listed at another price by now is told by `over`.
-
-    A confirmed price may not stand yet, while something else of its model's price is held; unless it was corrected away since it did.
-    """
+    """A decision that has done its work: what was confirmed is complete, the model whose absence was rejected is listed again."""
     if row.kind in OF_PRICES:
         if row.status == "confirmed":
             corrected = {row_id for row_id, points in claims(row).items() if not points.keys().isdisjoint(sight.corrected.get(row_id, ()))}
-            over = row.over | {row_id for row_id in row.ids if _is_told(row, row_id, sight)} - (touched - corrected)
+            over = row.over | (sight.read.keys() & frozenset(row.ids)) - (touched - corrected)
             left = frozenset(row.ids) - over - sight.retired
             if over != row.over or not left:
                 yield Move(row, "confirmed" if left else "closed", over)
-        elif row.kind == UNIT_CHANGE:
-            read = {row_id for row_id in row.ids if row_id in sight.read}
-            again = {row_id for row_id in read if _claims_still(row, row_id, sight)}
-            if row.over != (over := (row.over | (read - touched)) - again):
-                yield Move(row, "rejected", over)
     elif row.kind in UNDECIDABLE:
         yield Move(row, "released", row.over)
     elif row.kind != TOTAL:

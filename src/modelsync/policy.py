@@ -152,7 +152,7 @@ def _outside(listing: Listing, stored: Stored, context: Context, rules: Rules) -
     """
     scope = context.scope
     if not listing.complete:
-        return scope.excused - listing.seen - context.accepted
+        return scope.excused if scope.changed else scope.excused - listing.seen - context.accepted
     known = stored.hashes.keys() - stored.retired
     if not scope.changed or (scope.only_the_key and len(known - listing.seen - scope.excused) <= _limit(context, rules)):
         lacking = scope.excused

@@ -46,14 +46,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a judgement needs beside a change: the time, prices of the same models elsewhere by id, and the holds that stand.
 
-    `read` are the models that the listing shows; `units` the changes of unit that nobody confirmed, about models that are not retired and
-    were not back since; `priced` is the number of the provider's models with a price. `confirmed` are prices out of bounds that a person
-    once confirmed, by id, as pairs of a point and its digits: these are no accidents.
+    `read` are the models that the listing shows, and `priced` is the number of the provider's models with a price. `confirmed` are prices
+    out of bounds that a person once confirmed, by id, as pairs of a point and its digits: these are no accidents.
     """
 
     now: datetime | None = None
     read: Mapping[str, Model] = {}
-    units: tuple[Standing, ...] = ()
     elsewhere: Mapping[str, Sequence[Prices]] = {}
     priced: int = 0
     standing: tuple[Standing, ...] = ()
@@ -281,8 +279,8 @@ def _unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, li
 def _has_slipped(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]], evidence: Evidence, limits: Limits) -> bool:
     """Whether the unit of this list is another one than is believed, though not every price of it moved by the same power of ten.
 
-    So many prices are far off that a first one is no better; or a change of unit was asked about, or refused, and none of its models that
-    this listing shows is back at a price that is believed.
+    So many prices are far off that a first one is no better; or a change of unit waits or was rejected, and none of its models that this
+    listing shows is back at a price that is believed.
     """
     if _unit_change([(case.change, case.pairs) for case in cases.values()], evidence.priced, limits):
         return True
@@ -290,13 +288,21 @@ def _has_slipped(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]]
     far = sum(any(pair.old and pair.new and _factor(pair.old, pair.new) >= limits.factor for pair in pairs) for pairs in off.values())
     if far >= max(2, limits.unit_share * evidence.priced):
         return True
-    return any(not any(_is_back(row, row_id, evidence) for row_id in row.ids if not off.get(row_id)) for row in evidence.units)
+    units = [row for row in evidence.standing if row.kind == UNIT_CHANGE and row.status in ("open", "rejected")]
+    return any(_still_off(row, cases, off, evidence.read) for row in units)
 
 
-def _is_back(row: Standing, row_id: str, evidence: Evidence) -> bool:
-    """Whether this listing states a price of a model where its unit had changed; that it varies, or nothing, tells nothing."""
-    model = evidence.read.get(row_id)
-    return model is not None and not claims(row)[row_id].keys().isdisjoint(numbers(claimed(model.prices)))
+def _still_off(row: Standing, cases: Mapping[str, Case], off: Mapping[str, Sequence[Pair]], read: Mapping[str, Model]) -> bool:
+    """Whether no model of a change of unit is back; of one that was rejected some must be listed as it was refused, or it is long past."""
+    unit = claims(row)
+    shown_as_refused = any(row in case.refused.values() for row_id in unit if (case := cases.get(row_id)))
+    back = any(_is_back(points, read.get(row_id)) for row_id, points in unit.items() if not off.get(row_id))
+    return not back and (row.status == "open" or shown_as_refused)
+
+
+def _is_back(points: Mapping[str, str], model: Model | None) -> bool:
+    """Whether a listing states a price of a model where its unit had changed; that it varies, or nothing, tells nothing."""
+    return model is not None and not points.keys().isdisjoint(numbers(claimed(model.prices)))
 
 
 def _unit_hold(moved: Mapping[str, Mapping[Pair, str]], power: int, *, needs_person: bool) -> Hold:
@@ -353,9 +359,10 @@ def _hold(case: Case, doubts: Mapping[Pair, str], waiting: Mapping[Content, Stan
     row_id, elsewhere = case.change.id, evidence.elsewhere.get(case.change.id, ())
     told = "; ".join(f"{pair.field} {_told(pair)} ({reason})" for pair, reason in doubts.items())
     needs_person = any(case.asked.get(pair) for pair in doubts)
-    hint = f"{_meanwhile(case.known)}. {WAITS if needs_person else _way_out(doubts, elsewhere, limits)}"
+    asked = not case.asked.keys().isdisjoint(doubts)
+    hint = f"{_meanwhile(case.known)}. {WAITS if asked else _way_out(doubts, elsewhere, limits)}"
     hold = Hold(PRICE, f"{row_id}: {told}", hint, (row_id,), _detail(doubts), needs_person)
-    return None if not needs_person and _is_released(doubts, waiting.get(hold.content), elsewhere, evidence.now, limits) else hold
+    return None if not asked and _is_released(doubts, waiting.get(hold.content), elsewhere, evidence.now, limits) else hold
 
 
 WAITS = "It waits for you: confirm or reject it"

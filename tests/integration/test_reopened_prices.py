@@ -137,20 +137,6 @@ def test_i38_silence_is_no_answer_to_what_was_taken_back(database_url: str, sile
     assert [D(each["prompt"]) for each in models_of(database_url, SLUG)["m"]["pricing"]["tiers"]] == [CHEAP * 10]
 
 
-def test_i38_a_confirmed_price_that_is_not_stated_for_a_while_is_still_confirmed(database_url: str):
-    with opened(database_url) as store:
-        listed(store, tier("1"))
-        listed(store, tier("1", "20"))
-        deciding.decide(store, [1], "reject", ADA)
-        listed(store, tier("1"))
-        deciding.reopen(store, 1, ADA)
-        (number, _, _) = open_holds(store)[0]
-        deciding.decide(store, [number], "confirm", ADA)
-        listed(store, tier("1"))
-        assert kinds(listed(store, tier("1", "20"))) == []
-    assert [D(each["prompt"]) for each in models_of(database_url, SLUG)["m"]["pricing"]["tiers"]] == [CHEAP * 20]
-
-
 def test_i38_a_change_of_unit_that_was_taken_back_waits_beside_other_prices_too(database_url: str):
     """Ten times as much was refused; the believed prices rose a little since, so that it is less than ten times as much now."""
     ten = {f"m{number}": number + 1 for number in range(10)}
@@ -239,6 +225,26 @@ def test_i37_a_confirmation_is_no_leave_once_a_newer_reader_corrected_the_price(
             assert live(database_url) == CHEAP
 
 
+@pytest.mark.parametrize("ends", ["listed otherwise", "corrected"])
+def test_i37_a_confirmation_ends_though_one_of_its_prices_is_not_stated_any_more(database_url: str, ends: str):
+    def both(prompt: int, completion: int) -> Prices:
+        return priced(CHEAP * prompt, completion=CHEAP * completion, raw={"p": str(prompt), "c": str(completion)})
+
+    with opened(database_url) as store:
+        listed(store, both(1, 1))
+        listed(store, both(10, 10))
+        deciding.decide(store, [1], "confirm", ADA)
+        if ends == "corrected":
+            listed(store, priced(CHEAP * 10, raw={"p": "10"}))
+            listed(store, priced(CHEAP, raw={"p": "10"}), version=2)
+        else:
+            for prompt in (10, 5, 1):
+                listed(store, priced(CHEAP * prompt))
+        assert live(database_url) == CHEAP
+        assert kinds(listed(store, priced(CHEAP * 10, raw={"p": "100"}), version=2 if ends == "corrected" else 1)) == ["price"]
+        assert live(database_url) == CHEAP
+
+
 # A list of which a part is shown
 
 
@@ -251,8 +257,7 @@ PARTS = {
 """Multiples of CHEAP, and whether the listing is complete."""
 
 
-@pytest.mark.parametrize("rejected", [False, True])
-@pytest.mark.parametrize("shown", PARTS)
+@pytest.mark.parametrize(("shown", "rejected"), [*((each, False) for each in PARTS), ("without b", True), ("a elsewhere", True)])
 def test_i37_a_part_of_a_list_that_slipped_lets_no_first_price_in(database_url: str, shown: str, rejected: bool):
     part, complete = PARTS[shown]
     with opened(database_url) as store:
@@ -280,20 +285,30 @@ def test_i37_a_model_that_states_no_price_tells_nothing_of_the_unit_of_its_list(
         assert (live(database_url, "c"), live(database_url, "d")) == (None, None)
 
 
-@pytest.mark.parametrize("complete", [False, True])
-def test_i23_a_change_of_unit_that_was_rejected_is_over_for_first_prices_once_the_list_is_right(database_url: str, complete: bool):
+def test_i22_silence_ends_no_change_of_unit_and_no_other_provider_lets_a_part_of_it_in(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *at({"a": 1, "b": 1}))
+        sync(store, *at({"a": 100, "b": 100}))
+        sync(store, Model(id="a"), Model(id="b"))
+        store.bulk_upsert_models("deepinfra", at({"a": 40}))  # within three times, and no hundred times what is believed here
+        assert open_holds(store) == [(1, "unit-change", ("a", "b"))]
+        for _ in range(3):
+            sync(store, *at({"a": 100, "d": 300}), complete=False)
+            execute(database_url, "UPDATE holds SET agreed_at = '2020-01-01T00:00:00.000000Z'")
+        assert (live(database_url, "a"), live(database_url, "d")) == (CHEAP, None)
+
+
+def test_i23_a_change_of_unit_that_was_rejected_keeps_no_first_price_out_once_the_list_is_right(database_url: str):
     """Its models may never be listed again, and yet be kept."""
     with opened(database_url) as store:
         sync(store, *at({"a": 1, "b": 1, "e": 1}))
         sync(store, *at({"a": 1000, "b": 1000, "e": 1}))
         deciding.decide(store, [1], "reject", ADA)
         sync(store, *at({"a": 1, "b": 1, "e": 1}))
-        assert Catalog(store).holds(status="rejected")[0]["over"] == ["a", "b"]
-        assert kinds(sync(store, *at({"e": 1, "f": 5}), complete=complete)) == []
-        # What was refused stays so, and then a first price beside it waits again:
+        for complete in (False, True):
+            assert kinds(sync(store, *at({"e": 1, f"f{complete}": 5}), complete=complete)) == []
+        # What was refused stays so, and a first price beside it waits:
         assert kinds(sync(store, *at({"a": 1000, "b": 1000, "e": 1, "g": 5}))) == ["price"]
-        assert kinds(sync(store, *at({"h": 5}), complete=False)) == ["price"]
-    assert [live(database_url, name) for name in "afgh"] == [CHEAP, CHEAP * 5, None, None]
 
 
 def test_i37_a_list_of_which_every_price_is_far_off_lets_no_first_price_in(database_url: str):
@@ -422,6 +437,19 @@ def test_i40_who_was_listed_in_the_new_scope_is_not_asked_about_again(database_u
         assert kinds(sync(store, *EVERY[:20], complete=False, scope="two", place="there")) == []
         (hold,) = sync(store, *EVERY[:20], scope="two", place="there").holds
         assert (hold.kind, hold.ids) == ("shrink", tuple(model.id for model in EVERY[20:30]))
+
+
+def test_i40_who_was_listed_in_another_scope_is_still_excused(database_url: str):
+    """Another key's list, cut off: that its models are in it says nothing of the scope that the catalog goes by."""
+    with opened(database_url) as store:
+        sync(store, *EVERY, scope="one", place="here")
+        sync(store, *EVERY[:38], scope="two", place="there")
+        deciding.decide(store, [1], "reject", ADA)
+        sync(store, *EVERY, complete=False, scope="one", place="here")
+        for _ in range(3):
+            sync(store, *EVERY[:38], scope="two", place="there")
+            execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE missing_since IS NOT NULL")
+        assert {row["status"] for row in models_of(database_url, SLUG).values()} == {"active"}
 
 
 @pytest.mark.parametrize("odd", ["unreadable", "empty"])

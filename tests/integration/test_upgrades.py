@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from modelsync.registry import all_providers
+from modelsync.report import Synced
 from modelsync.store import Catalog, Person, Schema, Store, deciding, operators
 from support_cli import environment, run
 from support_store import commit, model, opened, upgraded_to
@@ -125,16 +126,22 @@ def test_what_waits_for_a_person_still_does_so(empty_database_url: str) -> None:
     upgraded_to(empty_database_url, "0007")
     hold = (
         "INSERT INTO holds (provider, kind, status, message, hint, ids, times_seen, created_at, last_seen_at, detail) "
-        f"VALUES ('groq', '{{}}', '{{}}', 'm', 'h', '[\"a\"]', 1, '{OLD}', '{OLD}', {{}})"
+        f"VALUES ('openrouter', '{{}}', '{{}}', 'm', 'h', '[\"a\"]', 1, '{OLD}', '{OLD}', {{}})"
     )
     marked, of_a_list = "'{\"reopened\": true}'", '\'{"new": ["b"], "reopened": true}\''
-    rows = (("shrink", "open", marked), ("shrink", "confirmed", marked), ("other-catalog", "open", of_a_list), ("shrink", "open", "NULL"))
+    rows = (
+        *(("shrink", "open", marked), ("shrink", "confirmed", marked), ("other-catalog", "open", of_a_list), ("shrink", "open", "NULL")),
+        *(("unit-change", status, detail) for status in ("open", "rejected", "confirmed") for detail in ("'{}'", "NULL")),
+    )
     execute(empty_database_url, *(hold.format(*row) for row in rows))
     assert Schema(empty_database_url).upgrade() == ("0007", Schema.head)
     Store.open(empty_database_url, all_providers()).close()
     with opened(empty_database_url) as store:
         found = [(row["needs_person"], row["detail"]) for row in Catalog(store).holds(status="all")]
-    assert found == [(True, None), (False, None), (True, {"new": ["b"]}), (False, None)]
+        assert found[:4] == [(True, None), (False, None), (True, {"new": ["b"]}), (False, None)]
+        # What early programs wrote of a change of unit, without the values, is in nobody's way:
+        for price in ("0.000001", "0.0001"):
+            assert isinstance(commit(store, *(model(name, Decimal(price)) for name in "ab")).outcome, Synced)
 
 
 # A catalog of schema 0005 in use: what it remembers in its own words is kept to by this program

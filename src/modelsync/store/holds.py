@@ -12,7 +12,7 @@ from modelsync.errors import NotThere, Settled, UsageError
 from modelsync.holding import Hold, Sight, Standing
 from modelsync.plan import Plan
 from modelsync.policy import Context
-from modelsync.quarantine import is_beside
+from modelsync.quarantine import WAITS, is_beside
 from modelsync.reading import Listing
 from modelsync.store.schema import UtcTime, audit_log, holds, model_changes, models, providers, sync_results, sync_runs
 
@@ -342,6 +342,8 @@ def reopen(connection: sa.Connection, row: dict[str, Any], actor: str, reason: s
     values: dict[str, Any] = {"status": "open", "resolved_at": None, "resolved_by": None, "reason": None, "agreed_at": None}
     values["over"] = row["over"] if row["kind"] not in holding.OF_PRICES else None
     values["needs_person"] = over is None and row["kind"] in holding.WAIT_AGAIN
+    if row["kind"] == holding.PRICE:
+        values["hint"] = f"{row['hint'].partition('. ')[0]}. {WAITS}"  # no later listing ends it any more
     if over is not None:
         values |= {"status": "superseded", "resolved_at": now, "reason": over}
     connection.execute(sa.update(holds).where(column.id == row["id"]).values(values))

@@ -62,7 +62,7 @@ def decided(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.Row
         scope=_scope(wanted, state),
         moment=Silence(now, seq) if wanted.whole and listing.complete else None,
         same_shortfall=state["shortfall_listings"] if state and listing.shortfall == state["shortfall"] else 0,
-        prices=_evidence(connection, provider.slug, provider_id, plan, listing, known, context.standing, now),
+        prices=_evidence(connection, provider.slug, provider_id, plan, listing, context.standing, now),
     )
     found = decide(plan, listing, known, context, rules)
     seen_by = provider.version if known.unseen <= listing.seen else known.read_version
@@ -186,7 +186,6 @@ def _evidence(
     provider_id: int | None,
     plan: Plan,
     listing: Listing,
-    known: Stored,
     standing: tuple[Standing, ...],
     now: datetime,
 ) -> Evidence:
@@ -194,11 +193,9 @@ def _evidence(
     moving = quarantine.repriced(plan.changes)
     if not moving:
         return Evidence()
-    units = (row for row in standing if row.kind == holding.UNIT_CHANGE and row.status in ("open", "rejected"))
     return Evidence(
         now=now,
         read=listing.models,
-        units=tuple(row for row in units if not row.over and any(each in known.hashes and each not in known.retired for each in row.ids)),
         elsewhere=_elsewhere(connection, provider_id, [change.model for change in moving]),
         priced=_priced(connection, provider_id) if len(moving) > 1 else 0,
         standing=standing,

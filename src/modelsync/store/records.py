@@ -130,8 +130,8 @@ def note_reader(connection: sa.Connection, state: sa.RowMapping, version: int | 
         connection.execute(sa.update(provider_state).where(mine).values(read_version=version))
 
 
-def note_listing(connection: sa.Connection, slug: str, scope: str | None, place: str | None, outside: frozenset[str]) -> None:
-    """Of the last complete listing its scope; what has not been listed since another one had another scope."""
+def note_listing(connection: sa.Connection, slug: str, scope: str, place: str | None, outside: frozenset[str]) -> None:
+    """The scope of the last complete listing; and what has not been listed in it since an earlier one had another."""
     values = {"absence_scope": scope, "absence_place": place, "outside_scope": sorted(outside) or None}
     connection.execute(sa.update(provider_state).where(provider_state.c.provider == slug).values(values))
 

@@ -279,8 +279,8 @@ class Store:
         records.succeeded(connection, ticket, wanted.seen if calm else None, result, now, complete=whole, wrote=plan.writes)
         records.note_shortfall(connection, state, wanted.listing.shortfall)
         records.note_reader(connection, state, seeing.read_version)
-        scope, place = (wanted.scope, wanted.place) if listing.complete else (state["absence_scope"], state["absence_place"])
-        records.note_listing(connection, ticket.slug, scope, place, seeing.outside)
+        if listing.complete or wanted.scope == state["absence_scope"]:
+            records.note_listing(connection, ticket.slug, wanted.scope, wanted.place, seeing.outside)
         return result
 
     def _confirmed(
