@@ -368,7 +368,7 @@ class Reference:
             ]
             for row_id, case in moving.items()
         }
-        if unit or self._unit_change(part, [moving[row_id].pairs for row_id in old]) or self._has_slipped(part, said, off):
+        if unit or self._unit_change(part, [moving[row_id].pairs for row_id in old]) or self._has_slipped(part, said, off, doubts):
             doubts = {
                 row_id: {name: pair for name, pair in pairs.items() if name in doubts[row_id] or (pair[0] is None and pair[1])}
                 for row_id, pairs in undecided.items()
@@ -384,9 +384,10 @@ class Reference:
             self._believe(part, row_id, row, cases[row_id], refused, confirmed, held=row_id in held)
         return holds
 
-    def _has_slipped(self, part: Part, said: Said, off: Mapping[str, list[tuple[Decimal | None, Decimal]]]) -> bool:
-        """Three in ten prices are far off; or a change of unit waits, and no model of it that is shown is back."""
-        far = sum(any(old and new and factor(old, new) >= RULES.prices.factor for old, new in pairs) for pairs in off.values())
+    def _has_slipped(self, part: Part, said: Said, off: Mapping[str, Any], doubts: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Three in ten prices wait that are far off; or a change of unit waits, and no model of it that is shown is back."""
+        waiting = (pairs.values() for pairs in doubts.values())
+        far = sum(any(old and new and factor(old, new) >= RULES.prices.factor for old, new in pairs) for pairs in waiting)
         if far >= 2 and far >= RULES.prices.unit_share * self._priced(part):
             return True
         return any(
@@ -548,8 +549,10 @@ class Reference:
         """Silence about a price ends no change of unit, and nothing that was taken back."""
         row = said.rows.get(row_id)
         names = {name for each, name, _ in hold.claims if each == row_id}
-        lasts = hold.needs_person or hold.kind == "unit-change"
-        return row is not None and (not lasts or bool(row.get("dynamic")) or names <= prices_of(row).keys())
+        if row is not None and hold.kind == "unit-change" and not hold.needs_person:
+            moved = {name for each, name, _ in hold.claims if each == row_id and hold.old[each, name] is not None}
+            return bool(row.get("dynamic")) or not moved or not moved.isdisjoint(prices_of(row))
+        return row is not None and (not hold.needs_person or bool(row.get("dynamic")) or names <= prices_of(row).keys())
 
     def _end(self, hold: Hold, said: Said, retired: set[str], doubted: set[str]) -> None:
         """A decision ends when it is done; one about an absence is over for every model that is listed again."""

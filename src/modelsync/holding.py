@@ -272,10 +272,9 @@ def _answered(row: Standing, sight: Sight, kinds: Set[str]) -> bool:
     when it is another catalog itself.
     """
     if row.kind in OF_PRICES:
-        shown_of = claims(row)
-        return not sight.refused and all(
-            row_id in sight.retired or _is_told(row, shown_of.get(row_id, {}), row_id, sight) for row_id in row.ids
-        )
+        of = shown(row)
+        read = sight.read
+        return not sight.refused and all(each in sight.retired or _is_told(row, of.get(each, {}), read.get(each)) for each in row.ids)
     if row.kind == TOTAL:
         return not sight.refused
     if row.kind in OF_ABSENCE or row.needs_person:
@@ -285,12 +284,17 @@ def _answered(row: Standing, sight: Sight, kinds: Set[str]) -> bool:
     return sight.complete
 
 
-def _is_told(row: Standing, points: Mapping[str, str], row_id: str, sight: Sight) -> bool:
-    """Whether a listing tells how the held price of a model stands: silence about it ends no change of unit, and nothing taken back."""
-    model = sight.read.get(row_id)
+def _is_told(row: Standing, points: Mapping[str, tuple[str | None, str]], model: Model | None) -> bool:
+    """Whether a listing tells how the held price of a model stands: silence about it ends no change of unit, and nothing taken back.
+
+    Of a change of unit one of the prices that moved tells enough: a first price that only came with it may go with it.
+    """
     if model is None or not (row.needs_person or row.kind == UNIT_CHANGE):
         return model is not None
-    return model.prices.dynamic or points.keys() <= numbers(claimed(model.prices)).keys()
+    stated = numbers(claimed(model.prices)).keys()
+    moved = {point for point, (old, _) in points.items() if old is not None}
+    told = points.keys() <= stated if row.needs_person else not moved or not moved.isdisjoint(stated)
+    return model.prices.dynamic or told
 
 
 def _is_other_content(row: Standing, sight: Sight, touched: set[str], kinds: set[str]) -> bool:

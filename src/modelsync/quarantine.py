@@ -279,17 +279,21 @@ def _unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, li
 def _has_slipped(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]], evidence: Evidence, limits: Limits) -> bool:
     """Whether the unit of this list is another one than is believed, though not every price of it moved by the same power of ten.
 
-    So many prices are far off that a first one is no better; or a change of unit waits or was rejected, and none of its models that this
-    listing shows is back at a price that is believed.
+    So many prices wait that are far off that a first one is no better; or a change of unit waits or was rejected, and none of its models
+    that this listing shows is back at a price that is believed.
     """
     if _unit_change([(case.change, case.pairs) for case in cases.values()], evidence.priced, limits):
         return True
     off = {row_id: [pair for pair in (*case.refused, *doubts.get(row_id, ())) if pair.old is not None] for row_id, case in cases.items()}
-    far = sum(any(pair.old and pair.new and _factor(pair.old, pair.new) >= limits.factor for pair in pairs) for pairs in off.values())
+    far = sum(any(_is_far(pair, limits) for pair in found) for found in doubts.values())
     if far >= max(2, limits.unit_share * evidence.priced):
         return True
     units = [row for row in evidence.standing if row.kind == UNIT_CHANGE and row.status in ("open", "rejected")]
     return any(_still_off(row, cases, off, evidence.read) for row in units)
+
+
+def _is_far(pair: Pair, limits: Limits) -> bool:
+    return bool(pair.old and pair.new) and _factor(pair.old or pair.new, pair.new) >= limits.factor
 
 
 def _still_off(row: Standing, cases: Mapping[str, Case], off: Mapping[str, Sequence[Pair]], read: Mapping[str, Model]) -> bool:

@@ -298,6 +298,28 @@ def test_i22_silence_ends_no_change_of_unit_and_no_other_provider_lets_a_part_of
         assert (live(database_url, "a"), live(database_url, "d")) == (CHEAP, None)
 
 
+@pytest.mark.parametrize("before", [None, 1], ids=["first seen with it", "moved with it"])
+def test_i39_a_change_of_unit_ends_when_the_list_is_right_though_a_price_beside_it_is_gone(database_url: str, before: int | None):
+    def price(prompt: int, cached: int | None) -> Prices:
+        return priced(CHEAP * prompt, cache_read=CHEAP * cached if cached else None)
+
+    with opened(database_url) as store:
+        sync(store, Model(id="a", prices=price(1, before)), *at({"b": 1}))
+        assert kinds(sync(store, Model(id="a", prices=price(1000, 1000)), *at({"b": 1000}))) == ["unit-change"]
+        sync(store, *at({"a": 1, "b": 1}))
+        assert open_holds(store) == []
+
+
+def test_i37_two_prices_that_a_person_refused_keep_no_first_price_out(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *at({"a": 1, "b": 1, "c": 1, "d": 1}))
+        slip = {"a": 12, "b": 15, "c": 1, "d": 1}
+        assert kinds(sync(store, *at(slip))) == ["price", "price"]
+        deciding.decide(store, [1, 2], "reject", ADA)
+        assert kinds(sync(store, *at({**slip, "e": 5}))) == []
+    assert live(database_url, "e") == CHEAP * 5
+
+
 def test_i23_a_change_of_unit_that_was_rejected_keeps_no_first_price_out_once_the_list_is_right(database_url: str):
     """Its models may never be listed again, and yet be kept."""
     with opened(database_url) as store:

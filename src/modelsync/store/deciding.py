@@ -164,7 +164,7 @@ def _is_as_shown(act: Act, row: Mapping[str, Any]) -> bool:
 
 def _what_follows(act: Act, row: dict[str, Any]) -> str:
     """Why a hold does not wait itself; what of it is still claimed, beside another price by now, is asked anew at once."""
-    asked = act.ask_anew(holds.standing_of(row))
+    asked = act.ask_anew([holds.standing_of(row)])
     return f"what it showed is not so any more{f'; hold {holds.successor(act.connection, row)} asks anew' if asked else ''}"
 
 

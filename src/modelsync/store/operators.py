@@ -93,16 +93,17 @@ class Act(msgspec.Struct, frozen=True):
             self.note(action, f"{row.kind} {row.number}")
         run_id = records.acted(self.connection, trigger, self.slug, self.now, len(plan.changes), run_id)
         writing.write(self.connection, self.bulk, run_id, self.provider_id, plan, self.seq, self.now)
-        for row in (row for _, row in ended if row.status == "open" and row.needs_person):
-            self.ask_anew(row)
+        self.ask_anew([row for _, row in ended if row.status == "open" and row.needs_person])
         return run_id
 
-    def ask_anew(self, row: Standing) -> bool:
-        """Ask about the prices of a hold that the provider still claims, beside what is believed by now. Whether there are any."""
-        wanted = holding.claims(row)
-        anew = asked_anew(row.kind, self.models(wanted), wanted)
-        holds.open_new(self.connection, self.slug, [anew] if anew else [], self.now)
-        return anew is not None
+    def ask_anew(self, rows: Sequence[Standing]) -> bool:
+        """Ask about the prices of holds that the provider does not deny, beside what is believed by now. Whether there are any."""
+        claims = [(row.kind, holding.claims(row)) for row in rows]
+        found = self.models({row_id for _, wanted in claims for row_id in wanted}) if rows else {}
+        of_rows = ((kind, {row_id: found[row_id] for row_id in wanted if row_id in found}, wanted) for kind, wanted in claims)
+        anew = {hold.content: hold for each in of_rows if (hold := asked_anew(*each))}
+        holds.open_new(self.connection, self.slug, anew.values(), self.now)
+        return bool(anew)
 
 
 Moved = Mapping[str, tuple[Mapping[str, Decimal], Mapping[str, Decimal]]]
