@@ -99,6 +99,8 @@ def test_a_rejection_says_the_way_back_and_reopen_takes_it(database_url: str, tm
     done = run(tmp_path, "reopen", "1", "--reason", "it is their price", env=env)
     assert done.returncode == 0
     assert done.stdout.startswith("Open again: 1: openrouter price, m: pricing_prompt $1 → $1,000")
+    ways = 'modelsync confirm 1 --reason "…"   or   modelsync reject 1 --reason "…"'
+    assert done.stdout.splitlines()[-1] == f"It waits for you. {ways}"
     assert run(tmp_path, "held", env=env).returncode == 4
     confirmed = run(tmp_path, "confirm", "1", "--reason", "they told us", env=env)
     assert confirmed.stdout.splitlines()[-1] == 'To take it back: modelsync reopen 1 --reason "…"'

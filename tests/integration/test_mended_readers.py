@@ -218,6 +218,7 @@ class Reader:
         self.seen: tuple[int, str, Decimal | None] = (0, "", None)  # the version that saw the model last, the wire, how it read that
         self.rejected: dict[int, set[Decimal]] = {}
         self.looked: dict[int, list[str | None]] = {}
+        self.leave: tuple[Decimal | None, Decimal] | None = None  # the step that a person confirmed while the provider said nothing of it
         self.after: dict[int, Decimal | None] = {}
         self.list("1")
 
@@ -243,12 +244,16 @@ class Reader:
         self.last = self.last if now is None else now
         if not away:
             self.seen = (self.version, wire, usd)
+            held = isinstance(result.outcome, Synced) and any("m" in hold.ids for hold in result.outcome.holds)
+            self.leave = self.leave if held else None
         self.after[query(self.url, "SELECT max(id) AS id FROM sync_runs")[0]["id"]] = self.last
 
     def _judge(self, result: ProviderResult, before: Decimal | None, now: Decimal | None, wire: str, usd: Decimal | None) -> None:
         seen_by, text, then = self.seen
         mended = self.version > seen_by and text == wire and then == before == self.last and now == usd
-        if mended and before is not None:
+        if now is not None and self.leave == (self.last, now):
+            self.last = now
+        elif mended and before is not None:
             assert now is None or now not in {each for values in self.rejected.values() for each in values}
             self.last = now
         elif self.last is None:
@@ -285,6 +290,11 @@ class Reader:
             assert self.now() == before
             return
         now = self.now()
+        step = (None if old is None else D(old), D(new))
+        if act == "confirm" and now == before and self.seen[2] is None:
+            self.leave = step
+        elif act != "confirm" and self.leave == step:
+            self.leave = None
         if act == "reject":
             self.rejected[number] = {D(new)}
         if now != before:
@@ -297,7 +307,7 @@ class Reader:
         rollback(self.store, SLUG, run_id, ADA)
         thaw(self.store, SLUG, ADA)
         now = self.now()
-        self.last = self.after[run_id] if now is None else now
+        self.last, self.leave = self.after[run_id] if now is None else now, None
 
     def do(self, act: str, *values: Any) -> None:
         match act:
@@ -341,6 +351,9 @@ def test_i37_no_reader_moves_more_than_it_is_the_first_to_read(tmp_path: Path, e
     @example([("mend", 1), ("list", "1", 1), ("away",), ("list", "1", None), ("list", "100", 1)])
     @example([("mend", IMPOSSIBLE), ("list", "1", 1), ("list", "1", 1), ("rollback", 0)])
     @example([("mend", None), ("part", "2"), ("mend", 10), ("list", "1", 1)])
+    @example([("list", "10", 1), ("look",), ("list", "10", None), ("confirm", 0), ("list", "10", 1)])
+    @example([("list", "10", 1), ("look",), ("list", "10", None), ("confirm", 0), ("list", "10", None), ("list", "10", 1)])
+    @example([("list", "10", 1), ("look",), ("list", "10", None), ("confirm", 0), ("reopen", 0), ("list", "10", 1)])
     @settings(max_examples=examples, deadline=None, derandomize=examples == QUICK)
     def holds(acts: list[tuple[Any, ...]]) -> None:
         with fresh(tmp_path) as (url, store):

@@ -20,7 +20,7 @@ AllOf = Annotated[Slugs, Parameter(help="Everything held of these providers.")]
 OfKind = Annotated[str | None, Parameter(help="Everything held of this kind.")]
 Words = {"confirm": "Confirmed", "reject": "Rejected"}
 Next = {
-    "confirm": "Confirmed prices are live; absent models are retired once they were absent long enough.",
+    "confirm": "Confirmed prices are live where the provider states them now; absent models are retired once they were absent long enough.",
     "reject": "The catalog stays as it is: a price stays out until it is reopened, an absence until the model is listed again.",
 }
 SHOWN_COMMANDS = 3
@@ -145,8 +145,8 @@ def reopen(number: HoldNumber, /, *, reason: Reason, json: Json = False, databas
     waits = row["status"] == "open"
     what = output.safe(f"{row['id']}: {row['provider']} {row['kind']}, {row['message']}")
     output.say(output.stdout(), f"{'Open again' if waits else 'Taken back'}: {what}")
-    again = "   or   ".join(decisions.commands(row)) if waits else f"This one does not wait: {row['reason']}."
-    output.say(output.stdout(), f"The next sync looks at it anew. {again}")
+    again = f"It waits for you. {'   or   '.join(decisions.commands(row))}" if waits else f"It does not wait itself: {row['reason']}."
+    output.say(output.stdout(), again)
     return 0
 
 
