@@ -272,9 +272,8 @@ def _answered(row: Standing, sight: Sight, kinds: Set[str]) -> bool:
     when it is another catalog itself.
     """
     if row.kind in OF_PRICES:
-        of = shown(row)
-        read = sight.read
-        return not sight.refused and all(each in sight.retired or _is_told(row, of.get(each, {}), read.get(each)) for each in row.ids)
+        points, read = shown(row), sight.read
+        return not sight.refused and all(each in sight.retired or _is_told(row, points.get(each, {}), read.get(each)) for each in row.ids)
     if row.kind == TOTAL:
         return not sight.refused
     if row.kind in OF_ABSENCE or row.needs_person:
@@ -289,12 +288,15 @@ def _is_told(row: Standing, points: Mapping[str, tuple[str | None, str]], model:
 
     Of a change of unit one of the prices that moved tells enough: a first price that only came with it may go with it.
     """
-    if model is None or not (row.needs_person or row.kind == UNIT_CHANGE):
-        return model is not None
+    if model is None:
+        return False
+    if model.prices.dynamic or not (row.needs_person or row.kind == UNIT_CHANGE):
+        return True
     stated = numbers(claimed(model.prices)).keys()
+    if row.needs_person:
+        return points.keys() <= stated
     moved = {point for point, (old, _) in points.items() if old is not None}
-    told = points.keys() <= stated if row.needs_person else not moved or not moved.isdisjoint(stated)
-    return model.prices.dynamic or told
+    return not moved or not moved.isdisjoint(stated)
 
 
 def _is_other_content(row: Standing, sight: Sight, touched: set[str], kinds: set[str]) -> bool:
@@ -306,7 +308,10 @@ def _is_other_content(row: Standing, sight: Sight, touched: set[str], kinds: set
 
 
 def _ended(row: Standing, sight: Sight, touched: Set[str]) -> Iterable[Move]:
-    """A decision that has done its work: what was confirmed is complete, the model whose absence was rejected is listed again."""
+    """A decision that has done its work: what was confirmed is complete, the model whose absence was rejected is listed again.
+
+    A confirmed price may not stand yet, while something else of its model's price is held; unless it was corrected away since it did.
+    """
     if row.kind in OF_PRICES:
         if row.status == "confirmed":
             corrected = {row_id for row_id, points in claims(row).items() if not points.keys().isdisjoint(sight.corrected.get(row_id, ()))}

@@ -141,7 +141,8 @@ def reopen(store: Store, number: int, person: Person) -> dict[str, Any]:
     def work(connection: sa.Connection) -> dict[str, Any]:
         act = act_within(store, connection, row["provider"], person) if row["kind"] in holding.OF_PRICES else None
         state = tickets.lock(connection, row["provider"])
-        records.forget_listing(connection, row["provider"])
+        if act is None:
+            records.forget_listing(connection, row["provider"])
         (now,) = holds.numbered(connection, [number])
         _refuse_to_reopen(connection, act, now)
         if now["kind"] == holding.SCOPE:
@@ -163,7 +164,7 @@ def _is_as_shown(act: Act, row: Mapping[str, Any]) -> bool:
 
 
 def _what_follows(act: Act, row: dict[str, Any]) -> str:
-    """Why a hold does not wait itself; what of it is still claimed, beside another price by now, is asked anew at once."""
+    """Why a hold does not wait itself; what of it is not denied, beside another price by now, is asked anew at once."""
     asked = act.ask_anew([holds.standing_of(row)])
     return f"what it showed is not so any more{f'; hold {holds.successor(act.connection, row)} asks anew' if asked else ''}"
 
