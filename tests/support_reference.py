@@ -535,7 +535,8 @@ class Reference:
 
     def _is_answered(self, hold: Hold, said: Said, retired: set[str], kinds: set[str], *, refused: bool) -> bool:
         if hold.about_prices:
-            return not refused and all(row_id in retired or self._is_told(hold, row_id, said) for row_id in hold.ids)
+            gone = set() if hold.needs_person else retired
+            return not refused and all(row_id in gone or self._is_told(hold, row_id, said) for row_id in hold.ids)
         if hold.kind == "total":
             return not refused
         if hold.kind in ("shrink", "scope"):

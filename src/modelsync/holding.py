@@ -268,12 +268,13 @@ def _same(row: Standing, found: Mapping[Content, Hold]) -> Content | None:
 def _answered(row: Standing, sight: Sight, kinds: Set[str]) -> bool:
     """Whether this listing can tell how what was held stands now; of prices, of every model that is not retired.
 
-    An incomplete one can tell that models are there. One that is refused tells of whole lists only, and of one that was taken back only
-    when it is another catalog itself.
+    A price that was taken back waits while its model is retired: listed again, the model may state the same. An incomplete listing can
+    tell that models are there. One that is refused tells of whole lists only, and of one that was taken back only when it is another
+    catalog itself.
     """
     if row.kind in OF_PRICES:
-        points, read = shown(row), sight.read
-        return not sight.refused and all(each in sight.retired or _is_told(row, points.get(each, {}), read.get(each)) for each in row.ids)
+        points, read, gone = shown(row), sight.read, frozenset() if row.needs_person else sight.retired
+        return not sight.refused and all(each in gone or _is_told(row, points.get(each, {}), read.get(each)) for each in row.ids)
     if row.kind == TOTAL:
         return not sight.refused
     if row.kind in OF_ABSENCE or row.needs_person:

@@ -1,5 +1,7 @@
 """A decision about a price that was taken back waits for a person, whatever a rule says by then; and what ends a question or a leave."""
 
+from collections.abc import Callable
+
 import pytest
 
 from modelsync.model import Model, Prices, Tier, UnitPrice
@@ -7,7 +9,7 @@ from modelsync.reading import Rejected
 from modelsync.store import Catalog, Store, deciding, rollback, thaw
 from support import D
 from support_prices import ADA, CHEAP, a_day_passes, kinds, listed, live, open_holds, priced, sync
-from support_store import SLUG, opened
+from support_store import SLUG, opened, sync_unchanged
 from support_sync import execute, models_of, query
 
 SLIP = {"a": 1000, "b": 1000, "c": 2000}
@@ -16,6 +18,11 @@ SLIP = {"a": 1000, "b": 1000, "c": 2000}
 
 def at(factors: dict[str, int]) -> list[Model]:
     return [Model(id=row_id, prices=priced(CHEAP * factor)) for row_id, factor in factors.items()]
+
+
+def sync_other(store: Store) -> object:
+    """A listing that lacks the model m."""
+    return sync(store, Model(id="other"))
 
 
 def tier(flat: str, above: str | None = None) -> Prices:
@@ -135,6 +142,53 @@ def test_i38_silence_is_no_answer_to_what_was_taken_back(database_url: str, sile
         # Another claim is another question, and four times the flat price is none:
         assert kinds(listed(store, tier("2.5", "10"))) == []
     assert [D(each["prompt"]) for each in models_of(database_url, SLUG)["m"]["pricing"]["tiers"]] == [CHEAP * 10]
+
+
+@pytest.mark.parametrize("reopened", ["before", "after"])
+@pytest.mark.parametrize("decision", ["confirm", "reject"])
+@pytest.mark.parametrize("answer", [sync_other, sync_unchanged])
+def test_i38_what_was_taken_back_waits_while_its_model_is_retired(
+    database_url: str, answer: Callable[[Store], object], decision: str, reopened: str
+):
+    """The provider has claimed nothing else: listed again, it claims just what a person did not let stand."""
+    with opened(database_url) as store:
+        listed(store, priced(CHEAP))
+        listed(store, priced(CHEAP * 10))
+        deciding.decide(store, [1], decision, ADA)
+        deciding.set_guard(store, SLUG, {"price_factor": D(20)}, ADA)
+        if reopened == "before":
+            deciding.reopen(store, 1, ADA)
+        for _ in range(2):
+            sync_other(store)
+        execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
+        answer(store)
+        assert models_of(database_url, SLUG)["m"]["status"] == "retired"
+        if reopened == "after":
+            deciding.reopen(store, 1, ADA)
+        for each in (sync_other, answer):
+            each(store)
+            assert open_holds(store) == [(1, "price", ("m",))]
+        assert (kinds(listed(store, priced(CHEAP * 10))), live(database_url), open_holds(store)) == (
+            ["price"],
+            CHEAP,
+            [(1, "price", ("m",))],
+        )
+        assert (kinds(listed(store, priced(CHEAP * 15))), live(database_url), open_holds(store)) == ([], CHEAP * 15, [])
+
+
+def test_i38_what_was_taken_back_of_a_retired_model_can_be_decided(database_url: str):
+    with opened(database_url) as store:
+        listed(store, priced(CHEAP))
+        listed(store, priced(CHEAP * 10))
+        deciding.decide(store, [1], "reject", ADA)
+        for _ in range(2):
+            sync_other(store)
+        execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
+        sync_other(store)
+        deciding.reopen(store, 1, ADA)
+        deciding.decide(store, [1], "reject", ADA)
+        assert open_holds(store) == []
+        assert (kinds(listed(store, priced(CHEAP * 10))), live(database_url), open_holds(store)) == ([], CHEAP, [])
 
 
 def test_i38_a_change_of_unit_that_was_taken_back_waits_beside_other_prices_too(database_url: str):

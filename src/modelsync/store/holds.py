@@ -159,8 +159,13 @@ def release_whole(connection: sa.Connection, slug: str, now: datetime) -> None:
 
 
 def end_retired(connection: sa.Connection, slug: str, provider_id: int, now: datetime) -> None:
-    """An answer that did not change shows no price; what was held of models that are retired by now, or purged, waits for nobody."""
+    """An answer that did not change shows no price; what was held of models that are retired by now waits for nobody.
+
+    Unless a person took it back: it waits while its models are away.
+    """
     for row in map(standing_of, of_prices(connection, slug, "open", "confirmed")):
+        if row.needs_person:
+            continue
         there = (models.c.provider_id == provider_id, models.c.status != "retired", models.c.provider_model_id.in_(row.about))
         if connection.execute(sa.select(sa.exists().where(*there))).scalar_one():
             continue
