@@ -14,6 +14,7 @@ from support_cli import ROOT
 from support_soak import note_figures
 
 CONFIG = ROOT / "tests" / "schemathesis.toml"
+HOOKS = ROOT / "tests" / "schemathesis_hooks.py"
 SOAK_EXAMPLES = os.environ.get("SOAK_API_EXAMPLES", "100")
 
 
@@ -34,9 +35,9 @@ def tried(served: Served, folder: Path, *more: str, phases: str = PHASES) -> str
     command = [str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(CONFIG), "--no-color", "run"]
     chosen = ["--checks", "all", "--phases", phases, "--continue-on-failure", *more]
     key = ["--header", f"Authorization: Bearer {ADMIN}"]
-    done = subprocess.run(
-        [*command, f"{served.base}/openapi.json", *key, *chosen], cwd=folder, capture_output=True, text=True, timeout=1800, check=False
-    )
+    asked = [*command, f"{served.base}/openapi.json", *key, *chosen]
+    env = {**os.environ, "SCHEMATHESIS_HOOKS": HOOKS.stem, "PYTHONPATH": str(HOOKS.parent)}
+    done = subprocess.run(asked, cwd=folder, env=env, capture_output=True, text=True, timeout=1800, check=False)
     log = served.log.read_text("utf-8")
     assert done.returncode == 0, done.stdout[done.stdout.find("= FAILURES =") :][:8000] + done.stderr[-2000:]
     assert "Traceback" not in log, log[log.index("Traceback") :][:3000]
