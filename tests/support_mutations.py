@@ -66,6 +66,9 @@ TIMES = [
     "10000-01-01T00:00:00Z",
 ]
 SHAPES: list[Any] = [[], {}, [[]], [None], {"": None}, [1, "a", {}], "text", 3, 3.5, True, None]
+MOST = 20_000_000
+"""Bytes that one mutation adds at most: a fetch ends at three times as many, so reading need not bear more."""
+
 RARE = 0.001
 """The share of mutations that make an answer large."""
 
@@ -101,7 +104,7 @@ def _break(container: Any, key: Any, chance: random.Random) -> None:
         lambda: next(iter(value.values()), None) if isinstance(value, dict) else value,
         lambda: _twin(value, chance),
         lambda: "\ud800",
-        lambda: chance.choice(["x" * 1_000_000, [value] * 10_000]) if chance.random() < 10 * RARE else str(value),
+        lambda: chance.choice(["x" * 1_000_000, [value] * _copies(value)]) if chance.random() < 10 * RARE else str(value)[:MOST],
     ]
     act = chance.randrange(len(wrong) + 4)
     if act < len(wrong):
@@ -109,11 +112,16 @@ def _break(container: Any, key: Any, chance: random.Random) -> None:
     elif act == len(wrong):
         del container[key]
     elif isinstance(container, list):
-        copies = 10_000 if chance.random() < RARE else 1
+        copies = _copies(value) if chance.random() < RARE else 1
         container[0:0] = [copy.deepcopy(value) if copies == 1 else value for _ in range(copies)]
         if copies == 1:
             chance.shuffle(container)
             del container[: len(container) // 2 if chance.random() < 0.2 else 0]
+
+
+def _copies(value: Any) -> int:
+    """How often a value can be there without an answer that is longer than one that is read."""
+    return max(1, min(10_000, MOST // len(json.dumps(value))))
 
 
 def _twin(value: Any, chance: random.Random) -> Any:
