@@ -82,7 +82,7 @@ def test_slow_toxics(proxy: Proxy, toxics: Toxics, least: float) -> None:
 
 def test_toxics_that_end_a_connection(proxy: Proxy) -> None:
     proxy.downstream = Toxics(limit_data=4)
-    assert say(proxy, b"a", b"b") == b"<a><"
+    assert say(proxy, b"a", b"b") in (b"<a><", b"<ab>")  # four bytes, whether the two came apart or, on a busy machine, together
     proxy.downstream = Toxics(timeout=0.1)
     assert say(proxy, b"a") == b""
     proxy.downstream = Toxics(reset_peer=0.1)
