@@ -207,6 +207,17 @@ def test_every_error_is_one_sentence(one: Served):
             assert answer.headers["Cache-Control"] == "no-store", kind
 
 
+def test_a_method_that_a_page_does_not_take_is_told_which_it_takes(one: Served):
+    paths = one.get("/openapi.json")["paths"] | {"/docs": {"get": {}}, "/openapi.json": {"get": {}}}
+    assert len(paths) > 50
+    for path, methods in paths.items():
+        address = re.sub(r"\{(\w+)(:path)?\}", lambda found: "1" if found[1].endswith("_id") else "groq", path)
+        taken = {method.upper() for method in methods} | ({"HEAD"} if "get" in methods else set())
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - taken:
+            answer = one.admin.request(method, address)
+            assert (answer.status_code, answer.headers.get("Allow")) == (405, ", ".join(sorted(taken))), (method, address)
+
+
 @pytest.mark.parametrize("given", ["abc-123", "x" * 64, "A.b_c-9"])
 def test_a_request_id_is_given_back(one: Served, given: str):
     assert one.client.get("/models", headers={"X-Request-ID": given}).headers["X-Request-ID"] == given

@@ -77,12 +77,13 @@ async def _http_error(request: Request, problem: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """Every method that some route at this path takes: a framework knows only that of the first one it found.
+    """Every method that some route at this path takes: a framework knows only that of the first one it found, and wraps what it includes.
 
     `/models/stats` also looks like `/models/{id}`; the path that is written out counts.
     """
     path = request.scope["path"]
-    routes = [route for route in request.app.routes if isinstance(route, APIRoute | Route) and route.path_regex.match(path)]
+    known = [route for routes in ROUTES for route in routes.router.routes] + request.app.routes
+    routes = [route for route in known if isinstance(route, APIRoute | Route) and route.path_regex.match(path)]
     exact = [route for route in routes if route.path == path] or routes
     methods = {method for route in exact for method in route.methods or ()}
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
