@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from modelsync.model import Model
 from modelsync.registry import all_providers
 from modelsync.simulator.server import Simulator
-from modelsync.store import Keys, Person, Scope, provider_edits
+from modelsync.store import Keys, Person, Scope, provider_edits, schema
 from support_api import ADMIN, Served, serving
 from support_catalog import ACTIVE, ALPHA, GAMMA, ODD_NAME, fill, synced
 from support_store import opened
@@ -571,6 +572,28 @@ def test_an_etag_changes_with_the_catalog_and_only_then(database_url: str, tmp_p
         number = served.get("/providers/slug/openrouter")["id"]
         provider_edits.change(store, number, {"name": "Renamed"}, Person("tests", "to see it"))
         assert _page(served, more.headers["etag"]).status_code == 200
+
+
+def test_an_edit_after_a_restore_has_another_etag_than_the_one_before_it(database_url: str, tmp_path: Path):
+    """Both count to the same revision: whoever knows the one must not be told that the other is not modified."""
+    with opened(database_url) as store, serving(tmp_path, database_url) as served:
+        synced(store, "openrouter", [ALPHA])
+        number = served.get("/providers/slug/openrouter")["id"]
+        with store.reading() as connection:
+            saved = {kept: connection.execute(sa.select(kept)).mappings().all() for kept in (schema.providers, schema.provider_state)}
+        provider_edits.change(store, number, {"name": "Before"}, Person("tests", "to see it"))
+        time.sleep(0.2)  # another program's commit is seen after a moment
+        before = served.client.get("/providers")
+        with store.writing() as connection:
+            for table, rows in saved.items():
+                key = table.primary_key.columns[0]
+                for row in rows:
+                    connection.execute(sa.update(table).where(key == row[key.name]).values(dict(row)))
+        provider_edits.change(store, number, {"name": "After"}, Person("tests", "to see it"))
+        time.sleep(0.2)
+        after = served.client.get("/providers", headers={"If-None-Match": before.headers["etag"]})
+        assert after.headers["x-catalog-revision"] == before.headers["x-catalog-revision"]
+        assert (after.status_code, after.json()["data"][0]["name"]) == (200, "After")
 
 
 def test_a_sync_over_http_shows_at_once(database_url: str, tmp_path: Path, simulator: Simulator):

@@ -128,9 +128,9 @@ def _finished(scope: Scope, key: Key, given: Iterable[tuple[bytes, bytes]], body
 def etag_of(revision: Revision, path: str, query: bytes, accept: str) -> str:
     """A weak validator (RFC 9110 8.8.3): of the catalog's revision and what was asked for, whatever the bytes on the way.
 
-    The time of the last change is in it, so that a database restored from a backup and written anew has other ones.
+    The edition is in it, so that a database restored from a backup and written anew has other ones.
     """
-    asked = hashlib.blake2b(f"{path}?{query!r} {accept} {revision.changed_at}".encode(), digest_size=8).hexdigest()
+    asked = hashlib.blake2b(f"{path}?{query!r} {accept} {revision.edition}".encode(), digest_size=8).hexdigest()
     return f'W/"{revision.number}-{asked}"'
 
 

@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from modelsync.errors import DatabaseError, ModelsyncError
-from modelsync.store import migrate
+from modelsync.store import migrate, provider_rows
 from modelsync.store.holds import MEMORY
 from modelsync.store.schema import (
     answers,
@@ -262,9 +262,8 @@ def _delete_models(connection: sa.Connection, going: Sequence[OldModel]) -> None
         for table, model in others:
             connection.execute(sa.delete(table).where(model.in_(mine)))
         _expect(connection.execute(sa.delete(models).where(models.c.id.in_([model.row_id for model in part]))).rowcount, len(part))
-    changed = sorted({model.provider for model in going})
-    state = provider_state.c
-    connection.execute(sa.update(provider_state).where(state.provider.in_(changed)).values(revision=state.revision + 1))
+    for slug in sorted({model.provider for model in going}):
+        provider_rows.move_revision(connection, slug)
 
 
 def _delete_records(connection: sa.Connection, going: Records) -> None:

@@ -9,7 +9,7 @@ from modelsync.errors import DatabaseError
 from modelsync.store import engine as engine_module
 from modelsync.store.explaining import explaining
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration."""
 
 

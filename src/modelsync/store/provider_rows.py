@@ -1,5 +1,6 @@
 """The rows of `providers`: made from a provider's facts, kept in step with what its models and its syncs show."""
 
+import secrets
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,9 @@ import sqlalchemy as sa
 
 from modelsync.provider import Provider
 from modelsync.store.schema import models, provider_state, providers
+
+EDITION_BITS = 48
+"""So that a sum over thousands of providers fits into 63."""
 
 DOWN_AFTER = 3
 """Failures in a row after which a provider counts as down; before that it is degraded."""
@@ -74,8 +78,12 @@ def set_health(connection: sa.Connection, slug: str, failures_in_a_row: int) -> 
 
 def move_revision(connection: sa.Connection, slug: str) -> None:
     """Something of this provider's part of the catalog was written."""
-    state = provider_state.c
-    connection.execute(sa.update(provider_state).where(state.provider == slug).values(revision=state.revision + 1))
+    connection.execute(sa.update(provider_state).where(provider_state.c.provider == slug).values(next_revision()))
+
+
+def next_revision() -> dict[str, Any]:
+    """What `provider_state` says after a write: one more of them, and a number that no other write has, in a restored catalog either."""
+    return {"revision": provider_state.c.revision + 1, "edition": secrets.randbits(EDITION_BITS)}
 
 
 def derive_abilities(connection: sa.Connection, provider_id: int) -> None:

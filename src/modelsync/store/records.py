@@ -102,7 +102,7 @@ def succeeded(
     """A committed result: freshness, what may be taken as unchanged next time, and the ticket given back."""
     values: dict[str, Any] = {"committed_seq": ticket.seq, "last_success_at": now, "failures_in_a_row": 0}
     if wrote:
-        values["revision"] = provider_state.c.revision + 1
+        values |= provider_rows.next_revision()
     if complete:
         values |= {"complete_seq": provider_state.c.complete_seq + 1, "last_complete_at": now}
     values |= {

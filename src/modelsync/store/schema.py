@@ -260,6 +260,8 @@ provider_state = sa.Table(
     sa.Column("failures_in_a_row", sa.Integer, nullable=False, server_default="0"),
     # How often this provider's part of the catalog was written; the sum over all providers is the catalog's revision.
     sa.Column("revision", Key, nullable=False, server_default="0"),
+    # Another number at random with every such write: a catalog that was restored, and written anew, counts to the same revisions.
+    sa.Column("edition", Key, nullable=False, server_default="0"),
     # Set while a rollback keeps syncs out.
     sa.Column("frozen_at", UtcTime),
     sa.Column("frozen_reason", sa.Text),

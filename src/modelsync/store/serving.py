@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from modelsync.store import counting, selection
 from modelsync.store.history import ChangeFilter, recorded
-from modelsync.store.schema import Document, Money, UtcTime, model_changes, models, provider_state, providers, time_text
+from modelsync.store.schema import Document, Money, UtcTime, models, provider_state, providers, time_text
 from modelsync.store.selection import ModelFilter, Order
 from modelsync.store.store import Store
 
@@ -40,12 +40,12 @@ def is_dynamic(row: Row) -> bool:
 class Revision(msgspec.Struct, frozen=True):
     """Which state of the catalog an answer shows.
 
-    `number` grows with every write; `changed_at` tells two databases apart that counted to the same number (a restored one);
+    `number` grows with every write; `edition` tells two databases apart that counted to the same number (a restored one);
     `as_of` is the time of the last successful sync of any provider.
     """
 
     number: int
-    changed_at: str | None
+    edition: int
     as_of: datetime | None
 
 
@@ -71,7 +71,7 @@ class Serving:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._totals: dict[bytes, tuple[tuple[int, str | None], int]] = {}
+        self._totals: dict[bytes, tuple[tuple[int, int], int]] = {}
         shown = [column for column in models.columns if column.name not in LEFT_OUT]
         self._columns = [_as_json(column, store.dialect) for column in shown]
         self._model = _Rows(shown, store.dialect, first=("provider",), last=("price_incomplete",))
@@ -107,12 +107,12 @@ class Serving:
         """How many models match; counted once for all pages of one state of the catalog."""
         key = msgspec.json.encode(msgspec.structs.replace(wanted, limit=None))
         known = self._totals.get(key)
-        if known is not None and known[0] == (revision.number, revision.changed_at):
+        if known is not None and known[0] == (revision.number, revision.edition):
             return known[1]
         total = int(connection.execute(sa.select(sa.func.count()).select_from(models).where(*where)).scalar_one())
         if len(self._totals) >= MOST_TOTALS:
             self._totals.clear()
-        self._totals[key] = (revision.number, revision.changed_at), total
+        self._totals[key] = (revision.number, revision.edition), total
         return total
 
     def every_model(self, wanted: ModelFilter, order: Order) -> Iterator[Row | Revision]:
@@ -239,7 +239,7 @@ def _key(value: Any) -> Any:
 
 def _revision(connection: sa.Connection) -> Revision:
     state = provider_state.c
-    newest = sa.select(model_changes.c.changed_at).order_by(model_changes.c.id.desc()).limit(1).scalar_subquery()
-    query = sa.select(sa.func.coalesce(sa.func.sum(state.revision), 0), newest, sa.func.max(state.last_success_at, type_=UtcTime()))
-    number, changed_at, as_of = connection.execute(query).one()
-    return Revision(int(number), time_text(changed_at) if changed_at else None, as_of.astimezone(UTC) if as_of else None)
+    numbers, editions = (sa.func.coalesce(sa.func.sum(column), 0) for column in (state.revision, state.edition))
+    query = sa.select(numbers, editions, sa.func.max(state.last_success_at, type_=UtcTime()))
+    number, edition, as_of = connection.execute(query).one()
+    return Revision(int(number), int(edition), as_of.astimezone(UTC) if as_of else None)
