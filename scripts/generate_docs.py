@@ -34,6 +34,7 @@ from modelsync.store import schema  # noqa: E402
 
 README = ROOT / "README.md"
 DATABASE = ROOT / "docs" / "database_schema.md"
+DEPLOY = ROOT / "docs" / "deploy.md"
 OF_API = tuple(ROOT / "docs" / name for name in ("providers_management.md", "models_catalog_management.md", "admin_api.md"))
 EXAMPLES = ROOT / "src" / "modelsync" / "api" / "examples.json"
 SHOWN_IN_CAPTURE = ("chutes", "deepinfra", "openrouter", "xai")
@@ -87,6 +88,13 @@ def general_settings() -> str:
     one = ("`MODELSYNC_ORIGIN_<SLUG>`", "the same for one provider: replaces its scheme, host and port (`MODELSYNC_ORIGIN_GOOGLE_VERTEX`)")
     place = next(number for number, row in enumerate(rows) if row[0] == "`MODELSYNC_ORIGIN`") + 1
     return table(("variable", "what it is"), [*rows[:place], one, *rows[place:]])
+
+
+def of_limits(kind: str) -> str:
+    """Settings of the server: what a client may take of it, or who a client is."""
+    limits = set(settings.SERVING_LIMITS)
+    chosen = limits if kind == "limits" else {name for name in settings.GENERAL if "PROXIES" in name or "SIGN_IN" in name}
+    return table(("variable", "what it is"), ((f"`{name}`", told) for name, told in settings.GENERAL.items() if name in chosen))
 
 
 def explained(text: str) -> str:
@@ -240,7 +248,7 @@ def _bound(value: float) -> str:
 MOST_SHOWN = 10_000_000
 """A bound above it is nobody's concern."""
 
-PARTS: dict[str, Callable[[str], str]] = {"table": of_table, "routes": routes, "parameters": parameters, "body": body}
+PARTS: dict[str, Callable[[str], str]] = {"table": of_table, "routes": routes, "parameters": parameters, "body": body, "serving": of_limits}
 
 
 def block(name: str) -> str:
@@ -261,7 +269,7 @@ def without_moments(text: str) -> str:
 
 def documents() -> dict[Path, str]:
     """Every file of which something is generated, as it should be."""
-    made = {path: written(path.read_text("utf-8")) for path in (README, DATABASE, *OF_API)}
+    made = {path: written(path.read_text("utf-8")) for path in (README, DATABASE, DEPLOY, *OF_API)}
     return made | {EXAMPLES: msgspec.json.format(msgspec.json.encode(api()[1]), indent=1).decode() + "\n"}
 
 

@@ -47,6 +47,7 @@ PROMISES = {
     "I39": "Whatever waits, was rejected, excused or is not the whole price shows in the status, in a metric and under a number.",
     "I40": "What a dry run shows is what the sync does with the same answer.",
     "I41": "No byte of one row costs another one, and no list that says it is longer counts as whole.",
+    "I42": "Nobody without a key makes a plain page slow, fills memory, uses up handles or lets a sync fail.",
 }
 
 FAULTS = {

@@ -8,6 +8,8 @@ ModelsyncError     ends a command with one line and an instruction
 │   └── Settled        what was to be decided is no open question
 ├── SettingsError  a setting that cannot be used             exit 64
 └── DatabaseError  the catalog cannot be opened or written   exit 1
+    ├── Conflict       another transaction was in the way
+    └── TooSlow        the database was stopped: it took longer than it may
 """
 
 from enum import StrEnum
@@ -82,3 +84,7 @@ class DatabaseError(ModelsyncError):
 
 class Conflict(DatabaseError):
     """Two transactions were in each other's way and this one was undone: trying it again may do."""
+
+
+class TooSlow(DatabaseError):
+    """The database took longer than it may, and was stopped."""

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import ipaddress
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import dotenv
 import msgspec
 
-from modelsync.errors import SettingsError
+from modelsync.errors import SettingsError, UsageError
 from modelsync.fetch import Credential, GoogleCredential, KeyCredential, Limits, Origins
 from modelsync.guarding import LIMITS
 from modelsync.policy import Rules
@@ -23,7 +24,7 @@ from modelsync.provider import GoogleAccount, Provider
 from modelsync.quarantine import Limits as PriceLimits
 from modelsync.registry import all_providers
 from modelsync.secrecy import SHORTEST_KEY
-from modelsync.store import LEAST_AGE
+from modelsync.store import LEAST_AGE, Scope
 
 LEAST_SECRET = 8
 """Shorter lines of a private key are none."""
@@ -53,8 +54,24 @@ GENERAL = {
     "ADMIN_API_KEY": "the REST API's key for everything, 16 characters at least; several, separated by commas, while they change",
     "MODELSYNC_CATALOG": "public or closed: whether reading the catalog over HTTP needs a key; default public",
     "MODELSYNC_RATE": "requests a second that one client may make of the REST API; default 100, 0 for no limit",
+    "MODELSYNC_CONNECTIONS": "connections to the REST API at once; default 512, and never more than the system's open files allow",
+    "MODELSYNC_CLIENT_CONNECTIONS": "those of one client; default 64",
+    "MODELSYNC_SEARCHES": "questions that may take long, as searches, that wait or are answered at once; default 64",
+    "MODELSYNC_CLIENT_SEARCHES": "those of one client; default 8",
+    "MODELSYNC_EXPORTS": "exports of the catalog that are made or sent at once, each as a file on disk; default 8",
+    "MODELSYNC_CLIENT_EXPORTS": "those of one client; default 2",
+    "MODELSYNC_BODY_BYTES": "most bytes of a request's body; default 1048576",
+    "MODELSYNC_HEAD_SECONDS": "seconds in which a request's head must be there; default 10",
+    "MODELSYNC_BODY_SECONDS": "seconds in which its body must be there after that; default 30",
+    "MODELSYNC_IDLE_SECONDS": "seconds that a connection may be idle between two requests; default 15",
+    "MODELSYNC_STALL_SECONDS": "seconds after which a client that reads nothing of its answer is cut off; default 20",
+    "MODELSYNC_SEND_SECONDS": "seconds that sending one answer may take in all; default 600",
+    "MODELSYNC_QUERY_SECONDS": "seconds that the database may take to answer one request; default 5",
     "MODELSYNC_CORS_ORIGINS": "web pages' origins that may read the REST API in browsers, separated by commas; default none",
-    "MODELSYNC_TRUSTED_PROXIES": "addresses of proxies whose X-Forwarded-For is believed, separated by commas; default none",
+    "MODELSYNC_TRUSTED_PROXIES": "addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas; default none",
+    "MODELSYNC_SIGN_IN_HEADER": "a header by which a proxy names who has signed in there, as X-Forwarded-User; default none",
+    "MODELSYNC_SIGN_IN_PROXIES": "addresses or networks of the proxies that may send it, and that remove it from what clients send",
+    "MODELSYNC_SIGN_IN_SCOPE": "what whoever is named so may do: read, sync or admin; default read",
     "MODELSYNC_CONFIG": "a TOML file with these same names; default modelsync.toml",
 }
 
@@ -71,14 +88,53 @@ class Setting(msgspec.Struct, frozen=True):
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
     """How the REST API is served.
 
-    `rate` is in requests per second and client, 0 for no limit; a `public` catalog is read without a key.
+    `rate` is in requests per second and client, 0 for no limit; a `public` catalog is read without a key. What is counted is counted in
+    all, and for each client. Whom `sign_in_header` names, when one of `sign_in_proxies` sends it, has signed in, and may do what
+    `sign_in_scope` may. Seconds are those that a client has for a request's head, its body, and to go on reading an answer; that a
+    connection may be idle; that sending one answer may take in all; and that the database may take for one answer.
     """
 
     admin_keys: tuple[str, ...] = ()
     public: bool = True
     rate: float = 100.0
+    connections: int = 512
+    client_connections: int = 64
+    searches: int = 64
+    client_searches: int = 8
+    exports: int = 8
+    client_exports: int = 2
+    body_bytes: int = 1024 * 1024
+    head_seconds: float = 10.0
+    body_seconds: float = 30.0
+    idle_seconds: float = 15.0
+    stall_seconds: float = 20.0
+    send_seconds: float = 600.0
+    query_seconds: float = 5.0
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    sign_in_header: str | None = None
+    sign_in_proxies: tuple[str, ...] = ()
+    sign_in_scope: Scope = Scope.READ
+
+
+COUNT, SECONDS = (int, 1, 1_000_000), (float, 0.1, 86_400)
+SERVING_LIMITS: Mapping[str, tuple[str, tuple[type[Any], float, float]]] = {
+    "MODELSYNC_RATE": ("rate", (float, 0, 1_000_000)),
+    "MODELSYNC_CONNECTIONS": ("connections", COUNT),
+    "MODELSYNC_CLIENT_CONNECTIONS": ("client_connections", COUNT),
+    "MODELSYNC_SEARCHES": ("searches", COUNT),
+    "MODELSYNC_CLIENT_SEARCHES": ("client_searches", COUNT),
+    "MODELSYNC_EXPORTS": ("exports", COUNT),
+    "MODELSYNC_CLIENT_EXPORTS": ("client_exports", COUNT),
+    "MODELSYNC_BODY_BYTES": ("body_bytes", (int, 1024, 2**30)),
+    "MODELSYNC_HEAD_SECONDS": ("head_seconds", SECONDS),
+    "MODELSYNC_BODY_SECONDS": ("body_seconds", SECONDS),
+    "MODELSYNC_IDLE_SECONDS": ("idle_seconds", SECONDS),
+    "MODELSYNC_STALL_SECONDS": ("stall_seconds", SECONDS),
+    "MODELSYNC_SEND_SECONDS": ("send_seconds", SECONDS),
+    "MODELSYNC_QUERY_SECONDS": ("query_seconds", SECONDS),
+}
+"""What a client may take of the server: the setting, the field of Serving, and which numbers it may be."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,14 +272,46 @@ def _serving(source: _Source) -> Serving:
     catalog = source.get("MODELSYNC_CATALOG")
     if catalog and catalog[0] not in ("public", "closed"):
         raise SettingsError("MODELSYNC_CATALOG is neither public nor closed", "Use one of these words")
-    rate = _number(source, "MODELSYNC_RATE", float, 0, 1_000_000)
+    limits = {field: _number(source, name, *bounds) for name, (field, bounds) in SERVING_LIMITS.items()}
     return Serving(
+        **_set(limits),
         admin_keys=_admin_keys(source),
         public=not catalog or catalog[0] == "public",
-        rate=Serving().rate if rate is None else rate,
         cors_origins=_several(source, "MODELSYNC_CORS_ORIGINS"),
-        trusted_proxies=_several(source, "MODELSYNC_TRUSTED_PROXIES"),
+        trusted_proxies=_networks(source, "MODELSYNC_TRUSTED_PROXIES"),
+        **_sign_in(source),
     )
+
+
+def _sign_in(source: _Source) -> dict[str, Any]:
+    """How a proxy says who signed in there; all of it, or nothing."""
+    header, scope = source.get("MODELSYNC_SIGN_IN_HEADER"), source.get("MODELSYNC_SIGN_IN_SCOPE")
+    proxies = _networks(source, "MODELSYNC_SIGN_IN_PROXIES")
+    if header is None:
+        if proxies or scope:
+            raise SettingsError(
+                "MODELSYNC_SIGN_IN_HEADER is not set, and other settings of signing in are", "Name the header, or unset them"
+            )
+        return {}
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,100}", header[0]) or header[0].lower() in ("authorization", "cookie", "host", "x-forwarded-for"):
+        raise SettingsError("MODELSYNC_SIGN_IN_HEADER is no header for this", "Name the one your proxy sets, for example X-Forwarded-User")
+    if not proxies:
+        raise SettingsError("MODELSYNC_SIGN_IN_PROXIES is not set: anybody could send the header", "Give the address of the proxy")
+    try:
+        allowed = Scope.of(scope[0]) if scope else Scope.READ
+    except UsageError as error:
+        raise SettingsError("MODELSYNC_SIGN_IN_SCOPE is no scope", error.hint) from error
+    return {"sign_in_header": header[0], "sign_in_proxies": proxies, "sign_in_scope": allowed}
+
+
+def _networks(source: _Source, name: str) -> tuple[str, ...]:
+    found = _several(source, name)
+    for each in found:
+        try:
+            ipaddress.ip_network(each, strict=False)
+        except ValueError as error:
+            raise SettingsError(f"{name} holds {each}, which is no address", "Give addresses or networks: 127.0.0.1, 10.0.0.0/8") from error
+    return found
 
 
 def _admin_keys(source: _Source) -> tuple[str, ...]:

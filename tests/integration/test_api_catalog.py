@@ -317,7 +317,7 @@ def test_a_catalog_that_cannot_be_read_is_not_ready(database_url: str, tmp_path:
         else:
             server, _, name = database_url.rpartition("/")
             postgres.drop_database(server, name)
-        time.sleep(0.2)
+        time.sleep(1.1)  # it is looked up once a second
         unready = served.client.get("/health/ready")
         assert (unready.status_code, unready.json()) == (
             503,

@@ -1,6 +1,7 @@
 """Pages of models, on real databases: whatever is asked for, following the cursor gives what sorting and filtering in Python gives."""
 
 import random
+import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -11,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelsync.errors import TooSlow
 from modelsync.model import Model, Prices
 from modelsync.store import SORTS, ModelFilter, Order, Serving
+from modelsync.store.selection import distinct_words
 from support_catalog import synced
 from support_store import opened
 from support_sync import query
@@ -195,3 +198,56 @@ def test_a_row_that_comes_while_pages_are_read_moves_no_other(database_url: str)
         synced(store, "openrouter", models)  # m0 comes before all of them
         rest = serving.models(ModelFilter(limit=10), order, 0, first.next_cursor)
         assert [row["provider_model_id"] for row in first.rows + rest.rows] == ["m1", "m2", "m3", "m4", "m5"]
+
+
+NAMES = {"a/one": "Alpha One", "b/50%": "Half_price", "c\\d": None, "e/É": "Éclair ALPHA", "f/none": None}
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("", list(NAMES)),
+        ("alpha", ["a/one", "e/É"]),
+        ("ALPHA one", ["a/one"]),
+        ("one alpha a/", ["a/one"]),  # in the id, in the name, in either
+        ("one a", ["a/one"]),
+        ("o on one", ["a/one", "f/none"]),  # each is in the one after it
+        ("%", ["b/50%"]),
+        ("50% _", ["b/50%"]),
+        ("\\", ["c\\d"]),
+        ("\\d c", ["c\\d"]),
+        ("É", ["e/É"]),
+        ("one\u00a0alpha", ["a/one"]),
+        ("alphaone", []),
+        ("oneAlpha", []),  # the end of an id and the beginning of a name
+    ],
+)
+def test_i36_words_are_looked_for_in_ids_and_names(database_url: str, words: str, found: list[str]):
+    with opened(database_url) as store:
+        synced(store, "openrouter", [Model(id=row_id, model_name=name) for row_id, name in NAMES.items()])
+        page = Serving(store).models(ModelFilter(query=words, limit=10), Order())
+        assert ([row["provider_model_id"] for row in page.rows], page.total) == (sorted(found), len(found))
+
+
+def test_i36_words_that_say_the_same_are_looked_for_once():
+    assert distinct_words("a A a  a") == ("a",)
+    assert distinct_words("on One ONE none") == ("none",)
+    assert distinct_words("b a ab") == ("ab",)
+    assert distinct_words("É é") == ("É", "é")  # SQLite knows the case of ASCII only
+
+
+def test_i42_a_question_is_stopped_when_it_takes_too_long(database_url: str):
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    with opened(database_url) as store:
+        began = time.monotonic()
+        with pytest.raises(TooSlow), store.reading(0.3) as connection:
+            connection.exec_driver_sql(endless).one()
+        assert time.monotonic() - began < 5
+        with store.reading(0.3) as connection:
+            time.sleep(0.4)
+            assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+        with store.reading() as connection:  # and whoever has no limit has none
+            if database_url.startswith("postgres"):
+                assert connection.exec_driver_sql("SHOW statement_timeout").scalar_one() == "0"
+            thousand = endless.replace("FROM n)", "FROM n WHERE x < 3000000)")
+            assert connection.exec_driver_sql(thousand).scalar_one() == 3_000_000

@@ -65,8 +65,13 @@ def refused(scope: Scope, key: str | None, valid: Mapping[str, Held]) -> Held | 
     held = holder(key, valid)
     if held is None:
         return Refusal(401, "The key is not valid: it may be mistyped, taken back or expired")
+    return permitted(scope, held)
+
+
+def permitted(scope: Scope, held: Held, means: str = "The key") -> Held | Refusal:
+    """Who asks, when what that person has is good for it."""
     if held.scope < scope:
-        return Refusal(403, f"The key is good for {held.scope}, and this needs {scope}")
+        return Refusal(403, f"{means} is good for {held.scope}, and this needs {scope}")
     return held
 
 
@@ -87,9 +92,9 @@ class Buckets:
         self._burst = max(2 * rate, 1.0)
         self._left: dict[str, tuple[float, float]] = {}
 
-    def wait(self, client: str) -> float:
-        """Seconds that a client has to wait; 0 when it may go on now."""
-        if self._rate <= 0:
+    def wait(self, client: str | None) -> float:
+        """Seconds that a client has to wait; 0 when it may go on now, as one that is None always may."""
+        if self._rate <= 0 or client is None:
             return 0.0
         now = self._clock()
         left, then = self._left.pop(client, (self._burst, now))

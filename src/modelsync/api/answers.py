@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from modelsync.errors import AlreadyThere, DatabaseError, ModelsyncError, NotThere, Settled
+from modelsync.api.lanes import Busy
+from modelsync.errors import AlreadyThere, DatabaseError, ModelsyncError, NotThere, Settled, TooSlow
 from modelsync.store import Revision
 
 JSON = "application/json"
@@ -25,6 +26,10 @@ def error(status: int, detail: str, **headers: str) -> Response:
 
 def failed(problem: ModelsyncError) -> Response:
     """An error of ours as an answer. What is wrong with the database is the operator's matter, and in the log."""
+    if isinstance(problem, Busy):
+        return error(429 if problem.own else 503, str(problem), **{"Retry-After": "2"})
+    if isinstance(problem, TooSlow):
+        return error(503, "This takes too long to look up: ask with fewer words and filters, or follow next_cursor instead of an offset")
     status = next((code for kind, code in STATUS.items() if isinstance(problem, kind)), 400)
     if status == 503:
         return error(503, "The catalog's database does not answer now; try again", **{"Retry-After": "2"})

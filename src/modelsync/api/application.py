@@ -18,6 +18,7 @@ from modelsync.api import documented, reference
 from modelsync.api.answers import error
 from modelsync.api.asked import said_once
 from modelsync.api.edge import Edge
+from modelsync.api.forwarded import Forwarded
 from modelsync.api.heads import Heads
 from modelsync.api.pages import Pages
 from modelsync.api.routes import changes, health, models, openai, operating, providers, syncing, writing
@@ -59,6 +60,7 @@ def create(program: App, store: Store) -> FastAPI:
     if service.settings.cors_origins:
         shown = ["ETag", "X-Catalog-Revision", "X-Catalog-As-Of", "X-Request-ID"]
         app.add_middleware(CORSMiddleware, allow_origins=service.settings.cors_origins, allow_methods=["GET"], expose_headers=shown)
+    app.add_middleware(Forwarded, proxies=service.settings.trusted_proxies)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.openapi = lambda: documented.document(app, public=service.settings.public)  # type: ignore[method-assign]

@@ -32,8 +32,17 @@ NO_CONTROLS = rf"^[^{_CONTROLS}]*$"
 SAYING_SOMETHING = rf"^[^{_CONTROLS}]*[^{_CONTROLS} ][^{_CONTROLS}]*$"
 
 
+MOST_WORDS = 8
+"""Words that are looked for at once: each is compared with every id and name."""
+
+_BLANKS = r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What Python splits words at, beside control characters."""
+_WORD = f"[^{_CONTROLS}{_BLANKS}]"
+FEW_WORDS = rf"^[{_BLANKS}]*({_WORD}+[{_BLANKS}]+){{0,{MOST_WORDS - 1}}}{_WORD}*[{_BLANKS}]*$"
+
 Text = Annotated[str, StringConstraints(max_length=200, pattern=NO_CONTROLS)]
-Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROLS)]
+Words = Annotated[str, StringConstraints(max_length=200, pattern=FEW_WORDS)]
+SomeWords = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=FEW_WORDS)]
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=NO_CONTROLS)]
 Reason = Annotated[str, StringConstraints(max_length=500, pattern=SAYING_SOMETHING)]
 Id = Annotated[int, Path(ge=1, le=BIGGEST)]
@@ -122,7 +131,7 @@ class Filters(Asked):
         list[Slug], Field(max_length=50, description="Only of these providers; repeatable.", examples=[["openrouter"]])
     ] = []
     provider_id: Annotated[int | None, Field(ge=1, le=BIGGEST, description="Only of the provider with this number."), Written] = None
-    q: Annotated[Text, Field(description="Words looked for in ids and names.", examples=["claude sonnet"])] = ""
+    q: Annotated[Words, Field(description=f"Words looked for in ids and names, {MOST_WORDS} at most.", examples=["claude sonnet"])] = ""
     modality: Annotated[Text | None, Field(description="Exactly this one.", examples=["text+image->text"])] = None
     input_modality: Annotated[Text | None, Field(description="Takes this, among others.", examples=["image"])] = None
     output_modality: Annotated[Text | None, Field(description="Gives this, among others.", examples=["text"])] = None
@@ -194,7 +203,7 @@ class PastOfModel(Asked):
 class Search(Paged):
     """Words, and which part of what has them."""
 
-    q: Annotated[Words, Field(description="Words looked for in ids and names.", examples=["gpt"])]
+    q: Annotated[SomeWords, Field(description=f"Words looked for in ids and names, {MOST_WORDS} at most.", examples=["gpt"])]
 
 
 class ProviderQuery(Paged):
@@ -202,7 +211,7 @@ class ProviderQuery(Paged):
 
     is_active: Flag | None = None
     health_status: Literal["healthy", "degraded", "down", "unknown"] | None = None
-    q: Annotated[Text, Field(description="Words looked for in slugs, names and descriptions.")] = ""
+    q: Annotated[Words, Field(description=f"Words looked for in slugs, names and descriptions, {MOST_WORDS} at most.")] = ""
 
 
 class ChangeQuery(Asked):

@@ -11,15 +11,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelsync.api import access
 from modelsync.api.answers import error, failed
+from modelsync.api.clients import host_of
+from modelsync.api.forwarded import SignIn
 from modelsync.api.service import Service
 from modelsync.errors import DatabaseError, ModelsyncError
 from modelsync.store import Held
 from modelsync.store import Scope as Permit
 
 log = structlog.get_logger("modelsync.api")
-
-MOST_BODY = 1024 * 1024
-"""Bytes of a request's body."""
 
 MOST_TARGET = 8 * 1024
 """Bytes of a request's path and query."""
@@ -52,6 +51,7 @@ class Edge:
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._service = service
+        self._sign_in = SignIn(service.settings)
         self._noting: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +88,7 @@ class Edge:
         metrics.requests.labels(scope["method"] if route != "none" else "any", route, str(status)).inc()
         metrics.seconds.labels(route).observe(seconds)
         holder: Held | None = scope.get(HOLDER)
-        facts = {"status": status, "ms": round(seconds * 1000, 1), "by": holder.name if holder else None, "client": client_of(scope)}
+        facts = {"status": status, "ms": round(seconds * 1000, 1), "by": holder.name if holder else None, "client": host_of(scope)}
         log.info(f"{scope['method']} {scope['path']}", request_id=request_id, **{name: value for name, value in facts.items() if value})
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,8 +96,7 @@ class Edge:
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MOST_TARGET:
             await error(414, "The address is too long")(scope, receive, send)
             return
-        client = client_of(scope)
-        wait = self._service.buckets.wait(client)
+        wait = self._service.buckets.wait(self._service.clients.of(host_of(scope)))
         if wait:
             await self._too_many(wait)(scope, receive, send)
             return
@@ -114,9 +113,13 @@ class Edge:
 
     async def _refusal(self, scope: Scope, headers: Headers, needed: Permit) -> ASGIApp | None:
         """Why a request is not let in; None when it is, and then it says who made it."""
-        client = client_of(scope)
+        client = host_of(scope)
         key = access.bearer(headers.get("authorization", ""))
-        found = access.refused(needed, key, await self._service.valid_keys())
+        signed_in = self._sign_in.holder(scope, headers) if key is None else None
+        if signed_in is not None:
+            found = access.permitted(needed, signed_in, "Signing in at the proxy")
+        else:
+            found = access.refused(needed, key, await self._service.valid_keys())
         if isinstance(found, Held):
             scope[HOLDER] = found
             if key is not None:
@@ -127,7 +130,7 @@ class Edge:
         self._service.metrics.refused.labels(str(found.status)).inc()
         if found.status == 401:
             log.warning("a request without a valid key", path=scope["path"], client=client)
-            wait = self._service.attempts.wait(client)
+            wait = self._service.attempts.wait(self._service.clients.of(client))
             if wait:
                 return self._too_many(wait)
             return error(401, found.detail, **{"WWW-Authenticate": 'Bearer realm="modelsync"'})
@@ -138,9 +141,10 @@ class Edge:
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         """The request with a body of at most so many bytes, whatever it says of its length."""
+        most = self._service.settings.body_bytes
         length = headers.get("content-length", "0")
-        if length.isascii() and length.isdigit() and int(length) > MOST_BODY:
-            await error(413, f"The body is longer than {MOST_BODY:,} bytes")(scope, receive, send)
+        if length.isascii() and length.isdigit() and int(length) > most:
+            await error(413, f"The body is longer than {most:,} bytes")(scope, receive, send)
             return
         came = 0
 
@@ -148,15 +152,15 @@ class Edge:
             nonlocal came
             message = await receive()
             came += len(message.get("body", b""))
-            if came > MOST_BODY:
+            if came > most:
                 raise TooLarge
             return message
 
         async def fitting(message: Message) -> None:
-            if came <= MOST_BODY:
+            if came <= most:
                 await send(message)
             elif message["type"] == "http.response.start":  # FastAPI takes whatever goes wrong in reading a body for a 400
-                await error(413, f"The body is longer than {MOST_BODY:,} bytes")(scope, receive, send)
+                await error(413, f"The body is longer than {most:,} bytes")(scope, receive, send)
 
         try:
             await self._app(scope, counted, fitting)
@@ -164,8 +168,3 @@ class Edge:
             if isinstance(problem, DatabaseError):
                 log.warning(f"the database: {problem}")
             await failed(problem)(scope, receive, send)
-
-
-def client_of(scope: Scope) -> str:
-    """Where a request is from."""
-    return scope["client"][0] if scope.get("client") else "unknown"

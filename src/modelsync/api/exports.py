@@ -1,15 +1,20 @@
-"""CSV and NDJSON: many rows, from one state of the catalog, made in a file of this machine first so that a slow reader holds nothing up."""
+"""CSV, NDJSON and OpenAI's list: many rows, from one state of the catalog.
+
+They are made as files of this machine, so that a slow reader holds neither the database nor memory, and the last ones are kept until the
+catalog changes: whoever asks for the same reads the same file.
+"""
 
 import asyncio
 import csv
 import io
 import re
-from collections.abc import AsyncIterator, Iterator
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
-from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import msgspec
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -17,15 +22,15 @@ from starlette.types import Receive, Scope, Send
 from modelsync import spreadsheet
 from modelsync.api.answers import error, shown_time
 from modelsync.api.asked import PAGE, ModelQuery
+from modelsync.api.clients import host_of
 from modelsync.api.pages import etag_of, is_known
 from modelsync.api.service import Service
-from modelsync.store import Revision, Row, Serving, is_dynamic
+from modelsync.api.spools import PIECE, Kept, Spool
+from modelsync.store import ModelFilter, Order, Revision, Row, Serving, is_dynamic
+
+log = structlog.get_logger("modelsync.api")
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
-IN_MEMORY = 8 * 1024 * 1024
-PIECE = 256 * 1024
-
-
 OFFERED = {CSV: CSV, NDJSON: NDJSON, "application/json": None, "application/*": None, "*/*": None}
 
 
@@ -42,77 +47,25 @@ def _quality(parameters: str) -> float:
     return float(found[1]) if found else 1.0
 
 
-async def exported(request: Request, server: Service, query: ModelQuery, media: str) -> Response:
-    """All rows that match, or a page of them when there is a limit, an offset or a cursor; 304 for whoever has them already."""
-    present = headers_of(request, await server.revision(), media)
-    if is_known(request.headers.get("if-none-match", ""), present["ETag"]):
-        return Response(status_code=304, headers=present)
-    if server.exports.locked():
-        return error(429, "Others are exporting already; try again in a moment", **{"Retry-After": "2"})
-    async with server.exports:
-        file, revision = await server.do(_made, server.serving, query, media)
-    server.showed(revision)
-    headers = headers_of(request, revision, media)
-    headers["Content-Disposition"] = f'inline; filename="models.{"csv" if media == CSV else "ndjson"}"'
-    return _Sent(file, media_type=f"{media}; charset=utf-8" if media == CSV else media, headers=headers)
+# What an export holds
+
+Rows = Iterator[Row]
+Found = tuple[Revision, Rows]
 
 
-def headers_of(request: Request, revision: Revision, media: str) -> dict[str, str]:
-    """What says of which state of the catalog an export is."""
-    return {
-        "Cache-Control": "no-cache",
-        "ETag": etag_of(revision, request.url.path, request.scope["query_string"], media),
-        "Vary": "Accept",
-        "X-Catalog-Revision": str(revision.number),
-        "X-Catalog-As-Of": shown_time(revision.as_of) or "never",
-    }
+class Format(msgspec.Struct, frozen=True):
+    """How rows become bytes, and how an answer names these."""
+
+    media: str
+    written: Callable[[Rows], Iterator[bytes]]
+    name: str | None = None
 
 
-class _Sent(StreamingResponse):
-    """A file that is closed once it was sent, or nobody wanted it any more."""
-
-    def __init__(self, file: SpooledTemporaryFile[bytes], **more: Any) -> None:
-        self._file = file
-        super().__init__(self._pieces(), **more)
-
-    async def _pieces(self) -> AsyncIterator[bytes]:
-        while piece := await asyncio.to_thread(self._file.read, PIECE):
-            yield piece
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._file.close()
+def _lines(rows: Rows) -> Iterator[bytes]:
+    return (msgspec.json.encode(row) + b"\n" for row in rows)
 
 
-def _made(serving: Serving, query: ModelQuery, media: str) -> tuple[SpooledTemporaryFile[bytes], Revision]:
-    revision, rows = _rows(serving, query)
-    with ExitStack() as closing:
-        file = closing.enter_context(SpooledTemporaryFile[bytes](IN_MEMORY))
-        for piece in _csv(rows) if media == CSV else map(_line, rows):
-            file.write(piece)
-        file.seek(0)
-        closing.pop_all()  # whoever sends it closes it
-    return file, revision
-
-
-def _rows(serving: Serving, query: ModelQuery) -> tuple[Revision, Iterator[Row]]:
-    if query.limit is not None or query.offset or query.cursor:
-        page = serving.models(query.filter(query.limit or PAGE), query.sorting, query.offset, query.cursor)
-        return page.revision, iter(page.rows)
-    found = serving.every_model(query.filter(None), query.sorting)
-    revision = next(found)
-    assert isinstance(revision, Revision)  # noqa: S101 - it comes first
-    return revision, (row for row in found if isinstance(row, dict))
-
-
-def _line(row: Row) -> bytes:
-    return msgspec.json.encode(row) + b"\n"
-
-
-def _csv(rows: Iterator[Row]) -> Iterator[bytes]:
+def _csv(rows: Rows) -> Iterator[bytes]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180
     writer.writerow(spreadsheet.COLUMNS)
@@ -123,3 +76,94 @@ def _csv(rows: Iterator[Row]) -> Iterator[bytes]:
             text.seek(0)
             text.truncate()
     yield text.getvalue().encode()
+
+
+FORMATS = {
+    CSV: Format(f"{CSV}; charset=utf-8", _csv, "models.csv"),
+    NDJSON: Format(NDJSON, _lines, "models.ndjson"),
+}
+
+
+async def exported(request: Request, server: Service, query: ModelQuery, media: str) -> Response:
+    """All models that match, or a page of them when there is a limit, an offset or a cursor; 304 for whoever has them already."""
+
+    def rows(serving: Serving) -> Found:
+        if query.limit is not None or query.offset or query.cursor:
+            page = serving.models(query.filter(query.limit or PAGE), query.sorting, query.offset, query.cursor)
+            return page.revision, iter(page.rows)
+        return every(serving, query.filter(None), query.sorting)
+
+    return await sent(request, server, FORMATS[media], rows)
+
+
+def every(serving: Serving, wanted: ModelFilter, order: Order) -> Found:
+    """All models that match, and the state of the catalog that they are of."""
+    found = serving.every_model(wanted, order)
+    revision = next(found)
+    assert isinstance(revision, Revision)  # noqa: S101 - it comes first
+    return revision, (row for row in found if isinstance(row, dict))
+
+
+# Answers
+
+
+async def sent(request: Request, server: Service, form: Format, rows: Callable[[Serving], Found]) -> Response:
+    """An export as an answer; it counts as one of those under way until it is sent. Raises Busy when too many are."""
+    known, accept = request.headers.get("if-none-match", ""), form.media.partition(";")[0]
+    present = await server.revision()
+    headers = headers_of(request, present, accept)
+    if is_known(known, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    packs = "gzip" in request.headers.get("accept-encoding", "")
+    key = (request.url.path, request.scope["query_string"], accept, packs)
+    with ExitStack() as ending:
+        ending.enter_context(server.exports.one(server.clients.of(host_of(request.scope))))
+        kept = server.spools.get(key, present)
+        if kept is None:
+            try:
+                kept = await server.export(_made, server.exporting, form, rows, packs)
+            except OSError as problem:
+                log.warning(f"an export could not be written to {tempfile.gettempdir()}: {problem.strerror}")
+                return error(503, "The export could not be written on the server; its log tells why", **{"Retry-After": "60"})
+            server.spools.keep(key, kept)
+            server.showed(kept.revision)
+        headers = headers_of(request, kept.revision, accept) | {"Content-Length": str(kept.spool.size)}
+        if packs:
+            headers["Content-Encoding"] = "gzip"
+        if form.name:
+            headers["Content-Disposition"] = f'inline; filename="{form.name}"'
+        return _Sent(kept.spool, ending.pop_all(), media_type=form.media, headers=headers)
+
+
+def _made(serving: Serving, form: Format, rows: Callable[[Serving], Found], packs: bool) -> Kept:
+    revision, found = rows(serving)
+    return Kept(revision, Spool(form.written(found), packs=packs))
+
+
+def headers_of(request: Request, revision: Revision, media: str) -> dict[str, str]:
+    """What says of which state of the catalog an export is."""
+    return {
+        "Cache-Control": "no-cache",
+        "ETag": etag_of(revision, request.url.path, request.scope["query_string"], media),
+        "Vary": "Accept, Accept-Encoding",
+        "X-Catalog-Revision": str(revision.number),
+        "X-Catalog-As-Of": shown_time(revision.as_of) or "never",
+    }
+
+
+class _Sent(StreamingResponse):
+    """A file, piece by piece as the client takes it; at the end, whatever it is, `ending` is closed."""
+
+    def __init__(self, spool: Spool, ending: ExitStack, **more: Any) -> None:
+        self._spool = spool
+        self._ending = ending
+        super().__init__(self._pieces(), **more)
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        for start in range(0, self._spool.size, PIECE):
+            yield await asyncio.to_thread(self._spool.piece, start)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        with self._ending:
+            await super().__call__(scope, receive, send)

@@ -10,9 +10,10 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from modelsync.api.answers import shown_time
+from modelsync.api.answers import error, shown_time
 from modelsync.api.edge import HOLDER
 from modelsync.api.service import Service
+from modelsync.api.spools import PIECE
 from modelsync.store import Revision
 
 REVISION = "modelsync.revision"
@@ -20,6 +21,9 @@ REVISION = "modelsync.revision"
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of all answers that are kept."""
+
+MOST_SENDING = 64 * 1024 * 1024
+"""Bytes of answers that are being sent."""
 
 WORTH_PACKING = 1024
 """Shorter bodies are sent as they are."""
@@ -50,7 +54,7 @@ class Pages:
         self._app = app
         self._service = service
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
-        self._bytes = 0
+        self._bytes = self._sending = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer from what is kept, or let a route answer and keep that."""
@@ -68,7 +72,18 @@ class Pages:
         else:
             kept = await self._made(key, scope, receive, send)
         if kept is not None:
-            await _answer(kept, headers.get("if-none-match", ""), send)
+            await self._sent(kept, headers.get("if-none-match", ""), scope, receive, send)
+
+    async def _sent(self, kept: Kept, known: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """The answer, unless so many bytes wait already for clients that do not read theirs."""
+        if self._sending + len(kept.body) > MOST_SENDING:
+            await error(503, "Too many answers wait to be read; try again in a moment", **{"Retry-After": "2"})(scope, receive, send)
+            return
+        self._sending += len(kept.body)
+        try:
+            await _answer(kept, known, send)
+        finally:
+            self._sending -= len(kept.body)
 
     async def _made(self, key: Key, scope: Scope, receive: Receive, send: Send) -> Kept | None:
         """The answer of a route, when it shows the catalog; any other one is passed on as it comes."""
@@ -140,7 +155,7 @@ def is_known(header: str, etag: str) -> bool:
 
 
 async def _answer(kept: Kept, known: str, send: Send) -> None:
-    """The answer; only its headers for whoever knows it already."""
+    """The answer; only its headers for whoever knows it already. This ends when the client has taken nearly all of it."""
     if is_known(known, kept.etag):
         bare = (b"content-type", b"content-encoding")
         headers = [(name, value) for name, value in kept.headers if name not in bare]
@@ -149,4 +164,6 @@ async def _answer(kept: Kept, known: str, send: Send) -> None:
         return
     headers = [*kept.headers, (b"content-length", str(len(kept.body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": kept.body})
+    for start in range(0, len(kept.body), PIECE):
+        await send({"type": "http.response.body", "body": kept.body[start : start + PIECE], "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,12 +1,14 @@
 """`/openapi.json`, and `/docs`: the same as a page to read, without a script and from nowhere else."""
 
+import gzip
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from modelsync.api.answers import JSON
@@ -22,18 +24,22 @@ _STYLE = (
 
 def add(app: FastAPI) -> None:
     """Serve both. They are the same until the program changes, so their bytes are made once."""
-    made: dict[str, bytes] = {}
+    made: dict[tuple[str, bool], bytes] = {}
 
-    async def openapi(_: Request) -> Response:
-        if "json" not in made:
-            made["json"] = msgspec.json.encode(app.openapi())
-        return Response(made["json"], media_type=JSON)
+    def answer(request: Request, name: str, make: Callable[[], bytes], media: str, headers: Mapping[str, str]) -> Response:
+        packs = "gzip" in request.headers.get("accept-encoding", "")
+        if (name, packs) not in made:
+            made[name, packs] = gzip.compress(make(), mtime=0) if packs else make()
+        packed = {"Content-Encoding": "gzip"} if packs else {}
+        return Response(made[name, packs], media_type=media, headers={"Vary": "Accept-Encoding", **packed, **headers})
 
-    async def docs(_: Request) -> Response:
-        if "html" not in made:
-            made["html"] = page(app.openapi()).encode()
+    async def openapi(request: Request) -> Response:
+        return answer(request, "json", lambda: msgspec.json.encode(app.openapi()), JSON, {})
+
+    async def docs(request: Request) -> Response:
         policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        return HTMLResponse(made["html"], headers={"Content-Security-Policy": policy})
+        headers = {"Content-Security-Policy": policy}
+        return answer(request, "html", lambda: page(app.openapi()).encode(), "text/html; charset=utf-8", headers)
 
     app.router.routes += [Route("/openapi.json", openapi, name="openapi"), Route("/docs", docs, name="docs")]
 

@@ -3,18 +3,39 @@
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import structlog
+from starlette.requests import Request
 
 from modelsync.api.access import KEPT_FOR, Buckets
+from modelsync.api.clients import Clients, host_of
+from modelsync.api.lanes import Brief, Lane, Shares
 from modelsync.api.metrics import Metrics
+from modelsync.api.spools import Spools
 from modelsync.api.syncs import Syncs
 from modelsync.app import App
 from modelsync.errors import DatabaseError
-from modelsync.store import NOTED_EVERY, Catalog, Held, History, Keys, Revision, Scope, Serving, Store, digest
+from modelsync.freshness import freshness
+from modelsync.store import (
+    NOTED_EVERY,
+    Catalog,
+    Held,
+    History,
+    Keys,
+    ModelFilter,
+    Order,
+    Page,
+    Revision,
+    Scope,
+    Serving,
+    Store,
+    digest,
+    is_bounded,
+)
 
 log = structlog.get_logger("modelsync.api")
 Result = TypeVar("Result")
@@ -25,8 +46,11 @@ FRESH_FOR = 0.05
 FAILURES = 5.0
 """Requests a second without a valid key that one client is told so of."""
 
-EXPORTS = 2
-"""Exports of the whole catalog that are made at once."""
+SEARCHERS, EXPORTERS = 2, 2
+"""Threads for questions that may take long, and for making exports: two processors' worth, while others go on."""
+
+EXPORT_SECONDS = 300.0
+"""Seconds that the database may take to give all of a catalog."""
 
 
 class Service:
@@ -36,12 +60,21 @@ class Service:
         self.program = program
         self.settings = program.settings.serving
         self.store = store
-        self.catalog, self.history, self.serving, self.keys = Catalog(store), History(store), Serving(store), Keys(store)
+        self.catalog, self.history, self.keys = Catalog(store), History(store), Keys(store)
+        self.serving = Serving(store, self.settings.query_seconds)
+        self.exporting = Serving(store, EXPORT_SECONDS)
+        self.clients = Clients(self.settings.trusted_proxies)
         self.syncs = Syncs(program, self.catalog)
         self.metrics = Metrics(store)
         self.buckets = Buckets(self.settings.rate)
         self.attempts = Buckets(min(self.settings.rate, FAILURES))
-        self.exports = asyncio.Semaphore(EXPORTS)
+        self.freshness = Brief(lambda: self.aside(_freshness, self.catalog))
+        self.numbers = Brief(lambda: self.aside(self.metrics.shown))
+        self.exports = Shares("exports", self.settings.exports, self.settings.client_exports)
+        self.spools = Spools()
+        searches = Shares("questions that may take long", self.settings.searches, self.settings.client_searches)
+        self._searchers = Lane("searcher", SEARCHERS, searches, self.settings.query_seconds)
+        self._exporters = ThreadPoolExecutor(EXPORTERS, "exporter")
         self._readers = ThreadPoolExecutor(1 if store.dialect == "sqlite" else 4, "reader")
         self._others = ThreadPoolExecutor(4, "worker")
         self._configured = {digest(key): Held("ADMIN_API_KEY", Scope.ADMIN) for key in self.settings.admin_keys}
@@ -52,13 +85,31 @@ class Service:
         self._revision_until = self._learnt_at = 0.0
 
     async def read(self, work: Callable[..., Result], *arguments: Any) -> Result:
-        """A short question to the catalog, in the thread for these."""
+        """A short question to the catalog, in the thread for these: one whose cost an index bounds, however big the catalog is."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, work, *arguments)
+
+    async def search(self, request: Request, work: Callable[..., Result], *arguments: Any) -> Result:
+        """A question that may take long. Raises Busy, or TooSlow when it does take too long."""
+        return await self._searchers.run(self.clients.of(host_of(request.scope)), work, *arguments)
+
+    async def page(self, request: Request, wanted: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None) -> Page:
+        """A page of models; one that is found by an index waits for no other one."""
+        if is_bounded(wanted, order, offset):
+            return await self.read(self.serving.models, wanted, order, offset, cursor)
+        return await self.search(request, self.serving.models, wanted, order, offset, cursor)
+
+    async def export(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        """Make a file of many rows, in the threads for these."""
+        return await asyncio.get_running_loop().run_in_executor(self._exporters, work, *arguments)
+
+    async def aside(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        """Something that takes longer and writes nothing."""
+        return await asyncio.get_running_loop().run_in_executor(self._others, work, *arguments)
 
     async def do(self, work: Callable[..., Result], *arguments: Any) -> Result:
         """Something that may take longer, or writes; what was known of the catalog is asked anew after it."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._others, work, *arguments)
+            return await self.aside(work, *arguments)
         finally:
             self.forget()
 
@@ -79,6 +130,8 @@ class Service:
 
     def forget(self) -> None:
         """Ask for the revision anew: something was committed."""
+        for brief in (self.numbers, self.freshness):
+            brief.forget()
         self._learnt_at, self._revision_until = time.monotonic(), 0.0
 
     async def valid_keys(self) -> dict[str, Held]:
@@ -102,6 +155,14 @@ class Service:
     async def close(self) -> None:
         """Stop the syncs under way, and give everything back."""
         await self.syncs.close()
-        for threads in (self._readers, self._others):
+        self._searchers.close()
+        for threads in (self._readers, self._exporters, self._others):
             threads.shutdown(wait=True, cancel_futures=True)
         self.store.close()
+
+
+def _freshness(catalog: Catalog) -> dict[str, int]:
+    """How many providers are in which state."""
+    known, now = catalog.providers(), catalog.now()
+    found = Counter(freshness(slug, each, now, 0)["state"] for slug, each in known.items())
+    return {state: found[state] for state in ("fresh", "stale", "failing", "never")}

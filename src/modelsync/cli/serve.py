@@ -1,18 +1,32 @@
 """`modelsync serve`: the REST API."""
 
+import asyncio
+import contextlib
 import ipaddress
+import math
 import socket
 
+import msgspec
 import uvicorn
 
 from modelsync import app
 from modelsync.api import create
+from modelsync.api.connections import Connections
 from modelsync.api.syncs import Syncs
 from modelsync.cli import output
 from modelsync.cli.parameters import Database, Port
 from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.store import Keys
+
+BACKLOG = 128
+"""Connections that the system holds until they are taken: all of them at once, and each needs a handle before it is counted."""
+
+RESERVE = BACKLOG + 256
+"""Open files that are no counted connection: those just taken, databases, exports, providers, logs."""
+
+TICKS = 10
+"""uvicorn ticks so often in a second."""
 
 ENDING = 4
 """Seconds that requests under way have when the server ends."""
@@ -31,7 +45,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
     chosen = load(database)
     program = app.build(chosen, verbose=verbose, serving=True)
     store = program.open_store()
-    if not chosen.serving.admin_keys and not Keys(store).valid():
+    if not chosen.serving.admin_keys and not chosen.serving.sign_in_header and not Keys(store).valid():
         if not _is_loopback(host):
             store.close()
             raise UsageError(
@@ -40,6 +54,8 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
         output.say(output.stderr(), "No key is configured: the catalog can be read, and nothing can be changed. Set ADMIN_API_KEY.")
     output.say(output.stderr(), f"Serving {program.database_shown()} at http://{host}:{port} (Ctrl-C ends it); /docs tells more")
     application = create(program, store)
+    limits = msgspec.structs.replace(chosen.serving, connections=_handles_for(chosen.serving.connections))
+    connections = Connections(limits, application.state.service.clients)
     config = uvicorn.Config(
         application,
         host=host,
@@ -47,25 +63,55 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(chosen.serving.trusted_proxies),
-        forwarded_allow_ips=list(chosen.serving.trusted_proxies),
+        proxy_headers=False,  # the application does that itself
+        ws="none",
+        backlog=BACKLOG,
+        timeout_keep_alive=math.ceil(limits.idle_seconds),
         timeout_graceful_shutdown=ENDING,
+        http=connections.protocol(),
     )
-    server = _Server(config, application.state.service.syncs)
+    server = _Server(config, application.state.service.syncs, connections)
     server.run()
     return 0 if server.started else 1
 
 
 class _Server(uvicorn.Server):
-    """Stops syncs before it waits for requests: whoever waits for one is told, instead of being cut off when the time is up."""
+    """Stops syncs before it waits for requests: whoever waits for one is told, instead of being cut off when the time is up.
 
-    def __init__(self, config: uvicorn.Config, syncs: Syncs) -> None:
+    Once a second it cuts off who is overdue.
+    """
+
+    def __init__(self, config: uvicorn.Config, syncs: Syncs, connections: Connections) -> None:
         super().__init__(config)
         self._syncs = syncs
+        self._connections = connections
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS == 0:
+            self._connections.end_overdue(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._syncs.stop()
         await super().shutdown(sockets)
+
+
+def _handles_for(connections: int) -> int:
+    """How many connections there can be at once. As many open files as that takes are asked of the system, which may allow fewer."""
+    with contextlib.suppress(ImportError):  # Windows counts none
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        enough = connections + RESERVE
+        if soft != resource.RLIM_INFINITY and soft < enough:
+            soft = enough if hard == resource.RLIM_INFINITY else min(enough, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        if soft != resource.RLIM_INFINITY and soft < enough:
+            fewer = max(1, soft - RESERVE)
+            told = f"The system allows {soft} open files: {fewer} connections at once instead of {connections}. Raise it with ulimit -n."
+            output.say(output.stderr(), told)
+            return fewer
+    return connections
 
 
 def _is_loopback(host: str) -> bool:

@@ -15,7 +15,7 @@ from modelsync.store.migrate import Schema
 from modelsync.store.operators import Person, Wish
 from modelsync.store.records import Seen
 from modelsync.store.rollback import rollback, thaw
-from modelsync.store.selection import SORTS, ModelFilter, Order
+from modelsync.store.selection import SORTS, ModelFilter, Order, is_bounded
 from modelsync.store.serving import Page, ProviderFilter, Revision, Row, Serving, is_dynamic
 from modelsync.store.store import Store
 from modelsync.store.tallies import Tallied, Tallies, Tally
@@ -78,6 +78,7 @@ __all__ = [
     "deciding",
     "digest",
     "files_of",
+    "is_bounded",
     "is_dynamic",
     "operators",
     "provider_edits",

@@ -17,6 +17,8 @@ from modelsync import files as files_module
 from modelsync.errors import DatabaseError
 
 BUSY_SECONDS = 30
+SECONDS = "modelsync_seconds"
+"""The execution option that says how long each statement of a transaction may take on Postgres."""
 BESIDE = ("-wal", "-shm", "-journal")
 """Ends of the names of the files that SQLite keeps beside a database; they get its mode."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "")
@@ -107,7 +109,7 @@ def create(url: URL, *, read_only: bool) -> sa.Engine:
     engine = sa.create_engine(
         url,
         pool_size=4,
-        max_overflow=4,
+        max_overflow=8,
         pool_pre_ping=True,
         # Prepared statements do not survive a transaction-mode pooler (pgbouncer, Supavisor).
         connect_args={"prepare_threshold": None, "connect_timeout": 10, "application_name": "modelsync"},
@@ -117,7 +119,9 @@ def create(url: URL, *, read_only: bool) -> sa.Engine:
     @sa.event.listens_for(engine, "begin")
     def _begun(connection: sa.Connection) -> None:
         # A server, database or role may prefer another zone, or dates that are no ISO; a pooler forgets what is set for a session.
-        connection.exec_driver_sql("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'")
+        seconds = connection.get_execution_options().get(SECONDS)
+        limit = f"; SET LOCAL statement_timeout = {seconds * 1000:.0f}" if seconds else ""
+        connection.exec_driver_sql(f"SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'{limit}")
 
     return engine
 

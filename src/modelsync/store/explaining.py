@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-from modelsync.errors import Conflict, DatabaseError
+from modelsync.errors import Conflict, DatabaseError, TooSlow
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def explained(error: BaseException, shown: str) -> DatabaseError:
     """A driver's error as what happened and what to do; the driver's own text only where it can hold no secret."""
     origin = getattr(error, "orig", None) or error
     text = str(origin)
-    if isinstance(origin, psycopg.Error) and (known := _of_postgres(origin, shown)):
+    if known := _by_code(origin, shown):
         return known
     if any(words in text for words in ("file is not a database", "malformed", "disk image")):
         return DatabaseError(f"{shown} is not a usable SQLite database", "Nothing was written; restore a backup, or name another file")
@@ -51,9 +51,11 @@ def explained(error: BaseException, shown: str) -> DatabaseError:
     return _unexplained(text, error, shown)
 
 
-def _of_postgres(error: psycopg.Error, shown: str) -> DatabaseError | None:
-    """What the server's own code says, where that is plain."""
+def _by_code(error: BaseException, shown: str) -> DatabaseError | None:
+    """What the database's own code says, where that is plain."""
     match error:
+        case sqlite3.Error(sqlite_errorname="SQLITE_INTERRUPT"):
+            return TooSlow(f"{shown} took longer than it may", "Nothing was written; ask for less at once")
         case psycopg.errors.DeadlockDetected() | psycopg.errors.SerializationFailure():
             return Conflict(f"{shown}: another transaction was in the way ({type(error).__name__})", "Nothing was written; sync again")
         case psycopg.errors.ReadOnlySqlTransaction():
@@ -61,7 +63,7 @@ def _of_postgres(error: psycopg.Error, shown: str) -> DatabaseError | None:
         case psycopg.errors.LockNotAvailable():
             return DatabaseError(f"{shown} is locked by another program", "Nothing was written; end its transaction, then sync again")
         case psycopg.errors.QueryCanceled():
-            return DatabaseError(f"{shown} took longer than it allows", "Nothing was written; raise its statement_timeout, or sync again")
+            return TooSlow(f"{shown} took longer than it allows", "Nothing was written; raise its statement_timeout, or sync again")
         case _:
             return None
 

@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import re
+import string
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -63,10 +65,33 @@ def conditions(wanted: ModelFilter, dialect: str) -> list[sa.ColumnElement[bool]
         (wanted.free, lambda: is_free() if wanted.free else sa.not_(is_free())),
         (wanted.changed_since, lambda: column.updated_at >= wanted.changed_since),
     ]
-    names = (column.provider_model_id, column.model_name)
-    words = [sa.or_(*(name.icontains(word, autoescape=True) for name in names)) for word in wanted.query.split()]
+    words = with_words(wanted.query, (column.provider_model_id, column.model_name), dialect)
     stated = [column[name].is_(sa.true() if value else sa.false()) for name, value in sorted(wanted.supports.items())]
     return [*words, *stated, *(condition() for value, condition in chosen if value is not None)]
+
+
+def distinct_words(query: str) -> tuple[str, ...]:
+    """The words of a query that are to be looked for: once each, whatever the case of ASCII, and none that another one has in it."""
+    words = dict.fromkeys(query.translate(_LOWER).split())
+    return tuple(word for word in words if not any(word in other and word != other for other in words))
+
+
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+def with_words(query: str, names: Sequence[sa.ColumnElement[Any]], dialect: str) -> list[sa.ColumnElement[bool]]:
+    """Conditions that every word of a query is in one of the texts, whatever its case.
+
+    Postgres makes all texts of a row one in lower case, once for all words. (A word holds no blank, so none is found across two texts.)
+    In SQLite LIKE takes no notice of the case of ASCII by itself.
+    """
+    patterns = ["%" + re.sub(r"([\\%_])", r"\\\1", word) + "%" for word in distinct_words(query)]
+    if not patterns:
+        return []
+    if dialect == "postgresql":
+        whole = sa.func.lower(sa.func.concat_ws(" ", *names))
+        return [whole.op("LIKE", is_comparison=True)(sa.all_(postgresql.array([sa.func.lower(pattern) for pattern in patterns])))]
+    return [sa.or_(*(name.like(pattern, escape="\\") for name in names)) for pattern in patterns]
 
 
 def is_free() -> sa.ColumnElement[bool]:
@@ -114,6 +139,16 @@ class Order(msgspec.Struct, frozen=True):
 
     by: str = "provider"
     descending: bool = False
+
+
+FEW = 1000
+"""Rows that are left out before a page at little cost."""
+
+
+def is_bounded(wanted: ModelFilter, order: Order, offset: int) -> bool:
+    """Whether an index finds a page of models whatever the size of the catalog: by provider and id, from near a beginning or a cursor."""
+    indexed = msgspec.structs.replace(wanted, active=None, limit=None, provider_id=None, providers=wanted.providers[1:])
+    return indexed == ModelFilter() and order.by == "provider" and offset <= FEW
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):

@@ -67,10 +67,14 @@ class ProviderFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Serving:
-    """Questions to an open catalog, asked often: no check of the schema, no Python values between database and JSON."""
+    """Questions to an open catalog, asked often: no check of the schema, no Python values between database and JSON.
 
-    def __init__(self, store: Store) -> None:
+    Each may take `seconds` at most, or it is stopped: TooSlow.
+    """
+
+    def __init__(self, store: Store, seconds: float | None = None) -> None:
         self._store = store
+        self._seconds = seconds
         self._totals: dict[bytes, tuple[tuple[int, int], int]] = {}
         shown = [column for column in models.columns if column.name not in LEFT_OUT]
         self._columns = [_as_json(column, store.dialect) for column in shown]
@@ -79,7 +83,7 @@ class Serving:
 
     def revision(self) -> Revision:
         """The present state of the catalog."""
-        with self._store.reading() as connection:
+        with self._store.reading(self._seconds) as connection:
             return _revision(connection)
 
     def models(self, wanted: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None) -> Page:
@@ -93,7 +97,7 @@ class Serving:
         ids = ids.order_by(*ordering).limit(limit + 1).offset(0 if at else offset)
         keys = [key.label(f"key_{number}") for number, key in enumerate(selection.sort_keys(order, dialect))]
         page = self._select(*keys).where(models.c.id.in_(ids.subquery().select())).order_by(*ordering)
-        with self._store.reading() as connection:
+        with self._store.reading(self._seconds) as connection:
             found = connection.execute(page).all()
             revision = _revision(connection)
             total = self._total(connection, wanted, where, revision)
@@ -119,7 +123,7 @@ class Serving:
         """The state of the catalog, and then all models that match in it, streamed."""
         dialect = self._store.dialect
         query = self._select().where(*selection.conditions(wanted, dialect)).order_by(*selection.ordering(order, dialect))
-        with self._store.reading() as connection:
+        with self._store.reading(self._seconds) as connection:
             yield _revision(connection)
             with connection.execution_options(yield_per=500).execute(query.limit(wanted.limit)) as rows:
                 for row in rows:
@@ -135,14 +139,14 @@ class Serving:
 
     def model_stats(self, provider_id: int | None) -> tuple[dict[str, Any], Revision]:
         """Models by what they are, of one provider or all."""
-        with self._store.reading() as connection:
+        with self._store.reading(self._seconds) as connection:
             found = counting.of_models(connection, provider_id)
             return {**found, "by_provider": counting.by_provider(connection, provider_id)}, _revision(connection)
 
     def providers(self, wanted: ProviderFilter, limit: int, offset: int) -> Page:
         """A page of providers, by slug, each with how many models it has."""
-        where = list(_provider_conditions(wanted))
-        with self._store.reading() as connection:
+        where = list(_provider_conditions(wanted, self._store.dialect))
+        with self._store.reading(self._seconds) as connection:
             query = self._select_providers().where(*where).order_by(providers.c.slug).limit(limit).offset(offset)
             rows = [self._provider(row) for row in connection.execute(query)]
             total = int(connection.execute(sa.select(sa.func.count()).select_from(providers).where(*where)).scalar_one())
@@ -158,16 +162,16 @@ class Serving:
 
     def provider_stats(self) -> tuple[dict[str, int], Revision]:
         """Providers by activity and health."""
-        with self._store.reading() as connection:
+        with self._store.reading(self._seconds) as connection:
             return counting.of_providers(connection), _revision(connection)
 
     def changes(self, wanted: ChangeFilter) -> tuple[list[dict[str, Any]], Revision]:
         """Changes, newest first."""
-        with self._store.reading() as connection:
+        with self._store.reading(self._seconds) as connection:
             return recorded(connection, wanted), _revision(connection)
 
     def _one_provider(self, condition: sa.ColumnElement[bool]) -> tuple[Row | None, Revision]:
-        with self._store.reading() as connection:
+        with self._store.reading(self._seconds) as connection:
             row = connection.execute(self._select_providers().where(condition)).one_or_none()
             return None if row is None else self._provider(row), _revision(connection)
 
@@ -176,7 +180,7 @@ class Serving:
         return sa.select(*(_as_json(column, self._store.dialect) for column in providers.columns), count)
 
     def _one(self, condition: sa.ColumnElement[bool]) -> tuple[Row | None, Revision]:
-        with self._store.reading() as connection:
+        with self._store.reading(self._seconds) as connection:
             row = connection.execute(self._select().where(condition)).one_or_none()
             return None if row is None else self._model(row), _revision(connection)
 
@@ -185,14 +189,13 @@ class Serving:
         return sa.select(providers.c.slug, *self._columns, incomplete, *more).select_from(_joined())
 
 
-def _provider_conditions(wanted: ProviderFilter) -> Iterator[sa.ColumnElement[bool]]:
+def _provider_conditions(wanted: ProviderFilter, dialect: str) -> Iterator[sa.ColumnElement[bool]]:
     column = providers.c
     if wanted.active is not None:
         yield column.is_active.is_(sa.true() if wanted.active else sa.false())
     if wanted.health is not None:
         yield column.health_status == wanted.health
-    for word in wanted.query.split():
-        yield sa.or_(*(name.icontains(word, autoescape=True) for name in (column.slug, column.name, column.description)))
+    yield from selection.with_words(wanted.query, (column.slug, column.name, column.description), dialect)
 
 
 def _joined() -> sa.FromClause:

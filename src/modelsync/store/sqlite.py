@@ -1,6 +1,7 @@
 """Bulk writing in SQLite: one prepared statement, many rows, the driver's own executemany."""
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -50,6 +51,22 @@ def waiting_at_most(connection: sa.Connection, seconds: float) -> Iterator[None]
         yield
     finally:
         driver.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+
+
+STEPS = 20_000
+"""Steps of SQLite's machine, about a millisecond, between two looks at the clock."""
+
+
+@contextmanager
+def taking_at_most(connection: sa.Connection, seconds: float) -> Iterator[None]:
+    """Stop whatever still runs after so many seconds: it fails as interrupted."""
+    ends_at = time.monotonic() + seconds
+    driver = _driver(connection)
+    driver.set_progress_handler(lambda: time.monotonic() > ends_at, STEPS)
+    try:
+        yield
+    finally:
+        driver.set_progress_handler(None, 0)
 
 
 def now(connection: sa.Connection) -> str:

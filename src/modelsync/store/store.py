@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
 
@@ -94,11 +94,19 @@ class Store:
         self.engine.dispose()
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads, and sees one state of the catalog throughout."""
-        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True} if self.dialect == "postgresql" else {}
-        with explaining(self.shown), self.engine.connect().execution_options(**options) as connection, connection.begin():
-            yield connection
+    def reading(self, seconds: float | None = None) -> Iterator[sa.Connection]:
+        """A transaction that only reads, and sees one state of the catalog throughout.
+
+        With `seconds` it is stopped after these (on Postgres each of its statements): TooSlow.
+        """
+        options: dict[str, Any] = {}
+        if self.dialect == "postgresql":
+            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True, engine.SECONDS: seconds}
+        with explaining(self.shown), self.engine.connect().execution_options(**options) as connection, ExitStack() as ending:
+            if seconds is not None and self.dialect == "sqlite":
+                ending.enter_context(sqlite.taking_at_most(connection, seconds))
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:

@@ -40,7 +40,7 @@ def shown(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 async def page(request: Request, server: Service, filters: ChangeFilter, limit: int) -> Response:
     """Changes as JSON."""
-    rows, revision = await server.read(server.serving.changes, filters)
+    rows, revision = await server.search(request, server.serving.changes, filters)
     more = rows[-1]["id"] if len(rows) == limit else None
     body = {"data": shown(rows), "returned": len(rows), "limit": limit, "next_before": more}
     return of_catalog(request, revision, {**body, **stamp(revision)})
@@ -80,7 +80,7 @@ async def json_feed(request: Request, server: Server, query: Annotated[ChangeQue
 
 
 async def _as_feed(request: Request, server: Service, query: ChangeQuery, media: str) -> Response:
-    rows, revision = await server.read(server.serving.changes, wanted(query))
+    rows, revision = await server.search(request, server.serving.changes, wanted(query))
     request.scope[REVISION] = revision
     make = feeds.atom if media == feeds.ATOM else feeds.json_feed
     return Response(make(rows, feeds.Address(str(request.base_url).rstrip("/"), str(request.url))), media_type=media)

@@ -1,7 +1,5 @@
 """Whether the server lives, whether the catalog can be read, and numbers for monitoring."""
 
-from collections import Counter
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -10,9 +8,7 @@ from modelsync.api.answers import said
 from modelsync.api.documented import Responses, also, answers
 from modelsync.api.metrics import CONTENT_TYPE
 from modelsync.api.routes.common import Server
-from modelsync.api.service import Service
 from modelsync.errors import DatabaseError
-from modelsync.freshness import freshness
 from modelsync.store import Schema
 
 router = APIRouter(tags=["health"])
@@ -24,17 +20,11 @@ async def live() -> Response:
     return said(shapes.Alive("alive"))
 
 
-def _freshness(server: Service) -> dict[str, int]:
-    known, now = server.catalog.providers(), server.catalog.now()
-    found = Counter(freshness(slug, each, now, 0)["state"] for slug, each in known.items())
-    return {state: found[state] for state in ("fresh", "stale", "failing", "never")}
-
-
 @router.get("/health/ready", responses=answers(shapes.Ready) | also(shapes.Ready, 503, "The catalog cannot be read."))
 async def ready(server: Server) -> Response:
     """200 when the catalog can be read: for what sends requests here. How fresh it is is told, and is no reason to send none."""
     try:
-        states = await server.do(_freshness, server)
+        states = await server.freshness.now()
     except DatabaseError:
         return said(shapes.Ready(status="not ready", database="does not answer", schema=None, freshness={}), 503)
     return said(shapes.Ready(status="ready", database="ok", schema=Schema.head, freshness=states))
@@ -46,4 +36,4 @@ _NUMBERS: Responses = {200: {"description": "Numbers for Prometheus.", "content"
 @router.get("/metrics", responses=_NUMBERS)
 async def metrics(server: Server) -> Response:
     """What the catalog holds, how its syncs went, and what this server answered, as Prometheus reads it."""
-    return Response(await server.do(server.metrics.shown), headers={"Content-Type": CONTENT_TYPE})
+    return Response(await server.numbers.now(), headers={"Content-Type": CONTENT_TYPE})

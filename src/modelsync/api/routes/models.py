@@ -32,7 +32,7 @@ async def list_models(request: Request, server: Server, query: Annotated[ModelQu
     if media is not None:
         return await exported(request, server, query, media)
     limit = query.limit or PAGE
-    page = await server.read(server.serving.models, query.filter(limit), query.sorting, query.offset, query.cursor)
+    page = await server.page(request, query.filter(limit), query.sorting, query.offset, query.cursor)
     return page_of(request, page, limit, query.offset)
 
 
@@ -51,7 +51,7 @@ async def export_models_as_ndjson(request: Request, server: Server, query: Annot
 @router.get("/models/stats", responses=answers(shapes.ModelStats))
 async def model_stats(request: Request, server: Server, query: Annotated[StatsQuery, Query()]) -> Response:
     """How many models there are of what."""
-    found, revision = await server.read(server.serving.model_stats, query.provider_id)
+    found, revision = await server.search(request, server.serving.model_stats, query.provider_id)
     return of_catalog(request, revision, {**found, **stamp(revision)})
 
 
@@ -59,7 +59,7 @@ async def model_stats(request: Request, server: Server, query: Annotated[StatsQu
 async def search_models(request: Request, server: Server, query: Annotated[Search, Query()]) -> Response:
     """Active models with all of these words in their ids and names."""
     wanted = ModelFilter(query=query.q, active=True, limit=query.limit)
-    page = await server.read(server.serving.models, wanted, Order(), query.offset)
+    page = await server.page(request, wanted, Order(), query.offset)
     return page_of(request, page, query.limit, query.offset)
 
 
@@ -67,7 +67,7 @@ async def search_models(request: Request, server: Server, query: Annotated[Searc
 async def models_of_provider(request: Request, server: Server, slug: Annotated[Slug, Path()], query: Annotated[Paged, Query()]) -> Response:
     """A provider's active models."""
     wanted = ModelFilter(providers=(slug,), active=True, limit=query.limit)
-    page = await server.read(server.serving.models, wanted, Order(), query.offset)
+    page = await server.page(request, wanted, Order(), query.offset)
     if not page.total and (await server.read(server.serving.provider_of, slug))[0] is None:
         return error(404, f"The catalog has no provider {slug}; GET /providers lists them")
     return page_of(request, page, query.limit, query.offset)

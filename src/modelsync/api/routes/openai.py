@@ -1,17 +1,20 @@
 """`/v1/models`: the list that clients of OpenAI's API speak. Ids are `<provider's slug>/<the provider's id>`."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from modelsync.api import shapes
-from modelsync.api.answers import error, of_catalog
+from modelsync.api.answers import JSON, error, of_catalog
 from modelsync.api.asked import ListedId
 from modelsync.api.documented import answers
+from modelsync.api.exports import Format, Rows, every, sent
 from modelsync.api.routes.common import Server
-from modelsync.store import ModelFilter, Order, Revision, Row, Serving, is_dynamic
+from modelsync.store import ModelFilter, Order, Row, is_dynamic
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -35,18 +38,20 @@ def _shown(row: Row) -> dict[str, Any]:
     }
 
 
-def _all(serving: Serving) -> tuple[list[dict[str, Any]], Revision]:
-    found = serving.every_model(ModelFilter(active=True), Order())
-    revision = next(found)
-    assert isinstance(revision, Revision)  # noqa: S101 - it comes first
-    return [_shown(row) for row in found if isinstance(row, dict)], revision
+def _list(rows: Rows) -> Iterator[bytes]:
+    yield b'{"object":"list","data":['
+    for number, row in enumerate(rows):
+        yield (b"," if number else b"") + msgspec.json.encode(_shown(row))
+    yield b"]}"
+
+
+LIST = Format(JSON, _list)
 
 
 @router.get("/models", responses=answers(shapes.OpenAIList))
 async def list_openai_models(request: Request, server: Server) -> Response:
     """All active models, in the shape of OpenAI's API."""
-    rows, revision = await server.do(_all, server.serving)
-    return of_catalog(request, revision, {"object": "list", "data": rows})
+    return await sent(request, server, LIST, lambda serving: every(serving, ModelFilter(active=True), Order()))
 
 
 @router.get("/models/{model:path}", responses=answers(shapes.OpenAIModel, 404))

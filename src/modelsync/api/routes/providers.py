@@ -20,7 +20,8 @@ HealthStatus = Annotated[str, Path(pattern="^(healthy|degraded|down|unknown)$")]
 
 
 async def _page(request: Request, server: Service, wanted: ProviderFilter, paged: Paged) -> Response:
-    page = await server.read(server.serving.providers, wanted, paged.limit, paged.offset)
+    asked = (server.serving.providers, wanted, paged.limit, paged.offset)
+    page = await (server.search(request, *asked) if wanted.query else server.read(*asked))
     body = {"data": page.rows, "total": page.total, "returned": len(page.rows), "limit": paged.limit, "offset": paged.offset}
     return of_catalog(request, page.revision, {**body, **stamp(page.revision)})
 
@@ -42,7 +43,7 @@ async def list_providers(request: Request, server: Server, query: Annotated[Prov
 @router.get("/providers/stats", responses=answers(shapes.ProviderStats))
 async def provider_stats(request: Request, server: Server) -> Response:
     """How many providers there are of what."""
-    found, revision = await server.read(server.serving.provider_stats)
+    found, revision = await server.search(request, server.serving.provider_stats)
     return of_catalog(request, revision, {**found, **stamp(revision)})
 
 
@@ -76,7 +77,7 @@ async def provider_model_stats(request: Request, server: Server, provider_id: Id
     row, _ = await server.read(server.serving.provider, provider_id)
     if row is None:
         return error(404, f"There is no provider {provider_id}; GET /providers lists them")
-    found, revision = await server.read(server.serving.model_stats, provider_id)
+    found, revision = await server.search(request, server.serving.model_stats, provider_id)
     return of_catalog(request, revision, {**found, **stamp(revision)})
 
 

@@ -11,4 +11,6 @@ depends_on = None
 
 def upgrade() -> None:
     """One more column for the state of providers."""
-    op.add_column("provider_state", sa.Column("edition", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, server_default="0"))
+    op.add_column(
+        "provider_state", sa.Column("edition", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, server_default="0")
+    )

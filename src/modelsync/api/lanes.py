@@ -1,0 +1,110 @@
+"""Who may take how much at once, and work in threads of its own, so that what takes long is in nobody else's way."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from modelsync.errors import ModelsyncError
+
+Result = TypeVar("Result")
+
+
+class Busy(ModelsyncError):
+    """Something was not begun, because so much of it is under way. `own` when it is the client's own."""
+
+    def __init__(self, message: str, hint: str, *, own: bool) -> None:
+        super().__init__(message, hint)
+        self.own = own
+
+
+class Shares:
+    """How many of something are under way: in all, and of each client. A client that is None is counted in all only."""
+
+    def __init__(self, what: str, in_all: int, each: int) -> None:
+        self._what = what
+        self._in_all = in_all
+        self._each = each
+        self._taken = 0
+        self._of: Counter[str] = Counter()
+
+    @property
+    def taken(self) -> int:
+        """How many are under way."""
+        return self._taken
+
+    @contextmanager
+    def one(self, client: str | None) -> Iterator[None]:
+        """One more, until the end of this. Raises Busy when there are too many."""
+        if client is not None and self._of[client] >= self._each:
+            raise Busy(f"{self._each} {self._what} of yours are under way", "Wait for one of them to end", own=True)
+        if self._taken >= self._in_all:
+            raise Busy(f"{self._in_all} {self._what} are under way, as many as may be", "Try again in a moment", own=False)
+        self._taken += 1
+        if client is not None:
+            self._of[client] += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+            if client is not None:
+                self._of[client] -= 1
+                if not self._of[client]:
+                    del self._of[client]
+
+
+class Lane:
+    """Threads for one kind of work. Only so many wait for them, and only so long."""
+
+    def __init__(self, name: str, threads: int, shares: Shares, patience: float) -> None:
+        self._threads = ThreadPoolExecutor(threads, name)
+        self._free = asyncio.Semaphore(threads)
+        self._shares = shares
+        self._patience = patience
+
+    async def run(self, client: str | None, work: Callable[..., Result], *arguments: Any) -> Result:
+        """What `work` gives. Raises Busy when too many wait, or none of the threads is free for `patience` seconds."""
+        with self._shares.one(client):
+            try:
+                async with asyncio.timeout(self._patience):
+                    await self._free.acquire()
+            except TimeoutError:
+                raise Busy("Others have asked for what takes long", "Try again in a moment", own=False) from None
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+            finally:
+                self._free.release()
+
+    def close(self) -> None:
+        """End the threads. Blocks until what they do is done."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+class Brief(Generic[Result]):
+    """What is made once a second at most, however many ask for it; a failure is, too."""
+
+    SECONDS = 1.0
+
+    def __init__(self, make: Callable[[], Awaitable[Result]]) -> None:
+        self._make = make
+        self._made: asyncio.Future[Result] | None = None
+        self._until = 0.0
+
+    async def now(self) -> Result:
+        """What was made last, or is being made now."""
+        if self._made is None or (self._made.done() and time.monotonic() >= self._until):
+            self._made = asyncio.ensure_future(self._timed())
+        return await asyncio.shield(self._made)
+
+    def forget(self) -> None:
+        """Make it anew when somebody asks: it is another one."""
+        self._made = None
+
+    async def _timed(self) -> Result:
+        try:
+            return await self._make()
+        finally:
+            self._until = time.monotonic() + self.SECONDS
