@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+import dearest
 import fetching
 import memory
 import msgspec
@@ -27,6 +28,7 @@ BENCHMARKS = {
     "fetching": fetching,
     "memory": memory,
     "serving": serving,
+    "dearest": dearest,
     "start-up": starting,
 }
 

@@ -41,7 +41,7 @@ def measure(scale: Scale) -> Iterator[Figure]:
             address = database.fresh()
             with contextlib.closing(Store.open(address, KNOWN)) as store:
                 commit(store, base)
-            with _process(["-m", "modelsync", "serve"], address) as port, _process(["-c", FLOORS], address) as floor:
+            with process(["-m", "modelsync", "serve"], address) as port, process(["-c", FLOORS], address) as floor:
                 yield from _rates(database, port, floor, requests, scale.rounds)
                 with _writing(address):
                     yield _slowest(database, port, requests)
@@ -153,7 +153,7 @@ async def _hammer(port: int, paths: Sequence[str], requests: int, connections: i
 
 
 @contextlib.contextmanager
-def _process(arguments: list[str], address: str) -> Iterator[int]:
+def process(arguments: list[str], address: str) -> Iterator[int]:
     """A server on a free port."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))

@@ -108,7 +108,17 @@ OPEN: dict[str, str] = {}
 
 COMING = "I34, I35, C6, C7, T2 and the rows W1 to W3 come with the scheduler and webhooks."
 
-MUST_BE_ZERO = ("torn", "corrupt", "uncaught", "believed", "no_price_any_more", "wrong_retirements", "leaks")
+MUST_BE_ZERO = (
+    "torn",
+    "corrupt",
+    "uncaught",
+    "believed",
+    "no_price_any_more",
+    "wrong_retirements",
+    "leaks",
+    "failed_syncs",
+    "failed_pages",
+)
 """Figures of which any other value is a broken promise."""
 
 Shown = dict[str, Counter[str]]
