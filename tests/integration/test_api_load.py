@@ -1,6 +1,7 @@
 """What clients without a key, or without manners, can do to a server: nothing that others notice. Raw sockets against a real server."""
 
 import contextlib
+import re
 import resource
 import socket
 import subprocess
@@ -142,6 +143,25 @@ def test_i42_whoever_sends_byte_by_byte_is_cut_off(quick: Served, said: bytes):
     connection = Raw(quick)
     connection.send(said)
     assert dripping(connection)
+
+
+def test_i42_what_was_cut_off_is_counted(quick: Served):
+    def counted() -> dict[str, float]:
+        time.sleep(1.1)  # numbers are made once a second
+        lines = re.findall(
+            r'^modelsync_http_connections_cut_off_total\{why="([a-z ]+)"\} ([0-9.]+)$', quick.client.get("/metrics").text, re.MULTILINE
+        )
+        return {why: float(number) for why, number in lines}
+
+    before = counted()
+    for said in (b"GET / HTTP/1.1\r\nX: ", AT_WORK, GET * 20_000):
+        connection = Raw(quick)
+        with contextlib.suppress(ConnectionError):
+            connection.send(said)
+        assert connection.is_cut_off()
+    after = counted()
+    for why in ("head", "body", "pipeline"):
+        assert after[why] == before.get(why, 0) + 1, why
 
 
 def test_i42_a_connection_that_is_not_used_is_closed(quick: Served):

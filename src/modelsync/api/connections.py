@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from modelsync.api.clients import Clients
 from modelsync.api.lanes import Busy, Shares
+from modelsync.api.metrics import Metrics
 from modelsync.settings import Serving
 
 log = structlog.get_logger("modelsync.api")
@@ -32,9 +33,10 @@ NEVER = math.inf
 class Connections:
     """The connections of a server, and when each has to be done with what it is at."""
 
-    def __init__(self, limits: Serving, clients: Clients) -> None:
+    def __init__(self, limits: Serving, clients: Clients, metrics: Metrics) -> None:
         self.limits = limits
         self.clients = clients
+        self.cut_off = metrics.cut_off
         self.shares = Shares("connections", limits.connections, limits.client_connections)
         self._open: dict[Connection, None] = {}
 
@@ -55,7 +57,7 @@ class Connections:
             idle = None if busy.own else next(self._waiting(), None)
             if idle is None:
                 raise
-            idle.end("another one needs its place")
+            idle.end("room")
             counted.enter_context(self.shares.one(client))
         self._open[connection] = None
         counted.callback(self._open.pop, connection)
@@ -68,7 +70,7 @@ class Connections:
     def end_overdue(self, now: float) -> None:
         """Cut off whoever is not done in time. To be called every second or so."""
         for connection in [each for each in self._open if each.due <= now]:
-            connection.end(f"{connection.at} took too long")
+            connection.end(connection.at)
 
 
 class Connection(HttpToolsProtocol):
@@ -91,8 +93,8 @@ class Connection(HttpToolsProtocol):
 
     @property
     def at(self) -> str:
-        """What it is at, in words for a log."""
-        return "a request's head" if self.waits else "an answer" if self._write_by < NEVER else "a request's body"
+        """What it is at."""
+        return "answer" if self._write_by < NEVER else "head" if self.waits else "body"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there: let it in, or not."""
@@ -101,7 +103,7 @@ class Connection(HttpToolsProtocol):
         try:
             self._counted = self._all.admit(self)
         except Busy as busy:
-            self.end(busy.message)
+            self.end("client" if busy.own else "all")
             return
         self._read_by = self.since + self._all.limits.head_seconds
 
@@ -111,8 +113,9 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def end(self, why: str) -> None:
-        """Cut it off at once; what was not sent of an answer is lost."""
-        log.info("a connection was cut off", client=self.client[0] if self.client else None, why=why)
+        """Cut it off at once; what was not sent of an answer is lost. Counted, and no line of a log: a flood must not fill the disk."""
+        self._all.cut_off.labels(why).inc()
+        log.debug("a connection was cut off", client=self.client[0] if self.client else None, why=why)
         self._uncount()
         self.transport.abort()
 
@@ -132,10 +135,10 @@ class Connection(HttpToolsProtocol):
             if self.transport.is_closing():
                 return
             if self.waits and self._head > MOST_HEAD:
-                self.end("a request's head is too long")
+                self.end("long head")
                 return
             if len(self.pipeline) > MOST_PIPELINED:
-                self.end("too many requests were sent at once")
+                self.end("pipeline")
                 return
 
     def on_headers_complete(self) -> None:

@@ -26,6 +26,8 @@ class Metrics:
             ["route"],
             registry=self._registry,
         )
+        told = "Connections that were cut off, by what was late, too long or too many."
+        self.cut_off = Counter("modelsync_http_connections_cut_off", told, ["why"], registry=self._registry)
         self.refused = Counter("modelsync_http_refused", "Requests that were not let in.", ["status"], registry=self._registry)
 
     def shown(self) -> bytes:

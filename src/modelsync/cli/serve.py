@@ -54,8 +54,9 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
         output.say(output.stderr(), "No key is configured: the catalog can be read, and nothing can be changed. Set ADMIN_API_KEY.")
     output.say(output.stderr(), f"Serving {program.database_shown()} at http://{host}:{port} (Ctrl-C ends it); /docs tells more")
     application = create(program, store)
+    service = application.state.service
     limits = msgspec.structs.replace(chosen.serving, connections=_handles_for(chosen.serving.connections))
-    connections = Connections(limits, application.state.service.clients)
+    connections = Connections(limits, service.clients, service.metrics)
     config = uvicorn.Config(
         application,
         host=host,
@@ -70,7 +71,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
         timeout_graceful_shutdown=ENDING,
         http=connections.protocol(),
     )
-    server = _Server(config, application.state.service.syncs, connections)
+    server = _Server(config, service.syncs, connections)
     server.run()
     return 0 if server.started else 1
 
