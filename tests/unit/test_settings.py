@@ -10,7 +10,8 @@ from modelsync.errors import SettingsError
 from modelsync.fetch import GoogleCredential, Limits
 from modelsync.provider import Bearer
 from modelsync.registry import all_providers
-from modelsync.settings import DEFAULT_DATABASE, GENERAL, Settings
+from modelsync.settings import DEFAULT_DATABASE, GENERAL, SERVING_LIMITS, Settings
+from modelsync.store import Scope
 
 KEY = "sk-canary-4711"
 GROQ, ALIBABA, FIREWORKS = (all_providers()[slug] for slug in ("groq", "alibaba", "fireworks"))
@@ -188,6 +189,11 @@ def test_googles_credentials(load, tmp_path):
         ("MODELSYNC_MAX_BYTES", "64MB", "is not a number"),
         ("MODELSYNC_MAX_BYTES", "1", "is out of range"),
         ("MODELSYNC_MAX_BYTES", "9" * 5000, "is not a number"),
+        ("MODELSYNC_RATE", "-1", "is out of range"),
+        ("MODELSYNC_CONNECTIONS", "0", "is out of range"),
+        ("MODELSYNC_HEAD_SECONDS", "nan", "is out of range"),
+        ("MODELSYNC_CLIENT_EXPORTS", "1.5", "is not a number"),
+        ("MODELSYNC_BODY_BYTES", "1MB", "is not a number"),
     ],
 )
 def test_a_wrong_number_names_its_variable_and_the_range(load, name, value, said):
@@ -201,6 +207,49 @@ def test_a_wrong_number_names_its_variable_and_the_range(load, name, value, said
 def test_numbers(load):
     given = {"MODELSYNC_DEADLINE": "1.5", "MODELSYNC_CONNECT_TIMEOUT": "3", "MODELSYNC_ATTEMPTS": "1", "MODELSYNC_MAX_BYTES": "1024"}
     assert load(given).limits == Limits(deadline=1.5, connect_timeout=3, attempts=1, max_bytes=1024)
+
+
+def test_what_a_client_may_take_has_defaults_that_the_help_says(load):
+    by_default, told = load({}).serving, {setting.name: setting.help for setting in load({}).shown}
+    for name, (field, (kind, _, _)) in SERVING_LIMITS.items():
+        assert getattr(load({name: "7000"}).serving, field) == 7000, name
+        default = getattr(by_default, field)
+        assert f"; default {int(default) if default == int(default) else default}" in told[name], name
+        assert isinstance(default, kind), name
+    assert load({"MODELSYNC_RATE": "0"}).serving.rate == 0
+
+
+@pytest.mark.parametrize("name", ["MODELSYNC_TRUSTED_PROXIES", "MODELSYNC_SIGN_IN_PROXIES"])
+@pytest.mark.parametrize("value", ["*", "proxy.example.org", "10.0.0.0/8,10.0.0.300", "unix:"])
+def test_a_proxy_is_an_address_or_a_network(load, name, value):
+    with pytest.raises(SettingsError, match=f"^{name} holds ") as caught:
+        load({name: value, "MODELSYNC_SIGN_IN_HEADER": "X-User"})
+    assert "10.0.0.0/8" in caught.value.hint
+
+
+def test_signing_in_at_a_proxy_is_off_by_default_and_good_for_reading(load):
+    assert load({}).serving.sign_in_header is None
+    given = {"MODELSYNC_SIGN_IN_HEADER": "Remote-User", "MODELSYNC_SIGN_IN_PROXIES": "127.0.0.1,fd00::/8"}
+    found = load(given).serving
+    assert (found.sign_in_header, found.sign_in_proxies, found.sign_in_scope) == ("Remote-User", ("127.0.0.1", "fd00::/8"), Scope.READ)
+    assert load({**given, "MODELSYNC_SIGN_IN_SCOPE": "sync"}).serving.sign_in_scope is Scope.SYNC
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"HEADER": "X-User"}, "MODELSYNC_SIGN_IN_PROXIES is not set: anybody could send the header"),
+        ({"PROXIES": "127.0.0.1"}, "MODELSYNC_SIGN_IN_HEADER is not set"),
+        ({"SCOPE": "admin"}, "MODELSYNC_SIGN_IN_HEADER is not set"),
+        ({"HEADER": "X User", "PROXIES": "127.0.0.1"}, "MODELSYNC_SIGN_IN_HEADER is no header for this"),
+        ({"HEADER": "authorization", "PROXIES": "127.0.0.1"}, "MODELSYNC_SIGN_IN_HEADER is no header for this"),
+        ({"HEADER": "X-User", "PROXIES": "127.0.0.1", "SCOPE": "root"}, "MODELSYNC_SIGN_IN_SCOPE is no scope"),
+    ],
+)
+def test_half_of_the_settings_of_signing_in_are_refused(load, given, said):
+    with pytest.raises(SettingsError) as caught:
+        load({f"MODELSYNC_SIGN_IN_{name}": value for name, value in given.items()})
+    assert caught.value.message.startswith(said)
 
 
 @pytest.mark.parametrize("value", ["localhost:8900", "ftp://h", "http://", "http:///path", "http://[x", "/path", "127.0.0.1"])
