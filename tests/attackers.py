@@ -63,8 +63,19 @@ async def dear_search(streams: Streams, _: int) -> None:
             f"/models?input_modality=image&output_modality=text&max_context={chance.randrange(10**6)}&limit=500",
             f"/changes?field=pricing_prompt&model={chance.choice(WORDS)}&limit=500",
             f"/models/search?q={words}&offset={chance.randrange(1000)}",
+            f"/models?is_active=false&limit={chance.randrange(1, 500)}&offset={chance.randrange(1000)}",
         )
         streams[1].write(asking(chance.choice(dear)))
+        await streams[1].drain()
+        said[await answer(streams[0])] += 1
+
+
+async def pages(streams: Streams, _: int) -> None:
+    """Pages as long as there are, each another one."""
+    for _ in range(1000):
+        streams[1].write(
+            asking(f"/models?limit=500&offset={random.randrange(1000)}&is_active=all", more=f"Accept: */*, x/{random.random()}\r\n")
+        )
         await streams[1].drain()
         said[await answer(streams[0])] += 1
 
@@ -96,6 +107,7 @@ ATTACKS: dict[str, tuple[int, Attack]] = {
     "searches": (4, dear_search),
     "idle": (5, idle),
     "pipelines": (6, pipelining),
+    "pages": (7, pages),
 }
 
 

@@ -41,8 +41,8 @@ class Scale(NamedTuple):
     attackers: Mapping[str, int]
 
 
-SHORT = Scale(8, 3_000, 100, {"heads": 40, "bodies": 20, "readers": 20, "searches": 10, "idle": 150, "pipelines": 3})
-LONG = Scale(300, 20_000, 2_000, {"heads": 240, "bodies": 80, "readers": 80, "searches": 40, "idle": 1_000, "pipelines": 20})
+SHORT = Scale(8, 3_000, 100, {"heads": 40, "bodies": 20, "readers": 20, "searches": 10, "idle": 150, "pipelines": 3, "pages": 10})
+LONG = Scale(300, 20_000, 2_000, {"heads": 240, "bodies": 80, "readers": 80, "searches": 40, "idle": 1_000, "pipelines": 20, "pages": 60})
 
 
 def rows(count: int) -> Iterator[Model]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from modelsync.errors import TooSlow
 from modelsync.model import Model, Prices
 from modelsync.store import SORTS, ModelFilter, Order, Serving
-from modelsync.store.selection import distinct_words
+from modelsync.store.selection import distinct_words, is_bounded
 from support_catalog import synced
 from support_store import opened
 from support_sync import query
@@ -234,6 +234,27 @@ def test_i36_words_that_say_the_same_are_looked_for_once():
     assert distinct_words("on One ONE none") == ("none",)
     assert distinct_words("b a ab") == ("ab",)
     assert distinct_words("É é") == ("É", "é")  # SQLite knows the case of ASCII only
+
+
+@pytest.mark.parametrize(
+    ("wanted", "order", "offset", "bounded"),
+    [
+        (ModelFilter(active=True, limit=500), Order(), 0, True),
+        (ModelFilter(limit=500, provider_id=7), Order(descending=True), 1000, True),
+        (ModelFilter(active=True, providers=("near",)), Order(), 0, True),
+        (ModelFilter(active=False), Order(), 0, False),  # few are not: all are looked at to find them
+        (ModelFilter(active=True), Order(), 1001, False),
+        (ModelFilter(active=True), Order("name"), 0, False),
+        (ModelFilter(active=True, providers=("near", "groq")), Order(), 0, False),
+        (ModelFilter(active=True, query="a"), Order(), 0, False),
+        (ModelFilter(active=True, supports={"supports_vision": True}), Order(), 0, False),
+        (ModelFilter(active=True, free=False), Order(), 0, False),
+        (ModelFilter(active=True, min_context=0), Order(), 0, False),
+        (ModelFilter(status="active"), Order(), 0, False),
+    ],
+)
+def test_i36_which_pages_an_index_finds(wanted: ModelFilter, order: Order, offset: int, bounded: bool):
+    assert is_bounded(wanted, order, offset) is bounded
 
 
 def test_i42_a_question_is_stopped_when_it_takes_too_long(database_url: str):

@@ -41,8 +41,9 @@ _WORD = f"[^{_CONTROLS}{_BLANKS}]"
 FEW_WORDS = rf"^[{_BLANKS}]*({_WORD}+[{_BLANKS}]+){{0,{MOST_WORDS - 1}}}{_WORD}*[{_BLANKS}]*$"
 
 Text = Annotated[str, StringConstraints(max_length=200, pattern=NO_CONTROLS)]
-Words = Annotated[str, StringConstraints(max_length=200, pattern=FEW_WORDS)]
-SomeWords = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=FEW_WORDS)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROLS)]
+Search = Annotated[str, StringConstraints(max_length=200, pattern=FEW_WORDS)]
+SearchForSome = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=FEW_WORDS)]
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=NO_CONTROLS)]
 Reason = Annotated[str, StringConstraints(max_length=500, pattern=SAYING_SOMETHING)]
 Id = Annotated[int, Path(ge=1, le=BIGGEST)]
@@ -131,7 +132,7 @@ class Filters(Asked):
         list[Slug], Field(max_length=50, description="Only of these providers; repeatable.", examples=[["openrouter"]])
     ] = []
     provider_id: Annotated[int | None, Field(ge=1, le=BIGGEST, description="Only of the provider with this number."), Written] = None
-    q: Annotated[Words, Field(description=f"Words looked for in ids and names, {MOST_WORDS} at most.", examples=["claude sonnet"])] = ""
+    q: Annotated[Search, Field(description=f"Words looked for in ids and names, {MOST_WORDS} at most.", examples=["claude sonnet"])] = ""
     modality: Annotated[Text | None, Field(description="Exactly this one.", examples=["text+image->text"])] = None
     input_modality: Annotated[Text | None, Field(description="Takes this, among others.", examples=["image"])] = None
     output_modality: Annotated[Text | None, Field(description="Gives this, among others.", examples=["text"])] = None
@@ -200,10 +201,10 @@ class PastOfModel(Asked):
     limit: Annotated[int, Field(ge=1, le=MOST), Written] = PAGE
 
 
-class Search(Paged):
+class WordsAndPage(Paged):
     """Words, and which part of what has them."""
 
-    q: Annotated[SomeWords, Field(description=f"Words looked for in ids and names, {MOST_WORDS} at most.", examples=["gpt"])]
+    q: Annotated[SearchForSome, Field(description=f"Words looked for in ids and names, {MOST_WORDS} at most.", examples=["gpt"])]
 
 
 class ProviderQuery(Paged):
@@ -211,7 +212,7 @@ class ProviderQuery(Paged):
 
     is_active: Flag | None = None
     health_status: Literal["healthy", "degraded", "down", "unknown"] | None = None
-    q: Annotated[Words, Field(description=f"Words looked for in slugs, names and descriptions, {MOST_WORDS} at most.")] = ""
+    q: Annotated[Search, Field(description=f"Words looked for in slugs, names and descriptions, {MOST_WORDS} at most.")] = ""
 
 
 class ChangeQuery(Asked):

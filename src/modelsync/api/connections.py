@@ -5,7 +5,9 @@ that nobody reads hold their connection, and what it has in memory, for ever.
 """
 
 import asyncio
+import contextlib
 import math
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -21,17 +23,26 @@ from modelsync.settings import Serving
 
 log = structlog.get_logger("modelsync.api")
 
-MOST_HEAD = 64 * 1024
-"""Bytes of a request's line and headers, as servers commonly have it; the parser itself would take any number."""
+MOST_HEAD = 32 * 1024
+"""Bytes of a request's line, headers and trailers, about as servers commonly have it; the parser itself would take any number."""
+
+MOST_HEADERS = 100
+"""Headers and trailers of a request: each takes some hundred bytes of memory, however short it is."""
+
+PART = 16 * 1024
+"""Bytes that are parsed at once."""
 
 MOST_PIPELINED = 16
 """Requests that a client may send before it has the answer to the first."""
+
+UNSENT = 128 * 1024
+"""Bytes that the system takes of an answer before they are on their way."""
 
 NEVER = math.inf
 
 
 class Connections:
-    """The connections of a server, and when each has to be done with what it is at."""
+    """The connections of a server."""
 
     def __init__(self, limits: Serving, clients: Clients, metrics: Metrics) -> None:
         self.limits = limits
@@ -65,16 +76,17 @@ class Connections:
 
     def _waiting(self) -> "Iterator[Connection]":
         """Those that wait for a request, the one that has done so for longest first."""
-        return iter(sorted((each for each in self._open if each.waits), key=lambda each: each.since))
+        waiting = (each for each in self._open if each.waits and not each.transport.get_write_buffer_size())
+        return iter(sorted(waiting, key=lambda each: each.since))
 
     def end_overdue(self, now: float) -> None:
         """Cut off whoever is not done in time. To be called every second or so."""
-        for connection in [each for each in self._open if each.due <= now]:
-            connection.end(connection.at)
+        for connection in list(self._open):
+            connection.look(now)
 
 
 class Connection(HttpToolsProtocol):
-    """One connection. It is at one thing at a time, and `due` says when that has to be done, in the loop's seconds."""
+    """One connection. It is at one thing at a time, which has to be done at some time, in the loop's seconds."""
 
     transport: asyncio.Transport
 
@@ -82,24 +94,27 @@ class Connection(HttpToolsProtocol):
         super().__init__(**more)
         self._all = connections
         self._counted: ExitStack | None = None
-        self._head = 0
+        self._head = self._headers = self._unheard = self._unread = 0
         self._read_by = self._write_by = self._sent_by = NEVER
         self.waits, self.since = True, self.loop.time()
 
-    @property
-    def due(self) -> float:
-        """When it is cut off. While its answer is not read, nothing else of it is waited for."""
-        return self._read_by if self._write_by == NEVER else min(self._write_by, self._sent_by)
-
-    @property
-    def at(self) -> str:
-        """What it is at."""
-        return "answer" if self._write_by < NEVER else "head" if self.waits else "body"
+    def look(self, now: float) -> None:
+        """Cut it off when it is overdue. While its answer waits to be read, nothing else is waited for."""
+        if self._write_by == NEVER:
+            if self._read_by <= now:
+                self.end("head" if self.waits else "body")
+            return
+        left = self.transport.get_write_buffer_size()
+        if left < self._unread:
+            self._unread, self._write_by = left, now + self._all.limits.stall_seconds
+        if min(self._write_by, self._sent_by) <= now:
+            self.end("answer")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there: let it in, or not."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what the loop gives for a socket
         super().connection_made(transport)
+        _send_little_ahead(transport)
         try:
             self._counted = self._all.admit(self)
         except Busy as busy:
@@ -127,23 +142,60 @@ class Connection(HttpToolsProtocol):
     # Reading
 
     def data_received(self, data: bytes) -> None:
-        """Some bytes of a client. A head is counted in parts, so that one that is too long is seen before all of it was taken."""
-        for start in range(0, len(data), MOST_HEAD):
-            part = data[start : start + MOST_HEAD]
-            self._head += len(part)
+        """Some bytes of a client, parsed in parts, so that what is too long is seen before all of it was taken."""
+        for start in range(0, len(data), PART):
+            part = data[start : start + PART]
+            self._unheard += len(part)
             super().data_received(part)
             if self.transport.is_closing():
                 return
-            if self.waits and self._head > MOST_HEAD:
+            if self._unheard > MOST_HEAD:  # of one header, which the parser tells of when it is complete
                 self.end("long head")
-                return
-            if len(self.pipeline) > MOST_PIPELINED:
+            elif len(self.pipeline) > MOST_PIPELINED:
                 self.end("pipeline")
-                return
+
+    def on_message_begin(self) -> None:
+        """The first bytes of a request, which may come while the one before is answered."""
+        self._head = self._headers = 0
+        self._read_by = min(self._read_by, self.loop.time() + self._all.limits.head_seconds)
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the request's line."""
+        if self._fits(len(url)):
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer."""
+        self._headers += 1
+        if self._fits(len(name) + len(value)):
+            super().on_header(name, value)
+
+    def _fits(self, size: int) -> bool:
+        """Whether this much more of a head is taken. It ends the connection otherwise."""
+        self._unheard = 0
+        self._head += size
+        if self._head <= MOST_HEAD and self._headers <= MOST_HEADERS:
+            return True
+        if not self.transport.is_closing():
+            self.end("long head")
+        return False
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body."""
+        self._unheard = 0
+        super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:
+        """What came is no HTTP. In the midst of an answer nothing else can be said any more."""
+        if self.cycle is None or self.cycle.response_complete:
+            super().send_400_response(msg)
+        else:
+            self.end("no request")
 
     def on_headers_complete(self) -> None:
         """A head is there: its body is next."""
-        self.waits, self._head = False, 0
+        self.waits = False
         self._read_by = self.loop.time() + self._all.limits.body_seconds
         super().on_headers_complete()
 
@@ -162,7 +214,7 @@ class Connection(HttpToolsProtocol):
             self._await_next()
 
     def _await_next(self) -> None:
-        self.waits, self.since, self._head = True, self.loop.time(), 0
+        self.waits, self.since = True, self.loop.time()
         self._read_by = self.since + self._all.limits.idle_seconds + self._all.limits.head_seconds
 
     # Writing
@@ -170,7 +222,7 @@ class Connection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client does not read as fast as it is answered."""
         now, limits = self.loop.time(), self._all.limits
-        self._write_by = now + limits.stall_seconds
+        self._unread, self._write_by = self.transport.get_write_buffer_size(), now + limits.stall_seconds
         if self._sent_by == NEVER:
             self._sent_by = now + limits.send_seconds
         super().pause_writing()
@@ -179,3 +231,13 @@ class Connection(HttpToolsProtocol):
         """It has read on."""
         self._write_by = NEVER
         super().resume_writing()
+
+
+def _send_little_ahead(transport: asyncio.Transport) -> None:
+    """Let the system take only so much that is not sent yet. By itself it takes megabytes, and then nothing until a third of them is gone:
+    a client that reads slowly and steadily would look like one that has stopped."""
+    with contextlib.suppress(OSError):  # a socket of another kind
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
+        else:
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT)

@@ -14,6 +14,7 @@ from modelsync.api.answers import error, failed
 from modelsync.api.clients import host_of
 from modelsync.api.forwarded import SignIn
 from modelsync.api.service import Service
+from modelsync.api.spools import PIECE
 from modelsync.errors import DatabaseError, ModelsyncError
 from modelsync.store import Held
 from modelsync.store import Scope as Permit
@@ -70,6 +71,8 @@ class Edge:
                 there = {name for name, _ in message["headers"]}
                 more = [(name, value) for name, value in HEADERS if name not in there]
                 message = {**message, "headers": [*message["headers"], (b"x-request-id", request_id.encode()), *more]}
+            if len(message.get("body", b"")) > PIECE:
+                message = await _in_pieces(message, send)
             await send(message)
 
         try:
@@ -168,3 +171,11 @@ class Edge:
             if isinstance(problem, DatabaseError):
                 log.warning(f"the database: {problem}")
             await failed(problem)(scope, receive, send)
+
+
+async def _in_pieces(message: Message, send: Send) -> Message:
+    """Send a long body as its client takes it, and give what is left to say: the server would hold all of it for each client that waits."""
+    body = message["body"]
+    for start in range(0, len(body), PIECE):
+        await send({**message, "body": body[start : start + PIECE], "more_body": True})
+    return {**message, "body": b""}

@@ -1,5 +1,6 @@
 """Answers of the catalog, kept as bytes until the catalog changes; ETags and 304; gzip once instead of every time."""
 
+import asyncio
 import gzip
 import hashlib
 from collections import OrderedDict
@@ -13,17 +14,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from modelsync.api.answers import error, shown_time
 from modelsync.api.edge import HOLDER
 from modelsync.api.service import Service
-from modelsync.api.spools import PIECE
 from modelsync.store import Revision
 
 REVISION = "modelsync.revision"
 """Under this name a route leaves the state of the catalog that its answer shows; without it nothing is kept."""
 
-MOST_BYTES = 64 * 1024 * 1024
+MOST_BYTES = 48 * 1024 * 1024
 """Of all answers that are kept."""
 
-MOST_SENDING = 64 * 1024 * 1024
-"""Bytes of answers that are being sent."""
+MOST_SENDING = 32 * 1024 * 1024
+"""Bytes of answers that are being sent, until their clients have taken nearly all of them."""
 
 WORTH_PACKING = 1024
 """Shorter bodies are sent as they are."""
@@ -65,8 +65,9 @@ class Pages:
         packs = "gzip" in headers.get("accept-encoding", "")
         site = f"{scope['scheme']}://{headers.get('host', '')}"  # feeds hold addresses
         key = (site, scope["path"], scope["query_string"], headers.get("accept", ""), packs)
-        kept = self._kept.get(key)
-        if kept is not None and kept.revision == await self._service.revision():
+        present = await self._service.revision() if key in self._kept else None
+        kept = self._kept.get(key)  # after the wait: it may have made room for another one
+        if kept is not None and kept.revision == present:
             self._kept.move_to_end(key)
             scope["route"] = kept.route
         else:
@@ -104,7 +105,7 @@ class Pages:
         await self._app(scope, receive, caught)
         if start is None:
             return None
-        made = _finished(scope, key, start["headers"], b"".join(parts))
+        made = await _finished(scope, key, start["headers"], b"".join(parts))
         self._keep(key, made)
         self._service.showed(made.revision)
         return made
@@ -122,13 +123,13 @@ def _size(key: Key, made: Kept) -> int:
     return len(made.body) + sum(len(part) for part in key[:4]) + OVERHEAD
 
 
-def _finished(scope: Scope, key: Key, given: Iterable[tuple[bytes, bytes]], body: bytes) -> Kept:
+async def _finished(scope: Scope, key: Key, given: Iterable[tuple[bytes, bytes]], body: bytes) -> Kept:
     revision: Revision = scope[REVISION]
     _, path, query, accept, packs = key
     etag = etag_of(revision, path, query, accept)
     headers = [(name, value) for name, value in given if name != b"content-length"]
     if packs and len(body) > WORTH_PACKING:
-        body = gzip.compress(body, compresslevel=5, mtime=0)
+        body = await asyncio.to_thread(gzip.compress, body, compresslevel=5, mtime=0)  # a long one takes as long as several requests
         headers.append((b"content-encoding", b"gzip"))
     headers += [
         (b"etag", etag.encode()),
@@ -155,7 +156,7 @@ def is_known(header: str, etag: str) -> bool:
 
 
 async def _answer(kept: Kept, known: str, send: Send) -> None:
-    """The answer; only its headers for whoever knows it already. This ends when the client has taken nearly all of it."""
+    """The answer; only its headers for whoever knows it already."""
     if is_known(known, kept.etag):
         bare = (b"content-type", b"content-encoding")
         headers = [(name, value) for name, value in kept.headers if name not in bare]
@@ -164,6 +165,4 @@ async def _answer(kept: Kept, known: str, send: Send) -> None:
         return
     headers = [*kept.headers, (b"content-length", str(len(kept.body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    for start in range(0, len(kept.body), PIECE):
-        await send({"type": "http.response.body", "body": kept.body[start : start + PIECE], "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+    await send({"type": "http.response.body", "body": kept.body})

@@ -72,10 +72,11 @@ class Service:
         self.numbers = Brief(lambda: self.aside(self.metrics.shown))
         self.exports = Shares("exports", self.settings.exports, self.settings.client_exports)
         self.spools = Spools()
-        searches = Shares("questions that may take long", self.settings.searches, self.settings.client_searches)
-        self._searchers = Lane("searcher", SEARCHERS, searches, self.settings.query_seconds)
+        readers = 1 if store.dialect == "sqlite" else 4
+        self._pages = Lane("page", readers, self._shares("pages"), self.settings.query_seconds)
+        self._searchers = Lane("searcher", SEARCHERS, self._shares("questions that may take long"), self.settings.query_seconds)
         self._exporters = ThreadPoolExecutor(EXPORTERS, "exporter")
-        self._readers = ThreadPoolExecutor(1 if store.dialect == "sqlite" else 4, "reader")
+        self._readers = ThreadPoolExecutor(1 if store.dialect == "sqlite" else 2, "reader")
         self._others = ThreadPoolExecutor(4, "worker")
         self._configured = {digest(key): Held("ADMIN_API_KEY", Scope.ADMIN) for key in self.settings.admin_keys}
         self._handed_out: dict[str, Held] = {}
@@ -85,17 +86,20 @@ class Service:
         self._revision_until = self._learnt_at = 0.0
 
     async def read(self, work: Callable[..., Result], *arguments: Any) -> Result:
-        """A short question to the catalog, in the thread for these: one whose cost an index bounds, however big the catalog is."""
+        """A short question to the catalog, in the thread for these: about a few rows that an index finds."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, work, *arguments)
+
+    def _shares(self, what: str) -> Shares:
+        return Shares(what, self.settings.searches, self.settings.client_searches)
 
     async def search(self, request: Request, work: Callable[..., Result], *arguments: Any) -> Result:
         """A question that may take long. Raises Busy, or TooSlow when it does take too long."""
         return await self._searchers.run(self.clients.of(host_of(request.scope)), work, *arguments)
 
     async def page(self, request: Request, wanted: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None) -> Page:
-        """A page of models; one that is found by an index waits for no other one."""
-        if is_bounded(wanted, order, offset):
-            return await self.read(self.serving.models, wanted, order, offset, cursor)
+        """A page of models; one that an index finds waits for none that takes longer. Raises Busy, or TooSlow."""
+        if is_bounded(wanted, order, offset) and not cursor:
+            return await self._pages.run(self.clients.of(host_of(request.scope)), self.serving.models, wanted, order, offset)
         return await self.search(request, self.serving.models, wanted, order, offset, cursor)
 
     async def export(self, work: Callable[..., Result], *arguments: Any) -> Result:
@@ -155,7 +159,8 @@ class Service:
     async def close(self) -> None:
         """Stop the syncs under way, and give everything back."""
         await self.syncs.close()
-        self._searchers.close()
+        for lane in (self._pages, self._searchers):
+            lane.close()
         for threads in (self._readers, self._exporters, self._others):
             threads.shutdown(wait=True, cancel_futures=True)
         self.store.close()

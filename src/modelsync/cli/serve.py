@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import math
 import socket
 
@@ -71,6 +72,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
         timeout_graceful_shutdown=ENDING,
         http=connections.protocol(),
     )
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each client that speaks no HTTP
     server = _Server(config, service.syncs, connections)
     server.run()
     return 0 if server.started else 1

@@ -109,7 +109,7 @@ def create(url: URL, *, read_only: bool) -> sa.Engine:
     engine = sa.create_engine(
         url,
         pool_size=4,
-        max_overflow=8,
+        max_overflow=16,
         pool_pre_ping=True,
         # Prepared statements do not survive a transaction-mode pooler (pgbouncer, Supavisor).
         connect_args={"prepare_threshold": None, "connect_timeout": 10, "application_name": "modelsync"},

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoneFree
 
 from modelsync.errors import Conflict, DatabaseError, TooSlow
 
@@ -15,7 +16,7 @@ def explaining(shown: str) -> Iterator[None]:
     """Turn a driver's error into a DatabaseError that names the database as `shown` and ends in an instruction."""
     try:
         yield
-    except (DBAPIError, sqlite3.Error, psycopg.Error, OSError) as error:
+    except (DBAPIError, NoneFree, sqlite3.Error, psycopg.Error, OSError) as error:
         raise explained(error, shown) from error
 
 
@@ -54,6 +55,8 @@ def explained(error: BaseException, shown: str) -> DatabaseError:
 def _by_code(error: BaseException, shown: str) -> DatabaseError | None:
     """What the database's own code says, where that is plain."""
     match error:
+        case NoneFree():
+            return DatabaseError(f"{shown}: all of this program's connections are in use", "Nothing was written; try again in a moment")
         case sqlite3.Error(sqlite_errorname="SQLITE_INTERRUPT"):
             return TooSlow(f"{shown} took longer than it may", "Nothing was written; ask for less at once")
         case psycopg.errors.DeadlockDetected() | psycopg.errors.SerializationFailure():

@@ -146,8 +146,12 @@ FEW = 1000
 
 
 def is_bounded(wanted: ModelFilter, order: Order, offset: int) -> bool:
-    """Whether an index finds a page of models whatever the size of the catalog: by provider and id, from near a beginning or a cursor."""
-    indexed = msgspec.structs.replace(wanted, active=None, limit=None, provider_id=None, providers=wanted.providers[1:])
+    """Whether an index finds a page of models whatever the size of the catalog: by provider and id, from near a beginning.
+
+    Most models are active; of those that are not, a page may be anywhere.
+    """
+    active = False if wanted.active is False else None
+    indexed = msgspec.structs.replace(wanted, active=active, limit=None, provider_id=None, providers=wanted.providers[1:])
     return indexed == ModelFilter() and order.by == "provider" and offset <= FEW
 
 

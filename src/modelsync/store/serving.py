@@ -1,5 +1,7 @@
 """Reading for many readers: rows as JSON text straight from the database, a page and its revision from one state of the catalog."""
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from modelsync.errors import TooSlow
 from modelsync.store import counting, selection
 from modelsync.store.history import ChangeFilter, recorded
 from modelsync.store.schema import Document, Money, UtcTime, models, provider_state, providers, time_text
@@ -123,10 +126,13 @@ class Serving:
         """The state of the catalog, and then all models that match in it, streamed."""
         dialect = self._store.dialect
         query = self._select().where(*selection.conditions(wanted, dialect)).order_by(*selection.ordering(order, dialect))
+        ends_at = math.inf if self._seconds is None else time.monotonic() + self._seconds
         with self._store.reading(self._seconds) as connection:
             yield _revision(connection)
             with connection.execution_options(yield_per=500).execute(query.limit(wanted.limit)) as rows:
                 for row in rows:
+                    if time.monotonic() > ends_at:  # on Postgres each of many statements may take `seconds`
+                        raise TooSlow(f"{self._store.shown} took longer than it may", "Nothing was written; ask for less at once")
                     yield self._model(row)
 
     def model(self, row_id: int) -> tuple[Row | None, Revision]:

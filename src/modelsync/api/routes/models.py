@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from modelsync.api import shapes
 from modelsync.api.answers import error, of_catalog, stamp
-from modelsync.api.asked import PAGE, Id, ModelQuery, Paged, Search, Slug, StatsQuery
+from modelsync.api.asked import PAGE, Id, ModelQuery, Paged, Slug, StatsQuery, WordsAndPage
 from modelsync.api.documented import answers, exports
 from modelsync.api.exports import CSV, NDJSON, exported, wanted_media
 from modelsync.api.routes.common import Server
@@ -56,7 +56,7 @@ async def model_stats(request: Request, server: Server, query: Annotated[StatsQu
 
 
 @router.get("/models/search", responses=answers(shapes.ModelPage))
-async def search_models(request: Request, server: Server, query: Annotated[Search, Query()]) -> Response:
+async def search_models(request: Request, server: Server, query: Annotated[WordsAndPage, Query()]) -> Response:
     """Active models with all of these words in their ids and names."""
     wanted = ModelFilter(query=query.q, active=True, limit=query.limit)
     page = await server.page(request, wanted, Order(), query.offset)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from modelsync.api import shapes
 from modelsync.api.answers import error, of_catalog, said, stamp
-from modelsync.api.asked import Id, Paged, ProviderQuery, Search, Slug
+from modelsync.api.asked import Id, Paged, ProviderQuery, Slug, WordsAndPage
 from modelsync.api.bodies import Health, NewProvider, ProviderFacts
 from modelsync.api.documented import answers
 from modelsync.api.routes.common import Server, person
@@ -48,7 +48,7 @@ async def provider_stats(request: Request, server: Server) -> Response:
 
 
 @router.get("/providers/search", responses=answers(shapes.ProviderPage))
-async def search_providers(request: Request, server: Server, query: Annotated[Search, Query()]) -> Response:
+async def search_providers(request: Request, server: Server, query: Annotated[WordsAndPage, Query()]) -> Response:
     """Providers with all of these words in their slugs, names and descriptions."""
     return await _page(request, server, ProviderFilter(query=query.q), query)
 
