@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -57,26 +57,52 @@ class Shares:
 
 
 class Lane:
-    """Threads for one kind of work. Only so many wait for them, and only so long."""
+    """Threads for one kind of work. Clients take turns, so that whoever asks much waits behind whoever asks little."""
 
     def __init__(self, name: str, threads: int, shares: Shares, patience: float) -> None:
+        """Only so many wait, as the shares say, and none for more than `patience` seconds."""
         self._threads = ThreadPoolExecutor(threads, name)
-        self._free = asyncio.Semaphore(threads)
+        self._free = threads
         self._shares = shares
         self._patience = patience
+        self._waiting: OrderedDict[str | None, deque[asyncio.Future[None]]] = OrderedDict()
 
     async def run(self, client: str | None, work: Callable[..., Result], *arguments: Any) -> Result:
-        """What `work` gives. Raises Busy when too many wait, or none of the threads is free for `patience` seconds."""
+        """What `work` gives. Raises Busy when too many wait, or it is not this client's turn within `patience` seconds."""
         with self._shares.one(client):
-            try:
-                async with asyncio.timeout(self._patience):
-                    await self._free.acquire()
-            except TimeoutError:
-                raise Busy("Others have asked for what takes long", "Try again in a moment", own=False) from None
+            await self._turn(client)
             try:
                 return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
             finally:
-                self._free.release()
+                self._free += 1
+                self._next()
+
+    async def _turn(self, client: str | None) -> None:
+        """Wait until a thread is this client's."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(client, deque()).append(turn)
+        self._next()
+        try:
+            async with asyncio.timeout(self._patience):
+                await turn
+        except BaseException as problem:
+            if turn.done() and not turn.cancelled():  # it came just then
+                self._free += 1
+                self._next()
+            if isinstance(problem, TimeoutError):
+                raise Busy("Others have asked for what takes long", "Try again in a moment", own=False) from None
+            raise
+
+    def _next(self) -> None:
+        """Give free threads to clients in turn."""
+        while self._free and self._waiting:
+            client, turns = self._waiting.popitem(last=False)
+            turn = turns.popleft()
+            if turns:
+                self._waiting[client] = turns  # behind all others
+            if not turn.done():
+                self._free -= 1
+                turn.set_result(None)
 
     def close(self) -> None:
         """End the threads. Blocks until what they do is done."""

@@ -12,6 +12,7 @@ import structlog
 from starlette.requests import Request
 
 from modelsync.api.access import KEPT_FOR, Buckets
+from modelsync.api.asked import PAGE
 from modelsync.api.clients import Clients, host_of
 from modelsync.api.lanes import Brief, Lane, Shares
 from modelsync.api.metrics import Metrics
@@ -73,6 +74,7 @@ class Service:
         self.exports = Shares("exports", self.settings.exports, self.settings.client_exports)
         self.spools = Spools()
         readers = 1 if store.dialect == "sqlite" else 4
+        self._fronts = Lane("front", readers, self._shares("pages"), self.settings.query_seconds)
         self._pages = Lane("page", readers, self._shares("pages"), self.settings.query_seconds)
         self._searchers = Lane("searcher", SEARCHERS, self._shares("questions that may take long"), self.settings.query_seconds)
         self._exporters = ThreadPoolExecutor(EXPORTERS, "exporter")
@@ -97,10 +99,14 @@ class Service:
         return await self._searchers.run(self.clients.of(host_of(request.scope)), work, *arguments)
 
     async def page(self, request: Request, wanted: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None) -> Page:
-        """A page of models; one that an index finds waits for none that takes longer. Raises Busy, or TooSlow."""
-        if is_bounded(wanted, order, offset) and not cursor:
-            return await self._pages.run(self.clients.of(host_of(request.scope)), self.serving.models, wanted, order, offset)
-        return await self.search(request, self.serving.models, wanted, order, offset, cursor)
+        """A page of models. What an index finds waits for nothing that takes longer, and the first page of usual length for no longer page.
+
+        Raises Busy, or TooSlow.
+        """
+        if not is_bounded(wanted, order, offset) or cursor:
+            return await self.search(request, self.serving.models, wanted, order, offset, cursor)
+        lane = self._fronts if offset == 0 and (wanted.limit or 0) <= PAGE else self._pages
+        return await lane.run(self.clients.of(host_of(request.scope)), self.serving.models, wanted, order, offset)
 
     async def export(self, work: Callable[..., Result], *arguments: Any) -> Result:
         """Make a file of many rows, in the threads for these."""
@@ -159,7 +165,7 @@ class Service:
     async def close(self) -> None:
         """Stop the syncs under way, and give everything back."""
         await self.syncs.close()
-        for lane in (self._pages, self._searchers):
+        for lane in (self._fronts, self._pages, self._searchers):
             lane.close()
         for threads in (self._readers, self._exporters, self._others):
             threads.shutdown(wait=True, cancel_futures=True)

@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import math
 import socket
+import sys
 
 import msgspec
 import uvicorn
@@ -25,6 +26,10 @@ BACKLOG = 128
 
 RESERVE = BACKLOG + 256
 """Open files that are no counted connection: those just taken, databases, exports, providers, logs."""
+
+SWITCHING = 0.001
+"""Seconds that a thread of Python runs while others wait. A page is asked for in many short steps: by itself each waits five milliseconds
+for each thread that is busy with a search, an export or a decision."""
 
 TICKS = 10
 """uvicorn ticks so often in a second."""
@@ -72,6 +77,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
         timeout_graceful_shutdown=ENDING,
         http=connections.protocol(),
     )
+    sys.setswitchinterval(SWITCHING)
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each client that speaks no HTTP
     server = _Server(config, service.syncs, connections)
     server.run()

@@ -81,3 +81,43 @@ def test_what_is_made_once_a_second_is_made_once_for_all_and_its_failure_too():
         assert await brief.now() == 3
 
     asyncio.run(run())
+
+
+def test_i42_clients_take_turns():
+    """Whoever asks one thing waits for one of somebody who asks many."""
+
+    async def run() -> None:
+        order: list[str] = []
+        going = threading.Event()
+        lane = Lane("test", 1, Shares("questions", in_all=50, each=20), patience=30)
+        first = asyncio.create_task(lane.run("first", going.wait, 10))
+        await asyncio.sleep(0.05)
+        many = [asyncio.create_task(lane.run("many", order.append, "many")) for _ in range(10)]
+        await asyncio.sleep(0.05)
+        few = [asyncio.create_task(lane.run(name, order.append, name)) for name in ("one", "two", "one")]
+        await asyncio.sleep(0.05)
+        going.set()
+        await asyncio.gather(first, *many, *few)
+        assert order[:6] == ["many", "one", "two", "many", "one", "many"]
+        lane.close()
+
+    asyncio.run(run())
+
+
+def test_i42_who_gives_up_waiting_keeps_no_thread():
+    async def run() -> None:
+        going = threading.Event()
+        lane = Lane("test", 2, Shares("questions", in_all=50, each=20), patience=0.2)
+        held = [asyncio.create_task(lane.run("a", going.wait, 10)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        late = await asyncio.gather(*(lane.run(f"late {number}", str) for number in range(10)), return_exceptions=True)
+        assert {type(each) for each in late} == {Busy}
+        gone = asyncio.create_task(lane.run("gone", str))
+        await asyncio.sleep(0.05)
+        gone.cancel()
+        going.set()
+        assert await asyncio.gather(*held) == [True, True]
+        assert await asyncio.gather(*(lane.run("b", str, number) for number in range(20))) == [str(number) for number in range(20)]
+        lane.close()
+
+    asyncio.run(run())
