@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx2
 import pytest
 
 from modelsync.model import Model, Prices
 from modelsync.simulator.server import Simulator
 from modelsync.store import Store
 from support import D
-from support_api import Served, serving
+from support_api import AS_ADMIN, Served, serving
 from support_catalog import synced
 from support_cli import ROOT
 from support_process import code_of
@@ -41,8 +42,8 @@ class Scale(NamedTuple):
     attackers: Mapping[str, int]
 
 
-SHORT = Scale(8, 3_000, 100, {"heads": 40, "bodies": 20, "readers": 20, "searches": 10, "idle": 150, "pipelines": 3, "pages": 10})
-LONG = Scale(300, 20_000, 2_000, {"heads": 240, "bodies": 80, "readers": 80, "searches": 40, "idle": 1_000, "pipelines": 20, "pages": 60})
+SHORT = Scale(8, 3_000, 100, {"heads": 40, "bodies": 20, "readers": 20, "searches": 10, "idle": 150, "pipelines": 3, "pages": 4})
+LONG = Scale(300, 20_000, 2_000, {"heads": 240, "bodies": 80, "readers": 80, "searches": 40, "idle": 1_000, "pipelines": 20, "pages": 16})
 
 
 def rows(count: int) -> Iterator[Model]:
@@ -97,18 +98,23 @@ def read_pages(served: Served, seen: Seen) -> None:
 def sync(served: Served, seen: Seen) -> None:
     """Providers, one after the other."""
     slug = SYNCED[seen.syncs % len(SYNCED)]
-    answer = served.admin.post(f"/admin/model-sync/provider/{slug}")
+    answer = post(served, f"/admin/model-sync/provider/{slug}")
     if answer.status_code != 200 or not answer.json()["success"]:
         seen.failed_syncs.append((slug, answer.status_code, answer.text))
     seen.syncs += 1
     time.sleep(0.2)
 
 
+def post(served: Served, path: str, body: object = None) -> httpx2.Response:
+    """As a program does it that comes now and then: over a new connection. One that is kept makes room for others when there are many."""
+    return httpx2.post(f"{served.base}{path}", json=body, headers=AS_ADMIN, timeout=300)
+
+
 def decide(served: Served, seen: Seen, store: Store, count: int) -> None:
     """Thousands of prices that are held, confirmed at once; and back again."""
     for moved in (True, False):
         synced(store, DECIDED, asked_about(count, moved=moved))
-        answer = served.admin.post("/admin/held/confirm", json={"provider": [DECIDED], "reason": "they told us"}, timeout=300)
+        answer = post(served, "/admin/held/confirm", {"provider": [DECIDED], "reason": "they told us"})
         if answer.status_code != 200 or len(answer.json()["data"]) != count:
             seen.failed_syncs.append(("decisions", answer.status_code, answer.text[:300]))
         else:

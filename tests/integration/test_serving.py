@@ -240,10 +240,10 @@ def test_i36_words_that_say_the_same_are_looked_for_once():
     ("wanted", "order", "offset", "bounded"),
     [
         (ModelFilter(active=True, limit=500), Order(), 0, True),
-        (ModelFilter(limit=500, provider_id=7), Order(descending=True), 1000, True),
+        (ModelFilter(limit=500, provider_id=7), Order(descending=True), 20_000, True),
         (ModelFilter(active=True, providers=("near",)), Order(), 0, True),
         (ModelFilter(active=False), Order(), 0, False),  # few are not: all are looked at to find them
-        (ModelFilter(active=True), Order(), 1001, False),
+        (ModelFilter(active=True), Order(), 20_001, False),
         (ModelFilter(active=True), Order("name"), 0, False),
         (ModelFilter(active=True, providers=("near", "groq")), Order(), 0, False),
         (ModelFilter(active=True, query="a"), Order(), 0, False),

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import math
 import socket
-from collections.abc import Iterator
+from collections import OrderedDict
 from contextlib import ExitStack
 from functools import partial
 from typing import Any, cast
@@ -42,47 +42,47 @@ NEVER = math.inf
 
 
 class Connections:
-    """The connections of a server."""
+    """The connections of a server. Each is counted until its socket is closed, so that there are never more files open than that."""
 
     def __init__(self, limits: Serving, clients: Clients, metrics: Metrics) -> None:
         self.limits = limits
         self.clients = clients
         self.cut_off = metrics.cut_off
-        self.shares = Shares("connections", limits.connections, limits.client_connections)
-        self._open: dict[Connection, None] = {}
+        self.shares = Shares("connections", at_most(limits.connections), limits.client_connections)
+        self.waiting: OrderedDict[Connection, None] = OrderedDict()
+        self.open: dict[Connection, None] = {}
 
     def protocol(self) -> type[asyncio.Protocol]:
         """What makes a connection of each that a client opens, for uvicorn."""
         return cast("type[asyncio.Protocol]", partial(Connection, self))
 
     def admit(self, connection: "Connection") -> ExitStack:
-        """Count a connection until what this gives is closed. When there are too many, one that waits for a request makes room.
+        """Count a connection until what this gives is closed. When there are many, one that waits for a request makes room.
 
         Raises Busy when its client has too many, or all others are at work.
         """
         counted = ExitStack()
-        client = self.clients.of(connection.client[0]) if connection.client else None
-        try:
-            counted.enter_context(self.shares.one(client))
-        except Busy as busy:
-            idle = None if busy.own else next(self._waiting(), None)
+        counted.enter_context(self.shares.one(self.clients.of(connection.client[0]) if connection.client else None))
+        if self.shares.taken > self.limits.connections:
+            idle = next((each for each in self.waiting if not each.transport.get_write_buffer_size()), None)
             if idle is None:
-                raise
+                counted.close()
+                raise Busy("All connections are at work", "Try again in a moment", own=False)
             idle.end("room")
-            counted.enter_context(self.shares.one(client))
-        self._open[connection] = None
-        counted.callback(self._open.pop, connection)
+        self.open[connection] = self.waiting[connection] = None
+        counted.callback(self.open.pop, connection, None)
+        counted.callback(self.waiting.pop, connection, None)
         return counted
-
-    def _waiting(self) -> "Iterator[Connection]":
-        """Those that wait for a request, the one that has done so for longest first."""
-        waiting = (each for each in self._open if each.waits and not each.transport.get_write_buffer_size())
-        return iter(sorted(waiting, key=lambda each: each.since))
 
     def end_overdue(self, now: float) -> None:
         """Cut off whoever is not done in time. To be called every second or so."""
-        for connection in list(self._open):
+        for connection in list(self.open):
             connection.look(now)
+
+
+def at_most(connections: int) -> int:
+    """How many there are while some that made room are not closed yet."""
+    return connections + max(8, connections // 8)
 
 
 class Connection(HttpToolsProtocol):
@@ -96,7 +96,7 @@ class Connection(HttpToolsProtocol):
         self._counted: ExitStack | None = None
         self._head = self._headers = self._unheard = self._unread = 0
         self._read_by = self._write_by = self._sent_by = NEVER
-        self.waits, self.since = True, self.loop.time()
+        self.waits, self._ended = True, False
 
     def look(self, now: float) -> None:
         """Cut it off when it is overdue. While its answer waits to be read, nothing else is waited for."""
@@ -120,24 +120,25 @@ class Connection(HttpToolsProtocol):
         except Busy as busy:
             self.end("client" if busy.own else "all")
             return
-        self._read_by = self.since + self._all.limits.head_seconds
+        self._read_by = self.loop.time() + self._all.limits.head_seconds
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone, whoever ended it."""
-        self._uncount()
+        if self._counted is not None:
+            self._counted.close()
+            self._counted = None
         super().connection_lost(exc)
 
     def end(self, why: str) -> None:
         """Cut it off at once; what was not sent of an answer is lost. Counted, and no line of a log: a flood must not fill the disk."""
+        if self._ended:
+            return
+        self._ended = True
         self._all.cut_off.labels(why).inc()
         log.debug("a connection was cut off", client=self.client[0] if self.client else None, why=why)
-        self._uncount()
+        self._all.waiting.pop(self, None)
+        self._all.open.pop(self, None)
         self.transport.abort()
-
-    def _uncount(self) -> None:
-        if self._counted is not None:
-            self._counted.close()
-            self._counted = None
 
     # Reading
 
@@ -151,8 +152,6 @@ class Connection(HttpToolsProtocol):
                 return
             if self._unheard > MOST_HEAD:  # of one header, which the parser tells of when it is complete
                 self.end("long head")
-            elif len(self.pipeline) > MOST_PIPELINED:
-                self.end("pipeline")
 
     def on_message_begin(self) -> None:
         """The first bytes of a request, which may come while the one before is answered."""
@@ -177,12 +176,13 @@ class Connection(HttpToolsProtocol):
         self._head += size
         if self._head <= MOST_HEAD and self._headers <= MOST_HEADERS:
             return True
-        if not self.transport.is_closing():
-            self.end("long head")
+        self.end("long head")
         return False
 
     def on_body(self, body: bytes) -> None:
         """A part of a body."""
+        if self._ended:
+            return
         self._unheard = 0
         super().on_body(body)
 
@@ -195,12 +195,20 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A head is there: its body is next."""
+        if self._ended:
+            return
+        if len(self.pipeline) >= MOST_PIPELINED:
+            self.end("pipeline")
+            return
         self.waits = False
+        self._all.waiting.pop(self, None)
         self._read_by = self.loop.time() + self._all.limits.body_seconds
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """A body is there: an answer is next, which may take its time."""
+        if self._ended:
+            return
         self._read_by = NEVER
         super().on_message_complete()
         if self.cycle.response_complete:  # it was answered before it was read
@@ -214,8 +222,9 @@ class Connection(HttpToolsProtocol):
             self._await_next()
 
     def _await_next(self) -> None:
-        self.waits, self.since = True, self.loop.time()
-        self._read_by = self.since + self._all.limits.idle_seconds + self._all.limits.head_seconds
+        self.waits = True
+        self._all.waiting[self] = None  # behind all that have waited longer
+        self._read_by = self.loop.time() + self._all.limits.idle_seconds + self._all.limits.head_seconds
 
     # Writing
 

@@ -19,11 +19,14 @@ from modelsync.store import Revision
 REVISION = "modelsync.revision"
 """Under this name a route leaves the state of the catalog that its answer shows; without it nothing is kept."""
 
-MOST_BYTES = 48 * 1024 * 1024
+MOST_BYTES = 32 * 1024 * 1024
 """Of all answers that are kept."""
 
-MOST_SENDING = 32 * 1024 * 1024
-"""Bytes of answers that are being sent, until their clients have taken nearly all of them."""
+LONG = 256 * 1024
+"""Bytes of an answer of which not every connection can have one of its own. A page of usual length is shorter."""
+
+MOST_SENDING = 16 * 1024 * 1024
+"""Bytes of long answers that are being sent, until their clients have taken nearly all of them."""
 
 WORTH_PACKING = 1024
 """Shorter bodies are sent as they are."""
@@ -76,15 +79,16 @@ class Pages:
             await self._sent(kept, headers.get("if-none-match", ""), scope, receive, send)
 
     async def _sent(self, kept: Kept, known: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """The answer, unless so many bytes wait already for clients that do not read theirs."""
-        if self._sending + len(kept.body) > MOST_SENDING:
+        """The answer, unless it is long, and so many bytes of long ones wait already for clients that do not read theirs."""
+        size = len(kept.body) if len(kept.body) > LONG else 0
+        if size and self._sending + size > MOST_SENDING:
             await error(503, "Too many answers wait to be read; try again in a moment", **{"Retry-After": "2"})(scope, receive, send)
             return
-        self._sending += len(kept.body)
+        self._sending += size
         try:
             await _answer(kept, known, send)
         finally:
-            self._sending -= len(kept.body)
+            self._sending -= size
 
     async def _made(self, key: Key, scope: Scope, receive: Receive, send: Send) -> Kept | None:
         """The answer of a route, when it shows the catalog; any other one is passed on as it comes."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -47,8 +48,8 @@ FRESH_FOR = 0.05
 FAILURES = 5.0
 """Requests a second without a valid key that one client is told so of."""
 
-SEARCHERS, EXPORTERS = 2, 2
-"""Threads for questions that may take long, and for making exports: two processors' worth, while others go on."""
+SEARCHERS = max(1, min(4, (os.cpu_count() or 1) // 2))
+"""Threads for questions that may take long: half of the processors go on with everything else, syncs and the database among it."""
 
 EXPORT_SECONDS = 300.0
 """Seconds that the database may take to give all of a catalog."""
@@ -73,12 +74,12 @@ class Service:
         self.numbers = Brief(lambda: self.aside(self.metrics.shown))
         self.exports = Shares("exports", self.settings.exports, self.settings.client_exports)
         self.spools = Spools()
-        readers = 1 if store.dialect == "sqlite" else 4
+        readers = 1 if store.dialect == "sqlite" else 2
         self._fronts = Lane("front", readers, self._shares("pages"), self.settings.query_seconds)
-        self._pages = Lane("page", readers, self._shares("pages"), self.settings.query_seconds)
+        self._pages = Lane("page", SEARCHERS, self._shares("pages"), self.settings.query_seconds)
         self._searchers = Lane("searcher", SEARCHERS, self._shares("questions that may take long"), self.settings.query_seconds)
-        self._exporters = ThreadPoolExecutor(EXPORTERS, "exporter")
-        self._readers = ThreadPoolExecutor(1 if store.dialect == "sqlite" else 2, "reader")
+        self._exporters = ThreadPoolExecutor(1, "exporter")
+        self._readers = ThreadPoolExecutor(readers, "reader")
         self._others = ThreadPoolExecutor(4, "worker")
         self._configured = {digest(key): Held("ADMIN_API_KEY", Scope.ADMIN) for key in self.settings.admin_keys}
         self._handed_out: dict[str, Held] = {}

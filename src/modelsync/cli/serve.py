@@ -13,7 +13,7 @@ import uvicorn
 
 from modelsync import app
 from modelsync.api import create
-from modelsync.api.connections import Connections
+from modelsync.api.connections import Connections, at_most
 from modelsync.api.syncs import Syncs
 from modelsync.cli import output
 from modelsync.cli.parameters import Database, Port
@@ -21,15 +21,18 @@ from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.store import Keys
 
-BACKLOG = 128
-"""Connections that the system holds until they are taken: all of them at once, and each needs a handle before it is counted."""
+BACKLOG = 32
+"""Connections that are taken at once, while nothing else is done. Each needs a handle before it is counted."""
+
+QUEUE = 1024
+"""Connections that the system holds until they are taken; who finds no room there tries again after a second."""
 
 RESERVE = BACKLOG + 256
 """Open files that are no counted connection: those just taken, databases, exports, providers, logs."""
 
-SWITCHING = 0.001
-"""Seconds that a thread of Python runs while others wait. A page is asked for in many short steps: by itself each waits five milliseconds
-for each thread that is busy with a search, an export or a decision."""
+SWITCHING = 0.0002
+"""Seconds that a thread of Python runs while others wait. A page takes some hundred short steps, one for each row of the database: each of
+them would wait five milliseconds for each thread that is busy with a search, an export or a decision."""
 
 TICKS = 10
 """uvicorn ticks so often in a second."""
@@ -95,6 +98,14 @@ class _Server(uvicorn.Server):
         self._syncs = syncs
         self._connections = connections
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in [each for server in self.servers for each in server.sockets]:
+            with contextlib.closing(listening.dup()) as same:
+                same.listen(QUEUE)
+                if hasattr(socket, "TCP_DEFER_ACCEPT"):  # whoever says nothing is the system's matter, and takes no handle
+                    same.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, math.ceil(self._connections.limits.head_seconds))
+
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS == 0:
             self._connections.end_overdue(asyncio.get_running_loop().time())
@@ -111,12 +122,12 @@ def _handles_for(connections: int) -> int:
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        enough = connections + RESERVE
+        enough = at_most(connections) + RESERVE
         if soft != resource.RLIM_INFINITY and soft < enough:
             soft = enough if hard == resource.RLIM_INFINITY else min(enough, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         if soft != resource.RLIM_INFINITY and soft < enough:
-            fewer = max(1, soft - RESERVE)
+            fewer = max(1, (soft - RESERVE) * 8 // 9 - 8)
             told = f"The system allows {soft} open files: {fewer} connections at once instead of {connections}. Raise it with ulimit -n."
             output.say(output.stderr(), told)
             return fewer

@@ -141,8 +141,8 @@ class Order(msgspec.Struct, frozen=True):
     descending: bool = False
 
 
-FEW = 1000
-"""Rows that are left out before a page at little cost."""
+FEW = 20_000
+"""Rows that are left out before a page at little cost: an index is followed past them, in ten milliseconds or so."""
 
 
 def is_bounded(wanted: ModelFilter, order: Order, offset: int) -> bool:
