@@ -34,6 +34,14 @@ def simulator(shared: Simulator) -> Simulator:
     return shared
 
 
+@pytest.mark.parametrize("command", ["pin near m context_length=5 --reason", "models", "confirm 1 --reason", "history near", "sync --providers"])
+def test_bytes_that_are_no_text_are_a_mistake_and_no_traceback(tmp_path: Path, command: str):
+    done = run_python(tmp_path, "-m", "modelsync", *command.split(), "a\udcff", env=environment(tmp_path))
+    place = len(command.split()) + 1
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr.startswith(f"modelsync: Argument {place} is not text in UTF-8. Nothing was done; ")
+
+
 def test_a_sync_ends_in_a_table_with_a_row_per_provider(simulator: Simulator, tmp_path: Path):
     done = run_python(tmp_path, "-m", "modelsync", "sync", env=environment(tmp_path, simulator))
     assert done.returncode == 4, done.stdout + done.stderr  # Helicone's registry lists a price of $20,000 per 1M tokens

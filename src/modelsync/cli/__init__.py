@@ -136,6 +136,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; its exit code. A user's mistake ends in one line and an instruction, never in a traceback."""
+    odd = next((place for place, argument in enumerate(arguments, 1) if not is_text(argument)), None)
+    if odd is not None:
+        return _mistake(UsageError(f"Argument {odd} is not text in UTF-8", "Nothing was done; type it again in a terminal set to UTF-8"))
     try:
         code = app(arguments, result_action="return_value", exit_on_error=False, print_error=False)
         sys.stdout.flush()
@@ -150,6 +153,15 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     return code if isinstance(code, int) else 0
+
+
+def is_text(argument: str) -> bool:
+    """Whether an argument is text: bytes that are no UTF-8 are given to a program as half of a character each."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _mistake(error: ModelsyncError) -> int:
