@@ -34,7 +34,9 @@ def simulator(shared: Simulator) -> Simulator:
     return shared
 
 
-@pytest.mark.parametrize("command", ["pin near m context_length=5 --reason", "models", "confirm 1 --reason", "history near", "sync --providers"])
+@pytest.mark.parametrize(
+    "command", ["pin near m context_length=5 --reason", "models", "confirm 1 --reason", "history near", "sync --providers"]
+)
 def test_bytes_that_are_no_text_are_a_mistake_and_no_traceback(tmp_path: Path, command: str):
     done = run_python(tmp_path, "-m", "modelsync", *command.split(), "a\udcff", env=environment(tmp_path))
     place = len(command.split()) + 1
