@@ -59,6 +59,7 @@ def _rates(database: Database, port: int, floor: int, requests: int, rounds: int
     fresh = iter(range(10**9))
     ways: dict[str, Way] = {
         "trivial": lambda: asyncio.run(_hammer(floor, ["/trivial"], requests * 4)),
+        "small": lambda: asyncio.run(_hammer(port, ["/health/live"], requests * 4)),
         "kept": lambda: asyncio.run(_hammer(port, ["/models?limit=100"], requests * 4)),
         "pydantic": lambda: asyncio.run(_hammer(floor, ["/pydantic"], requests // 4)),
         "built": lambda: asyncio.run(
@@ -68,12 +69,14 @@ def _rates(database: Database, port: int, floor: int, requests: int, rounds: int
     seconds = alternate(rounds, ways)
     rate = {
         "trivial": requests * 4 / seconds["trivial"],
+        "small": requests * 4 / seconds["small"],
         "kept": requests * 4 / seconds["kept"],
         "pydantic": requests // 4 / seconds["pydantic"],
         "built": requests / seconds["built"],
     }
     told = {name: f"{value:,.0f}/s" for name, value in rate.items()}
-    kept, built = rate["kept"] / rate["trivial"], rate["built"] / rate["pydantic"]
+    small, kept, built = rate["small"] / rate["trivial"], rate["kept"] / rate["trivial"], rate["built"] / rate["pydantic"]
+    yield Figure(f"{database.name}: small answer, × trivial endpoint", small, least=True, note=f"{told['small']} to {told['trivial']}")
     yield Figure(f"{database.name}: kept page, × trivial endpoint", kept, 0.4, least=True, note=f"{told['kept']} to {told['trivial']}")
     yield Figure(f"{database.name}: built page, × pydantic handler", built, 2.0, least=True, note=f"{told['built']} to {told['pydantic']}")
 

@@ -127,7 +127,7 @@ LOGS = ("model_changes", "sync_results", "answers")
 """Tables that only grow; a look takes what was added since a mark."""
 
 UNWATCHED = ("holds", "pins", "audit_log")
-VOLATILE = {"id", "run_id", "duration_seconds", "missing_since", "revision", "silent", "drift", "stated_at"}
+VOLATILE = {"id", "run_id", "duration_seconds", "missing_since", "revision", "edition", "silent", "drift", "stated_at"}
 
 FACTS = {"released_at", "expires_at"}
 """Times that a provider states, and no clock of ours."""

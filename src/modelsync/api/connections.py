@@ -222,6 +222,8 @@ class Connection(HttpToolsProtocol):
             self._await_next()
 
     def _await_next(self) -> None:
+        if self._ended:
+            return
         self.waits = True
         self._all.waiting[self] = None  # behind all that have waited longer
         self._read_by = self.loop.time() + self._all.limits.idle_seconds + self._all.limits.head_seconds
