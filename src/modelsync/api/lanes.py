@@ -70,31 +70,26 @@ class Lane:
     async def run(self, client: str | None, work: Callable[..., Result], *arguments: Any) -> Result:
         """What `work` gives. Raises Busy when too many wait, or it is not this client's turn within `patience` seconds."""
         with self._shares.one(client):
-            await self._turn(client)
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(client, deque()).append(turn)
+            self._give_turns()
             try:
+                await self._came(turn)
                 return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
             finally:
-                self._free += 1
-                self._next()
+                if turn.done() and not turn.cancelled():  # also when it came just as this gave up
+                    self._free += 1
+                    self._give_turns()
 
-    async def _turn(self, client: str | None) -> None:
-        """Wait until a thread is this client's."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(client, deque()).append(turn)
-        self._next()
+    async def _came(self, turn: asyncio.Future[None]) -> None:
         try:
             async with asyncio.timeout(self._patience):
                 await turn
-        except BaseException as problem:
-            if turn.done() and not turn.cancelled():  # it came just then
-                self._free += 1
-                self._next()
-            if isinstance(problem, TimeoutError):
-                raise Busy("Others have asked for what takes long", "Try again in a moment", own=False) from None
-            raise
+        except TimeoutError:
+            raise Busy("Others have asked for what takes long", "Try again in a moment", own=False) from None
 
-    def _next(self) -> None:
-        """Give free threads to clients in turn."""
+    def _give_turns(self) -> None:
+        """Give the free threads to the clients that wait, one each."""
         while self._free and self._waiting:
             client, turns = self._waiting.popitem(last=False)
             turn = turns.popleft()
