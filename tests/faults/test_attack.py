@@ -29,8 +29,7 @@ from support_store import opened
 SYNCED = ("near", "chutes", "cerebras", "groq")
 DECIDED = "featherless"
 PAGE = "/models?limit=100"
-MOST_SECONDS, AT_ALL = 1.0, 5.0
-"""What a page may take at p99; beside other tests on the same processors that says little, and it is only to come at all."""
+MOST_SECONDS = 1.0
 MOST_BYTES = 200 * 1024 * 1024
 
 
@@ -207,13 +206,13 @@ def let_loose(served: Served, scale: Scale) -> dict[str, int]:
     return found
 
 
-def held(found: Mapping[str, Any], seconds: float = MOST_SECONDS) -> None:
+def held(found: Mapping[str, Any]) -> None:
     """What I42 says."""
     assert found["failed_pages"] == found["failed_syncs"] == 0, found
     assert found["pages"] > found["seconds"] > 0, found
-    assert found["p99_ms"] < seconds * 1000, found
+    assert found["p99_ms"] < MOST_SECONDS * 1000, found
     assert found["more_memory_mib"] * 1024**2 < MOST_BYTES, found
-    assert found["most_handles"] < 512 + 384, found
+    assert found["most_handles"] < 512 + 64 + 288, found  # connections, those that make room, and what the server keeps for itself
     assert found["syncs"] > 0, found
     assert found["decisions"] > 0, found
     assert found["cut_off"] > 0, found
@@ -221,7 +220,7 @@ def held(found: Mapping[str, Any], seconds: float = MOST_SECONDS) -> None:
 
 
 def test_i42_nobody_stalls_the_server(database_url: str, simulator: Simulator, tmp_path: Path):
-    held(attacked(database_url, simulator, tmp_path, SHORT), AT_ALL)
+    held(attacked(database_url, simulator, tmp_path, SHORT))
 
 
 @pytest.mark.soak

@@ -497,25 +497,13 @@ def test_i42_no_more_connections_are_taken_than_the_system_has_handles_for(big: 
     """With as few as 500, 1,000 connections from many addresses leave enough for a sync, and for whoever asks."""
     env = environment(tmp_path, None, ADMIN_API_KEY=ADMIN, MODELSYNC_RATE="0", DATABASE_URL=big)
     with started(tmp_path, env, first=few_handles) as served:
-        assert "500 open files: 180 connections at once instead of 512" in served.log.read_text("utf-8")
+        assert "500 open files: 148 connections at once instead of 512" in served.log.read_text("utf-8")
         for number in range(1000):
             with contextlib.suppress(ConnectionError):
                 Raw(served, f"127.0.{number // 200 + 1}.{number % 200 + 1}")
         assert len(list(Path(f"/proc/{served.process.pid}/fd").iterdir())) < 400
-        assert read_soon(f"{served.base}/models") == 200
+        assert httpx2.get(f"{served.base}/models").status_code == 200
         assert "out of system resource" not in served.log.read_text("utf-8")
-
-
-def read_soon(address: str) -> int:
-    """The status of a page, within some seconds: whoever comes before those that made room are gone is sent away, and comes again."""
-    ends_at = time.monotonic() + SOON
-    while True:
-        try:
-            return httpx2.get(address).status_code
-        except httpx2.TransportError:
-            if time.monotonic() > ends_at:
-                raise
-            time.sleep(0.2)
 
 
 def few_handles() -> None:

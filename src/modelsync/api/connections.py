@@ -35,6 +35,9 @@ PART = 16 * 1024
 MOST_PIPELINED = 16
 """Requests that a client may send before it has the answer to the first."""
 
+TAKEN_AT_ONCE = 32
+"""New connections that are taken in one turn of the loop. Each needs a handle before it is counted."""
+
 UNSENT = 128 * 1024
 """Bytes that the system takes of an answer before they are on their way."""
 
@@ -81,8 +84,11 @@ class Connections:
 
 
 def at_most(connections: int) -> int:
-    """How many there are while some that made room are not closed yet."""
-    return connections + max(8, connections // 8)
+    """How many there are while some that made room are not closed yet.
+
+    A connection is counted in the turn of the loop after it was taken, and one that made room for it is closed in the turn after that.
+    """
+    return connections + 2 * TAKEN_AT_ONCE
 
 
 class Connection(HttpToolsProtocol):

@@ -13,7 +13,7 @@ import uvicorn
 
 from modelsync import app
 from modelsync.api import create
-from modelsync.api.connections import Connections, at_most
+from modelsync.api.connections import TAKEN_AT_ONCE, Connections, at_most
 from modelsync.api.syncs import Syncs
 from modelsync.cli import output
 from modelsync.cli.parameters import Database, Port
@@ -21,13 +21,10 @@ from modelsync.cli.sync import load
 from modelsync.errors import UsageError
 from modelsync.store import Keys
 
-BACKLOG = 32
-"""Connections that are taken at once, while nothing else is done. Each needs a handle before it is counted."""
-
 QUEUE = 1024
 """Connections that the system holds until they are taken; who finds no room there tries again after a second."""
 
-RESERVE = BACKLOG + 256
+RESERVE = TAKEN_AT_ONCE + 256
 """Open files that are no counted connection: those just taken, databases, exports, providers, logs."""
 
 SWITCHING = 0.0002
@@ -75,7 +72,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
         server_header=False,
         proxy_headers=False,  # the application does that itself
         ws="none",
-        backlog=BACKLOG,
+        backlog=TAKEN_AT_ONCE,
         timeout_keep_alive=math.ceil(limits.idle_seconds),
         timeout_graceful_shutdown=ENDING,
         http=connections.protocol(),
@@ -127,7 +124,7 @@ def _handles_for(connections: int) -> int:
             soft = enough if hard == resource.RLIM_INFINITY else min(enough, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         if soft != resource.RLIM_INFINITY and soft < enough:
-            fewer = max(1, (soft - RESERVE) * 8 // 9 - 8)
+            fewer = max(1, soft - RESERVE - at_most(0))
             told = f"The system allows {soft} open files: {fewer} connections at once instead of {connections}. Raise it with ulimit -n."
             output.say(output.stderr(), told)
             return fewer
