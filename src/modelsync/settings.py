@@ -64,7 +64,7 @@ GENERAL = {
     "MODELSYNC_HEAD_SECONDS": "seconds in which a request's head must be there; default 10",
     "MODELSYNC_BODY_SECONDS": "seconds in which its body must be there after that; default 30",
     "MODELSYNC_IDLE_SECONDS": "seconds that a connection may be idle between two requests; default 15",
-    "MODELSYNC_STALL_SECONDS": "seconds after which a client that reads nothing of its answer is cut off; default 20",
+    "MODELSYNC_STALL_SECONDS": "seconds after which a client is cut off that has read no 64 KiB more of its answer; default 20",
     "MODELSYNC_SEND_SECONDS": "seconds that sending one answer may take in all; default 600",
     "MODELSYNC_QUERY_SECONDS": "seconds that the database may take to answer one request; default 5",
     "MODELSYNC_CORS_ORIGINS": "web pages' origins that may read the REST API in browsers, separated by commas; default none",

@@ -6,8 +6,6 @@ from functools import lru_cache
 
 from starlette.types import Scope
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 IPV6_PREFIX = 64
 """Bits of an IPv6 address that tell one customer from another (RFC 6177); whoever has one address has the other 2^64 of it, too."""
 
@@ -16,7 +14,7 @@ class Clients:
     """Addresses as clients: an IPv6 network of 64 bits is one of them, a trusted proxy none, because it speaks for many."""
 
     def __init__(self, proxies: Iterable[str]) -> None:
-        self._proxies = tuple(map(network, proxies))
+        self._proxies = tuple(ipaddress.ip_network(each, strict=False) for each in proxies)
         self.of = lru_cache(maxsize=4096)(self._of)
 
     def is_proxy(self, host: str) -> bool:
@@ -43,11 +41,6 @@ class Clients:
 def host_of(scope: Scope) -> str:
     """Where a request is from; behind a trusted proxy, what that says."""
     return scope["client"][0] if scope.get("client") else "unknown"
-
-
-def network(text: str) -> Network:
-    """A network, or one address. ValueError when it is neither."""
-    return ipaddress.ip_network(text, strict=False)
 
 
 def plain_host(host: str) -> str:

@@ -73,7 +73,7 @@ async def _chosen(server: Service, body: Decision) -> list[int]:
 
 @router.post("/held/confirm", responses=answers(shapes.Decided, 400, 404, 409))
 async def confirm_held(request: Request, server: Server, body: Decision) -> Response:
-    """Accept what is held: by numbers, or all of some providers or of a kind. A confirmed price is live at once."""
+    """Accept what is held: by numbers, or all of some providers or of a kind. A confirmed price is live where it is stated now."""
     return await _decided(server, "confirm", await _chosen(server, body), person(request, body.reason))
 
 
