@@ -39,11 +39,20 @@ _BLANKS = r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 """What Python splits words at, beside control characters."""
 _WORD = f"[^{_CONTROLS}{_BLANKS}]"
 FEW_WORDS = rf"^[{_BLANKS}]*({_WORD}+[{_BLANKS}]+){{0,{MOST_WORDS - 1}}}{_WORD}*[{_BLANKS}]*$"
+"""So many words, in the words of JSON Schema."""
+
+
+def _few(text: str) -> str:
+    if len(text.split()) > MOST_WORDS:
+        raise ValueError(f"these are more than {MOST_WORDS} words; leave some out")
+    return text
+
 
 Text = Annotated[str, StringConstraints(max_length=200, pattern=NO_CONTROLS)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROLS)]
-Search = Annotated[str, StringConstraints(max_length=200, pattern=FEW_WORDS)]
-SearchForSome = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=FEW_WORDS)]
+Few = AfterValidator(_few)
+Search = Annotated[str, StringConstraints(max_length=200, pattern=NO_CONTROLS), Few, Field(json_schema_extra={"pattern": FEW_WORDS})]
+SearchForSome = Annotated[Search, StringConstraints(min_length=1)]
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=NO_CONTROLS)]
 Reason = Annotated[str, StringConstraints(max_length=500, pattern=SAYING_SOMETHING)]
 Id = Annotated[int, Path(ge=1, le=BIGGEST)]
