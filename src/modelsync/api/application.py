@@ -26,7 +26,8 @@ from modelsync.api.service import Service
 from modelsync.app import App
 from modelsync.store import Store
 
-ROUTES = (syncing, operating, providers, models, writing, openai, changes, health)
+ROUTES = (health, syncing, operating, providers, models, writing, openai, changes)
+"""In the order in which they are looked through for each request: what is asked every second comes first."""
 
 
 def create(program: App, store: Store) -> FastAPI:

@@ -43,6 +43,7 @@ def host_of(scope: Scope) -> str:
     return scope["client"][0] if scope.get("client") else "unknown"
 
 
+@lru_cache(maxsize=4096)
 def plain_host(host: str) -> str:
     """An address as itself, where a socket for IPv4 and IPv6 gives one of IPv4 as one of IPv6."""
     try:

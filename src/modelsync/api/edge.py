@@ -176,6 +176,7 @@ class Edge:
 async def _in_pieces(message: Message, send: Send) -> Message:
     """Send a long body as its client takes it, and give what is left to say: the server would hold all of it for each client that waits."""
     body = message["body"]
-    for start in range(0, len(body), PIECE):
+    last = (len(body) - 1) // PIECE * PIECE
+    for start in range(0, last, PIECE):
         await send({**message, "body": body[start : start + PIECE], "more_body": True})
-    return {**message, "body": b""}
+    return {**message, "body": body[last:]}

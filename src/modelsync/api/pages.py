@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from modelsync.api.answers import error, shown_time
 from modelsync.api.edge import HOLDER
 from modelsync.api.service import Service
+from modelsync.api.spools import PIECE
 from modelsync.store import Revision
 
 REVISION = "modelsync.revision"
@@ -22,7 +23,7 @@ REVISION = "modelsync.revision"
 MOST_BYTES = 32 * 1024 * 1024
 """Of all answers that are kept."""
 
-LONG = 256 * 1024
+LONG = PIECE
 """Bytes of an answer of which not every connection can have one of its own. A page of usual length is shorter."""
 
 MOST_SENDING = 16 * 1024 * 1024

@@ -48,8 +48,9 @@ FRESH_FOR = 0.05
 FAILURES = 5.0
 """Requests a second without a valid key that one client is told so of."""
 
-SEARCHERS = max(1, min(4, (os.cpu_count() or 1) // 2))
-"""Threads for questions that may take long: half of the processors go on with everything else, syncs and the database among it."""
+SEARCHERS = {"sqlite": max(2, min(4, (os.cpu_count() or 1) // 2)), "postgresql": 4}
+"""Threads for questions that may take long, by database. SQLite's work on the processors that everything else needs too; those of Postgres
+only wait for it."""
 
 EXPORT_SECONDS = 300.0
 """Seconds that the database may take to give all of a catalog."""
@@ -76,8 +77,9 @@ class Service:
         self.spools = Spools()
         readers = 1 if store.dialect == "sqlite" else 2
         self._fronts = Lane("front", readers, self._shares("pages"), self.settings.query_seconds)
-        self._pages = Lane("page", SEARCHERS, self._shares("pages"), self.settings.query_seconds)
-        self._searchers = Lane("searcher", SEARCHERS, self._shares("questions that may take long"), self.settings.query_seconds)
+        searchers = SEARCHERS[store.dialect]
+        self._pages = Lane("page", searchers, self._shares("pages"), self.settings.query_seconds)
+        self._searchers = Lane("searcher", searchers, self._shares("questions that may take long"), self.settings.query_seconds)
         self._exporters = ThreadPoolExecutor(1, "exporter")
         self._readers = ThreadPoolExecutor(readers, "reader")
         self._others = ThreadPoolExecutor(4, "worker")

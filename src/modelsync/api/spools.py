@@ -14,8 +14,8 @@ from modelsync.store import Revision
 KEPT = 4
 """Files that are kept though nobody reads them."""
 
-PIECE = 64 * 1024
-"""Bytes that are read, and sent, at once. As many more wait for each client in the server."""
+PIECE = 256 * 1024
+"""Bytes that are read, and sent, at once: a page of usual length is shorter. As many more wait for each client in the server."""
 
 
 class Spool:
