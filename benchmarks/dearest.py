@@ -11,7 +11,7 @@ import json
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
@@ -145,15 +145,17 @@ def ask(port: int, request: Request, host: str = "127.0.0.1") -> Asked:
     return Asked(request, time.perf_counter() - began, answer.status)
 
 
-def search(port: int, chance: random.Random, tries: int, page: str | None = None) -> list[Asked]:
-    """The dearest requests that are answered, the dearest first: by chance, then by changing the best ones."""
-    asked = [ask(port, any_request(chance)) for _ in range(tries)]
-    best = sorted((each for each in asked if each.status == 200 and page in (None, each.request.path)), key=lambda each: -each.seconds)
+def search(port: int, chance: random.Random, tries: int, pages: Container[str] = PAGES) -> list[Asked]:
+    """The requests that are answered, the dearest first: by chance, then by changing the best ones."""
+    some = [any_request(chance) for _ in range(tries)]
+    best = _dearest(ask(port, request) for request in some if request.path in pages)
     for _ in range(tries):
-        found = ask(port, another(chance.choice(best[:8]).request, chance))
-        if found.status == 200 and page in (None, found.request.path):
-            best = sorted([*best, found], key=lambda each: -each.seconds)[:50]
+        best = _dearest([*best, ask(port, another(chance.choice(best[:8]).request, chance))])
     return best
+
+
+def _dearest(asked: Iterable[Asked]) -> list[Asked]:
+    return sorted((each for each in asked if each.status == 200), key=lambda each: -each.seconds)
 
 
 def beside(port: int, dearest: Request, seconds: float) -> tuple[list[Asked], list[float]]:
@@ -201,7 +203,7 @@ def measure(scale: Scale) -> Iterator[Figure]:
 def _figures(where: str, port: int, tries: int, seconds: float) -> Iterator[Figure]:
     chance = random.Random(20261128)
     best = search(port, chance, tries)
-    page = next(each for each in best if each.request.path in ("/models", "/models/search", "/changes", "/providers"))
+    page = search(port, chance, tries, ("/models", "/models/search", "/changes", "/providers"))[0]
     for what, found in (("dearest request", best[0]), ("dearest page", page)):
         yield Figure(f"{where}: {what} of {2 * tries}", found.seconds * 1000, None, "ms", note=found.request.target[:110])
     for what, found in (("dearest request", best[0]), ("dearest page", page)):

@@ -30,7 +30,10 @@ MOST_HEADERS = 100
 """Headers and trailers of a request: each takes some hundred bytes of memory, however short it is."""
 
 PART = 16 * 1024
-"""Bytes that are parsed at once."""
+"""Bytes that are taken and parsed at once, before it is another connection's turn."""
+
+MOST_CHUNKS = 10_000
+"""Pieces in which a body may come: each takes as long as some hundred bytes, if it is only of one."""
 
 MOST_PIPELINED = 16
 """Requests that a client may send before it has the answer to the first."""
@@ -100,26 +103,36 @@ class Connection(HttpToolsProtocol):
         super().__init__(**more)
         self._all = connections
         self._counted: ExitStack | None = None
-        self._head = self._headers = self._unheard = self._unread = 0
-        self._read_by = self._write_by = self._sent_by = NEVER
-        self.waits, self._ended = True, False
+        self._head = self._headers = self._unheard = self._body = self._chunks = self._unread = 0
+        self._read_by = self._sent_by = NEVER
+        self._moved_at = -math.inf
+        self.waits, self._in_head, self._ended = True, False, False
 
     def look(self, now: float) -> None:
-        """Cut it off when it is overdue. While its answer waits to be read, nothing else is waited for."""
-        if self._write_by == NEVER:
-            if self._read_by <= now:
+        """Cut it off when it is overdue. While its answer waits to be read, or is being made, nothing else is waited for."""
+        left, before = self.transport.get_write_buffer_size(), self._unread
+        self._unread, limits = left, self._all.limits
+        if not left:
+            if self._read_by <= now and not self._is_answered_first():
                 self.end("head" if self.waits else "body")
             return
-        left = self.transport.get_write_buffer_size()
-        if left < self._unread:
-            self._unread, self._write_by = left, now + self._all.limits.stall_seconds
-        if min(self._write_by, self._sent_by) <= now:
+        if not before or left < before:
+            self._moved_at = now
+        if self.waits:
+            self._read_by = max(self._read_by, now + limits.idle_seconds + limits.head_seconds)
+        if min(self._moved_at + limits.stall_seconds, self._sent_by) <= now:
             self.end("answer")
+
+    def _is_answered_first(self) -> bool:
+        """Whether the next request, which has begun, has to wait for the answer to one before it."""
+        begun = self._in_head and self.cycle is not None and not self.cycle.response_complete
+        return begun or self.flow.read_paused
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there: let it in, or not."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what the loop gives for a socket
         super().connection_made(transport)
+        transport.max_size = PART  # type: ignore[attr-defined] # of a selector's; others parse what they read in parts, too
         _send_little_ahead(transport)
         try:
             self._counted = self._all.admit(self)
@@ -161,7 +174,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first bytes of a request, which may come while the one before is answered."""
-        self._head = self._headers = 0
+        self._head = self._headers = self._body = self._chunks = 0
+        self._in_head = True
         self._read_by = min(self._read_by, self.loop.time() + self._all.limits.head_seconds)
         super().on_message_begin()
 
@@ -171,9 +185,9 @@ class Connection(HttpToolsProtocol):
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer."""
+        """A header; or a trailer, of which nothing is believed: proxies that look at headers pass trailers on."""
         self._headers += 1
-        if self._fits(len(name) + len(value)):
+        if self._fits(len(name) + len(value)) and self._in_head:
             super().on_header(name, value)
 
     def _fits(self, size: int) -> bool:
@@ -186,11 +200,22 @@ class Connection(HttpToolsProtocol):
         return False
 
     def on_body(self, body: bytes) -> None:
-        """A part of a body."""
+        """A part of a body. What is left of one that was answered already is read and thrown away, within its limit."""
         if self._ended:
             return
         self._unheard = 0
+        self._body += len(body)
+        if self.cycle.response_complete and self._body > self._all.limits.body_bytes:
+            self.end("long body")
+            return
         super().on_body(body)
+
+    def on_chunk_header(self) -> None:
+        """A piece of a body begins."""
+        self._unheard = 0
+        self._chunks += 1
+        if self._chunks > MOST_CHUNKS and not self._ended:
+            self.end("chunks")
 
     def send_400_response(self, msg: str) -> None:
         """What came is no HTTP. In the midst of an answer nothing else can be said any more."""
@@ -206,7 +231,7 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= MOST_PIPELINED:
             self.end("pipeline")
             return
-        self.waits = False
+        self.waits = self._in_head = False
         self._all.waiting.pop(self, None)
         self._read_by = self.loop.time() + self._all.limits.body_seconds
         super().on_headers_complete()
@@ -224,7 +249,9 @@ class Connection(HttpToolsProtocol):
         """An answer is written: the next request may come, unless the last one is still coming."""
         self._sent_by = NEVER
         super().on_response_complete()
-        if self._read_by == NEVER and self.cycle.response_complete:
+        if self._read_by != NEVER:  # the rest of a request that had begun: it was not read while there was an answer to make
+            self._read_by = max(self._read_by, self.loop.time() + self._all.limits.head_seconds)
+        elif self.cycle.response_complete:
             self._await_next()
 
     def _await_next(self) -> None:
@@ -238,15 +265,14 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it is answered."""
-        now, limits = self.loop.time(), self._all.limits
-        self._unread, self._write_by = self.transport.get_write_buffer_size(), now + limits.stall_seconds
+        self._moved_at = self.loop.time()
         if self._sent_by == NEVER:
-            self._sent_by = now + limits.send_seconds
+            self._sent_by = self._moved_at + self._all.limits.send_seconds
         super().pause_writing()
 
     def resume_writing(self) -> None:
         """It has read on."""
-        self._write_by = NEVER
+        self._moved_at = self.loop.time()
         super().resume_writing()
 
 

@@ -40,6 +40,7 @@ HEADERS = (
 """On every answer that does not say otherwise."""
 
 _request_id = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_no_gzip = re.compile(r"\bgzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)", re.IGNORECASE)  # RFC 9110 12.4.2: not acceptable
 
 
 class TooLarge(Exception):
@@ -60,7 +61,10 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        if _no_gzip.search(headers.get("accept-encoding", "")):  # below here it is packed for whoever names it
+            scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        given = headers.get("x-request-id", "")
         request_id = given if _request_id.fullmatch(given) else uuid.uuid4().hex
         began, status = time.monotonic(), 0
 
@@ -149,18 +153,22 @@ class Edge:
         if length.isascii() and length.isdigit() and int(length) > most:
             await error(413, f"The body is longer than {most:,} bytes")(scope, receive, send)
             return
-        came = 0
+        came, began = 0, False
 
         async def counted() -> Message:
             nonlocal came
             message = await receive()
             came += len(message.get("body", b""))
+            if came > most and began:  # nothing else can be said any more
+                return {"type": "http.disconnect"}
             if came > most:
                 raise TooLarge
             return message
 
         async def fitting(message: Message) -> None:
-            if came <= most:
+            nonlocal began
+            if came <= most or began:
+                began = True
                 await send(message)
             elif message["type"] == "http.response.start":  # FastAPI takes whatever goes wrong in reading a body for a 400
                 await error(413, f"The body is longer than {most:,} bytes")(scope, receive, send)

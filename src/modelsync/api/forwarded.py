@@ -49,7 +49,7 @@ class SignIn:
         if not self._header or not self._proxies.is_proxy(scope.get(PEER, "")):
             return None
         values = headers.getlist(self._header)
-        if len(values) != 1 or not _name.fullmatch(name := values[0].strip()):
+        if len(values) != 1 or not _name.fullmatch(name := _text(values[0]).strip()):
             return None
         if scope["method"] not in READING and not _is_own_page(headers):
             return None
@@ -62,3 +62,11 @@ def _is_own_page(headers: Headers) -> bool:
         return False
     origin = headers.get("origin")
     return origin is None or origin.partition("://")[2] == headers.get("host")
+
+
+def _text(value: str) -> str:
+    """A header's value as a proxy means it: in UTF-8 where it is that, and otherwise in Latin-1, as it was read."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value

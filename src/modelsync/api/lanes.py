@@ -37,21 +37,21 @@ class Shares:
         return self._taken
 
     @contextmanager
-    def one(self, client: str | None) -> Iterator[None]:
-        """One more, until the end of this. Raises Busy when there are too many."""
-        if client is not None and self._of[client] >= self._each:
+    def one(self, client: str | None, size: int = 1) -> Iterator[None]:
+        """One more, or as many as `size`, until the end of this. Raises Busy when there would be too many."""
+        if client is not None and self._of[client] + size > self._each:
             raise Busy(f"{self._each} {self._what} of yours are under way", "Wait for one of them to end", own=True)
-        if self._taken >= self._in_all:
+        if self._taken + size > self._in_all:
             raise Busy(f"{self._in_all} {self._what} are under way, as many as may be", "Try again in a moment", own=False)
-        self._taken += 1
+        self._taken += size
         if client is not None:
-            self._of[client] += 1
+            self._of[client] += size
         try:
             yield
         finally:
-            self._taken -= 1
+            self._taken -= size
             if client is not None:
-                self._of[client] -= 1
+                self._of[client] -= size
                 if not self._of[client]:
                     del self._of[client]
 

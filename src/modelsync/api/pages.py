@@ -5,6 +5,7 @@ import gzip
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Any
 
 import msgspec
@@ -12,7 +13,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelsync.api.answers import error, shown_time
+from modelsync.api.clients import host_of
 from modelsync.api.edge import HOLDER
+from modelsync.api.lanes import Busy, Shares
 from modelsync.api.service import Service
 from modelsync.api.spools import PIECE
 from modelsync.store import Revision
@@ -27,7 +30,7 @@ LONG = PIECE
 """Bytes of an answer of which not every connection can have one of its own. A page of usual length is shorter."""
 
 MOST_SENDING = 16 * 1024 * 1024
-"""Bytes of long answers that are being sent, until their clients have taken nearly all of them."""
+"""Bytes of long answers that are being sent, until their clients have taken nearly all of them; a quarter of them to one client."""
 
 WORTH_PACKING = 1024
 """Shorter bodies are sent as they are."""
@@ -58,7 +61,8 @@ class Pages:
         self._app = app
         self._service = service
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
-        self._bytes = self._sending = 0
+        self._bytes = 0
+        self._sending = Shares("bytes of long answers", MOST_SENDING, MOST_SENDING // 4)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer from what is kept, or let a route answer and keep that."""
@@ -82,14 +86,14 @@ class Pages:
     async def _sent(self, kept: Kept, known: str, scope: Scope, receive: Receive, send: Send) -> None:
         """The answer, unless it is long, and so many bytes of long ones wait already for clients that do not read theirs."""
         size = len(kept.body) if len(kept.body) > LONG else 0
-        if size and self._sending + size > MOST_SENDING:
-            await error(503, "Too many answers wait to be read; try again in a moment", **{"Retry-After": "2"})(scope, receive, send)
-            return
-        self._sending += size
-        try:
+        with ExitStack() as counted:
+            try:
+                counted.enter_context(self._sending.one(self._service.clients.of(host_of(scope)), size))
+            except Busy:
+                told = "Too many answers wait to be read; try again in a moment"
+                await error(503, told, **{"Retry-After": "2"})(scope, receive, send)
+                return
             await _answer(kept, known, send)
-        finally:
-            self._sending -= size
 
     async def _made(self, key: Key, scope: Scope, receive: Receive, send: Send) -> Kept | None:
         """The answer of a route, when it shows the catalog; any other one is passed on as it comes."""
