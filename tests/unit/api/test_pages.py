@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from starlette.types import Message, Receive, Scope, Send
 
+from modelsync.api.clients import Clients
 from modelsync.api.pages import MOST_BYTES, REVISION, Pages, etag_of
 from modelsync.store import Revision
 
@@ -42,6 +43,8 @@ def test_another_state_or_question_has_another_etag():
 
 class Asked:
     """A service of which only the revision is asked; whatever is to happen meanwhile happens then."""
+
+    clients = Clients(())
 
     def __init__(self) -> None:
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
