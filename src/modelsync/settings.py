@@ -58,7 +58,7 @@ GENERAL = {
     "MODELSYNC_CLIENT_CONNECTIONS": "those of one client; default 64",
     "MODELSYNC_SEARCHES": "questions that may take long, as searches, that wait or are answered at once; default 64",
     "MODELSYNC_CLIENT_SEARCHES": "those of one client; default 8",
-    "MODELSYNC_EXPORTS": "exports of the catalog that are made or sent at once, each as a file on disk; default 8",
+    "MODELSYNC_EXPORTS": "exports of the catalog that are made or sent at once, each as a file on disk; default 32",
     "MODELSYNC_CLIENT_EXPORTS": "those of one client; default 2",
     "MODELSYNC_BODY_BYTES": "most bytes of a request's body; default 1048576",
     "MODELSYNC_HEAD_SECONDS": "seconds in which a request's head must be there; default 10",
@@ -101,7 +101,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     client_connections: int = 64
     searches: int = 64
     client_searches: int = 8
-    exports: int = 8
+    exports: int = 32
     client_exports: int = 2
     body_bytes: int = 1024 * 1024
     head_seconds: float = 10.0
