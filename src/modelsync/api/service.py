@@ -48,9 +48,11 @@ FRESH_FOR = 0.05
 FAILURES = 5.0
 """Requests a second without a valid key that one client is told so of."""
 
-SEARCHERS = {"sqlite": max(2, min(4, (os.cpu_count() or 1) // 2)), "postgresql": 4}
-"""Threads for questions that may take long, by database. SQLite's work on the processors that everything else needs too; those of Postgres
-only wait for it."""
+SEARCHERS = max(1, min(4, (os.cpu_count() or 1) // 2))
+"""Threads for questions that may take long: half of the processors go on with everything else, syncs and the database among it."""
+
+PAGERS = {"sqlite": max(2, SEARCHERS), "postgresql": 4}
+"""Threads for pages of usual length that an index finds, by database. Each is short; those of Postgres hardly do more than wait for it."""
 
 EXPORT_SECONDS = 300.0
 """Seconds that the database may take to give all of a catalog."""
@@ -77,9 +79,9 @@ class Service:
         self.spools = Spools()
         readers = 1 if store.dialect == "sqlite" else 2
         self._fronts = Lane("front", readers, self._shares("pages"), self.settings.query_seconds)
-        searchers = SEARCHERS[store.dialect]
-        self._pages = Lane("page", searchers, self._shares("pages"), self.settings.query_seconds)
-        self._searchers = Lane("searcher", searchers, self._shares("questions that may take long"), self.settings.query_seconds)
+        self._pages = Lane("page", PAGERS[store.dialect], self._shares("pages"), self.settings.query_seconds)
+        self._long_pages = Lane("long-page", SEARCHERS, self._shares("pages"), self.settings.query_seconds)
+        self._searchers = Lane("searcher", SEARCHERS, self._shares("questions that may take long"), self.settings.query_seconds)
         self._exporters = ThreadPoolExecutor(1, "exporter")
         self._readers = ThreadPoolExecutor(readers, "reader")
         self._others = ThreadPoolExecutor(4, "worker")
@@ -102,13 +104,14 @@ class Service:
         return await self._searchers.run(self.clients.of(host_of(request.scope)), work, *arguments)
 
     async def page(self, request: Request, wanted: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None) -> Page:
-        """A page of models. What an index finds waits for nothing that takes longer, and the first page of usual length for no longer page.
+        """A page of models. What an index finds waits for nothing that takes longer, a page of usual length for no longer one, and the first
+        for no other.
 
         Raises Busy, or TooSlow.
         """
         if not is_bounded(wanted, order, offset) or cursor:
             return await self.search(request, self.serving.models, wanted, order, offset, cursor)
-        lane = self._fronts if offset == 0 and (wanted.limit or 0) <= PAGE else self._pages
+        lane = self._long_pages if (wanted.limit or 0) > PAGE else self._pages if offset else self._fronts
         return await lane.run(self.clients.of(host_of(request.scope)), self.serving.models, wanted, order, offset)
 
     async def export(self, work: Callable[..., Result], *arguments: Any) -> Result:
@@ -168,7 +171,7 @@ class Service:
     async def close(self) -> None:
         """Stop the syncs under way, and give everything back."""
         await self.syncs.close()
-        for lane in (self._fronts, self._pages, self._searchers):
+        for lane in (self._fronts, self._pages, self._long_pages, self._searchers):
             lane.close()
         for threads in (self._readers, self._exporters, self._others):
             threads.shutdown(wait=True, cancel_futures=True)
