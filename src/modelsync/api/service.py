@@ -104,8 +104,8 @@ class Service:
         return await self._searchers.run(self.clients.of(host_of(request.scope)), work, *arguments)
 
     async def page(self, request: Request, wanted: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None) -> Page:
-        """A page of models. What an index finds waits for nothing that takes longer, a page of usual length for no longer one, and the first
-        for no other.
+        """A page of models. What an index finds waits for nothing that takes longer: a page of usual length for no longer one, and the
+        first for no other.
 
         Raises Busy, or TooSlow.
         """

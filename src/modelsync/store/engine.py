@@ -108,8 +108,8 @@ def create(url: URL, *, read_only: bool) -> sa.Engine:
         return _create_sqlite(url, read_only=read_only)
     engine = sa.create_engine(
         url,
-        pool_size=4,
-        max_overflow=16,
+        pool_size=8,  # kept open: a server's threads for short questions; a sync needs fewer, and opens none before it does
+        max_overflow=12,
         pool_pre_ping=True,
         # Prepared statements do not survive a transaction-mode pooler (pgbouncer, Supavisor).
         connect_args={"prepare_threshold": None, "connect_timeout": 10, "application_name": "modelsync"},
