@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from modelsync.provider import Answer, Endpoint, Provider, Request
-from modelsync.providers import openrouter
-from modelsync.reading import Listing, read
+from modelsync.planning.listing import Listing, read
+from modelsync.providers.base import Answer, Endpoint, Provider, Request
+from modelsync.providers.builtin import openrouter
 
 PARAMETERS = (
     *("frequency_penalty", "include_reasoning", "logprobs", "max_tokens", "min_p", "presence_penalty", "reasoning"),

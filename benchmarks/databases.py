@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 import psycopg
 
-import postgres
-from modelsync.providers import openrouter
-from modelsync.store import Store
-from modelsync.store.rows import COLUMNS, postgres_values, sqlite_values
+from modelsync.database.rows import COLUMNS, postgres_values, sqlite_values
+from modelsync.providers.builtin import openrouter
+from modelsync.sync.store import Store
+from support import postgres
 
 NAMES = ", ".join(COLUMNS)
 HASHES = "SELECT provider_model_id, content_hash FROM models WHERE provider_id = 1"

@@ -21,7 +21,7 @@ import serving
 from databases import KNOWN, both
 from measure import Figure, Scale
 
-from modelsync.store import Store
+from modelsync.sync.store import Store
 
 FORTY = 40
 GOAL_MS = 1000.0

@@ -14,10 +14,10 @@ import slow_server
 from measure import Figure, Scale, alternate
 
 from modelsync.fetch import Fetcher, Limits, Origins
-from modelsync.providers import openrouter
-from modelsync.report import Planned, ProviderResult
-from modelsync.store import Store
-from modelsync.sync import Job, Step, sync_all
+from modelsync.planning.outcome import Planned, ProviderResult
+from modelsync.providers.builtin import openrouter
+from modelsync.sync.pipeline import Job, Step, sync_all
+from modelsync.sync.store import Store
 
 DELAY = 0.3
 MEGABYTES = {"provider-00": 8.0, "provider-01": 5.0}

@@ -16,7 +16,7 @@ import slow_server
 from measure import Figure, Scale, count, peak_memory
 
 from modelsync import app
-from modelsync.report import Synced
+from modelsync.planning.outcome import Synced
 from modelsync.settings import load
 
 RECORDED = "featherless--2026-04.json"

@@ -7,7 +7,7 @@ import catalogs
 import msgspec
 from measure import Figure, Scale, alternate, timed
 
-from modelsync.model import content_hash
+from modelsync.model.model import content_hash
 
 ROWS = 10_000
 

@@ -18,8 +18,10 @@ import catalogs
 from databases import KNOWN, Database, both
 from measure import Figure, Scale, Way, alternate
 
-from modelsync.providers import openrouter
-from modelsync.store import Commit, Store, Ticket
+from modelsync.database.tables.leases import Lease
+from modelsync.providers.builtin import openrouter
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
 
 MODELS = 20_000
 CONNECTIONS = 8
@@ -49,9 +51,9 @@ def measure(scale: Scale) -> Iterator[Figure]:
 
 def commit(store: Store, listing: Any) -> None:
     """One sync without its fetch."""
-    ticket = store.take_ticket(openrouter.PROVIDER.slug, store.begin_run("benchmark"), 600.0)
-    assert isinstance(ticket, Ticket), ticket
-    store.commit(ticket, Commit(openrouter.PROVIDER, listing, None), 0.0)
+    lease = store.take_lease(openrouter.PROVIDER.slug, store.begin_run("benchmark"), 600.0)
+    assert isinstance(lease, Lease), lease
+    store.commit(lease, Commit(openrouter.PROVIDER, listing, None), 0.0)
 
 
 def _rates(database: Database, port: int, floor: int, requests: int, rounds: int) -> Iterator[Figure]:
@@ -212,12 +214,13 @@ def serve_floors() -> None:
     from pydantic import create_model
     from starlette.responses import Response
 
-    from modelsync.api import shapes
-    from modelsync.store import Catalog, ModelFilter
+    from modelsync.api import schemas
+    from modelsync.queries.catalog import Catalog
+    from modelsync.queries.filters import ModelFilter
 
     app = FastAPI()
     store = Store.open(os.environ["DATABASE_URL"], KNOWN, read_only=True)
-    fields: dict[str, Any] = dict.fromkeys(shapes.Model.__struct_fields__, (Any, None))
+    fields: dict[str, Any] = dict.fromkeys(schemas.Model.__struct_fields__, (Any, None))
     Row = create_model("Row", **fields)  # noqa: N806 - a class
 
     @app.get("/trivial")

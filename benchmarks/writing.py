@@ -11,13 +11,16 @@ from catalogs import EVERY
 from databases import Database, both, opened
 from measure import Figure, Scale, Way, alternate, count, timed
 
-from modelsync.plan import Change, Kind
-from modelsync.providers import openrouter
-from modelsync.reading import Listing
-from modelsync.report import Counts, NotModified, ProviderResult, Synced
-from modelsync.store import Commit, Seen, Store, Ticket
-from modelsync.store.rows import COLUMNS, KEPT, incoming
-from modelsync.store.schema import models
+from modelsync.database.rows import COLUMNS, KEPT, incoming
+from modelsync.database.schema import models
+from modelsync.database.tables.leases import Lease
+from modelsync.database.tables.runs import Seen
+from modelsync.planning.listing import Listing
+from modelsync.planning.outcome import Counts, NotModified, ProviderResult, Synced
+from modelsync.planning.plan import Change, Kind
+from modelsync.providers.builtin import openrouter
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
 
 PROVIDER = openrouter.PROVIDER
 FIRST_LOAD = {"SQLite": 1.15, "Postgres": 1.3}
@@ -48,17 +51,17 @@ def _measured(database: Database, scale: Scale, body: bytes, base: Listing) -> I
 # One sync without its fetch
 
 
-def _ticket(store: Store) -> Ticket:
-    ticket = store.take_ticket(PROVIDER.slug, store.begin_run("benchmark"), 600.0)
-    assert isinstance(ticket, Ticket), ticket
-    return ticket
+def _lease(store: Store) -> Lease:
+    lease = store.take_lease(PROVIDER.slug, store.begin_run("benchmark"), 600.0)
+    assert isinstance(lease, Lease), lease
+    return lease
 
 
 def _sync(store: Store, listing: Listing) -> tuple[float, Counts]:
     """Commit a listing: the seconds of the transaction, and its counts."""
-    ticket = _ticket(store)
+    lease = _lease(store)
     started = time.perf_counter()
-    result = store.commit(ticket, Commit(PROVIDER, listing, SEEN), 0.0)
+    result = store.commit(lease, Commit(PROVIDER, listing, SEEN), 0.0)
     seconds = time.perf_counter() - started
     assert isinstance(result.outcome, Synced), result
     return seconds, result.counts
@@ -66,10 +69,10 @@ def _sync(store: Store, listing: Listing) -> tuple[float, Counts]:
 
 def _confirm(store: Store, body: bytes) -> None:
     """What an answer costs whose digest is known."""
-    answer, ticket = catalogs.answer(body), _ticket(store)
+    answer, lease = catalogs.answer(body), _lease(store)
     seen = store.seen(PROVIDER.slug, SEEN.scope, SEEN.version)
     assert seen is not None, answer.sha256
-    store.confirm(ticket, seen, ProviderResult(slug=PROVIDER.slug, outcome=NotModified(seen.listed), seconds=0.0))
+    store.confirm(lease, seen, ProviderResult(slug=PROVIDER.slug, outcome=NotModified(seen.listed), seconds=0.0))
 
 
 def _changed(base: Listing) -> Listing:

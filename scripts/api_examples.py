@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import httpx2
 import msgspec
 
-from modelsync.registry import all_providers
+from modelsync.providers import registry
 from modelsync.simulator.server import Simulator
 
 SOURCES = Path(__file__).resolve().parent.parent / "src"
@@ -230,7 +230,7 @@ def serving(folder: Path, simulator: Simulator) -> Iterator[httpx2.Client]:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     env = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "PYTHONPATH": str(SOURCES), "ADMIN_API_KEY": KEY, "MODELSYNC_RATE": "0"}
-    env |= {provider.auth.variables[0]: simulator.key(slug).removeprefix("Key ") for slug, provider in all_providers().items()}
+    env |= {provider.auth.variables[0]: simulator.key(slug).removeprefix("Key ") for slug, provider in registry.load().items()}
     env |= {"GOOGLE_VERTEX_CREDENTIALS_JSON": simulator.service_account(), "MODELSYNC_ORIGIN": simulator.origin}
     command = [sys.executable, "-m", "modelsync", "serve", "--port", str(port)]
     process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

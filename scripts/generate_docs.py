@@ -25,14 +25,16 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "scripts")]
 
 import api_examples  # noqa: E402 - works without an installation
+import house  # noqa: E402
 
 from modelsync import settings  # noqa: E402
-from modelsync.api import access  # noqa: E402
-from modelsync.provider import KeyUse, Provider  # noqa: E402
-from modelsync.registry import all_providers  # noqa: E402
-from modelsync.store import schema  # noqa: E402
+from modelsync.database import schema  # noqa: E402
+from modelsync.providers import registry  # noqa: E402
+from modelsync.providers.base import KeyUse, Provider  # noqa: E402
+from modelsync.server import access  # noqa: E402
 
 README = ROOT / "README.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 DATABASE = ROOT / "docs" / "database_schema.md"
 DEPLOY = ROOT / "docs" / "deploy.md"
 OF_API = tuple(ROOT / "docs" / name for name in ("providers_management.md", "models_catalog_management.md", "admin_api.md"))
@@ -64,7 +66,7 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def providers() -> str:
     """Every provider: whether it needs a key, in which variable, its price unit, and what its reading was checked against."""
     header = ("provider", "key", "variables, the first that is set", "price unit on the wire", "checked against")
-    return table(header, (provider_row(provider) for provider in all_providers().values()))
+    return table(header, (provider_row(provider) for provider in registry.load().values()))
 
 
 def provider_row(provider: Provider[Any]) -> tuple[str, ...]:
@@ -122,7 +124,13 @@ def capture() -> str:
     return fenced("\n".join(kept))
 
 
+def floors() -> str:
+    """The house from top to bottom, and what import-linter watches over."""
+    return table(("where", "what for"), house.floors()) + "\n" + "".join(f"- {promise}\n" for promise in house.promises())
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
+    "floors": floors,
     "capture": capture,
     "providers": providers,
     "settings": general_settings,
@@ -269,7 +277,7 @@ def without_moments(text: str) -> str:
 
 def documents() -> dict[Path, str]:
     """Every file of which something is generated, as it should be."""
-    made = {path: written(path.read_text("utf-8")) for path in (README, DATABASE, DEPLOY, *OF_API)}
+    made = {path: written(path.read_text("utf-8")) for path in (README, CONTRIBUTING, DATABASE, DEPLOY, *OF_API)}
     return made | {EXAMPLES: msgspec.json.format(msgspec.json.encode(api()[1]), indent=1).decode() + "\n"}
 
 

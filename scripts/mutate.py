@@ -2,8 +2,8 @@
 
 ./run mutate                                       every file of the core, every mutant: hours
 ./run mutate --only 20                             a sample of 20 mutants of each file, the same each time; --seed for another
-./run mutate src/modelsync/policy.py --seconds 900 one file, for a quarter of an hour
-./run mutate src/modelsync/policy.py --list        only show its mutants
+./run mutate src/modelsync/planning/policy.py --seconds 900 one file, for a quarter of an hour
+./run mutate src/modelsync/planning/policy.py --list        only show its mutants
 
 What is known is kept in .mutate, so a run that was stopped goes on. First it is noted which test calls which function:
 once for all tests (some twenty minutes), then for each test file that changed.
@@ -30,15 +30,19 @@ from mutation_map import Chosen, Map
 
 ROOT = Path(__file__).resolve().parent.parent
 EQUIVALENTS = Path(__file__).resolve().parent / "mutation_equivalents.toml"
-STORE = ("holds", "deciding", "planning", "records", "rows", "writing", "tickets", "operators", "rollback", "pins", "drifts", "store")
 CORE = [
-    *(
-        f"src/modelsync/{name}.py"
-        for name in ("plan", "policy", "quarantine", "holding", "points", "layers", "reading", "limits", "drift", "money", "model")
-    ),
-    *(f"src/modelsync/{name}.py" for name in ("paging", "past", "report", "sync")),
-    *(f"src/modelsync/store/{name}.py" for name in STORE),
-    *(f"src/modelsync/fetch/{name}.py" for name in ("body", "asking", "origins")),
+    f"src/modelsync/{folder}/{name}.py"
+    for folder, names in {
+        "model": ("fields", "limits", "model", "points", "prices", "timeline"),
+        "providers": ("paging",),
+        "planning": ("drift", "holding", "layers", "listing", "outcome", "plan", "policy", "quarantine"),
+        "fetch": ("body", "request", "origins"),
+        "database": ("rows",),
+        "database/tables": ("drift", "holds", "leases", "models", "pins", "runs"),
+        "sync": ("context", "pipeline", "store"),
+        "operations": ("decisions", "models", "rollback"),
+    }.items()
+    for name in names
 ]
 GOAL = 0.98
 

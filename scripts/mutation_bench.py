@@ -132,8 +132,8 @@ def benches(root: Path, count: int) -> Iterator[list[Bench]]:
 
 @contextlib.contextmanager
 def _postgres(root: Path) -> Iterator[str | None]:
-    spec = importlib.util.spec_from_file_location("postgres", root / "tests" / "postgres.py")
-    if spec is None or spec.loader is None or not (root / "tests" / "postgres.py").exists():
+    spec = importlib.util.spec_from_file_location("postgres", root / "tests" / "support" / "postgres.py")
+    if spec is None or spec.loader is None or not (root / "tests" / "support" / "postgres.py").exists():
         yield None
         return
     module = importlib.util.module_from_spec(spec)

@@ -17,7 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support_promises import COMING, FAULTS, MUST_BE_ZERO, OPEN, PROMISES, Shown, shown_by, written  # noqa: E402
+from support.promises import COMING, FAULTS, MUST_BE_ZERO, OPEN, PROMISES, Shown, shown_by, written  # noqa: E402
 
 PAGE, FIGURES, MUTATION = (ROOT / "docs" / name for name in ("safety.md", "soak.json", "mutation.json"))
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import postgres
 from modelsync.simulator.server import Simulator
-from modelsync.store import Store
-from support_cli import ZONE
+from modelsync.sync.store import Store
+from support import postgres
+from support.cli import ZONE
 
 os.environ["TZ"] = ZONE
 time.tzset()

@@ -12,23 +12,27 @@ from typing import Any
 
 import structlog
 
-from modelsync import logs, registry, running, saved, structs, sync
+from modelsync import logs
 from modelsync import settings as settings_module
-from modelsync.archive import Archive
+from modelsync.database.engine import files_of, shown_address
+from modelsync.database.tables import answers
 from modelsync.errors import DatabaseError, Failure, ModelsyncError, UsageError
 from modelsync.fetch import Fetched, Fetcher, KeyCredential, NeedsKey, Unfollowed, authorities
-from modelsync.provider import Provider
-from modelsync.reading import Listing, read
-from modelsync.report import ProviderResult, Report
-from modelsync.saved import SavedPlan, loaded
+from modelsync.operations.purge import Housekeeping
+from modelsync.planning.listing import Listing, read
+from modelsync.planning.outcome import ProviderResult, Report
+from modelsync.providers import registry
+from modelsync.providers.base import Provider
+from modelsync.queries.catalog import Catalog
 from modelsync.settings import Settings
-from modelsync.store import Catalog, Housekeeping, Store, answers, files_of, shown_address
-from modelsync.sync import Job, Watch
+from modelsync.sync import pipeline as sync
+from modelsync.sync import run, saved_plan
+from modelsync.sync.archive import Archive
+from modelsync.sync.pipeline import Job, Watch
+from modelsync.sync.saved_plan import SavedPlan, loaded
+from modelsync.sync.store import Store
 
 log = structlog.get_logger("modelsync.app")
-
-registry.all_providers()
-structs.prepare()  # here, because no other thread gets past an import that is under way
 
 
 def unwatched(_slug: str, _event: sync.Step | ProviderResult) -> None:
@@ -40,11 +44,12 @@ class App:
 
     def __init__(self, settings: Settings, *, verbose: bool = False, serving: bool = False) -> None:
         self.settings = settings
+        registry.prepare(settings.providers)
         logs.configure(verbose=verbose, secrets=settings.secrets, serving=serving)
 
     def open_store(self, *, read_only: bool = False) -> Store:
         """The catalog's database. Raises DatabaseError."""
-        return Store.open(self.settings.database_url, registry.all_providers(), read_only=read_only)
+        return Store.open(self.settings.database_url, self.settings.providers, read_only=read_only)
 
     def database_shown(self) -> str:
         """The catalog's address for people: an absolute path, or an address without its password."""
@@ -66,7 +71,7 @@ class App:
 
     def jobs(self, slugs: Iterable[str] | None) -> list[Job]:
         """One job per named provider, or per provider there is. UsageError for an unknown one."""
-        return [self._job(provider) for provider in registry.select(slugs)]
+        return [self._job(provider) for provider in registry.select(self.settings.providers, slugs)]
 
     def _job(self, provider: Provider[Any]) -> Job:
         settings = self.settings
@@ -83,7 +88,7 @@ class App:
         trigger: str = "api",
         save: Path | None = None,
         wait: bool = True,
-        handle: running.Handle | None = None,
+        handle: run.Handle | None = None,
     ) -> Report:
         """Sync the named providers, or all, and say what came of it. A dry run writes nothing at all, but for its plans to a file `save`.
 
@@ -94,7 +99,7 @@ class App:
         """
         _refuse_running_loop()
         if save is not None:
-            saved.refuse(save, files_of(self.settings.database_url))
+            saved_plan.refuse(save, files_of(self.settings.database_url))
         jobs, fetcher, plans = self.jobs(slugs), self.fetcher(), list[SavedPlan]()
 
         async def story(run_id: int, told: Watch) -> None:
@@ -105,11 +110,11 @@ class App:
                     await sync.sync_all(jobs, fetcher, store, run_id, told, wait=wait)
 
         with self._opened(read_only=dry_run) as store:
-            report = running.run([job.slug for job in jobs], story, store, watch, None if dry_run else trigger, handle)
+            report = run.run([job.slug for job in jobs], story, store, watch, None if dry_run else trigger, handle)
             if not dry_run:
                 self._prune(store)
         if save is not None:
-            saved.save(save, plans, report.finished_at, files_of(self.settings.database_url))
+            saved_plan.save(save, plans, report.finished_at, files_of(self.settings.database_url))
         return report
 
     def apply(self, file: Path, *, watch: Watch = unwatched, trigger: str = "api") -> Report:
@@ -125,7 +130,7 @@ class App:
             await sync.apply_all(jobs, plans, store, run_id, told)
 
         with self._opened() as store:
-            return running.run([job.slug for job in jobs], story, store, watch, trigger)
+            return run.run([job.slug for job in jobs], story, store, watch, trigger)
 
     @contextlib.contextmanager
     def _opened(self, *, read_only: bool = False) -> Iterator[Store]:
@@ -150,7 +155,7 @@ class App:
 
         Raises UsageError when there is no such run, or nothing is kept of it.
         """
-        slugs = [provider.slug for provider in registry.select(slugs)] if slugs else []
+        slugs = [provider.slug for provider in registry.select(self.settings.providers, slugs)] if slugs else []
         archive = self.archive()
         if archive is None:
             raise UsageError("MODELSYNC_ARCHIVE is not set", "Set it to the folder of the kept answers, or to one for those to come")

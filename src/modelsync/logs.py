@@ -9,8 +9,8 @@ from typing import Any
 import stamina.instrumentation
 import structlog
 
-from modelsync import secrecy
-from modelsync.limits import printable
+from modelsync import redaction
+from modelsync.model.limits import printable
 
 
 def configure(*, verbose: bool, secrets: Iterable[str], serving: bool = False) -> None:
@@ -18,7 +18,7 @@ def configure(*, verbose: bool, secrets: Iterable[str], serving: bool = False) -
 
     A server also shows what it is asked, and writes JSON lines when nobody watches.
     """
-    forms = {form for secret in secrets if len(secret) >= 4 for form in secrecy.forms(secret)}
+    forms = {form for secret in secrets if len(secret) >= 4 for form in redaction.forms(secret)}
     hidden = sorted({printable(form) for form in forms} | forms, key=len, reverse=True)
 
     def redacted_line(_: object, __: str, event: MutableMapping[str, Any]) -> str:

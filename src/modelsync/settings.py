@@ -18,13 +18,15 @@ import msgspec
 
 from modelsync.errors import SettingsError, UsageError
 from modelsync.fetch import Credential, GoogleCredential, KeyCredential, Limits, Origins
-from modelsync.guarding import LIMITS
-from modelsync.policy import Rules
-from modelsync.provider import GoogleAccount, Provider
-from modelsync.quarantine import Limits as PriceLimits
-from modelsync.registry import all_providers
-from modelsync.secrecy import SHORTEST_KEY
-from modelsync.store import LEAST_AGE, Scope
+from modelsync.model.actors import Scope
+from modelsync.operations.purge import LEAST_AGE
+from modelsync.planning.guard import LIMITS
+from modelsync.planning.policy import Rules
+from modelsync.planning.quarantine import Limits as PriceLimits
+from modelsync.providers import registry
+from modelsync.providers.base import GoogleAccount, Provider
+from modelsync.providers.registry import Registry
+from modelsync.redaction import SHORTEST_KEY
 
 LEAST_SECRET = 8
 """Shorter lines of a private key are none."""
@@ -151,6 +153,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     enabled: frozenset[str]
     credentials: Mapping[str, Credential]
     options: Mapping[str, msgspec.Struct]
+    providers: Registry
     shown: tuple[Setting, ...]
     secrets: tuple[str, ...]
 
@@ -190,10 +193,14 @@ class _Source:
         return {name for _, values in self._places for name in values}
 
 
-def load(environment: Mapping[str, str] | None = None, folder: Path | None = None, **overrides: str) -> Settings:
+def load(
+    environment: Mapping[str, str] | None = None, folder: Path | None = None, *, providers: Registry | None = None, **overrides: str
+) -> Settings:
     """Settings from `environment` (the process's own), a `.env` and a TOML file in `folder` (the working directory).
 
-    `overrides` (from the command line) win over all. Raises SettingsError naming the variable that cannot be used.
+    `overrides` (from the command line) win over all. `providers` are a registry that was loaded (`registry.load`); by default those that
+    come with this program.
+    Raises SettingsError naming the variable that cannot be used.
     """
     env = dict(os.environ if environment is None else environment)
     base = folder or Path.cwd()
@@ -201,7 +208,7 @@ def load(environment: Mapping[str, str] | None = None, folder: Path | None = Non
     config = first.get("MODELSYNC_CONFIG")
     toml_file = Path(config[0]) if config else base / "modelsync.toml"
     source = _Source([*first._places, (toml_file.name, _toml(toml_file, required=config is not None))])
-    return _settings(source)
+    return _settings(source, registry.load() if providers is None else providers)
 
 
 def _dotenv(path: Path) -> dict[str, str]:
@@ -223,8 +230,7 @@ def _toml(path: Path, *, required: bool) -> dict[str, str]:
     return {name: ",".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in document.items()}
 
 
-def _settings(source: _Source) -> Settings:
-    known = all_providers()
+def _settings(source: _Source, known: Registry) -> Settings:
     credentials = {slug: found for slug, provider in known.items() if (found := _credential(provider, source))}
     database = source.get("DATABASE_URL")
     return Settings(
@@ -247,6 +253,7 @@ def _settings(source: _Source) -> Settings:
         enabled=_enabled(source, known),
         credentials=credentials,
         options={slug: _options(provider, source) for slug, provider in known.items()},
+        providers=known,
         shown=tuple(_shown(source, known)),
         secrets=tuple(sorted(_secrets(source, credentials.values()), key=len, reverse=True)),
     )

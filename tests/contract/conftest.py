@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from modelsync.fetch import Fetched, Fetcher, Limits, Origins
-from modelsync.provider import Answer, Request
-from modelsync.registry import all_providers
+from modelsync.providers import registry
+from modelsync.providers.base import Answer, Request
 from modelsync.settings import load
 from modelsync.simulator.server import Simulator
-from support_cli import environment
+from support.cli import environment
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[Reque
 
         async def fetch_all() -> dict[str, list[tuple[Request, Answer]]]:
             async with Fetcher(Limits(), Origins(simulator.origin), settings.credentials) as fetcher:
-                found = {slug: await fetcher.fetch(provider, settings.options[slug]) for slug, provider in all_providers().items()}
+                found = {slug: await fetcher.fetch(provider, settings.options[slug]) for slug, provider in registry.load().items()}
             assert all(isinstance(came, Fetched) for came in found.values()), found
             return {slug: list(came.answers) for slug, came in found.items() if isinstance(came, Fetched)}
 

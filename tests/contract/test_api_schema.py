@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from modelsync.simulator.server import Simulator
-from support_api import ADMIN, Served, serving
-from support_cli import ROOT
-from support_soak import note_figures
+from support.api import ADMIN, Served, serving
+from support.cli import ROOT
+from support.soak import note_figures
 
 CONFIG = ROOT / "tests" / "schemathesis.toml"
 HOOKS = ROOT / "tests" / "schemathesis_hooks.py"

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from modelsync.provider import Answer, Endpoint, Request
-from modelsync.reading import Listing, read
-from modelsync.registry import all_providers
-from support import answer
+from modelsync.planning.listing import Listing, read
+from modelsync.providers import registry
+from modelsync.providers.base import Answer, Endpoint, Request
+from modelsync.testing import answer
 
 Answers = list[tuple[Request, Answer]]
 
 LISTS = [
     (slug, endpoint.name, path)
-    for slug, provider in all_providers().items()
+    for slug, provider in registry.load().items()
     for endpoint in provider.endpoints
     if set(endpoint.rows) - {"", "."}
     for path in (*endpoint.totals, *endpoint.further)
@@ -35,7 +35,7 @@ def last_of(wire: Answers, name: str) -> int | None:
 
 def read_saying(slug: str, wire: Answers, endpoint: str, path: str, value: object) -> Listing:
     """What is read of a provider's answers when the last one of a list says something more."""
-    provider, place = all_providers()[slug], last_of(wire, endpoint)
+    provider, place = registry.load()[slug], last_of(wire, endpoint)
     if place is None:
         pytest.skip("the list is not asked for by default")
     request, came = wire[place]
@@ -48,7 +48,7 @@ def read_saying(slug: str, wire: Answers, endpoint: str, path: str, value: objec
 
 
 def named(slug: str, name: str) -> Endpoint:
-    return next(endpoint for endpoint in all_providers()[slug].endpoints if endpoint.name == name)
+    return next(endpoint for endpoint in registry.load()[slug].endpoints if endpoint.name == name)
 
 
 @pytest.mark.parametrize(("slug", "endpoint", "path"), LISTS)
@@ -64,7 +64,7 @@ def test_i41_a_list_that_says_that_it_is_longer_is_not_complete(wire: dict[str, 
 def test_a_list_that_says_that_it_is_shorter_is_whole_and_warned_of(wire: dict[str, Answers], slug: str, endpoint: str, path: str):
     total = path in named(slug, endpoint).totals
     listing = read_saying(slug, wire[slug], endpoint, path, 1 if total else None)
-    sound = read(all_providers()[slug], all_providers()[slug].options(), wire[slug])
+    sound = read(registry.load()[slug], registry.load()[slug].options(), wire[slug])
     assert isinstance(sound, Listing)
     assert (listing.shortfall, sound.shortfall) == (0, 0)
     assert listing.complete == sound.complete

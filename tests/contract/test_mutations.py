@@ -19,16 +19,16 @@ import msgspec
 import pytest
 
 from modelsync.errors import Failure
-from modelsync.limits import check_id, without_nul
-from modelsync.model import PER_TOKEN
-from modelsync.money import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKEN
-from modelsync.plan import Kind, Plan
-from modelsync.provider import Answer, Provider, Request
-from modelsync.reading import Listing, read
-from modelsync.registry import all_providers
-from support import answer
-from support_mutations import catalog_of, mutated, planned
-from support_soak import note_figures
+from modelsync.model.limits import check_id, without_nul
+from modelsync.model.model import PER_TOKEN
+from modelsync.model.prices import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKEN
+from modelsync.planning.listing import Listing, read
+from modelsync.planning.plan import Kind, Plan
+from modelsync.providers import registry
+from modelsync.providers.base import Answer, Provider, Request
+from modelsync.testing import answer
+from support.mutations import catalog_of, mutated, planned
+from support.soak import note_figures
 
 Answers = list[tuple[Request, Answer]]
 MOST_MEMORY = 4 * 1024**3
@@ -115,18 +115,18 @@ def campaign(provider: Provider[Any], wire: dict[str, Answers], rounds: int, see
             raise AssertionError(f"{provider.slug}, seed {seed}, round {number}: {body[:2000]!r}") from error
 
 
-@pytest.mark.parametrize("slug", all_providers())
+@pytest.mark.parametrize("slug", registry.load())
 def test_i01_i24_a_broken_answer_ends_in_a_listing_or_a_failure(slug: str, wire: dict[str, Answers]):
-    campaign(all_providers()[slug], wire, rounds=150, seed=20261122)
+    campaign(registry.load()[slug], wire, rounds=150, seed=20261122)
 
 
 @pytest.mark.soak
 def test_i01_i24_a_hundred_thousand_broken_answers(wire: dict[str, Answers]):
     began, seed = time.monotonic(), random.SystemRandom().randrange(2**32)
     with memory_at_most(MOST_MEMORY):
-        for provider in all_providers().values():
+        for provider in registry.load().values():
             campaign(provider, wire, ROUNDS, seed)
     seconds = round(time.monotonic() - began)
     note_figures(
-        "mutations", payloads=ROUNDS * len(all_providers()), providers=len(all_providers()), uncaught=0, seed=seed, seconds=seconds
+        "mutations", payloads=ROUNDS * len(registry.load()), providers=len(registry.load()), uncaught=0, seed=seed, seconds=seconds
     )

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from price_keys import CENSUS, Census, Claim, Key, price_keys
 
-from modelsync.model import PRICE_FIELDS, Prices
-from modelsync.registry import all_providers
-from support import good, sample
-from support_recordings import FOLDER, needs_recordings
+from modelsync.model.model import PRICE_FIELDS, Prices
+from modelsync.providers import registry
+from modelsync.testing import good, sample
+from support.recordings import FOLDER, needs_recordings
 
 LISTS = [pytest.param(slug, name, id=f"{slug} {name}") for slug, name in CENSUS]
 CASES = [pytest.param(slug, name, key, id=f"{slug} {name} {key}") for (slug, name), found in CENSUS.items() for key in found.keys]
@@ -44,7 +44,7 @@ def nested(changed: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_list_of_every_provider_is_in_the_census() -> None:
-    lists = {(slug, endpoint.name) for slug, provider in all_providers().items() for endpoint in provider.endpoints}
+    lists = {(slug, endpoint.name) for slug, provider in registry.load().items() for endpoint in provider.endpoints}
     others = {("alibaba", "compatible"), ("fal", "models"), ("xai", "account"), ("xai", "language"), ("xai", "image"), ("xai", "video")}
     assert lists == CENSUS.keys() | others
 
@@ -99,14 +99,14 @@ def patch(key: str, known: Key) -> dict[str, Any]:
 def read_of(slug: str, name: str, row: dict[str, Any]) -> Prices:
     """The prices of the base rows of all lists of a provider, where one list has this row."""
     documents: dict[str, object] = {}
-    for endpoint in all_providers()[slug].endpoints:
+    for endpoint in registry.load()[slug].endpoints:
         base = CENSUS[slug, endpoint.name].base if (slug, endpoint.name) in CENSUS else {"endpoint_id": "m"} if slug == "fal" else None
         document: object = [row] if endpoint.name == name else [base] if base else []
         for step in reversed(endpoint.rows[0].split(".") if endpoint.rows[0] not in ("", ".") else []):
             document = {step: document}
         if endpoint.rows[0] != ".":
             documents[endpoint.name] = document
-    return next(iter(good(all_providers()[slug], documents).models.values())).prices
+    return next(iter(good(registry.load()[slug], documents).models.values())).prices
 
 
 def claim_of(before: Prices, after: Prices) -> Claim:
@@ -128,7 +128,7 @@ def test_each_price_key_is_read_ignored_or_told_as_the_census_says(slug: str, na
 
 @pytest.mark.parametrize(("slug", "name"), LISTS)
 def test_what_is_ignored_is_declared_with_its_reason(slug: str, name: str) -> None:
-    (endpoint,) = (each for each in all_providers()[slug].endpoints if each.name == name)
+    (endpoint,) = (each for each in registry.load()[slug].endpoints if each.name == name)
     says = any(known.claim is Claim.IGNORED for known in CENSUS[slug, name].keys.values())
     assert bool(endpoint.ignored) is says
     assert all(endpoint.ignored.values())

@@ -18,17 +18,17 @@ from modelsync.app import App
 from modelsync.errors import Failure, Kind
 from modelsync.fetch import Credential, Fetched, Fetcher, GoogleCredential, KeyCredential, Limits, NeedsKey, Origins
 from modelsync.fetch.results import FetchResult
-from modelsync.model import PER_TOKEN, PRICE_FIELDS, Prices, Tier
-from modelsync.money import Price
-from modelsync.provider import Endpoint, GoogleAccount, KeyUse, Provider
-from modelsync.reading import Listing
-from modelsync.registry import all_providers
-from modelsync.report import Failed, Held
+from modelsync.model.model import PER_TOKEN, PRICE_FIELDS, Prices, Tier
+from modelsync.model.prices import Price
+from modelsync.planning.listing import Listing
+from modelsync.planning.outcome import Failed, Held
+from modelsync.providers import registry
+from modelsync.providers.base import Endpoint, GoogleAccount, KeyUse, Provider
 from modelsync.simulator.account import ServiceAccount
 from modelsync.simulator.server import Simulator
 from modelsync.simulator.wires import WIRES, Key
-from support import sample
-from support_sync import SLUGS, environment, outcomes, program
+from modelsync.testing import sample
+from support.sync import SLUGS, environment, outcomes, program
 
 MODULES = [importlib.import_module(f"{providers.__name__}.{module.name}") for module in pkgutil.iter_modules(providers.__path__)]
 SINGLE_LIMITS = Limits(deadline=20, attempts=1)
@@ -37,7 +37,7 @@ every_provider = pytest.mark.parametrize("slug", SLUGS)
 
 
 def provider_of(slug: str) -> Provider[Any]:
-    return all_providers()[slug]
+    return registry.load()[slug]
 
 
 def offline(simulator: Simulator, folder: Path) -> App:

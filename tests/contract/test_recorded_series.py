@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from modelsync.simulator.server import Simulator
-from support_recordings import FOLDER, body, needs_recordings, price, rows
-from support_sync import changes_of, environment, errors, models_of, program
+from support.recordings import FOLDER, body, needs_recordings, price, rows
+from support.sync import changes_of, environment, errors, models_of, program
 
 pytestmark = needs_recordings
 

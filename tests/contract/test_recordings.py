@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import pytest
 
 import modelsync
-from modelsync.report import NotModified, Synced
+from modelsync.planning.outcome import NotModified, Synced
 from modelsync.simulator.server import Simulator
-from support_recordings import body, needs_recordings, price, rows, upside_down
-from support_sync import changes_of, counts, environment, errors, model_versions, models_of, outcomes, program
+from support.recordings import body, needs_recordings, price, rows, upside_down
+from support.sync import changes_of, counts, environment, errors, model_versions, models_of, outcomes, program
 
 pytestmark = needs_recordings
 

@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 
-from modelsync.model import PER_TOKEN, Prices, claimed
-from modelsync.plan import Plan
-from modelsync.provider import Answer, Provider, Request
-from modelsync.quarantine import PRICE, UNIT_CHANGE
-from modelsync.reading import Listing, read
-from modelsync.registry import all_providers
-from support import answer
-from support_mutations import catalog_of, planned
-from support_soak import note_figures
+from modelsync.model.model import PER_TOKEN, Prices, claimed
+from modelsync.planning.listing import Listing, read
+from modelsync.planning.plan import Plan
+from modelsync.planning.quarantine import PRICE, UNIT_CHANGE
+from modelsync.providers import registry
+from modelsync.providers.base import Answer, Provider, Request
+from modelsync.testing import answer
+from support.mutations import catalog_of, planned
+from support.soak import note_figures
 
 Answers = list[tuple[Request, Answer]]
 Place = tuple[int, tuple[Any, ...]]
@@ -152,7 +152,7 @@ def believed(plan: Plan) -> set[str]:
 def inject(wire: dict[str, Answers]) -> None:
     """Every error is held, or it is no price any more: an amount for which nothing is sold, or an offer that does not count for it."""
     injected, held, none, wrong = 0, 0, Counter[str](), []
-    for slug, provider in all_providers().items():
+    for slug, provider in registry.load().items():
         ours = Wire(provider, wire[slug])
         known, prices = catalog_of(ours.sound), ours.prices()
         assert prices.keys() == {row_id for row_id, model in ours.sound.models.items() if any(amounts(model.prices).values())}, slug
@@ -176,7 +176,7 @@ def inject(wire: dict[str, Answers]) -> None:
     note_figures("unit errors", injected=injected, held=held, no_price_any_more=none.total(), believed=len(wrong))
     assert not wrong, "\n".join(map(str, wrong))
     assert not none
-    assert injected == held + none.total() > 4 * len(all_providers())
+    assert injected == held + none.total() > 4 * len(registry.load())
 
 
 def test_i22_i23_s04_every_unit_error_is_held(wire: dict[str, Answers]) -> None:

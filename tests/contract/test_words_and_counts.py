@@ -7,13 +7,13 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from modelsync.model import KNOWN_MODALITIES, PER_TOKEN
-from modelsync.provider import Endpoint
-from modelsync.reading import Listing, wire_id_field
-from modelsync.registry import all_providers
-from modelsync.wire import Count
-from support import good, sample
-from support_sync import SLUGS
+from modelsync.model.model import KNOWN_MODALITIES, PER_TOKEN
+from modelsync.planning.listing import Listing, wire_id_field
+from modelsync.providers import registry
+from modelsync.providers.base import Endpoint
+from modelsync.providers.parsing import Count
+from modelsync.testing import good, sample
+from support.sync import SLUGS
 
 every_provider = pytest.mark.parametrize("slug", SLUGS)
 
@@ -38,16 +38,16 @@ def fields_of(kind: Any) -> Iterator[tuple[str, Any]]:
 
 
 def wire_fields(slug: str) -> list[tuple[str, Any]]:
-    return [field for endpoint in all_providers()[slug].endpoints for field in fields_of(endpoint.row)]
+    return [field for endpoint in registry.load()[slug].endpoints for field in fields_of(endpoint.row)]
 
 
 def read(slug: str, change: Callable[[str, Any], Any] = lambda _, row: row) -> Listing:
     """The sample, each of its rows changed: `change` is given the name of the row's id too."""
     documents = {}
-    for endpoint in all_providers()[slug].endpoints:
+    for endpoint in registry.load()[slug].endpoints:
         rows = [change(wire_id_field(endpoint.row), row) for row in sample(slug)["lists"][endpoint.name]]
         documents[endpoint.name] = document(endpoint, rows)
-    return good(all_providers()[slug], documents)
+    return good(registry.load()[slug], documents)
 
 
 def document(endpoint: Endpoint, rows: list[Any]) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelsync.simulator.server import Simulator
-from support_faults import Authority, Bench, Servers, first_sync
+from support.faults import Authority, Bench, Servers, first_sync
 
 
 @pytest.fixture

@@ -15,16 +15,16 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
-from modelsync.model import Model, Prices
+from modelsync.model.model import Model, Prices
 from modelsync.simulator.server import Simulator
-from modelsync.store import Store
-from support import D
-from support_api import AS_ADMIN, Served, serving
-from support_catalog import synced
-from support_cli import ROOT
-from support_process import code_of
-from support_soak import note_figures
-from support_store import opened
+from modelsync.sync.store import Store
+from modelsync.testing import D
+from support.api import AS_ADMIN, Served, serving
+from support.catalog import synced
+from support.cli import ROOT
+from support.process import code_of
+from support.soak import note_figures
+from support.store import opened
 
 SYNCED = ("near", "chutes", "cerebras", "groq")
 DECIDED = "featherless"
@@ -199,7 +199,7 @@ def attacked(database_url: str, simulator: Simulator, folder: Path, scale: Scale
 def let_loose(served: Served, scale: Scale) -> dict[str, int]:
     """The attackers, as a program of their own: what they say in the end."""
     kinds = [f"{name}={count}" for name, count in scale.attackers.items()]
-    command = [sys.executable, str(ROOT / "tests" / "attackers.py"), served.base.rpartition(":")[2], str(scale.seconds), *kinds]
+    command = [sys.executable, str(ROOT / "tests" / "support" / "attackers.py"), served.base.rpartition(":")[2], str(scale.seconds), *kinds]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=scale.seconds + 120)
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, int] = json.loads(done.stdout)

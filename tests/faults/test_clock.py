@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-import support_crash
 from modelsync.simulator.server import Simulator
-from support_crash import output, start
-from support_process import code_of
-from support_sync import changes_of, environment, execute, models_of, program, query, table
+from support import crash
+from support.crash import output, start
+from support.process import code_of
+from support.sync import changes_of, environment, execute, models_of, program, query, table
 
 SLUG = "openrouter"
 JUMPS = [timedelta(hours=1), timedelta(hours=-1), timedelta(days=366), timedelta(days=-366)]
@@ -28,8 +28,8 @@ WRITTEN_BY_SYNCS = [
 def moved(database_url: str, by: timedelta) -> None:
     """Every stored time as a clock that was wrong by this much would have written it."""
     seconds = int(by.total_seconds())
-    for name, its in support_crash.columns(database_url).items():
-        ours = set(its) - support_crash.FACTS
+    for name, its in crash.columns(database_url).items():
+        ours = set(its) - crash.FACTS
         times = sorted(column for column in ours if column.endswith(("_at", "_until")) or column == "missing_since")
         if times:
             execute(database_url, f"UPDATE {name} SET " + ", ".join(f"{time} = {_shifted(database_url, time, seconds)}" for time in times))
@@ -99,13 +99,13 @@ def test_t01_a_clock_that_ran_ahead_retires_nothing_early(simulator: Simulator, 
 
 
 def test_t01_a_ticket_from_a_clock_that_ran_ahead_ends(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
-    """A process took a ticket while the clock was a year ahead, and died; no ticket lives longer than an hour."""
+    """A process took a lease while the clock was a year ahead, and died; no lease lives longer than an hour."""
     values = environment(simulator)
     program(values, database_url, tmp_path).sync([SLUG])
     simulator.set_day(1)
     ahead = "'2199-01-01T00:00:00.000000Z'"
-    ticket = f"ticket_token = 'dead', ticket_run_id = 1, ticket_seq = ticket_seq + 1, ticket_until = {ahead}"
-    execute(database_url, f"UPDATE provider_state SET {ticket}")
+    lease = f"ticket_token = 'dead', ticket_run_id = 1, ticket_seq = ticket_seq + 1, ticket_until = {ahead}"
+    execute(database_url, f"UPDATE provider_state SET {lease}")
     report = program(values, database_url, tmp_path, MODELSYNC_DEADLINE="2").sync([SLUG])
     assert (report.status, report.counts.created) == ("succeeded", 1)
 

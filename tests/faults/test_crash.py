@@ -14,14 +14,12 @@ from pathlib import Path
 
 import pytest
 
-import postgres
-import support_crash
-import support_process
 from modelsync.simulator.server import Simulator
-from support_crash import DIED, LOGS, Rows, look, marks, output, start, statuses, timeless, until, verdict
-from support_process import code_of
-from support_soak import note_figures
-from support_sync import changes_of, environment, models_of, program, query, table
+from support import crash, postgres
+from support.crash import DIED, LOGS, Rows, look, marks, output, start, statuses, timeless, until, verdict
+from support.process import SOURCE, code_of
+from support.soak import note_figures
+from support.sync import changes_of, environment, models_of, program, query, table
 
 SLUG = "openrouter"
 SLUGS = ("openrouter", "near", "groq", "together", "xai")
@@ -66,8 +64,8 @@ def die_at(simulator: Simulator, database_url: str, tmp_path: Path, moment: Call
         simulator.set_day(target)
         old, expected = look(database_url, since)[SLUG], peace.rows[day, target][SLUG]
         code = code_of(start(peace.values, tmp_path, *peace.arguments, first=functools.partial(moment, number)))
-        support_crash.wait_for_the_server(database_url)
-        assert support_crash.is_sound(database_url)
+        crash.wait_for_the_server(database_url)
+        assert crash.is_sound(database_url)
         found = verdict(old, look(database_url, since)[SLUG], expected)
         assert not found.torn, (number, found.torn)
         if code == 0:
@@ -80,14 +78,14 @@ def die_at(simulator: Simulator, database_url: str, tmp_path: Path, moment: Call
             seen[target].append(found.is_new)
             number += stride
 
-        support_crash.let_time_pass(database_url)
+        crash.let_time_pass(database_url)
         assert peace.program.sync([SLUG]).status == "succeeded"
         final = timeless(look(database_url, since)[SLUG])
         again = peace.rows[target, target][SLUG] if found.is_new else {}
         for name in expected:
             more = again.get(name, []) if name in LOGS else []
             assert final[name] == expected[name] + more, (number, name)
-        assert support_crash.before_everything(database_url) == {}
+        assert crash.before_everything(database_url) == {}
         assert statuses(database_url) <= {"succeeded", "interrupted"}
         day = target
     raise AssertionError("it never ended by itself")
@@ -100,7 +98,7 @@ SWEEPS = [pytest.param(5, id="some"), pytest.param(1, id="each", marks=pytest.ma
 def test_c01_i10_i11_a_crash_at_every_statement(simulator: Simulator, database_url: str, tmp_path: Path, every: int) -> None:
     """In SQLite before each; in Postgres with each on its way, which shows what comes of a commit that nobody waits for."""
     sqlite = database_url.startswith("sqlite")
-    how = support_crash.die_before_statement if sqlite else support_crash.die_having_sent
+    how = crash.die_before_statement if sqlite else crash.die_having_sent
     seen = die_at(simulator, database_url, tmp_path, how, every)
     assert len(seen[0] + seen[1]) > 60 // every
     assert set(seen[0] + seen[1]) == {True, False}
@@ -111,7 +109,7 @@ def test_c01_i10_i11_a_crash_at_every_statement(simulator: Simulator, database_u
 @pytest.mark.parametrize("every", SWEEPS)
 def test_c01_a_crash_inside_the_writes_of_sqlite(simulator: Simulator, tmp_path: Path, every: int) -> None:
     """Files that end in the middle of a page, in the log and, while that is folded, in the database itself."""
-    seen = die_at(simulator, f"sqlite:///{tmp_path}/catalog.db", tmp_path, support_crash.die_inside_a_write, every)
+    seen = die_at(simulator, f"sqlite:///{tmp_path}/catalog.db", tmp_path, crash.die_inside_a_write, every)
     assert len(seen[0] + seen[1]) > 20 // every
     assert set(seen[0] + seen[1]) == {True, False}
 
@@ -119,7 +117,7 @@ def test_c01_a_crash_inside_the_writes_of_sqlite(simulator: Simulator, tmp_path:
 @pytest.mark.soak
 def test_c01_a_crash_before_every_statement_of_postgres(simulator: Simulator, postgres_server: str, tmp_path: Path) -> None:
     name = f"sweep_{random.randrange(10**9)}"
-    die_at(simulator, postgres.new_database(postgres_server, name), tmp_path, support_crash.die_before_statement, 1)
+    die_at(simulator, postgres.new_database(postgres_server, name), tmp_path, crash.die_before_statement, 1)
     postgres.drop_database(postgres_server, name)
 
 
@@ -141,20 +139,20 @@ def kills(simulator: Simulator, database_url: str, folder: Path, wanted: int, se
         assert code in (0, -signal.SIGKILL), (seed, output(folder))
         usual = usual * 1.01 if code else time.monotonic() - started
         figures["kills"] += code != 0
-        support_crash.wait_for_the_server(database_url)
-        figures["corrupt"] += not support_crash.is_sound(database_url)
+        crash.wait_for_the_server(database_url)
+        figures["corrupt"] += not crash.is_sound(database_url)
         found = look(database_url, since)
         new = {slug: verdict(old[slug], found[slug], peace.rows[days[slug], target][slug]) for slug in SLUGS}
         wrong += [f"kill {figures['kills']}, {slug}: {each.torn}" for slug, each in new.items() if each.torn]
         days |= {slug: target for slug, each in new.items() if each.is_new}
         figures["between"] += len({each.is_new for each in new.values()}) == 2
-        support_crash.let_time_pass(database_url)
+        crash.let_time_pass(database_url)
 
     assert peace.program.sync(SLUGS).status == "succeeded"
     final = look(database_url, marks(database_url))
     for slug in SLUGS:
         assert timeless(final[slug])["models"] == peace.rows[0, target][slug]["models"]
-    assert support_crash.before_everything(database_url) == {}
+    assert crash.before_everything(database_url) == {}
     assert statuses(database_url) <= {"succeeded", "interrupted"}
     (row,) = query(database_url, "SELECT count(*) AS runs FROM sync_runs WHERE status = 'interrupted'")
     name = "sqlite" if database_url.startswith("sqlite") else "postgres"
@@ -180,7 +178,7 @@ def test_c01_i10_i11_kill_at_a_thousand_random_instants(simulator: Simulator, da
 @contextlib.contextmanager
 def syncing(values: dict[str, str], database_url: str, folder: Path, *slugs: str) -> Iterator["subprocess.Popen[str]"]:
     """A running `python -m modelsync sync`, which does not outlive the block."""
-    env = {**values, "PATH": os.environ["PATH"], "PYTHONPATH": support_process.SOURCE, "HOME": str(folder)}
+    env = {**values, "PATH": os.environ["PATH"], "PYTHONPATH": SOURCE, "HOME": str(folder)}
     command = [sys.executable, "-m", "modelsync", "sync", "--database", database_url, "--providers", *slugs]
     with subprocess.Popen(command, env=env, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -227,7 +225,7 @@ def test_c02_signals_end_a_sync_within_five_seconds(
         assert run["status"] in ("cancelled", "running")
 
     simulator.clear_faults()
-    support_crash.let_time_pass(database_url)
+    crash.let_time_pass(database_url)
     assert program(values, database_url, tmp_path).sync([SLUG]).counts.created == 1
     assert statuses(database_url) <= {"succeeded", "cancelled", "interrupted"}
 
@@ -247,12 +245,12 @@ def test_c04_out_of_memory_at_any_point(simulator: Simulator, database_url: str,
     for more in (1, 4, 8, 12, 16, 24, 32, 48, 64, 96, 1024):
         since = marks(database_url)
         old = look(database_url, since)[SLUG]
-        process = start(values, tmp_path, *arguments, first=functools.partial(support_crash.limit_memory, more * 1024 * 1024))
+        process = start(values, tmp_path, *arguments, first=functools.partial(crash.limit_memory, more * 1024 * 1024))
         process.join(30)
         process.kill()  # Python waits for ever for a thread that finds no memory to begin with: python/cpython#140746
         codes.append(code_of(process))
-        support_crash.wait_for_the_server(database_url)
-        assert support_crash.is_sound(database_url)
+        crash.wait_for_the_server(database_url)
+        assert crash.is_sound(database_url)
         new = look(database_url, since)[SLUG]
         if codes[-1] == 0:
             break
@@ -260,7 +258,7 @@ def test_c04_out_of_memory_at_any_point(simulator: Simulator, database_url: str,
         synced = [row["outcome"] for row in new["sync_results"]] == ["synced"]
         assert len(new["model_changes"]) == (4000 if synced else 0), f"{more} MiB more: {output(tmp_path)}"
         assert synced or new["models"] == old["models"]
-        support_crash.let_time_pass(database_url)
+        crash.let_time_pass(database_url)
     assert codes[-1] == 0, output(tmp_path)
     assert len(codes) > 3
     assert len(models_of(database_url, SLUG)) == 4005

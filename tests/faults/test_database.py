@@ -15,14 +15,13 @@ from typing import Any
 import psycopg
 import pytest
 
-import postgres
-import support_crash
+from modelsync.database.migrate import Schema
 from modelsync.simulator.server import Simulator
-from modelsync.store import Schema
-from support_crash import DIED, output, start, statuses, until
-from support_process import code_of
-from support_store import upgraded_to
-from support_sync import changes_of, environment, everything, execute, program, query, sqlite_path, table
+from support import crash, postgres
+from support.crash import DIED, output, start, statuses, until
+from support.process import code_of
+from support.store import upgraded_to
+from support.sync import changes_of, environment, everything, execute, program, query, sqlite_path, table
 
 SLUG = "openrouter"
 CATALOG = ("providers", "models", "model_changes", "holds")
@@ -60,7 +59,7 @@ class Catalog:
 
     def comes_right(self) -> None:
         """The next sync makes exactly what it would have made at once, and no run is left running."""
-        support_crash.let_time_pass(self.database_url)
+        crash.let_time_pass(self.database_url)
         code, told = self.sync()
         assert code == 0, told
         assert {(row["kind"], row["provider_model_id"]) for row in changes_of(self.database_url, SLUG)[5:]} == {
@@ -70,7 +69,7 @@ class Catalog:
         }
         assert len(changes_of(self.database_url, SLUG)) == 5 + 3
         assert statuses(self.database_url) <= {"succeeded", "failed", "interrupted"}
-        assert support_crash.is_sound(self.database_url)
+        assert crash.is_sound(self.database_url)
 
 
 @pytest.fixture
@@ -297,7 +296,7 @@ def test_d04_a_server_without_a_free_connection(postgres_catalog: Catalog, postg
         synced = {row["provider"] for row in query(url, "SELECT provider FROM sync_results WHERE run_id = 2 AND outcome = 'synced'")}
         for slug in slugs:
             assert (len(changes_of(url, slug, run_id=2)) > 0) == (slug in synced)
-        support_crash.let_time_pass(url)
+        crash.let_time_pass(url)
         assert postgres_catalog.program.sync(slugs).status == "succeeded"
     finally:
         execute(url, "DROP OWNED BY few", "DROP ROLE few")
@@ -306,7 +305,7 @@ def test_d04_a_server_without_a_free_connection(postgres_catalog: Catalog, postg
 def test_d04_many_readers(catalog: Catalog) -> None:
     with contextlib.ExitStack() as readers:
         for _ in range(20):
-            ask = readers.enter_context(support_crash.connected(catalog.database_url))
+            ask = readers.enter_context(crash.connected(catalog.database_url))
             ask("SELECT count(*) FROM models")
         code, told = catalog.sync()
         assert code == 0, told
@@ -331,7 +330,7 @@ def test_d05_a_reader_that_stays_open(sqlite_catalog: Catalog) -> None:
     sqlite_catalog.simulator.set_day(0)
     assert sqlite_catalog.sync()[0] == 0
     assert not log.exists()
-    assert support_crash.is_sound(sqlite_catalog.database_url)
+    assert crash.is_sound(sqlite_catalog.database_url)
 
 
 # D6
@@ -340,23 +339,23 @@ def test_d05_a_reader_that_stays_open(sqlite_catalog: Catalog) -> None:
 def short_of_room(catalog: Catalog, **more: Any) -> bool:
     """Sync where there may be too little room; whether the commit is in. If not, nothing is; if the run's end did not fit, that is told."""
     code, told = catalog.sync(**more)
-    assert support_crash.is_sound(catalog.database_url)
+    assert crash.is_sound(catalog.database_url)
     assert "Traceback" not in told
     if code:
         assert "no space left" in told or "cannot be read or written" in told, told
     if code == 0 or len(changes_of(catalog.database_url, SLUG)) > 5:
         return True
     assert catalog.is_as_before()
-    support_crash.let_time_pass(catalog.database_url)
+    crash.let_time_pass(catalog.database_url)
     return False
 
 
 def test_d06_a_limit_on_file_sizes(sqlite_catalog: Catalog) -> None:
     """From a process that may write next to nothing to one that has room enough."""
     sizes = range(10_000, 2_000_000, 20_000)
-    tried = [short_of_room(sqlite_catalog, first=functools.partial(support_crash.limit_file_size, size)) for size in sizes[:3]]
+    tried = [short_of_room(sqlite_catalog, first=functools.partial(crash.limit_file_size, size)) for size in sizes[:3]]
     assert tried == [False] * 3
-    assert any(short_of_room(sqlite_catalog, first=functools.partial(support_crash.limit_file_size, size)) for size in sizes[3:])
+    assert any(short_of_room(sqlite_catalog, first=functools.partial(crash.limit_file_size, size)) for size in sizes[3:])
     sqlite_catalog.comes_right()
 
 
@@ -502,11 +501,11 @@ def test_d09_an_upgrade_killed_at_every_statement(empty_database_url: str, tmp_p
         row = f"INSERT INTO providers (slug, name, metadata, created_at, updated_at) VALUES ('near', 'mine', '{{}}', {moment}, {moment})"
         execute(empty_database_url, row)
     before = tables(empty_database_url)
-    die = support_crash.die_before_statement if empty_database_url.startswith("sqlite") else support_crash.die_having_sent
+    die = crash.die_before_statement if empty_database_url.startswith("sqlite") else crash.die_having_sent
     deaths = 0
     for number in range(random.randint(1, every), 1000, every):
         code = code_of(start({}, tmp_path, "db", "upgrade", "--database", empty_database_url, first=functools.partial(die, number)))
-        support_crash.wait_for_the_server(empty_database_url)
+        crash.wait_for_the_server(empty_database_url)
         if Schema(empty_database_url).version() == Schema.head:
             break
         assert code == DIED, output(tmp_path)
@@ -522,4 +521,4 @@ def test_d09_four_first_upgrades_at_once(empty_database_url: str, tmp_path: Path
     processes = [start({}, tmp_path, "db", "upgrade", "--database", empty_database_url) for _ in range(4)]
     assert [code_of(process) for process in processes] == [0] * 4, output(tmp_path)
     assert query(empty_database_url, "SELECT version_num FROM alembic_version") == [{"version_num": Schema.head}]
-    assert support_crash.is_sound(empty_database_url)
+    assert crash.is_sound(empty_database_url)

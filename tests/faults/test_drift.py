@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-import support_cli
 from modelsync import app
-from modelsync.drift import Shape
 from modelsync.errors import DatabaseError
-from modelsync.reading import Listing
-from modelsync.report import Held, Planned, Report, Synced
+from modelsync.planning.drift import Shape
+from modelsync.planning.listing import Listing
+from modelsync.planning.outcome import Held, Planned, Report, Synced
 from modelsync.simulator.server import Simulator
-from modelsync.store import Commit, Store
-from support_cli import run
-from support_store import PROVIDER, SLUG, listing, model, opened, raise_no_more, raise_on, ticket_for
-from support_sync import environment, errors, everything, execute, models_of, outcomes, program, query, table
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from support import cli
+from support.cli import run
+from support.store import PROVIDER, SLUG, lease_for, listing, model, opened, raise_no_more, raise_on
+from support.sync import environment, errors, everything, execute, models_of, outcomes, program, query, table
 
 Row = dict[str, Any]
 
@@ -183,7 +184,7 @@ def test_p06_status_shows_it_for_seven_days(simulator: Simulator, database_url: 
 
 
 def environment_of_cli(folder: Path, database_url: str) -> dict[str, str]:
-    return support_cli.environment(folder, DATABASE_URL=database_url)
+    return cli.environment(folder, DATABASE_URL=database_url)
 
 
 # In the store
@@ -201,7 +202,7 @@ def shaped(filled: int, *, complete: bool = True, names: tuple[str, ...] = ("a",
 
 def commit(store: Store, wanted: Listing, scope: str = "", version: int = 1) -> list[str]:
     provider = dataclasses.replace(PROVIDER, version=version)
-    result = store.commit(ticket_for(store), Commit(provider, wanted, None, scope=scope), 0.0)
+    result = store.commit(lease_for(store), Commit(provider, wanted, None, scope=scope), 0.0)
     assert isinstance(result.outcome, Synced)
     return [warning for warning in result.warnings if warning.startswith("drift: ")]
 
@@ -236,14 +237,14 @@ def test_i10_the_measure_moves_with_the_catalog_or_not_at_all(database_url: str)
     with opened(database_url) as store:
         commit(store, shaped(20))
         before = everything(database_url)["provider_state"][0]["wire_fields"]
-        ticket = ticket_for(store)
+        lease = lease_for(store)
         raise_on(database_url, "sync_results", "INSERT")
         with pytest.raises(DatabaseError):
-            store.commit(ticket, Commit(FIRST, shaped(0), None), 0.0)
+            store.commit(lease, Commit(FIRST, shaped(0), None), 0.0)
         raise_no_more(database_url, "sync_results")
         (row,) = everything(database_url)["provider_state"]
         assert (row["wire_fields"], row["drift"], row["drift_at"]) == (before, None, None)
-        assert store.commit(ticket, Commit(FIRST, shaped(0), None), 0.0).warnings == tuple(LOST)
+        assert store.commit(lease, Commit(FIRST, shaped(0), None), 0.0).warnings == tuple(LOST)
 
 
 def test_p06_what_another_version_remembered_otherwise_is_no_obstacle(database_url: str):

@@ -13,10 +13,10 @@ from collections.abc import Callable
 import pytest
 
 from modelsync.errors import Kind
-from modelsync.report import NotModified, Synced
-from support_faults import Bench, Served, and_more, groq, linux, measured_sync
-from support_raw import Handler, answering, http
-from support_sync import everything, models_of, query, table
+from modelsync.planning.outcome import NotModified, Synced
+from support.faults import Bench, Served, and_more, groq, linux, measured_sync
+from support.raw import Handler, answering, http
+from support.sync import everything, models_of, query, table
 
 CAUTIOUS = {"MODELSYNC_ATTEMPTS": "3"}
 CANARY = "CANARY-77-of-the-account"

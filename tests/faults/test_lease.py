@@ -13,17 +13,22 @@ from urllib.parse import urlsplit
 
 import pytest
 
-import postgres
+from modelsync.database.tables.leases import Lease
+from modelsync.database.tables.runs import Seen
 from modelsync.errors import DatabaseError
-from modelsync.heartbeat import beating
-from modelsync.report import Busy, Counts, Disabled, NotModified, ProviderResult, Superseded, Synced
+from modelsync.model.actors import Person
+from modelsync.operations import decisions
+from modelsync.planning.outcome import Busy, Counts, Disabled, NotModified, ProviderResult, Superseded, Synced
 from modelsync.simulator.server import Simulator
-from modelsync.store import Commit, Person, Seen, Store, Ticket, deciding
-from support import D
-from support_cli import environment
-from support_proxy import Moment, Proxy
-from support_store import PROVIDER, SLUG, commit, listing, model, opened, seen, ticket_for
-from support_sync import changes_of, execute, models_of, query, table
+from modelsync.sync.heartbeat import beating
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from modelsync.testing import D
+from support import postgres
+from support.cli import environment
+from support.proxy import Moment, Proxy
+from support.store import PROVIDER, SLUG, commit, lease_for, listing, model, opened, seen
+from support.sync import changes_of, execute, models_of, query, table
 
 LONG_AGO = "'2026-01-01T00:00:00.000000Z'"
 
@@ -38,19 +43,19 @@ def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
 def test_i13_signs_of_life_keep_a_ticket_valid(database_url: str) -> None:
     with opened(database_url) as store:
         run_id = store.begin_run("test")
-        ticket = store.take_ticket(SLUG, run_id, 30.0)
+        lease = store.take_lease(SLUG, run_id, 30.0)
         execute(database_url, f"UPDATE provider_state SET ticket_until = {LONG_AGO}", f"UPDATE sync_runs SET heartbeat_at = {LONG_AGO}")
         store.beat(run_id)
-        assert not isinstance(store.take_ticket(SLUG, store.begin_run("test"), 30.0), Ticket)
-        assert isinstance(ticket, Ticket)
-        assert isinstance(store.commit(ticket, Commit(PROVIDER, listing(model("a")), None), 0.0).outcome, Synced)
+        assert not isinstance(store.take_lease(SLUG, store.begin_run("test"), 30.0), Lease)
+        assert isinstance(lease, Lease)
+        assert isinstance(store.commit(lease, Commit(PROVIDER, listing(model("a")), None), 0.0).outcome, Synced)
 
 
 def test_i11_a_sign_of_life_renews_no_other_runs_lease(database_url: str) -> None:
     with opened(database_url) as store:
         dead, alive = store.begin_run("test"), store.begin_run("test")
-        assert isinstance(store.take_ticket("groq", dead, 30.0), Ticket)
-        assert isinstance(store.take_ticket(SLUG, alive, 30.0), Ticket)
+        assert isinstance(store.take_lease("groq", dead, 30.0), Lease)
+        assert isinstance(store.take_lease(SLUG, alive, 30.0), Lease)
         execute(database_url, f"UPDATE provider_state SET ticket_until = {LONG_AGO}")
         execute(database_url, f"UPDATE sync_runs SET heartbeat_at = {LONG_AGO}, started_at = {LONG_AGO}")
         store.beat(alive)
@@ -60,8 +65,8 @@ def test_i11_a_sign_of_life_renews_no_other_runs_lease(database_url: str) -> Non
         assert (leases["groq"], beats[dead]) == (long_ago, long_ago)
         assert min(leases[SLUG], beats[alive]) > long_ago
         assert [row["status"] for row in table(database_url, "sync_runs")] == ["interrupted", "running"]
-        assert store.take_ticket(SLUG, store.begin_run("test"), 30.0) == Busy(alive)
-        assert isinstance(store.take_ticket("groq", store.begin_run("test"), 30.0), Ticket)  # the dead one keeps nobody out
+        assert store.take_lease(SLUG, store.begin_run("test"), 30.0) == Busy(alive)
+        assert isinstance(store.take_lease("groq", store.begin_run("test"), 30.0), Lease)  # the dead one keeps nobody out
 
 
 def test_i11_one_run_that_lives_marks_those_that_do_not(database_url: str) -> None:
@@ -144,9 +149,9 @@ def cut_at_commit(wire: Wire, moment: Moment) -> None:
     wire.cut_when(lambda sent: b"COMMIT\0" in sent, moment)  # and not `ON COMMIT DROP`
 
 
-def confirmed(store: Store, ticket: Ticket, before: Seen) -> object:
+def confirmed(store: Store, lease: Lease, before: Seen) -> object:
     result = ProviderResult(slug=SLUG, outcome=NotModified(Counts(fetched=1, transformed=1, unchanged=1, synced=1)), seconds=0.0)
-    confirmed = store.confirm(ticket, before, result)
+    confirmed = store.confirm(lease, before, result)
     assert confirmed is not None
     return confirmed.outcome
 
@@ -156,12 +161,12 @@ def test_d02_i12_a_commit_whose_acknowledgement_was_lost_is_found_in_the_databas
     """I12: reported as what it was, and done once."""
     with opened(wire.through) as store:
         commit(store, model("a", D("0.000001")))
-        ticket = ticket_for(store)
+        lease = lease_for(store)
         cut_at_commit(wire, moment)
-        result = store.commit(ticket, Commit(PROVIDER, listing(model("a", D("0.000002")), model("b")), seen("d")), 0.0)
+        result = store.commit(lease, Commit(PROVIDER, listing(model("a", D("0.000002")), model("b")), seen("d")), 0.0)
         assert isinstance(result.outcome, Synced)
         assert (result.counts.created, result.counts.updated) == (1, 1)
-        store.give_up(ticket.run_id, result, ticket)  # what is recorded stands
+        store.give_up(lease.run_id, result, lease)  # what is recorded stands
     assert models_of(wire.address, SLUG)["a"]["pricing_prompt"] == D("0.000002")
     assert [(row["run_id"], row["outcome"]) for row in table(wire.address, "sync_results")] == [(1, "synced"), (2, "synced")]
     assert len(changes_of(wire.address, SLUG)) == 3
@@ -172,28 +177,28 @@ def test_d02_i12_a_commit_whose_acknowledgement_was_lost_is_found_in_the_databas
 def test_d02_a_commit_that_never_arrived_is_a_failure(wire: Wire) -> None:
     with opened(wire.through) as store:
         commit(store, model("a", D("0.000001")))
-        ticket = ticket_for(store)
+        lease = lease_for(store)
         cut_at_commit(wire, Moment.BEFORE)
         with pytest.raises(DatabaseError):
-            store.commit(ticket, Commit(PROVIDER, listing(model("a", D("0.000002"))), None), 0.0)
+            store.commit(lease, Commit(PROVIDER, listing(model("a", D("0.000002"))), None), 0.0)
         assert models_of(wire.address, SLUG)["a"]["pricing_prompt"] == D("0.000001")
-        again = store.commit(ticket, Commit(PROVIDER, listing(model("a", D("0.000002"))), None), 0.0)  # the ticket is still good
+        again = store.commit(lease, Commit(PROVIDER, listing(model("a", D("0.000002"))), None), 0.0)  # the lease is still good
         assert isinstance(again.outcome, Synced)
 
 
 def test_d02_an_unchanged_listing_is_counted_once(wire: Wire) -> None:
     with opened(wire.through) as store:
         commit(store, model("a"), seen=seen("d"))
-        ticket = ticket_for(store)
+        lease = lease_for(store)
         cut_at_commit(wire, Moment.SENT)
-        assert isinstance(confirmed(store, ticket, seen("d")), NotModified)
+        assert isinstance(confirmed(store, lease, seen("d")), NotModified)
     (state,) = table(wire.address, "provider_state")
     assert state["complete_seq"] == 2
 
 
 def test_d02_a_database_that_stays_away_leaves_the_question_open_and_says_so(wire: Wire) -> None:
     with opened(wire.through) as store:
-        ticket = ticket_for(store)
+        lease = lease_for(store)
 
         def gone(sent: bytes) -> bool:
             if b"COMMIT\0" not in sent:
@@ -203,16 +208,16 @@ def test_d02_a_database_that_stays_away_leaves_the_question_open_and_says_so(wir
 
         wire.cut_when(gone, Moment.SENT)
         with pytest.raises(DatabaseError, match="whether openrouter was written is not known") as caught:
-            store.commit(ticket, Commit(PROVIDER, listing(model("a")), None), 0.0)
+            store.commit(lease, Commit(PROVIDER, listing(model("a")), None), 0.0)
         assert caught.value.hint.startswith("`modelsync runs 1` will tell")
     assert set(models_of(wire.address, SLUG)) == {"a"}
 
 
 def test_i14_an_older_fetch_never_replaces_a_newer_one(database_url: str) -> None:
     with opened(database_url) as store:
-        older = ticket_for(store)
+        older = lease_for(store)
         execute(database_url, f"UPDATE provider_state SET ticket_until = {LONG_AGO}")
-        newer = ticket_for(store)
+        newer = lease_for(store)
         store.commit(newer, Commit(PROVIDER, listing(model("new")), None), 0.0)
         result = store.commit(older, Commit(PROVIDER, listing(model("old")), None), 0.0)
         assert isinstance(result.outcome, Superseded)
@@ -227,24 +232,24 @@ PAUSED = Person("ada", "we move the database")
 
 def test_a_sync_that_is_under_way_is_refused_at_its_commit(database_url: str):
     with opened(database_url) as store:
-        ticket = ticket_for(store)
-        deciding.pause(store, PAUSED)
-        result = store.commit(ticket, Commit(PROVIDER, listing(model("m", D("0.000001"))), seen("d"), whole=True), 0.0)
+        lease = lease_for(store)
+        decisions.pause(store, PAUSED)
+        result = store.commit(lease, Commit(PROVIDER, listing(model("m", D("0.000001"))), seen("d"), whole=True), 0.0)
     assert result.outcome == Disabled("paused by ada, we move the database. `modelsync resume` lets everything sync again")
     assert table(database_url, "models") == []
 
 
 def test_a_sync_that_waited_for_another_one_does_not_slip_through_the_pause(database_url: str):
-    """The pause takes the ticket of the one that is at the provider, and the one that waits for it would take the next."""
+    """The pause takes the lease of the one that is at the provider, and the one that waits for it would take the next."""
     with opened(database_url) as store:
-        ticket_for(store)
-        deciding.pause(store, PAUSED)
-        waiting = store.take_ticket(SLUG, store.begin_run("test"), 60.0)
-        assert isinstance(waiting, Ticket)
+        lease_for(store)
+        decisions.pause(store, PAUSED)
+        waiting = store.take_lease(SLUG, store.begin_run("test"), 60.0)
+        assert isinstance(waiting, Lease)
         result = store.commit(waiting, Commit(PROVIDER, listing(model("m", D("0.000001"))), seen("d"), whole=True), 0.0)
         assert isinstance(result.outcome, Disabled)
         assert table(database_url, "models") == []
-        deciding.resume(store, PAUSED)
+        decisions.resume(store, PAUSED)
         execute(database_url, f"UPDATE provider_state SET ticket_until = {LONG_AGO}")  # as half a minute does
-        store.commit(ticket_for(store), Commit(PROVIDER, listing(model("m", D("0.000001"))), seen("d"), whole=True), 0.0)
+        store.commit(lease_for(store), Commit(PROVIDER, listing(model("m", D("0.000001"))), seen("d"), whole=True), 0.0)
     assert [row["provider_model_id"] for row in table(database_url, "models")] == ["m"]

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from modelsync.errors import Kind
-from modelsync.report import Synced
-from support_faults import Authority, Bench, Served, Servers, and_more, failing, groq, hang, reset
-from support_proxy import Proxy, Toxics
-from support_raw import answering, http
-from support_sync import models_of, query
+from modelsync.planning.outcome import Synced
+from support.faults import Authority, Bench, Served, Servers, and_more, failing, groq, hang, reset
+from support.proxy import Proxy, Toxics
+from support.raw import answering, http
+from support.sync import models_of, query
 
 CAUTIOUS = {"MODELSYNC_ATTEMPTS": "3"}
 

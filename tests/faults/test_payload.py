@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from modelsync.errors import Kind
-from modelsync.report import Held, Outcome, Synced
-from support_faults import Bench, and_more, groq, linux, measured_sync
-from support_raw import Handler, answering, http
-from support_sync import counts, models_of, query
+from modelsync.planning.outcome import Held, Outcome, Synced
+from support.faults import Bench, and_more, groq, linux, measured_sync
+from support.raw import Handler, answering, http
+from support.sync import counts, models_of, query
 
 CAUTIOUS = {"MODELSYNC_ATTEMPTS": "3"}
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support_proxy import Moment, Proxy, Toxics
+from support.proxy import Moment, Proxy, Toxics
 
 
 def echo(connection: socket.socket) -> None:

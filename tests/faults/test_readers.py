@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
-from modelsync.store import Store
-from support_api import serving
-from support_soak import note_figures
-from support_store import SLUG, commit, model, opened
+from modelsync.sync.store import Store
+from support.api import serving
+from support.soak import note_figures
+from support.store import SLUG, commit, model, opened
 
 READERS = 4
 

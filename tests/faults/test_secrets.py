@@ -16,17 +16,17 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from modelsync.database import schema
 from modelsync.errors import Kind
 from modelsync.fetch import Origins
-from modelsync.fetch.asking import Asker, RequestFailed
-from modelsync.provider import GoogleAccount
-from modelsync.registry import all_providers
+from modelsync.fetch.request import Asker, RequestFailed
+from modelsync.providers import registry
+from modelsync.providers.base import GoogleAccount
 from modelsync.simulator.server import Simulator
-from modelsync.store import schema
-from support_cli import environment, run
-from support_faults import KEYED, Bench, Served, Servers, groq, hang
-from support_raw import QUICK, Handler, answering, http
-from support_sync import program, query
+from support.cli import environment, run
+from support.faults import KEYED, Bench, Served, Servers, groq, hang
+from support.raw import QUICK, Handler, answering, http
+from support.sync import program, query
 
 Answerer = Callable[[str], bytes]
 """From the key that was sent ("" for none) to the bytes of an answer."""
@@ -167,8 +167,8 @@ def test_i31_no_secret_is_said_or_stored_when_all_is_well(simulator: Simulator, 
 
     said = runner.everything(database_url)
     lines = [line for line in account["private_key"].splitlines() if not line.startswith("---")]
-    keys = [simulator.key(slug) for slug, provider in all_providers().items() if not isinstance(provider.auth, GoogleAccount)]
-    assert len(list(runner.folder.rglob("*.gz"))) >= len(all_providers())
+    keys = [simulator.key(slug) for slug, provider in registry.load().items() if not isinstance(provider.auth, GoogleAccount)]
+    assert len(list(runner.folder.rglob("*.gz"))) >= len(registry.load())
     assert (runner.folder / "copy.db").exists() is database_url.startswith("sqlite")
     assert leaks(said, ["CANARYofTheDatabase", PROXY, "ya29.simulated", *keys, *lines]) == []
 
@@ -241,7 +241,7 @@ def test_i31_i32_no_secret_and_no_raw_body_is_said_or_stored_whatever_is_answere
     served: list[Served] = []
     served.append(servers.serve(answering(b"")))
     origin = served[0].origin.replace("http://", how.get("origin", "http://"))
-    keys = {provider.auth.variables[0]: key_of(slug) for slug, provider in all_providers().items()}
+    keys = {provider.auth.variables[0]: key_of(slug) for slug, provider in registry.load().items()}
     values = {"GOOGLE_VERTEX_CREDENTIALS_JSON": simulator.service_account(), "DATABASE_URL": with_password(database_url)}
     limits = {"MODELSYNC_ATTEMPTS": "1", "MODELSYNC_ARCHIVE": "kept", "MODELSYNC_DEADLINE": "20"}
     runner = Runner(tmp_path / "at", environment(tmp_path) | keys | values | limits | {"MODELSYNC_ORIGIN": origin})
@@ -261,8 +261,8 @@ def test_i31_i32_no_secret_and_no_raw_body_is_said_or_stored_whatever_is_answere
 
     sent = {key_sent(request) for request in served[0].requests}
     if not how:
-        assert sent >= {key_of(slug) for slug in all_providers() if slug in KEYED} | {TOKEN}
-    words = ["CANARYofTheDatabase", "CANARYofTheAccount", "CANARYofGoogle", PROXY, *(f"CANARYof{slug}" for slug in all_providers())]
+        assert sent >= {key_of(slug) for slug in registry.load() if slug in KEYED} | {TOKEN}
+    words = ["CANARYofTheDatabase", "CANARYofTheAccount", "CANARYofGoogle", PROXY, *(f"CANARYof{slug}" for slug in registry.load())]
     assert leaks(runner.everything(database_url), [*words, "RAWBODY"]) == []
     assert leaks([*runner.said, *dump_of(database_url)], ["LINK-OF-U"]) == []  # an archive keeps answers as they are
 
@@ -273,7 +273,7 @@ def test_i31_i32_no_secret_and_no_raw_body_is_said_or_stored_whatever_is_answere
 def test_i33_each_key_goes_to_its_own_provider_and_no_other(simulator: Simulator, servers: Servers, tmp_path: Path) -> None:
     values = {"GOOGLE_VERTEX_CREDENTIALS_JSON": simulator.service_account()}
     served: dict[str, Served] = {}
-    for slug, provider in all_providers().items():
+    for slug, provider in registry.load().items():
         served[slug] = servers.serve(answering(http(b"{}", status="404 Not Found")))
         values[f"MODELSYNC_ORIGIN_{slug.replace('-', '_').upper()}"] = served[slug].origin
         if slug != "google-vertex":

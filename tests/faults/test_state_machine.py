@@ -15,19 +15,27 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from modelsync.database.schema import metadata
+from modelsync.database.tables.leases import Lease
+from modelsync.database.tables.runs import Seen
 from modelsync.errors import Failure, Kind
-from modelsync.layers import Pin
-from modelsync.model import Model, Prices, content_hash
-from modelsync.past import Recorded, differing, undone
-from modelsync.reading import Listing, Rejected
-from modelsync.registry import all_providers
-from modelsync.report import Counts, Disabled, Failed, Held, NotModified, ProviderResult, Superseded, Synced, counts_of
-from modelsync.store import Catalog, ChangeFilter, Commit, History, Person, Seen, Store, Ticket, deciding, operators, rollback, thaw
-from modelsync.store.schema import metadata
-from support import D
-from support_reference import COLUMNS, HIGHEST, RULES, Hold, Reference, Said
-from support_soak import note_figures
-from support_store import opened
+from modelsync.model.actors import Person
+from modelsync.model.fields import Pin
+from modelsync.model.model import Model, Prices, content_hash
+from modelsync.model.timeline import Recorded, differing, undone
+from modelsync.operations import decisions, models
+from modelsync.operations.rollback import rollback, thaw
+from modelsync.planning.listing import Listing, Rejected
+from modelsync.planning.outcome import Counts, Disabled, Failed, Held, NotModified, ProviderResult, Superseded, Synced, counts_of
+from modelsync.providers import registry
+from modelsync.queries.catalog import Catalog
+from modelsync.queries.history import ChangeFilter, History
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from modelsync.testing import D
+from support.reference import COLUMNS, HIGHEST, RULES, Hold, Reference, Said
+from support.soak import note_figures
+from support.store import opened
 
 SOAK_EXAMPLES = int(os.environ.get("SOAK_EXAMPLES", "300"))
 ADA = Person("ada", "a reason")
@@ -136,7 +144,7 @@ class Arena:
         self.examples += 1
         if self.is_sqlite:
             shutil.copy(self.empty, self.path)
-        found = [Store.open(self.url, all_providers()) for _ in range(2)]
+        found = [Store.open(self.url, registry.load()) for _ in range(2)]
         if not self.is_sqlite:
             names = ", ".join(metadata.tables)
             with found[0].writing() as connection:  # past the triggers that keep the audit log
@@ -154,8 +162,8 @@ class Catalogs(RuleBasedStateMachine):
         self.unread: set[str | None] = set()
         self.duplicates = 0
         self.scope = "a1"
-        self.valid: Ticket | None = None
-        self.slow: tuple[Ticket, Said] | None = None
+        self.valid: Lease | None = None
+        self.slow: tuple[Lease, Said] | None = None
         self.moments: list[tuple[int, Any]] = []
         for number in range(8):
             self.lists[OURS][row_id(OURS, number)] = first_row(number)
@@ -365,37 +373,37 @@ class Catalogs(RuleBasedStateMachine):
             return
         assert part.unchanged is not None
         assert part.unchanged[1] == self.scope
-        ticket = self._ticket(OURS)
+        lease = self._lease(OURS)
         same = ProviderResult(slug=OURS, outcome=NotModified(seen.listed), seconds=0.0)
-        assert self.store.confirm(ticket, seen, same, RULES) is not None
+        assert self.store.confirm(lease, seen, same, RULES) is not None
         self.reference.sync_unchanged(OURS)
-        self.reference.remember(OURS, ticket.run_id)
+        self.reference.remember(OURS, lease.run_id)
 
     @rule()
     def fail(self) -> None:
         if not self.reference.parts[OURS].frozen:
-            ticket = self._ticket(OURS)
+            lease = self._lease(OURS)
             failed = ProviderResult(slug=OURS, outcome=Failed(Failure(Kind.TRANSIENT, "no answer", "")), seconds=0.0)
-            self.store.give_up(ticket.run_id, failed, ticket)
+            self.store.give_up(lease.run_id, failed, lease)
             self.valid = None
 
     @rule()
     def begin_a_slow_fetch(self) -> None:
         if not self.reference.parts[OURS].frozen:
-            self.slow = (self._ticket(OURS, seconds=0.0), Said(self._rows(OURS)))
+            self.slow = (self._lease(OURS, seconds=0.0), Said(self._rows(OURS)))
 
     @precondition(lambda self: self.slow is not None)
     @rule()
     def end_the_slow_fetch(self) -> None:
-        """I14, I15: it commits only if nobody has taken another ticket meanwhile."""
+        """I14, I15: it commits only if nobody has taken another lease meanwhile."""
         assert self.slow is not None
-        ticket, said = self.slow
+        lease, said = self.slow
         self.slow = None
-        if self.valid is ticket:
-            self._commit(OURS, self.stores[1], ticket, said)
+        if self.valid is lease:
+            self._commit(OURS, self.stores[1], lease, said)
         else:
             wanted = Commit(self.store.providers[OURS], listing_of(said), None, RULES, self.scope, True, place=self.scope[0])
-            assert isinstance(self.stores[1].commit(ticket, wanted, 0.0).outcome, Superseded | Disabled)
+            assert isinstance(self.stores[1].commit(lease, wanted, 0.0).outcome, Superseded | Disabled)
 
     @rule(scope=st.sampled_from(["a1", "a2", "b1"]))
     def change_the_scope(self, scope: str) -> None:
@@ -429,7 +437,7 @@ class Catalogs(RuleBasedStateMachine):
         name, (column, value) = row_id(slug, number), pin
         if name in self.reference.parts[slug].models:
             until = None if hours is None else datetime.now(UTC) + timedelta(hours=hours)
-            operators.pin(self.store, slug, name, [Pin(column, value)], ADA, until)
+            models.pin(self.store, slug, name, [Pin(column, value)], ADA, until)
             self.reference.pin(slug, name, column, value, None if hours is None else self.reference.now + hours)
 
     @precondition(lambda self: any(pins for part in self.reference.parts.values() for pins in part.pins.values()))
@@ -438,7 +446,7 @@ class Catalogs(RuleBasedStateMachine):
         pinned = sorted(name for name, pins in self.reference.parts[slug].pins.items() if pins)
         if pinned:
             name = pinned[index % len(pinned)]
-            operators.unpin(self.store, slug, name, [], ADA)
+            models.unpin(self.store, slug, name, [], ADA)
             self.reference.unpin(slug, name)
 
     @rule(number=NUMBERS, price=st.booleans())
@@ -446,7 +454,7 @@ class Catalogs(RuleBasedStateMachine):
         name = row_id(OURS, number)
         pin: tuple[str, Any] = ("pricing_prompt", D("0.000007")) if price else ("context_length", 32)
         if name not in self.reference.parts[OURS].models and self.reference.parts[OURS].after:
-            operators.add(self.store, OURS, name, [Pin(*pin)], ADA)
+            models.add(self.store, OURS, name, [Pin(*pin)], ADA)
             self.reference.add(OURS, name, *pin)
 
     @precondition(lambda self: self._open_holds(OURS) or self._open_holds(THEIRS))
@@ -456,12 +464,12 @@ class Catalogs(RuleBasedStateMachine):
         standing = [(slug, hold) for slug in SLUGS for hold in self._open_holds(slug) if hold.kind not in kinds]
         if standing:
             slug, hold = standing[index % len(standing)]
-            deciding.decide(self.store, [self._number(slug, hold)], decision, ADA)
+            decisions.decide(self.store, [self._number(slug, hold)], decision, ADA)
             self.reference.decide(slug, hold, {"confirm": "confirmed", "reject": "rejected"}[decision])
 
     def _decide(self, slug: str, decision: str, kind: str) -> None:
         for hold in [hold for hold in self._open_holds(slug) if hold.kind == kind]:
-            deciding.decide(self.store, [self._number(slug, hold)], decision, ADA)
+            decisions.decide(self.store, [self._number(slug, hold)], decision, ADA)
             self.reference.decide(slug, hold, {"confirm": "confirmed", "reject": "rejected"}[decision])
 
     def _number(self, slug: str, hold: Hold) -> int:
@@ -475,7 +483,7 @@ class Catalogs(RuleBasedStateMachine):
         """Every decision can be taken back."""
         decided = [(slug, hold) for slug in SLUGS for hold in self._decided(slug)]
         slug, hold = decided[index % len(decided)]
-        deciding.reopen(self.store, self._number(slug, hold), ADA)
+        decisions.reopen(self.store, self._number(slug, hold), ADA)
         self.reference.reopen(slug, hold)
         if slug == OURS:
             self.reference.parts[slug].unchanged = None
@@ -569,13 +577,13 @@ class Catalogs(RuleBasedStateMachine):
             return Said(rows)
         return Said(rows, tuple(sorted(self.unread, key=str)), duplicates=min(self.duplicates, len(rows)))
 
-    def _ticket(self, slug: str, seconds: float = 60.0) -> Ticket:
+    def _lease(self, slug: str, seconds: float = 60.0) -> Lease:
         store = self.store
-        ticket = store.take_ticket(slug, store.begin_run("test"), seconds)
-        assert isinstance(ticket, Ticket), ticket
+        lease = store.take_lease(slug, store.begin_run("test"), seconds)
+        assert isinstance(lease, Lease), lease
         if slug == OURS:
-            self.valid = ticket
-        return ticket
+            self.valid = lease
+        return lease
 
     def _sync(self, slug: str, said: Said | None = None, store: Store | None = None) -> ProviderResult | None:
         """A sync as the program does it: none of a frozen provider."""
@@ -584,19 +592,19 @@ class Catalogs(RuleBasedStateMachine):
             assert store.kept_out(slug) is not None
             return None
         said = said or self._said(slug)
-        return self._commit(slug, store, self._ticket(slug), said)
+        return self._commit(slug, store, self._lease(slug), said)
 
-    def _commit(self, slug: str, store: Store, ticket: Ticket, said: Said) -> ProviderResult:
+    def _commit(self, slug: str, store: Store, lease: Lease, said: Said) -> ProviderResult:
         listing = listing_of(said)
         planned = self._planned(slug, store, said, listing)
         counts = Counts(fetched=listing.fetched, transformed=len(said.rows), skipped=listing.fetched - len(said.rows))
         seen = Seen(scope=self.scope, version=1, digest="d", validators=None, listed=counts) if said.complete else None
-        result = store.commit(ticket, self._wanted(slug, said, listing, seen), 0.0)
+        result = store.commit(lease, self._wanted(slug, said, listing, seen), 0.0)
         if slug == OURS:
             self.valid = None
         expected = self.reference.sync(slug, said, self.scope)
         if expected == "synced":
-            self.reference.remember(slug, ticket.run_id)
+            self.reference.remember(slug, lease.run_id)
             assert isinstance(result.outcome, Synced), result
             counts = result.counts
             assert counts.fetched == listing.fetched == counts.created + counts.updated + counts.unchanged + counts.skipped  # I20

@@ -6,16 +6,21 @@ from typing import Any
 
 import pytest
 
+from modelsync.database.tables.runs import Seen
 from modelsync.errors import UsageError
-from modelsync.model import Model
-from modelsync.policy import Rules
-from modelsync.reading import Listing, Rejected
-from modelsync.report import Counts, Held, ProviderResult, Synced
+from modelsync.model.actors import Person
+from modelsync.model.model import Model
+from modelsync.operations import decisions
+from modelsync.planning.listing import Listing, Rejected
+from modelsync.planning.outcome import Counts, Held, ProviderResult, Synced
+from modelsync.planning.policy import Rules
+from modelsync.queries.catalog import Catalog
 from modelsync.simulator.server import Simulator
-from modelsync.store import Catalog, Commit, Person, Seen, Store, deciding
-from support_cli import environment, run, run_json
-from support_store import PROVIDER, SLUG, listing, model, opened, sync_unchanged, ticket_for
-from support_sync import execute, models_of, query
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from support.cli import environment, run, run_json
+from support.store import PROVIDER, SLUG, lease_for, listing, model, opened, sync_unchanged
+from support.sync import execute, models_of, query
 
 AT_ONCE = Rules(retire_after_hours=0)
 LATER = Rules()
@@ -37,7 +42,7 @@ def sync(
     wanted = Listing(models=found.models, hashes=found.hashes, rejected=rows, complete=complete)
     counts = Counts(fetched=len(names), transformed=len(names))
     seen = Seen(scope=scope, version=PROVIDER.version, digest="d", validators=None, listed=counts) if complete and not rejected else None
-    return store.commit(ticket_for(store), Commit(PROVIDER, wanted, seen, rules, scope), 0.0)
+    return store.commit(lease_for(store), Commit(PROVIDER, wanted, seen, rules, scope), 0.0)
 
 
 def statuses(database_url: str) -> dict[str, tuple[str, bool]]:
@@ -181,7 +186,7 @@ def test_i05_a_hold_ends_by_itself_when_the_models_are_back(shrunk: tuple[Store,
 
 def test_i05_a_confirmed_hold_lets_the_models_go(database_url: str, shrunk: tuple[Store, ProviderResult]):
     store, _ = shrunk
-    deciding.decide(store, [1], "confirm", Person("ada", "they told us"))
+    decisions.decide(store, [1], "confirm", Person("ada", "they told us"))
     results = [sync(store, *many(20), "new") for _ in range(3)]
     assert [(result.counts.held, result.counts.missing, result.counts.retired) for result in results] == [
         (0, 10, 0),
@@ -203,7 +208,7 @@ def test_i05_a_confirmed_hold_lets_the_models_go(database_url: str, shrunk: tupl
 
 def test_i05_a_rejected_hold_keeps_the_models_as_they_are(database_url: str, shrunk: tuple[Store, ProviderResult]):
     store, _ = shrunk
-    deciding.decide(store, [1], "reject", Person("ada", "their API is broken"))
+    decisions.decide(store, [1], "reject", Person("ada", "their API is broken"))
     for _ in range(4):
         result = sync(store, *many(20), "new")
         assert (result.counts.missing, result.holds) == (0, ())
@@ -236,7 +241,7 @@ def test_s06_another_providers_list_changes_nothing_until_it_is_confirmed(databa
         result = sync(store, *many(20, "other/"))
         assert isinstance(result.outcome, Held)
         assert sorted(statuses(database_url)) == many(20)
-        deciding.decide(store, [Catalog(store).holds()[0]["id"]], "confirm", Person("ada", "they renamed everything"))
+        decisions.decide(store, [Catalog(store).holds()[0]["id"]], "confirm", Person("ada", "they renamed everything"))
         assert sync(store, *many(20, "other/")).counts.created == 20
         for _ in range(2):
             sync(store, *many(20, "other/"))
@@ -250,7 +255,7 @@ def test_s06_a_confirmed_list_that_does_not_change_still_lets_the_models_go(data
     with opened(database_url) as store:
         sync(store, *many(20))
         sync(store, *many(20, "other/"))
-        deciding.decide(store, [1], "confirm", Person("ada", "they renamed everything"))
+        decisions.decide(store, [1], "confirm", Person("ada", "they renamed everything"))
         sync(store, *many(20, "other/"))
         for _ in range(2):  # their bytes are the same: no list is read
             sync_unchanged(store, AT_ONCE)
@@ -267,7 +272,7 @@ def test_s06_a_rejected_list_stays_rejected_while_fewer_and_then_more_of_its_mod
     with opened(database_url) as store:
         sync(store, *many(20))
         sync(store, *many(20, "other/"))
-        deciding.decide(store, [1], "reject", Person("ada", "a mix-up at theirs"))
+        decisions.decide(store, [1], "reject", Person("ada", "a mix-up at theirs"))
         for listed in (many(20, "other/") + many(3), many(20, "other/")):  # 17 of the 20 are gone, then all again: the same mix-up
             assert isinstance(sync(store, *listed).outcome, Held)
             assert Catalog(store).holds() == []
@@ -279,11 +284,11 @@ def test_i02_s01_an_empty_list_is_held_and_released_by_the_next_good_one(databas
         assert isinstance(sync(store).outcome, Held)
         assert [hold["kind"] for hold in Catalog(store).holds()] == ["empty"]
         with pytest.raises(UsageError, match="nothing to confirm"):
-            deciding.decide(store, [1], "confirm", Person("ada", ""))
+            decisions.decide(store, [1], "confirm", Person("ada", ""))
         sync(store, "a")
         assert Catalog(store).holds() == []
         with pytest.raises(UsageError, match="There is no open hold 1"):
-            deciding.decide(store, [1], "reject", Person("ada", ""))
+            decisions.decide(store, [1], "reject", Person("ada", ""))
 
 
 def test_the_commands_show_and_decide_what_is_held(tmp_path: Path):

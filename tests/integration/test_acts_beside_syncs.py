@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from modelsync.layers import Pin
-from modelsync.report import Disabled, Failed, NotModified, Synced
+from modelsync.model.fields import Pin
+from modelsync.operations import decisions, models
+from modelsync.operations.rollback import rollback
+from modelsync.planning.outcome import Disabled, Failed, NotModified, Synced
+from modelsync.queries.catalog import Catalog
 from modelsync.simulator.server import Simulator
-from modelsync.store import Catalog, deciding, operators, rollback
-from modelsync.sync import Step
-from support_prices import ADA
-from support_store import opened
-from support_sync import environment, execute, models_of, outcomes, program, query, table
+from modelsync.sync.pipeline import Step
+from support.prices import ADA
+from support.store import opened
+from support.sync import environment, execute, models_of, outcomes, program, query, table
 
 SLUG = "openrouter"
 
@@ -76,11 +78,11 @@ def test_i27_a_model_that_is_let_go_while_the_answer_is_on_its_way_goes(
 ):
     simulator.set_list(SLUG, "models", rows(19))
     with opened(database_url) as store:
-        operators.pin(store, SLUG, "m19", [Pin("is_active", True)], ADA)
+        models.pin(store, SLUG, "m19", [Pin("is_active", True)], ADA)
         for _ in range(2):
             last = outcomes(modelsync.sync([SLUG]))[SLUG]
         assert isinstance(last, NotModified)
-        outcome = synced(modelsync, step, lambda: operators.unpin(store, SLUG, "m19", [], ADA))
+        outcome = synced(modelsync, step, lambda: models.unpin(store, SLUG, "m19", [], ADA))
     assert isinstance(outcome, Synced)
     assert models_of(database_url, SLUG)["m19"]["status"] == "missing"
     for _ in range(2):
@@ -92,7 +94,7 @@ def confirmed_shrink(modelsync: Any, simulator: Simulator, store: Any) -> None:
     """Twelve of twenty are gone, as a person confirmed, and due to be retired by the next listing."""
     simulator.set_list(SLUG, "models", rows(8))
     modelsync.sync([SLUG])
-    deciding.decide(store, [1], "confirm", ADA)
+    decisions.decide(store, [1], "confirm", ADA)
     for _ in range(2):
         modelsync.sync([SLUG])
 
@@ -103,7 +105,7 @@ def test_i38_an_absence_that_is_taken_back_while_a_sync_is_under_way_retires_nob
 ):
     with opened(database_url) as store:
         confirmed_shrink(modelsync, simulator, store)
-        outcome = synced(modelsync, step, lambda: deciding.reopen(store, 1, ADA))
+        outcome = synced(modelsync, step, lambda: decisions.reopen(store, 1, ADA))
         assert isinstance(outcome, Synced)
         assert [(row["id"], row["status"]) for row in Catalog(store).holds()] == [(1, "open")]
     assert {row["status"] for row in models_of(database_url, SLUG).values()} == {"active", "missing"}
@@ -116,7 +118,7 @@ def test_i40_a_plan_of_an_unchanged_answer_is_stale_once_a_decision_behind_it_wa
     with opened(database_url) as store:
         confirmed_shrink(modelsync, simulator, store)
         modelsync.sync([SLUG], dry_run=True, save=file)
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         outcome = outcomes(modelsync.apply(file))[SLUG]
         assert isinstance(outcome, Failed)
         assert outcome.failure.message == "the catalog has moved on since the plan was made"

@@ -16,9 +16,9 @@ from fastapi.routing import iter_route_contexts
 from modelsync import app, settings
 from modelsync.api import create
 from modelsync.simulator.server import Simulator
-from support_api import ADMIN, Served, free_port, serving, started
-from support_cli import environment, run, run_json
-from support_sync import execute, query, table
+from support.api import ADMIN, Served, free_port, serving, started
+from support.cli import environment, run, run_json
+from support.sync import execute, query, table
 
 # Every route there is: method and path, an address of it, the scope that it needs ("" for none), and what it answers whoever has that.
 # Bodies are empty and numbers name nothing, so that no answer of the key for everything changes anything either.

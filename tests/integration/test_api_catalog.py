@@ -11,12 +11,13 @@ import pytest
 from openai import NotFoundError, OpenAI
 from prometheus_client.parser import text_string_to_metric_families
 
-import postgres
-from modelsync.store import Person, provider_edits
-from support_api import Served, serving
-from support_catalog import ALPHA, fill, synced
-from support_store import opened
-from support_sync import execute, models_of, sqlite_path, table
+from modelsync.model.actors import Person
+from modelsync.operations import providers
+from support import postgres
+from support.api import Served, serving
+from support.catalog import ALPHA, fill, synced
+from support.store import opened
+from support.sync import execute, models_of, sqlite_path, table
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -413,7 +414,7 @@ def test_a_pinned_health_shows_at_once(database_url: str, tmp_path: Path):
         time.sleep(0.2)
         near = served.get("/providers/slug/near")
         assert (near["health_status"], near["health_pinned"]) == ("healthy", False)
-        provider_edits.set_health(store, near["id"], "down", Person("tests", "to see it"))
+        providers.set_health(store, near["id"], "down", Person("tests", "to see it"))
         time.sleep(0.2)
         assert slugs(served.get("/providers/health/down")) == ["near"]
         assert served.get("/providers/slug/near")["health_pinned"] is True

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from modelsync.model import Model
-from support_api import Served, serving
-from support_catalog import synced
-from support_client import LIMITS, Raw
-from support_store import opened
+from modelsync.model.model import Model
+from support.api import Served, serving
+from support.catalog import synced
+from support.client import LIMITS, Raw
+from support.store import opened
 
 PAGE = b"GET /models?limit=%d HTTP/1.1\r\nHost: x\r\n\r\n"
 SIGN_IN = {"MODELSYNC_SIGN_IN_HEADER": "X-Forwarded-User", "MODELSYNC_SIGN_IN_PROXIES": "127.0.0.1", "MODELSYNC_SIGN_IN_SCOPE": "admin"}

@@ -13,8 +13,8 @@ import jsonschema_rs
 import pytest
 
 from modelsync.simulator.server import Simulator
-from support_api import ADMIN, AS_ADMIN, Served, serving
-from support_cli import ROOT
+from support.api import ADMIN, AS_ADMIN, Served, serving
+from support.cli import ROOT
 
 README = "README.md"
 PAGES = ("docs/providers_management.md", "docs/models_catalog_management.md", "docs/admin_api.md")

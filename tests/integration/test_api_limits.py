@@ -13,12 +13,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from modelsync.registry import all_providers
+from modelsync.providers import registry
 from modelsync.simulator.server import Simulator
-from support_api import ADMIN, AS_ADMIN, Served, serving
-from support_cli import environment, run
-from support_process import code_of
-from support_sync import everything, models_of, query, table
+from support.api import ADMIN, AS_ADMIN, Served, serving
+from support.cli import environment, run
+from support.process import code_of
+from support.sync import everything, models_of, query, table
 
 MIB = 1024 * 1024
 
@@ -340,7 +340,7 @@ def key_of(slug: str) -> str:
 
 def test_i31_no_answer_no_log_line_and_no_table_holds_a_secret(simulator: Simulator, database_url: str, tmp_path: Path):
     """Every route, rightly and wrongly asked, with canaries for keys and password; providers refuse all of these keys."""
-    keys = {provider.auth.variables[0]: key_of(slug) for slug, provider in all_providers().items() if slug != "google-vertex"}
+    keys = {provider.auth.variables[0]: key_of(slug) for slug, provider in registry.load().items() if slug != "google-vertex"}
     url = database_url.replace("modelsync@", f"modelsync:{PASSWORD}@")
     admin = {"ADMIN_API_KEY": f"{CANARY_ADMIN},{CANARY_OLD}", "MODELSYNC_ATTEMPTS": "1"}
     with serving(tmp_path, url, simulator, **keys, **admin) as served:
@@ -352,7 +352,7 @@ def test_i31_no_answer_no_log_line_and_no_table_holds_a_secret(simulator: Simula
     audit = query(database_url, "SELECT actor, action, target FROM audit_log")
     files = b"".join(path.read_bytes() for path in sorted(tmp_path.glob("catalog.db*")))
     everywhere = "\n".join([*said, log, json.dumps(dump, default=str), json.dumps(audit)]) + files.decode("latin-1")
-    canaries = [PASSWORD, "CANARYofTheAdmin", "CANARYofTheOldAdmin", *(key_of(slug) for slug in all_providers())]
+    canaries = [PASSWORD, "CANARYofTheAdmin", "CANARYofTheOldAdmin", *(key_of(slug) for slug in registry.load())]
     assert [canary for canary in canaries if canary in everywhere] == []
 
 
@@ -360,7 +360,7 @@ def _everything_asked(served: Served) -> Iterator[httpx2.Response]:
     """Every operation of the OpenAPI document: with the right key and a right or a wrong body, with a wrong key, with the key elsewhere."""
     boss = {"Authorization": f"Bearer {CANARY_ADMIN}"}
     ask = served.client.request
-    for slug in all_providers():
+    for slug in registry.load():
         yield ask("POST", f"/admin/model-sync/provider/{slug}", headers=boss)
     yield ask("POST", "/admin/model-sync/all", headers=boss)
     yield ask("POST", "/providers", headers=boss, json={"slug": "acme", "name": "Acme", "api_key_env_var": "GROQ_API_KEY"})

@@ -11,12 +11,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from modelsync.model import Model
-from support_api import ADMIN, Served, serving, started
-from support_catalog import synced
-from support_cli import environment
-from support_client import AT_WORK, EXPORT, GET, LIMITS, SOON, Raw
-from support_store import opened
+from modelsync.model.model import Model
+from support.api import ADMIN, Served, serving, started
+from support.catalog import synced
+from support.cli import environment
+from support.client import AT_WORK, EXPORT, GET, LIMITS, SOON, Raw
+from support.store import opened
 
 
 @pytest.fixture(autouse=True)

@@ -15,14 +15,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from modelsync.model import Model
-from modelsync.registry import all_providers
+from modelsync.database import schema
+from modelsync.model.actors import Person, Scope
+from modelsync.model.model import Model
+from modelsync.operations import providers
+from modelsync.operations.api_keys import Keys
+from modelsync.providers import registry
 from modelsync.simulator.server import Simulator
-from modelsync.store import Keys, Person, Scope, provider_edits, schema
-from support_api import ADMIN, Served, serving
-from support_catalog import ACTIVE, ALPHA, GAMMA, ODD_NAME, fill, synced
-from support_store import opened
-from support_sync import DAYS, models_of
+from support.api import ADMIN, Served, serving
+from support.catalog import ACTIVE, ALPHA, GAMMA, ODD_NAME, fill, synced
+from support.store import opened
+from support.sync import DAYS, models_of
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
@@ -288,7 +291,7 @@ def test_a_model_is_shown_exactly(served: Catalog):
         assert TIME.fullmatch(text), (name, text)
         assert datetime.fromisoformat(text) == stored[name]
     stated_at = shown["pricing"].pop("stated_at")
-    assert shown["pricing"].pop("reader") == all_providers()["openrouter"].version
+    assert shown["pricing"].pop("reader") == registry.load()["openrouter"].version
     assert stated_at == times["updated_at"] > times["created_at"]
     assert shown == {
         "provider": "openrouter",
@@ -570,7 +573,7 @@ def test_an_etag_changes_with_the_catalog_and_only_then(database_url: str, tmp_p
         more = _page(served, first.headers["etag"])
         assert (more.status_code, ids(more.json())) == (200, ["acme/alpha", "acme/gamma"])
         number = served.get("/providers/slug/openrouter")["id"]
-        provider_edits.change(store, number, {"name": "Renamed"}, Person("tests", "to see it"))
+        providers.change(store, number, {"name": "Renamed"}, Person("tests", "to see it"))
         assert _page(served, more.headers["etag"]).status_code == 200
 
 
@@ -581,7 +584,7 @@ def test_an_edit_after_a_restore_has_another_etag_than_the_one_before_it(databas
         number = served.get("/providers/slug/openrouter")["id"]
         with store.reading() as connection:
             saved = {kept: connection.execute(sa.select(kept)).mappings().all() for kept in (schema.providers, schema.provider_state)}
-        provider_edits.change(store, number, {"name": "Before"}, Person("tests", "to see it"))
+        providers.change(store, number, {"name": "Before"}, Person("tests", "to see it"))
         time.sleep(0.2)  # another program's commit is seen after a moment
         before = served.client.get("/providers")
         with store.writing() as connection:
@@ -589,7 +592,7 @@ def test_an_edit_after_a_restore_has_another_etag_than_the_one_before_it(databas
                 key = table.primary_key.columns[0]
                 for row in rows:
                     connection.execute(sa.update(table).where(key == row[key.name]).values(dict(row)))
-        provider_edits.change(store, number, {"name": "After"}, Person("tests", "to see it"))
+        providers.change(store, number, {"name": "After"}, Person("tests", "to see it"))
         time.sleep(0.2)
         after = served.client.get("/providers", headers={"If-None-Match": before.headers["etag"]})
         assert after.headers["x-catalog-revision"] == before.headers["x-catalog-revision"]

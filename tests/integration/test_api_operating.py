@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from modelsync.simulator.server import Simulator
-from support_api import Served, acts, got, refused, serving
-from support_sync import everything, execute, models_of, query, table
+from support.api import Served, acts, got, refused, serving
+from support.sync import everything, execute, models_of, query, table
 
 BEACON = "harbor/Beacon-2-FP8"
 """A model of near: USD 0.85 per million prompt tokens on day 0, 0.70 on day 1."""

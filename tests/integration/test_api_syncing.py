@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from modelsync.registry import all_providers
+from modelsync.providers import registry
 from modelsync.simulator.server import Simulator
-from support_api import Served, got, serving
-from support_sync import DAYS
+from support.api import Served, got, serving
+from support.sync import DAYS
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_dry_run_writes_nothing(served: Served, yes: str):
 
 def test_all_providers_at_once(served: Served):
     body = served.admin.post("/admin/model-sync/all").json()
-    slugs = sorted(all_providers())
+    slugs = sorted(registry.load())
     assert body["message"].startswith(f"Processed {len(slugs)} providers. Success: {len(slugs)}, Errors: 0. Total synced: ")
     assert [each["provider"] for each in body["details"]["results"]] == slugs
     status = served.admin.get("/admin/model-sync/status").json()

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-import postgres
 from modelsync.simulator.server import Simulator
-from support_api import AS_ADMIN, Served, acts, got, refused, serving
-from support_cli import environment, run
-from support_sync import changes_of, everything, models_of, table
+from support import postgres
+from support.api import AS_ADMIN, Served, acts, got, refused, serving
+from support.cli import environment, run
+from support.sync import changes_of, everything, models_of, table
 
 BEACON = "harbor/Beacon-2-FP8"
 """A model of near: USD 0.85 per million prompt tokens on day 0, 0.70 on day 1."""

@@ -12,18 +12,20 @@ from typing import Any
 
 import pytest
 
-import support_cli
 from modelsync import app
-from modelsync.archive import Archive, Pruned, without_secrets
+from modelsync.database.tables import answers
+from modelsync.database.tables.answers import KeptAnswer
 from modelsync.errors import UsageError
-from modelsync.provider import Request
-from modelsync.registry import all_providers
-from modelsync.report import Failed, Held, NotModified, Planned, Synced, plan_line
+from modelsync.planning.outcome import Failed, Held, NotModified, Planned, Synced, plan_line
+from modelsync.providers import registry
+from modelsync.providers.base import Request
 from modelsync.simulator.server import Simulator
-from modelsync.store import KeptAnswer, Store, answers
-from support import answer, sample
-from support_store import opened, raise_on
-from support_sync import changes_of, environment, errors, everything, execute, outcomes, program, query, table
+from modelsync.sync.archive import Archive, Pruned, without_secrets
+from modelsync.sync.store import Store
+from modelsync.testing import answer, sample
+from support import cli
+from support.store import opened, raise_on
+from support.sync import changes_of, environment, errors, everything, execute, outcomes, program, query, table
 
 SOME = ["openrouter", "deepinfra"]
 
@@ -122,7 +124,7 @@ def test_every_provider_can_be_replayed(modelsync: app.App, database_url: str):
     first = modelsync.sync()
     assert errors(first) == {}
     again = modelsync.replay(first.run_id or 0)
-    assert [result.slug for result in again.results] == list(all_providers())
+    assert [result.slug for result in again.results] == list(registry.load())
     for result in again.results:
         assert planned(result.outcome) == {}, result.slug  # the catalog is what these answers said
         assert result.counts.unchanged == outcomes(first)[result.slug].counts.created, result.slug
@@ -176,9 +178,9 @@ def test_i31_addresses_are_kept_without_what_sounds_secret(url: str, kept: str):
 
 def test_i31_no_key_is_kept(simulator: Simulator, modelsync: app.App, database_url: str, folder: Path):
     modelsync.sync()
-    secrets = [simulator.key(slug).removeprefix("Key ") for slug in all_providers()]
+    secrets = [simulator.key(slug).removeprefix("Key ") for slug in registry.load()]
     text = b"\n".join(files(folder).values()) + json.dumps(table(database_url, "answers"), default=str).encode()
-    assert len(files(folder)) >= len(all_providers())
+    assert len(files(folder)) >= len(registry.load())
     assert [secret for secret in secrets if secret.encode() in text] == []
 
 
@@ -402,7 +404,7 @@ def test_no_unfinished_file_is_left(folder: Path):
 
 
 def _kept(archive: Archive, *bodies: bytes) -> tuple[KeptAnswer, ...]:
-    endpoint = all_providers()["openrouter"].endpoints[0]
+    endpoint = registry.load()["openrouter"].endpoints[0]
     kept = archive.keep("openrouter", "a", [(Request(endpoint, "https://x.invalid/"), answer(body)) for body in bodies])
     assert kept.warnings == ()
     return kept.answers
@@ -433,30 +435,30 @@ def _older_files(folder: Path, days: int) -> None:
 
 
 def test_the_command_shows_a_plan_and_answers_with_codes(simulator: Simulator, database_url: str, tmp_path: Path, folder: Path):
-    env = support_cli.environment(tmp_path, simulator, DATABASE_URL=database_url, MODELSYNC_ARCHIVE=str(folder))
-    assert support_cli.run(tmp_path, "sync", "--providers", *SOME, env=env).returncode == 0
+    env = cli.environment(tmp_path, simulator, DATABASE_URL=database_url, MODELSYNC_ARCHIVE=str(folder))
+    assert cli.run(tmp_path, "sync", "--providers", *SOME, env=env).returncode == 0
     simulator.set_day(1)
-    assert support_cli.run(tmp_path, "sync", "--providers", *SOME, env=env).returncode == 0
+    assert cli.run(tmp_path, "sync", "--providers", *SOME, env=env).returncode == 0
 
-    done = support_cli.run(tmp_path, "replay", "1", "--provider", "openrouter", env=env)
+    done = cli.run(tmp_path, "replay", "1", "--provider", "openrouter", env=env)
     assert done.returncode == 0, done.stderr
     assert "  ~ acme/scribe-2  prompt 1.00 → 1.25 $/1M (+25%), completion 8.00 → 10.00 $/1M (+25%)" in done.stdout
     assert "deepinfra" not in done.stdout
     assert "Nothing was written to" in done.stdout
-    report = support_cli.run_json(tmp_path, "replay", "1", env=env)
+    report = cli.run_json(tmp_path, "replay", "1", env=env)
     assert report["details"]["dry_run"] is True
     assert [result["provider"] for result in report["details"]["results"]] == ["deepinfra", "openrouter"]
     changes = {change["provider_model_id"]: change["kind"] for change in report["details"]["results"][1]["changes"]}
     assert changes == {"acme/scribe-2": "updated", "acme/scribe-3": "missing", "orchard/pip-7b": "revived"}
 
-    wrong = support_cli.run(tmp_path, "replay", "9", env=env)
+    wrong = cli.run(tmp_path, "replay", "9", env=env)
     assert (wrong.returncode, wrong.stdout, wrong.stderr) == (64, "", "modelsync: There is no run 9. `modelsync runs` lists them\n")
     for path in folder.rglob("*.gz"):
         path.unlink()
-    assert support_cli.run(tmp_path, "replay", "1", env=env).returncode == 1
+    assert cli.run(tmp_path, "replay", "1", env=env).returncode == 1
 
 
 def test_a_number_of_days_is_needed(simulator: Simulator, tmp_path: Path):
-    env = support_cli.environment(tmp_path, simulator, MODELSYNC_ARCHIVE=str(tmp_path / "kept"), MODELSYNC_ARCHIVE_DAYS="0")
-    done = support_cli.run(tmp_path, "sync", "--providers", "openrouter", env=env)
+    env = cli.environment(tmp_path, simulator, MODELSYNC_ARCHIVE=str(tmp_path / "kept"), MODELSYNC_ARCHIVE_DAYS="0")
+    done = cli.run(tmp_path, "sync", "--providers", "openrouter", env=env)
     assert (done.returncode, done.stderr) == (64, "modelsync: MODELSYNC_ARCHIVE_DAYS is out of range. Give one from 1 to 3650\n")

@@ -9,19 +9,23 @@ from typing import Any
 
 import pytest
 
-from modelsync.model import Model, Prices
-from modelsync.policy import Rules
-from modelsync.store import Catalog, Commit, History, ModelFilter, Store
-from support import D
-from support_cli import environment, run, run_json
-from support_store import PROVIDER, SLUG, listing, opened, seen, ticket_for
-from support_sync import execute, table
+from modelsync.model.model import Model, Prices
+from modelsync.planning.policy import Rules
+from modelsync.queries.catalog import Catalog
+from modelsync.queries.filters import ModelFilter
+from modelsync.queries.history import History
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from modelsync.testing import D
+from support.cli import environment, run, run_json
+from support.store import PROVIDER, SLUG, lease_for, listing, opened, seen
+from support.sync import execute, table
 
 AT_ONCE = Rules(retire_after_hours=0)
 
 
 def sync(store: Store, *models: Model) -> None:
-    store.commit(ticket_for(store), Commit(PROVIDER, listing(*models), seen("d"), AT_ONCE, whole=True), 0.0)
+    store.commit(lease_for(store), Commit(PROVIDER, listing(*models), seen("d"), AT_ONCE, whole=True), 0.0)
 
 
 def offer(row_id: str, dollars: Any = None, **values: Any) -> Model:

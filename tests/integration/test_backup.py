@@ -15,15 +15,17 @@ from typing import Any
 import psycopg
 import pytest
 
-import postgres
+from modelsync.database.backup import backup, restore
+from modelsync.database.migrate import Schema
 from modelsync.errors import DatabaseError, UsageError
-from modelsync.report import Counts
+from modelsync.planning.outcome import Counts
+from modelsync.queries.history import History
 from modelsync.simulator.server import Simulator
-from modelsync.store import History, Schema, backup, restore
-from support_cli import ROOT, run
-from support_cli import environment as process_environment
-from support_store import commit, model, opened
-from support_sync import TABLES, environment, everything, execute, models_of, program, query
+from support import postgres
+from support.cli import ROOT, run
+from support.cli import environment as process_environment
+from support.store import commit, model, opened
+from support.sync import TABLES, environment, everything, execute, models_of, program, query
 
 
 def address(path: Path) -> str:
@@ -69,7 +71,7 @@ def test_a_backup_is_restored_as_it_was(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
-from support_store import commit, model, opened
+from support.store import commit, model, opened
 with opened(sys.argv[1]) as store:
     for number in range(1, 100_000):
         commit(store, *(model(f"m{index}", context_length=number) for index in range(200)))

@@ -11,13 +11,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from modelsync.errors import ModelsyncError, NotThere, Settled, UsageError
-from modelsync.holding import Hold
-from modelsync.layers import Pin
-from modelsync.model import Model, Prices, Tier, UnitPrice
-from modelsync.report import Disabled, Held, ProviderResult
-from modelsync.store import Catalog, Commit, deciding, operators, rollback, thaw
-from support import D
-from support_prices import (
+from modelsync.model.fields import Pin
+from modelsync.model.model import Model, Prices, Tier, UnitPrice
+from modelsync.operations import decisions, models
+from modelsync.operations.rollback import rollback, thaw
+from modelsync.planning.holding import Hold
+from modelsync.planning.outcome import Disabled, Held, ProviderResult
+from modelsync.queries.catalog import Catalog
+from modelsync.sync.request import Commit
+from modelsync.testing import D
+from support.prices import (
     ADA,
     CHEAP,
     DYNAMIC,
@@ -35,8 +38,8 @@ from support_prices import (
     priced,
     sync,
 )
-from support_store import PROVIDER, SLUG, listing, opened, seen, ticket_for
-from support_sync import changes_of, execute, models_of, query, table
+from support.store import PROVIDER, SLUG, lease_for, listing, opened, seen
+from support.sync import changes_of, execute, models_of, query, table
 
 # I37: whatever lies between, a price is compared with the last number that was believed
 
@@ -133,7 +136,7 @@ def test_a_rollback_restores_what_was_believed_last(database_url: str):
         listed(store, DYNAMIC)
         run_id = query(database_url, "SELECT max(id) AS id FROM sync_runs")[0]["id"]
         listed(store, priced(CHEAP * 900))
-        deciding.decide(store, [open_holds(store)[0][0]], "confirm", ADA)
+        decisions.decide(store, [open_holds(store)[0][0]], "confirm", ADA)
         assert live(database_url) == CHEAP * 900
         rollback(store, SLUG, run_id, ADA)
         assert live(database_url) == "dynamic"
@@ -198,11 +201,11 @@ def test_i38_a_hold_that_was_superseded_cannot_be_confirmed(database_url: str):
         listed(store, priced(CHEAP * 10_000))
         assert [row[:2] for row in open_holds(store)] == [(2, "price")]
         with pytest.raises(Settled, match="Hold 1 was superseded"):
-            deciding.decide(store, [1], "confirm", ADA)
+            decisions.decide(store, [1], "confirm", ADA)
         assert live(database_url) == CHEAP
         listed(store, priced(CHEAP * 10))  # the content that was shown under 1 is back, and so is its number
         assert [row[:2] for row in open_holds(store)] == [(1, "price")]
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
     assert live(database_url) == CHEAP * 10
 
 
@@ -212,13 +215,13 @@ def test_i38_a_shrink_is_confirmed_for_the_models_that_were_shown(database_url: 
         sync(store, *many(30))
         sync(store, *many(12))
         assert [(number, kind, len(ids)) for number, kind, ids in open_holds(store)] == [(1, "shrink", 10), (2, "shrink", 18)]
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         sync(store, *many(12))
         missing = {row_id for row_id, row in models_of(database_url, SLUG).items() if row["status"] == "missing"}
         assert missing == {model.id for model in many(40, 30)}
         sync(store, *many(13))  # one of those shown under 2 is back
         with pytest.raises(Settled, match="Hold 2 was superseded"):
-            deciding.decide(store, [2], "confirm", ADA)
+            decisions.decide(store, [2], "confirm", ADA)
     assert {row["status"] for row in table(database_url, "holds")} == {"confirmed", "superseded", "open"}
 
 
@@ -226,7 +229,7 @@ def test_i38_a_confirmed_absence_is_over_when_the_model_is_listed_again(database
     with opened(database_url) as store:
         sync(store, *many(40))
         sync(store, *many(30))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         sync(store, *many(40))
         assert [row["status"] for row in table(database_url, "holds")] == ["closed"]
         assert kinds(sync(store, *many(30))) == ["shrink"]  # another absence is another question
@@ -236,7 +239,7 @@ def test_i38_a_rejected_price_stays_rejected_when_another_provider_lists_the_sam
     with opened(database_url) as store:
         listed(store, priced(CHEAP))
         listed(store, priced(CHEAP * 20))
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         store.bulk_upsert_models("deepinfra", [Model(id="x/M", prices=priced(CHEAP * 20))])
         for _ in range(3):
             result = listed(store, priced(CHEAP * 20))
@@ -246,7 +249,7 @@ def test_i38_a_rejected_price_stays_rejected_when_another_provider_lists_the_sam
         listed(store, priced(CHEAP))
         listed(store, priced(CHEAP * 20))  # stated otherwise in between: the refusal stands all the same
         assert live(database_url) == CHEAP
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert kinds(listed(store, priced(CHEAP * 20))) == ["price"]
 
 
@@ -257,7 +260,7 @@ def test_i38_the_refused_three_stay_and_the_other_seven_go_on_moving(database_ur
     with opened(database_url) as store:
         sync(store, *at(D(1), D(1)))
         assert kinds(sync(store, *at(D(1000), D(1)))) == ["unit-change"]
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         for step in ("1.1", "1.21", "1.331"):
             assert kinds(sync(store, *at(D(1000), D(step)))) == []
         found = models_of(database_url, SLUG)
@@ -268,10 +271,10 @@ def test_i38_a_confirmed_price_can_be_taken_back(database_url: str):
     with opened(database_url) as store:
         listed(store, priced(CHEAP))
         listed(store, priced(CHEAP * 50))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         listed(store, priced(CHEAP * 50))
         assert (live(database_url), table(database_url, "holds")[0]["status"]) == (CHEAP * 50, "closed")
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert (live(database_url), open_holds(store)) == (CHEAP, [(1, "price", ("m",))])
         assert kinds(listed(store, priced(CHEAP * 50))) == ["price"]
         assert live(database_url) == CHEAP
@@ -283,12 +286,12 @@ def test_what_was_not_decided_cannot_be_reopened(database_url: str):
         listed(store, priced(CHEAP))
         listed(store, priced(CHEAP * 50))
         with pytest.raises(UsageError, match="Hold 1 is open"):
-            deciding.reopen(store, 1, ADA)
+            decisions.reopen(store, 1, ADA)
         listed(store, priced(CHEAP))
         with pytest.raises(Settled, match="it is released"):
-            deciding.reopen(store, 1, ADA)
+            decisions.reopen(store, 1, ADA)
         with pytest.raises(NotThere, match="There is no hold 7"):
-            deciding.reopen(store, 7, ADA)
+            decisions.reopen(store, 7, ADA)
 
 
 def test_a_rejected_list_is_no_failure_and_is_confirmed_after_all(database_url: str):
@@ -296,7 +299,7 @@ def test_a_rejected_list_is_no_failure_and_is_confirmed_after_all(database_url: 
     with opened(database_url) as store:
         sync(store, *many(20))
         assert isinstance(sync(store, *others).outcome, Held)
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         fresh_until = table(database_url, "provider_state")[0]["last_success_at"]
         result = sync(store, *others)
         assert (result.succeeded, result.error, result.holds, result.counts.synced) == (True, None, (), 0)
@@ -305,9 +308,9 @@ def test_a_rejected_list_is_no_failure_and_is_confirmed_after_all(database_url: 
         assert "ada rejected it" in result.outcome.refusal.message
         assert "modelsync reopen 1" in result.outcome.refusal.message
         assert table(database_url, "provider_state")[0]["last_success_at"] == fresh_until
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert open_holds(store) == [(1, "other-catalog", tuple(model.id for model in many(20)))]
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert sync(store, *others).counts.created == 20
 
 
@@ -368,10 +371,10 @@ def what_is_confirmed_is_what_was_shown(folder: Path, acts: list[tuple[str, Any]
                 continue
             try:
                 if act == "reopen":
-                    deciding.reopen(store, number, ADA)
+                    decisions.reopen(store, number, ADA)
                     rejected.pop(number, None)
                 else:
-                    deciding.decide(store, [number], act, ADA)
+                    decisions.decide(store, [number], act, ADA)
             except ModelsyncError:
                 assert live(url) == before
                 continue
@@ -391,14 +394,14 @@ def test_i38_a_hold_is_superseded_when_a_person_moves_the_price_that_it_was_show
     with opened(database_url) as store:
         sync(store, *at(1))
         sync(store, *at(100))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         result = sync(store, *at(1000))
         assert "m0 pricing_prompt $10 → $100 per 1M tokens; m1 pricing_prompt $20 → $200 per 1M tokens;" in result.holds[0].message
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert (open_holds(store), live(database_url, "m1")) == ([], CHEAP * 2)
         for number in (1, 2):
             with pytest.raises(Settled, match=f"Hold {number} was superseded"):
-                deciding.decide(store, [number], "confirm", ADA)
+                decisions.decide(store, [number], "confirm", ADA)
         sync(store, *at(1000))
         ((number, kind, _),) = open_holds(store)
         assert (number, kind, table(database_url, "holds")[2]["detail"]["m1"]) == (
@@ -406,7 +409,7 @@ def test_i38_a_hold_is_superseded_when_a_person_moves_the_price_that_it_was_show
             "unit-change",
             {"pricing_prompt": ["0.0000002", "0.0002"]},
         )
-        deciding.decide(store, [3], "confirm", ADA)
+        decisions.decide(store, [3], "confirm", ADA)
     assert live(database_url, "m1") == CHEAP * 2000
 
 
@@ -415,11 +418,11 @@ def test_i38_a_confirmed_price_brings_no_other_one_in_that_waits(database_url: s
     with opened(database_url) as store:
         listed(store, priced(CHEAP, completion=CHEAP))
         listed(store, priced(CHEAP, completion=CHEAP * 50))
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         listed(store, priced(CHEAP * 40, completion=CHEAP * 50))
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert [number for number, _, _ in open_holds(store)] == [1, 2]
-        deciding.decide(store, [2], "confirm", ADA)
+        decisions.decide(store, [2], "confirm", ADA)
         row = models_of(database_url, SLUG)["m"]
         assert (row["pricing_prompt"], row["pricing_completion"]) == (CHEAP * 40, CHEAP)
 
@@ -428,8 +431,8 @@ def test_what_a_price_was_written_as_is_not_said_of_another_one(database_url: st
     with opened(database_url) as store:
         listed(store, priced(CHEAP, raw={"prompt": "0.1 USD per 1M tokens"}))
         listed(store, priced(CHEAP * 50, raw={"prompt": "5 USD per 1M tokens"}))
-        deciding.decide(store, [1], "confirm", ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.decide(store, [1], "confirm", ADA)
+        decisions.reopen(store, 1, ADA)
         assert models_of(database_url, SLUG)["m"]["pricing"].get("raw") is None
         listed(store, priced(CHEAP, raw={"prompt": "0.1 USD per 1M tokens"}))
     assert models_of(database_url, SLUG)["m"]["pricing"]["raw"] == {"prompt": "0.1 USD per 1M tokens"}
@@ -441,9 +444,9 @@ def test_i22_an_operators_price_is_no_other_providers_word(database_url: str, ho
     with opened(database_url) as store:
         store.bulk_upsert_models("deepinfra", [Model(id="x/m" if how == "pin" else "y/z", prices=priced(CHEAP))])
         if how == "add":
-            operators.add(store, "deepinfra", "x/m", at_fifty, ADA)
+            models.add(store, "deepinfra", "x/m", at_fifty, ADA)
         else:
-            operators.pin(store, "deepinfra", "x/m", at_fifty, ADA)
+            models.pin(store, "deepinfra", "x/m", at_fifty, ADA)
         listed(store, priced(CHEAP))
         for _ in range(3):
             result = listed(store, priced(CHEAP * 50))
@@ -455,25 +458,25 @@ def test_i22_an_operators_price_is_no_other_providers_word(database_url: str, ho
 def test_i22_a_confirmed_price_out_of_bounds_does_not_become_free_unseen(database_url: str):
     with opened(database_url) as store:
         sync(store, Model(id="m", prices=Prices(implausible={"prompt": D("0.05")})), Model(id="other"))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert live(database_url) == D("0.05")
         for price in (D(0), D("0.00000001")):
             assert kinds(listed(store, priced(price))) == ["price"]
             assert live(database_url) == D("0.05")
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert kinds(listed(store, priced(D("0.00000001")))) == []
     assert live(database_url) == D("0.00000001")
 
 
 def test_holds_are_decided_in_steps_as_one_run(database_url: str):
     """4,000 at once were one transaction of 47 seconds, in which nobody else could write."""
-    count = deciding.STEP * 2 + 50
+    count = decisions.STEP * 2 + 50
     with opened(database_url) as store:
         sync(store, *(Model(id=f"m{n}", prices=priced(CHEAP * (n + 1))) for n in range(count)))
         sync(store, *(Model(id=f"m{n}", prices=priced(CHEAP * (n + 1) * (20 + n % 70))) for n in range(count)))
         numbers = [number for number, _, _ in open_holds(store)]
         assert len(numbers) == count
-        assert len(deciding.decide(store, numbers, "confirm", ADA)) == count
+        assert len(decisions.decide(store, numbers, "confirm", ADA)) == count
         assert open_holds(store) == []
     found = models_of(database_url, SLUG)
     assert all(found[f"m{n}"]["pricing_prompt"] == CHEAP * (n + 1) * (20 + n % 70) for n in range(count))
@@ -487,9 +490,9 @@ def test_i38_a_sync_between_two_steps_of_a_confirmation_brings_nothing_else_in(d
         listed(store, priced(CHEAP))
         listed(store, priced(CHEAP * 50))
         (row,) = Catalog(store).holds()
-        assert len(store.transact(partial(deciding._decide, store, SLUG, [row], "confirm", ADA))) == 1
+        assert len(store.transact(partial(decisions._decide, store, SLUG, [row], "confirm", ADA))) == 1
         listed(store, priced(CHEAP * 10_000))
-        store.transact(partial(deciding._believe, store, SLUG, [row["id"]], ["m"], ADA, None))
+        store.transact(partial(decisions._believe, store, SLUG, [row["id"]], ["m"], ADA, None))
         assert live(database_url) == CHEAP
         assert [kind for _, kind, _ in open_holds(store)] == ["price"]
 
@@ -504,7 +507,7 @@ def worded(usd: str, text: str) -> Prices:
 def test_a_mended_reader_corrects_at_once_and_is_no_move(database_url: str):
     with opened(database_url) as store:
         listed(store, worded("0.0032", "3.2 USD per 1,000 tokens"), version=1)
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         listed(store, worded("0.0032", "3.2 USD per 1,000 tokens"), version=1)
         assert live(database_url) == D("0.0032")
         result = listed(store, worded("0.0000032", "3.2 USD per 1M tokens"), version=2)
@@ -559,7 +562,7 @@ def test_a_refused_price_stays_out_of_a_correction_too(database_url: str):
     with opened(database_url) as store:
         listed(store, worded("0.000001", "1 USD per 1M tokens"), version=1)
         listed(store, worded("0.0001", "100 USD per 1M tokens"), version=1)
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         listed(store, worded("0.000002", "2 USD per 1M tokens"), version=1)
         listed(store, worded("0.0001", "2 USD per 1M tokens"), version=2)
     assert live(database_url) == D("0.000002")
@@ -573,7 +576,7 @@ def test_i39_what_another_scope_does_not_list_is_a_question(database_url: str):
         sync(store, *many(20), scope="key one, here", place="here")
         (hold,) = sync(store, *many(12), scope="key two, here", place="here").holds
         assert (hold.kind, hold.ids) == ("scope", tuple(model.id for model in many(20, 12)))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         sync(store, *many(12), scope="key two, here", place="here")
         assert {row["status"] for row in models_of(database_url, SLUG).values()} == {"active", "missing"}
 
@@ -594,7 +597,7 @@ def test_i39_a_rejected_scope_keeps_the_models_and_is_told_of(database_url: str)
     with opened(database_url) as store:
         sync(store, *many(20), scope="one", place="a")
         sync(store, *many(12), scope="two", place="b")
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         result = sync(store, *many(12), scope="two", place="b")
         assert (kinds(result), {row["status"] for row in models_of(database_url, SLUG).values()}) == ([], {"active"})
         assert any("8 models that are not listed stay as they were: ada rejected it" in warning for warning in result.warnings)
@@ -611,11 +614,11 @@ def test_i41_a_list_that_keeps_being_shorter_than_it_says_is_a_question(database
         assert kinds(short(2)) == []
         assert [row["status"] for row in table(database_url, "holds")] == ["released"]
         assert [kinds(short()) for _ in range(3)] == [[], [], ["total"]]
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert short().counts.missing == 2
         assert kinds(short(2)) == []
         assert sum(row["status"] == "missing" for row in models_of(database_url, SLUG).values()) == 2
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert kinds(short()) == []  # it begins to count anew
 
 
@@ -625,11 +628,11 @@ def test_i41_a_list_that_keeps_being_shorter_than_it_says_is_a_question(database
 def test_a_providers_own_limits_win_over_the_settings(database_url: str):
     with opened(database_url) as store:
         listed(store, priced(CHEAP))
-        deciding.set_guard(store, SLUG, {"price_factor": D(20), "price_first_sight": D("0.002"), "shrink_models": 0}, ADA)
+        decisions.set_guard(store, SLUG, {"price_factor": D(20), "price_first_sight": D("0.002"), "shrink_models": 0}, ADA)
         assert kinds(listed(store, priced(CHEAP * 19, completion=D("0.0015")))) == []
         assert kinds(listed(store, priced(CHEAP * 19 * 20, completion=D("0.0015")))) == ["price"]
-        deciding.set_guard(store, SLUG, {"price_factor": None}, ADA)
-        assert deciding.guards(store)[SLUG].price_factor is None
+        decisions.set_guard(store, SLUG, {"price_factor": None}, ADA)
+        assert decisions.guards(store)[SLUG].price_factor is None
         assert kinds(listed(store, priced(CHEAP * 19 * 10, completion=D("0.0015")))) == ["price"]
         assert kinds(sync(store, Model(id="m", prices=priced(CHEAP * 19)))) == ["shrink"]
     assert [row["action"] for row in table(database_url, "audit_log")] == ["guard", "guard"]
@@ -638,16 +641,16 @@ def test_a_providers_own_limits_win_over_the_settings(database_url: str):
 def test_a_pause_keeps_every_sync_out_and_ends_those_under_way(database_url: str):
     with opened(database_url) as store:
         listed(store, priced(CHEAP))
-        ticket = ticket_for(store)
-        assert deciding.pause(store, ADA)
-        assert not deciding.pause(store, ADA)
+        lease = lease_for(store)
+        assert decisions.pause(store, ADA)
+        assert not decisions.pause(store, ADA)
         assert "paused by ada" in (store.kept_out(SLUG) or "")
         assert "paused by ada" in (store.kept_out("groq") or "")
-        late = store.commit(ticket, Commit(PROVIDER, listing(Model(id="late")), seen("d")), 0.0)
+        late = store.commit(lease, Commit(PROVIDER, listing(Model(id="late")), seen("d")), 0.0)
         assert late.outcome == Disabled(f"paused by ada, {ADA.reason}. `modelsync resume` lets everything sync again")
         assert "late" not in models_of(database_url, SLUG)
-        assert deciding.resume(store, ADA)
-        assert not deciding.resume(store, ADA)
+        assert decisions.resume(store, ADA)
+        assert not decisions.resume(store, ADA)
         assert store.kept_out(SLUG) is None
     assert [row["action"] for row in table(database_url, "audit_log")] == ["pause", "resume"]
 
@@ -666,10 +669,10 @@ def test_i38_an_absence_whose_decision_is_taken_back_waits_again_however_few_are
     with opened(database_url) as store:
         sync(store, *many(20))
         assert kinds(sync(store, *many(14))) == ["shrink"]
-        deciding.decide(store, [1], decision, ADA)
+        decisions.decide(store, [1], decision, ADA)
         sync(store, *many(14))
-        deciding.set_guard(store, SLUG, {"shrink_models": 8}, ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.set_guard(store, SLUG, {"shrink_models": 8}, ADA)
+        decisions.reopen(store, 1, ADA)
         for _ in range(4):
             assert kinds(sync(store, *many(14))) == ["shrink"]
             execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
@@ -687,9 +690,9 @@ def test_i38_what_waits_again_of_an_absence_keeps_no_other_one_from_being_counte
     with opened(database_url) as store:
         sync(store, *many(20))
         assert kinds(sync(store, *many(14))) == ["shrink"]
-        deciding.decide(store, [1], "reject", ADA)
-        deciding.set_guard(store, SLUG, {"shrink_models": 8}, ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.decide(store, [1], "reject", ADA)
+        decisions.set_guard(store, SLUG, {"shrink_models": 8}, ADA)
+        decisions.reopen(store, 1, ADA)
         assert kinds(sync(store, *many(13))) == ["shrink"]
         found = {name: row["status"] for name, row in models_of(database_url, SLUG).items()}
         assert [name for name, status in found.items() if status == "missing"] == [many(14)[-1].id]
@@ -706,8 +709,8 @@ def test_i38_what_waits_again_makes_nobody_else_wait(database_url: str):
     with opened(database_url) as store:
         sync(store, *many(20))
         assert kinds(sync(store, *many(14))) == ["shrink"]
-        deciding.decide(store, [1], "reject", ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.decide(store, [1], "reject", ADA)
+        decisions.reopen(store, 1, ADA)
         assert kinds(sync(store, *many(12))) == ["shrink", "shrink"]
         assert [(number, len(ids)) for number, _, ids in open_holds(store)] == [(1, 6), (2, 2)]
         assert kinds(sync(store, *many(12), *many(20, 14))) == []
@@ -719,15 +722,15 @@ def test_i38_another_catalog_that_was_confirmed_and_is_taken_back_lets_nobody_go
     with opened(database_url) as store:
         sync(store, *many(10))
         assert kinds(sync(store, *others)) == ["other-catalog"]
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         sync(store, *others)
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         for _ in range(4):
             assert kinds(sync(store, *others)) == ["shrink"]
             execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
         assert [(number, kind) for number, kind, _ in open_holds(store)] == [(2, "shrink")]
         with pytest.raises(Settled) as caught:
-            deciding.decide(store, [1], "confirm", ADA)
+            decisions.decide(store, [1], "confirm", ADA)
         assert "Hold 2 took its place" in str(caught.value.hint)
     assert "retired" not in {row["status"] for row in models_of(database_url, SLUG).values()}
 
@@ -736,9 +739,9 @@ def test_i39_a_scope_that_was_confirmed_and_is_taken_back_is_a_question_again(da
     with opened(database_url) as store:
         sync(store, *many(20), scope="key one, here", place="here")
         assert kinds(sync(store, *many(16), scope="key one, there", place="there")) == ["scope"]
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         sync(store, *many(16), scope="key one, there", place="there")
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         for _ in range(4):
             assert kinds(sync(store, *many(16), scope="key one, there", place="there")) == ["scope"]
             execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
@@ -750,8 +753,8 @@ def test_i39_a_total_that_was_confirmed_and_is_taken_back_is_a_question_again(da
     short = {"complete": False, "shortfall": 3}
     with opened(database_url) as store:
         assert [kinds(sync(store, *many(5), **short)) for _ in range(3)] == [[], [], ["total"]]
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert kinds(sync(store, *many(5), **short)) == []
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert kinds(sync(store, *many(5), **short)) == ["total"]
         assert [(number, kind) for number, kind, _ in open_holds(store)] == [(1, "total")]

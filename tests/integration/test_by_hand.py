@@ -9,14 +9,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from modelsync.errors import AlreadyThere, NotThere
-from modelsync.layers import Pin
-from modelsync.model import Model
-from modelsync.policy import Rules
-from modelsync.store import Commit, Person, Store, operators, rollback, thaw
-from modelsync.store.operators import Wish
-from support import D
-from support_store import PROVIDER, SLUG, listing, model, opened, ticket_for
-from support_sync import models_of
+from modelsync.model.actors import Person
+from modelsync.model.fields import Pin
+from modelsync.model.model import Model
+from modelsync.operations import models as operators
+from modelsync.operations.models import Wish
+from modelsync.operations.rollback import rollback, thaw
+from modelsync.planning.policy import Rules
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from modelsync.testing import D
+from support.store import PROVIDER, SLUG, lease_for, listing, model, opened
+from support.sync import models_of
 
 ADA = Person("ada", "ours")
 RULES = Rules(retire_after_hours=0, shrink_models=10_000)
@@ -25,9 +29,9 @@ PRICE = Pin("pricing_prompt", D("0.000007"))
 
 
 def sync(store: Store, *models: Model) -> int:
-    ticket = ticket_for(store)
-    store.commit(ticket, Commit(PROVIDER, listing(*models), None, RULES, whole=True), 0.0)
-    return ticket.run_id
+    lease = lease_for(store)
+    store.commit(lease, Commit(PROVIDER, listing(*models), None, RULES, whole=True), 0.0)
+    return lease.run_id
 
 
 def row(database_url: str, row_id: str) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from modelsync.registry import all_providers
+from modelsync.providers import registry
 from modelsync.simulator.server import Simulator
-from support_cli import ROOT, environment, run, run_json, run_python
+from support.cli import ROOT, environment, run, run_json, run_python
+
+EVERY = len(registry.load())
 
 SCRIPT = str(ROOT / "scripts" / "sync_models.py")
 
@@ -48,7 +50,7 @@ def test_a_sync_ends_in_a_table_with_a_row_per_provider(simulator: Simulator, tm
     done = run_python(tmp_path, "-m", "modelsync", "sync", env=environment(tmp_path, simulator))
     assert done.returncode == 4, done.stdout + done.stderr  # Helicone's registry lists a price of $20,000 per 1M tokens
     table = [line.split() for line in done.stdout.splitlines() if re.match(r"[✓◐] \S+ +\d", line)]
-    assert [row[1] for row in table] == list(all_providers())
+    assert [row[1] for row in table] == list(registry.load())
     assert [row[1] for row in table if row[0] == "◐"] == ["helicone"]
     assert "◐ helicone: moss-nemo: pricing_prompt unknown → $20,000 per 1M tokens" in done.stdout
     heads = done.stdout.splitlines()[0].split()
@@ -56,7 +58,7 @@ def test_a_sync_ends_in_a_table_with_a_row_per_provider(simulator: Simulator, tm
     row = next(line.split() for line in done.stdout.splitlines() if line.startswith("✓ openrouter"))
     assert row[2:9] == ["5", "5", "0", "5", "0", "0", "0"]
     assert str(tmp_path / "modelsync.db") in done.stdout
-    assert len(done.stderr.splitlines()) == 21  # progress: a line per finished provider
+    assert len(done.stderr.splitlines()) == EVERY  # progress: a line per finished provider
 
 
 def test_json_is_one_document_on_stdout_and_nothing_else(simulator: Simulator, tmp_path: Path):
@@ -124,8 +126,8 @@ def test_a_missing_key_skips_its_provider_by_name(simulator: Simulator, tmp_path
 def test_without_network_public_providers_fail_and_keyed_ones_are_skipped(tmp_path: Path):
     report = run_json(tmp_path, "sync", env=environment(tmp_path, MODELSYNC_ORIGIN="http://127.0.0.1:9", MODELSYNC_ATTEMPTS="1"))
     errors = {error["provider"]: error["error"] for error in report["details"]["errors"]}
-    assert set(errors) == set(all_providers())
-    for slug, provider in all_providers().items():
+    assert set(errors) == set(registry.load())
+    for slug, provider in registry.load().items():
         wanted = "API key not configured (set " if provider.needs_key else "cannot connect to 127.0.0.1:9"
         assert errors[slug].startswith(wanted), errors[slug]
     assert (report["success"], report["details"]["status"]) == (False, "failed")
@@ -249,7 +251,7 @@ def test_doctor_names_what_is_broken(simulator: Simulator, tmp_path: Path):
 def test_the_demo_shows_two_syncs_of_21_providers(tmp_path: Path):
     done = run(tmp_path, "demo", "--keep", "demo.db", env=environment(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("21 of 21 providers in step") == 2
+    assert done.stdout.count(f"{EVERY} of {EVERY} providers in step") == 2
     with sqlite3.connect(tmp_path / "demo.db") as catalog:
         first, second = catalog.execute("SELECT created, updated FROM sync_runs ORDER BY id").fetchall()
     catalog.close()
@@ -272,11 +274,11 @@ def test_on_a_terminal_progress_is_live_and_the_table_fits(simulator: Simulator,
     raw = on_a_terminal(tmp_path, simulator, "sync", code=4)
     assert "\x1b[" in raw  # colours and a live display
     assert "fetching" in raw
-    assert re.search(r"\d+/21 providers", raw)
+    assert re.search(rf"\d+/{EVERY} providers", raw)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw)
     table = plain[plain.rindex("provider  ") :].splitlines()
     assert all(len(line) <= 80 for line in table[:22])
-    assert len([line for line in table if re.match(r"[✓◐] \S+ +\d", line)]) == 21  # no name is wrapped
+    assert len([line for line in table if re.match(r"[✓◐] \S+ +\d", line)]) == EVERY  # no name is wrapped
 
 
 def test_verbose_turns_the_live_display_off(simulator: Simulator, tmp_path: Path):

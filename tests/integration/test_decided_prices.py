@@ -12,14 +12,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from modelsync.errors import ModelsyncError, Settled
-from modelsync.layers import Pin
-from modelsync.model import Model, Prices, Tier, UnitPrice
-from modelsync.points import numbers
-from modelsync.providers import fal
-from modelsync.store import Catalog, Store, deciding, operators, rollback, thaw
-from support import D
-from support_cli import environment, run
-from support_prices import (
+from modelsync.model.fields import Pin
+from modelsync.model.model import Model, Prices, Tier, UnitPrice
+from modelsync.model.points import numbers
+from modelsync.operations import decisions
+from modelsync.operations import models as operators
+from modelsync.operations.rollback import rollback, thaw
+from modelsync.providers.builtin import fal
+from modelsync.queries.catalog import Catalog
+from modelsync.sync.store import Store
+from modelsync.testing import D
+from support.cli import environment, run
+from support.prices import (
     ADA,
     CHEAP,
     DYNAMIC,
@@ -36,9 +40,9 @@ from support_prices import (
     open_holds,
     sync,
 )
-from support_prices import priced as of_prompt
-from support_store import SLUG, opened, raise_no_more, raise_on, sync_unchanged
-from support_sync import execute, models_of, query, table
+from support.prices import priced as of_prompt
+from support.store import SLUG, opened, raise_no_more, raise_on, sync_unchanged
+from support.sync import execute, models_of, query, table
 
 POINTS = ("pricing_prompt", "pricing_completion", "pricing.tiers[above 1000].prompt")
 LISTED = [D(value) for value in ("0", "1e-9", "8e-9", "6e-8", "1e-7", "1e-6", "2e-6", "5e-6", "1e-4")]
@@ -101,10 +105,10 @@ class Watch:
         before = seen(self.url)
         try:
             if act == "reopen":
-                row = deciding.reopen(self.store, number, ADA)
+                row = decisions.reopen(self.store, number, ADA)
                 self.rejected.pop(number, None)
             else:
-                deciding.decide(self.store, [number], act, ADA)
+                decisions.decide(self.store, [number], act, ADA)
         except ModelsyncError:
             assert seen(self.url) == before
             return
@@ -142,7 +146,7 @@ class Watch:
 
     def guard(self, factor: int) -> None:
         """Somebody sets how far a price may move by itself."""
-        deciding.set_guard(self.store, SLUG, {"price_factor": D(factor)}, ADA)
+        decisions.set_guard(self.store, SLUG, {"price_factor": D(factor)}, ADA)
         self.limit = D(factor)
 
     def do(self, act: str, value: Any) -> None:
@@ -230,9 +234,9 @@ def test_i38_a_confirmed_price_is_taken_back_to_varying_by_request(database_url:
         listed(store, of_prompt(CHEAP))
         listed(store, DYNAMIC)
         listed(store, of_prompt(CHEAP * 50))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert live(database_url) == CHEAP * 50
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert live(database_url) == "dynamic"
         assert [D(row["usd"]) for row in table(database_url, "last_prices")] == [CHEAP]
         assert kinds(listed(store, of_prompt(CHEAP * 50))) == ["price"]
@@ -243,8 +247,8 @@ def test_i38_a_confirmed_price_is_taken_back_to_unknown(database_url: str):
         listed(store, of_prompt(CHEAP))
         fall_silent(store, database_url)
         listed(store, of_prompt(CHEAP * 50))
-        deciding.decide(store, [1], "confirm", ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.decide(store, [1], "confirm", ADA)
+        decisions.reopen(store, 1, ADA)
         assert live(database_url) is None
         assert [D(row["usd"]) for row in table(database_url, "last_prices")] == [CHEAP]
 
@@ -253,9 +257,9 @@ def test_i38_a_confirmed_tier_is_taken_back_to_none(database_url: str):
     with opened(database_url) as store:
         listed(store, of_prompt(CHEAP))
         listed(store, of_prompt(CHEAP, tiers=(Tier(above=200_000, prompt=CHEAP * 30),)))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert models_of(database_url, SLUG)["m"]["pricing"]["tiers"]
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert models_of(database_url, SLUG)["m"]["pricing"].get("tiers") is None
         assert table(database_url, "last_prices") == []
 
@@ -266,9 +270,9 @@ def test_i38_a_confirmation_counts_though_the_price_varied_and_another_part_of_i
         listed(store, of_prompt(CHEAP, completion=CHEAP))
         listed(store, DYNAMIC)
         listed(store, of_prompt(CHEAP * 2, completion=CHEAP * 50))
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         listed(store, both)
-        deciding.decide(store, [2], "confirm", ADA)
+        decisions.decide(store, [2], "confirm", ADA)
         for _ in range(2):
             row = models_of(database_url, SLUG)["m"]
             assert (row["pricing_prompt"], row["pricing_completion"]) == (CHEAP * 40, None)
@@ -313,7 +317,7 @@ def test_i39_a_hold_of_a_model_that_retires_while_the_answer_stays_the_same_ends
         for _ in range(2):
             sync(store, Model(id="other"))
         if decision:
-            deciding.decide(store, [1], decision, ADA)
+            decisions.decide(store, [1], decision, ADA)
             sync(store, Model(id="other"))
         execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
         sync_unchanged(store)
@@ -323,7 +327,7 @@ def test_i39_a_hold_of_a_model_that_retires_while_the_answer_stays_the_same_ends
 
 def test_i38_two_holds_of_one_model_are_confirmed_in_one_command(database_url: str):
     """With more than a step between them."""
-    count = deciding.STEP + 5
+    count = decisions.STEP + 5
 
     def models(factor: int, completion: int) -> Iterator[Model]:
         for n in range(count):
@@ -333,11 +337,11 @@ def test_i38_two_holds_of_one_model_are_confirmed_in_one_command(database_url: s
     with opened(database_url) as store:
         sync(store, *models(1, 1))
         sync(store, *models(1, 50))
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         sync(store, *models(20, 50))
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         numbers = [number for number, _, _ in open_holds(store)]
-        assert len(deciding.decide(store, numbers, "confirm", ADA)) == len(numbers) == count + 2
+        assert len(decisions.decide(store, numbers, "confirm", ADA)) == len(numbers) == count + 2
         row = models_of(database_url, SLUG)["zz"]
         assert (row["pricing_prompt"], row["pricing_completion"], open_holds(store)) == (CHEAP * 20, CHEAP * 50, [])
 
@@ -347,9 +351,9 @@ def test_i38_a_confirmation_outlives_a_process_that_died_before_the_prices_were_
         listed(store, of_prompt(CHEAP, completion=CHEAP))
         listed(store, of_prompt(CHEAP * 40, completion=CHEAP))
         (row,) = Catalog(store).holds()
-        store.transact(partial(deciding._decide, store, SLUG, [row], "confirm", ADA))  # and no more
+        store.transact(partial(decisions._decide, store, SLUG, [row], "confirm", ADA))  # and no more
         listed(store, of_prompt(CHEAP * 40, completion=CHEAP * 50))
-        deciding.decide(store, [2], "reject", ADA)
+        decisions.decide(store, [2], "reject", ADA)
         listed(store, of_prompt(CHEAP * 40, completion=CHEAP * 50))
         found = models_of(database_url, SLUG)["m"]
         assert (found["pricing_prompt"], found["pricing_completion"]) == (CHEAP * 40, CHEAP)
@@ -362,7 +366,7 @@ def test_i39_what_a_person_supersedes_is_audited_and_asked_anew(database_url: st
         listed(store, of_prompt(CHEAP * 500))
         rollback(store, SLUG, 1, ADA)
         with pytest.raises(Settled, match="Hold 1 was superseded: a person moved the price that it was shown beside"):
-            deciding.decide(store, [1], "confirm", ADA)
+            decisions.decide(store, [1], "confirm", ADA)
         thaw(store, SLUG, ADA)
         assert kinds(listed(store, of_prompt(CHEAP * 500))) == ["price"]
         assert [number for number, _, _ in open_holds(store)] == [2]
@@ -376,7 +380,7 @@ def test_i38_another_catalog_keeps_its_number_while_it_gains_a_few_ids(database_
         for count in (20, 21, 22):
             sync(store, *(Model(id=f"new/{number:02}") for number in range(count)))
         assert [row[:2] for row in open_holds(store)] == [(1, "other-catalog")]
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert sync(store, *(Model(id=f"new/{number:02}") for number in range(22))).counts.created == 22
 
 
@@ -388,7 +392,7 @@ def test_i38_a_model_that_moved_on_is_no_part_of_a_hold_that_still_waits_for_oth
         for usd in ("2e-8", "4e-9", "8e-10"):
             sync(store, Model(id="a", prices=of_prompt(D(usd))), *at({"c": 1}))
         sync(store, *at({"a": 10, "c": 1}))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert (live(database_url, "a"), live(database_url, "b"), live(database_url, "c")) == (D("8e-10"), CHEAP * 10, CHEAP)
 
 
@@ -397,7 +401,7 @@ def test_i38_a_confirmation_is_no_leave_once_the_price_was_listed_otherwise(data
         sync(store, *at({"a": 1, "b": 1, "c": 1}))
         sync(store, *at({"a": 1000, "b": 1000, "c": 1000}))
         sync(store, *at({"a": 1, "c": 1}))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         sync(store, *at({"a": 1, "c": 1}))
         assert kinds(sync(store, *at({"a": 1000, "c": 1000}))) == ["unit-change"]
         assert (live(database_url, "a"), live(database_url, "c")) == (CHEAP, CHEAP)
@@ -409,12 +413,12 @@ def test_i38_who_pulls_the_brake_between_two_steps_of_a_confirmation_is_heard(da
         listed(store, of_prompt(CHEAP))
         listed(store, of_prompt(CHEAP * 50))
         (row,) = Catalog(store).holds()
-        store.transact(partial(deciding._decide, store, SLUG, [row], "confirm", ADA))
+        store.transact(partial(decisions._decide, store, SLUG, [row], "confirm", ADA))
         if how == "reopen":
-            deciding.reopen(store, 1, ADA)
+            decisions.reopen(store, 1, ADA)
         else:
             rollback(store, SLUG, 1, ADA)
-        store.transact(partial(deciding._believe, store, SLUG, [1], ["m"], ADA, None))
+        store.transact(partial(decisions._believe, store, SLUG, [1], ["m"], ADA, None))
         assert live(database_url) == CHEAP
         if how == "rollback":
             thaw(store, SLUG, ADA)
@@ -426,12 +430,12 @@ def test_i38_who_pulls_the_brake_between_two_steps_of_a_confirmation_is_heard(da
 def test_i22_what_a_person_confirmed_before_is_no_accident_when_a_later_decision_is_undone(database_url: str, how: str):
     with opened(database_url) as store:
         sync(store, Model(id="m", prices=Prices(implausible={"prompt": D("0.05")})), Model(id="other"))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         run_id = query(database_url, "SELECT max(id) AS id FROM sync_runs")[0]["id"]
         listed(store, of_prompt(D(0)))
-        deciding.decide(store, [2], "confirm", ADA)
+        decisions.decide(store, [2], "confirm", ADA)
         if how == "reopen":
-            deciding.reopen(store, 2, ADA)
+            decisions.reopen(store, 2, ADA)
         else:
             rollback(store, SLUG, run_id, ADA)
             thaw(store, SLUG, ADA)
@@ -445,8 +449,8 @@ def test_i37_what_was_taken_back_is_not_restored_as_believed_by_a_rollback(datab
         listed(store, of_prompt(CHEAP))
         listed(store, DYNAMIC)
         listed(store, of_prompt(CHEAP * 50))
-        deciding.decide(store, [1], "confirm", ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.decide(store, [1], "confirm", ADA)
+        decisions.reopen(store, 1, ADA)
         listed(store, DYNAMIC)
         run_id = query(database_url, "SELECT max(id) AS id FROM sync_runs")[0]["id"]
         listed(store, of_prompt(CHEAP * 2))
@@ -460,10 +464,10 @@ def test_i38_a_confirmed_price_is_taken_back_after_it_fell_to_varying_by_request
     with opened(database_url) as store:
         listed(store, of_prompt(CHEAP))
         listed(store, of_prompt(CHEAP * 50))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         listed(store, of_prompt(CHEAP * 50))
         listed(store, DYNAMIC)
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert [D(row["usd"]) for row in table(database_url, "last_prices")] == [CHEAP]
         assert kinds(listed(store, of_prompt(CHEAP * 100))) == ["price"]
 
@@ -473,11 +477,11 @@ def test_i38_what_a_pin_hid_is_taken_back_too(database_url: str):
         listed(store, of_prompt(CHEAP, completion=CHEAP))
         listed(store, of_prompt(CHEAP * 50, completion=CHEAP))
         operators.pin(store, SLUG, "m", [Pin("pricing_prompt", D("3e-7"))], ADA)
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         operators.unpin(store, SLUG, "m", ["pricing_prompt"], ADA)
         listed(store, of_prompt(CHEAP * 50, completion=CHEAP * 50))
-        deciding.decide(store, [2], "confirm", ADA)
-        assert deciding.reopen(store, 1, ADA)["status"] == "open"
+        decisions.decide(store, [2], "confirm", ADA)
+        assert decisions.reopen(store, 1, ADA)["status"] == "open"
         row = models_of(database_url, SLUG)["m"]
         assert (row["pricing_prompt"], row["pricing_completion"]) == (CHEAP, CHEAP * 50)
 
@@ -498,7 +502,7 @@ def test_i37_a_newer_reader_brings_in_no_price_that_is_held_or_was_refused(datab
         listed(store, worded("1e-7", 1))
         assert kinds(listed(store, worded(held, 1))) == ["price"]
         if decision:
-            deciding.decide(store, [1], decision, ADA)
+            decisions.decide(store, [1], decision, ADA)
         result = listed(store, worded(held, 2), version=2)
         assert (kinds(result), live(database_url)) == ([] if decision else ["price"], CHEAP)
         assert models_of(database_url, SLUG)["m"]["pricing"].get("incomplete") is None
@@ -536,7 +540,7 @@ def test_i37_a_tier_beside_a_confirmed_price_out_of_bounds_is_no_way_out_of_an_a
     dear = Prices(implausible={"prompt": D("0.05")})
     with opened(database_url) as store:
         sync(store, Model(id="m", prices=dear), Model(id="other"))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert kinds(listed(store, msgspec.structs.replace(dear, tiers=(Tier(above=10, prompt=D(0)),)))) == ["price"]
 
 
@@ -576,10 +580,10 @@ def test_i37_what_was_taken_back_while_nothing_stood_is_not_restored_by_a_rollba
     with opened(database_url) as store:
         for usd in (CHEAP, CHEAP * 100):
             listed(store, of_prompt(usd))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         listed(store, of_prompt(CHEAP * 100))
         listed(store, gone) if away == "dynamic" else fall_silent(store, database_url)
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         sync(store, Model(id="m", prices=gone), Model(id="other", description="of another day"))
         then = last_run(database_url)
         sync(store, Model(id="m", prices=gone), Model(id="other", description="of the day after"))
@@ -595,7 +599,7 @@ def test_i37_what_a_rollback_forgot_is_not_restored_by_a_later_one(database_url:
         listed(store, DYNAMIC)
         first = last_run(database_url)
         listed(store, of_prompt(CHEAP * 100))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         listed(store, DYNAMIC)
         rollback(store, SLUG, first, ADA)
         thaw(store, SLUG, ADA)
@@ -615,10 +619,10 @@ def test_i38_a_confirmed_change_of_unit_is_taken_back_though_one_of_its_prices_w
     with opened(database_url) as store:
         sync(store, *both(CHEAP, CHEAP))
         assert kinds(sync(store, *both(CHEAP * 1000, CHEAP * 1000))) == ["unit-change"]
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert kinds(sync(store, Model(id="a", prices=of_prompt(CHEAP * 20000)), complete=False)) == ["price"]
-        deciding.decide(store, [2], "confirm", ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.decide(store, [2], "confirm", ADA)
+        decisions.reopen(store, 1, ADA)
         assert (live(database_url, "a"), live(database_url, "b")) == (CHEAP * 20000, CHEAP)
 
 
@@ -627,11 +631,11 @@ def test_i38_confirmations_one_after_the_other_are_taken_back_one_after_the_othe
         listed(store, of_prompt(CHEAP))
         for number, times in ((1, 100), (2, 10_000)):
             assert kinds(listed(store, of_prompt(CHEAP * times))) == ["price"]
-            deciding.decide(store, [number], "confirm", ADA)
+            decisions.decide(store, [number], "confirm", ADA)
         assert [row["status"] for row in table(database_url, "holds")] == ["closed", "confirmed"]
-        deciding.reopen(store, 2, ADA)
+        decisions.reopen(store, 2, ADA)
         assert live(database_url) == CHEAP * 100
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert live(database_url) == CHEAP
 
 
@@ -639,8 +643,8 @@ def test_i37_a_tier_that_is_taken_back_is_not_remembered_at_the_flat_price_it_wa
     with opened(database_url) as store:
         listed(store, shape(D("1e-6")))
         assert kinds(listed(store, shape(D("1e-4"), tier=D("1e-4")))) == ["price"]
-        deciding.decide(store, [1], "confirm", ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.decide(store, [1], "confirm", ADA)
+        decisions.reopen(store, 1, ADA)
         assert table(database_url, "last_prices") == []
         for usd in ("2e-7", "3e-8"):
             assert kinds(listed(store, shape(D(usd)))) == []
@@ -681,7 +685,7 @@ def test_i09_i39_what_stands_beside_a_rejected_price_lapses_and_tells_what_was_n
     with opened(database_url) as store:
         listed(store, shape(CHEAP, CHEAP))
         listed(store, shape(CHEAP * 100, CHEAP))
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         for _ in range(2):
             listed(store, beside)
         a_day_passes(database_url)
@@ -703,7 +707,7 @@ def test_i37_another_unit_is_a_question_whatever_came_between(database_url: str,
             fall_silent(store, database_url)
         else:
             listed(store, per("minute", "0.9"))
-            deciding.decide(store, [1], "reject", ADA)
+            decisions.decide(store, [1], "reject", ADA)
             for _ in range(2):
                 listed(store, per("minute", "0.9"))
             a_day_passes(database_url)
@@ -720,8 +724,8 @@ def test_i37_a_first_tier_that_is_taken_back_is_remembered_at_no_price_it_was_sh
     with opened(database_url) as store:
         listed(store, UNSTATED)
         assert kinds(listed(store, shape(D("0.002"), tier=D("0.004")))) == ["price"]
-        deciding.decide(store, [1], "confirm", ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.decide(store, [1], "confirm", ADA)
+        decisions.reopen(store, 1, ADA)
         assert table(database_url, "last_prices") == []
         (hold,) = listed(store, shape(D("1e-4"), tier=D("2e-3"))).holds
         assert hold.detail == {"pricing.tiers[above 1000].prompt": ["0.0001", "0.002"]}
@@ -731,12 +735,12 @@ def test_i38_a_tier_shown_beside_another_tier_is_asked_anew_when_a_person_moves_
     with opened(database_url) as store:
         listed(store, only_tiers("1e-7"))
         listed(store, only_tiers("1e-6"))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert kinds(listed(store, only_tiers("1e-6", "1e-5"))) == ["price"]
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert [row["status"] for row in table(database_url, "holds")] == ["open", "superseded"]
         with pytest.raises(Settled):
-            deciding.decide(store, [2], "confirm", ADA)
+            decisions.decide(store, [2], "confirm", ADA)
         (hold,) = listed(store, only_tiers("1e-6", "1e-5")).holds
         assert hold.detail == {f"pricing.tiers[above {n}].prompt": ["0.0000001", usd] for n, usd in ((1000, "0.000001"), (2000, "0.00001"))}
 
@@ -745,8 +749,8 @@ def test_i38_a_tier_shown_beside_another_tier_is_taken_back_to_nothing(database_
     with opened(database_url) as store:
         listed(store, only_tiers("1e-5"))
         assert kinds(listed(store, only_tiers("1e-5", "1e-4"))) == ["price"]
-        deciding.decide(store, [1], "confirm", ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.decide(store, [1], "confirm", ADA)
+        decisions.reopen(store, 1, ADA)
         assert table(database_url, "last_prices") == []
         for usd in ("2e-6", "4e-7", "1e-7"):
             assert kinds(listed(store, only_tiers(usd))) == []
@@ -759,7 +763,7 @@ def test_changes_of_what_was_believed_beneath_pins_are_shown_as_one(database_url
         operators.pin(store, SLUG, "m", [Pin("pricing_prompt", CHEAP * 3), Pin("pricing_completion", CHEAP * 3)], ADA)
         for number, prices in enumerate((shape(CHEAP * 100, CHEAP), shape(CHEAP * 100, CHEAP * 100)), 1):
             assert kinds(listed(store, prices)) == ["price"]
-            deciding.decide(store, [number], "confirm", ADA)
+            decisions.decide(store, [number], "confirm", ADA)
     done = run(tmp_path, "changes", "--collapse", env=environment(tmp_path, DATABASE_URL=database_url))
     assert done.returncode == 0
     assert "believed last: prompt 0.10 → 10.00 $/1M (+9900%), completion 0.10 → 10.00 $/1M (+9900%) (2 changes)" in done.stdout
@@ -781,10 +785,10 @@ def test_i37_a_tier_beneath_a_pin_is_taken_back_to_what_stood_there(database_url
         operators.pin(store, SLUG, "m", [Pin("pricing.tiers", (Tier(above=1000, prompt=D("7e-6")),))], ADA)
         listed(store, above("9e-6", flat))
         assert kinds(listed(store, above("9e-5", flat))) == ["price"]
-        deciding.decide(store, [1], "confirm", ADA)
-        assert deciding.reopen(store, 1, ADA)["status"] == "open"
+        decisions.decide(store, [1], "confirm", ADA)
+        assert decisions.reopen(store, 1, ADA)["status"] == "open"
         if decision == "reject":
-            deciding.decide(store, [1], "reject", ADA)
+            decisions.decide(store, [1], "reject", ADA)
         operators.unpin(store, SLUG, "m", [], ADA)
         for _ in range(2):
             assert kinds(listed(store, above("9e-5", flat))) == (["price"] if decision == "wait" else [])
@@ -797,8 +801,8 @@ def test_i38_a_forgotten_price_beneath_a_pin_does_not_stand_again_when_one_is_ta
         operators.pin(store, SLUG, "m", [Pin("pricing_prompt", CHEAP * 3)], ADA)
         fall_silent(store, database_url)
         assert kinds(listed(store, of_prompt(CHEAP * 100))) == ["price"]
-        deciding.decide(store, [1], "confirm", ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.decide(store, [1], "confirm", ADA)
+        decisions.reopen(store, 1, ADA)
         operators.unpin(store, SLUG, "m", [], ADA)
         assert live(database_url) is None
         assert [D(row["usd"]) for row in table(database_url, "last_prices")] == [CHEAP]
@@ -812,12 +816,12 @@ def test_i38_what_a_dead_process_left_half_confirmed_is_taken_back_to_what_stood
         listed(store, of_prompt(CHEAP * 50))
         raise_on(database_url, "model_changes", "INSERT")
         with pytest.raises(ModelsyncError):
-            deciding.decide(store, [1], "confirm", ADA)
+            decisions.decide(store, [1], "confirm", ADA)
         raise_no_more(database_url, "model_changes")
         assert live(database_url) == "dynamic"
         assert kinds(listed(store, of_prompt(CHEAP * 50))) == []
         assert live(database_url) == CHEAP * 50
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert live(database_url) == "dynamic"
 
 
@@ -825,9 +829,9 @@ def test_a_hold_that_an_earlier_program_confirmed_is_taken_back_to_what_it_showe
     with opened(database_url) as store:
         listed(store, of_prompt(CHEAP))
         listed(store, of_prompt(CHEAP * 50))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         execute(database_url, "UPDATE holds SET stood = NULL")
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert live(database_url) == CHEAP
 
 
@@ -835,7 +839,7 @@ def test_no_second_question_follows_the_confirmation_of_a_first_tier(database_ur
     with opened(database_url) as store:
         listed(store, UNSTATED)
         assert kinds(listed(store, above("1e-4", "1e-6"))) == ["price"]
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert kinds(listed(store, above("1e-4", "1e-6"))) == []
         assert live(database_url) == D("1e-6")
 

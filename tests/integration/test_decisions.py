@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
-from modelsync.model import Model
-from modelsync.policy import Rules
+from modelsync.model.actors import Person
+from modelsync.model.model import Model
+from modelsync.operations import decisions
+from modelsync.planning.policy import Rules
 from modelsync.simulator.server import Simulator
-from modelsync.store import Commit, Person, Store, deciding
-from support import D
-from support_api import Served, acts, got, refused, serving
-from support_cli import environment, run, run_json
-from support_store import PROVIDER, SLUG, listing, model, opened, seen, ticket_for
-from support_sync import everything, execute, models_of, query
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from modelsync.testing import D
+from support.api import Served, acts, got, refused, serving
+from support.cli import environment, run, run_json
+from support.store import PROVIDER, SLUG, lease_for, listing, model, opened, seen
+from support.sync import everything, execute, models_of, query
 
 ADA = Person("ada", "a slip")
 AT_ONCE = Rules(retire_after_hours=0)
@@ -27,7 +30,7 @@ def dollars(row_id: str, prompt: Any, **values: Any) -> Model:
 
 
 def sync(store: Store, *models: Model) -> None:
-    store.commit(ticket_for(store), Commit(PROVIDER, listing(*models), seen("d"), AT_ONCE, whole=True), 0.0)
+    store.commit(lease_for(store), Commit(PROVIDER, listing(*models), seen("d"), AT_ONCE, whole=True), 0.0)
 
 
 def price(database_url: str) -> Any:
@@ -48,7 +51,7 @@ def test_each_hold_shows_what_became_of_it_and_the_command_for_it(database_url: 
         sync(store, dollars("m", 1), dollars("n", 1))
         sync(store, dollars("m", 1000), dollars("n", 1))  # hold 1
         sync(store, dollars("m", 3000), dollars("n", 1))  # hold 2 in its place
-        deciding.decide(store, [2], "reject", ADA)
+        decisions.decide(store, [2], "reject", ADA)
         sync(store, dollars("m", 3000), dollars("n", 50))  # hold 3
     done = run(tmp_path, "held", env=env)
     assert done.returncode == 4
@@ -132,7 +135,7 @@ def test_an_absence_that_is_partly_over_says_so(database_url: str, tmp_path: Pat
     with opened(database_url) as store:
         sync(store, *everyone)
         sync(store, *everyone[8:])
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         sync(store, *everyone[1:2], *everyone[8:])
     assert "   not about these any more, which are listed again: m01\n" in run(tmp_path, "held", "--status", "rejected", env=env).stdout
     (row,) = run_json(tmp_path, "held", "--status", "rejected", env=env)["held"]
@@ -170,7 +173,7 @@ def test_i22_a_superseded_hold_names_the_one_in_its_place(database_url: str, tmp
         )
     assert everything(database_url) == before
     with opened(database_url) as store:
-        deciding.decide(store, [3], "reject", ADA)
+        decisions.decide(store, [3], "reject", ADA)
     assert "Nothing took its place" in run(tmp_path, "confirm", "2", "--reason", "r", env=env).stderr
 
 

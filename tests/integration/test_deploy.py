@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsync.registry import all_providers
+from modelsync.providers import registry
 from modelsync.simulator.server import Simulator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -165,7 +165,7 @@ def test_the_step_syncs_reports_and_takes_inputs(tmp_path):
         frequent = step(tmp_path, SCHEDULE="30 */6 * * *", **common)
         assert (frequent.returncode, frequent.stdout) == (0, "Processed 2 providers. Success: 2, Errors: 0. Total synced: 8 models\n")
         everything = step(tmp_path, SCHEDULE="0 2 * * *", **common)
-        assert (everything.returncode, f"Processed {len(all_providers())} providers" in everything.stdout) == (0, True)
+        assert (everything.returncode, f"Processed {len(registry.load())} providers" in everything.stdout) == (0, True)
         said = everything.stdout.replace("::notice::Something waits for a person: see errors in report.json\n", "")
         assert (tmp_path / "summary").read_text() == dry.stdout + frequent.stdout + said
 
@@ -185,7 +185,7 @@ def test_the_step_turns_waiting_into_a_notice_and_fails_for_failures(tmp_path):
 def test_the_workflow_is_scheduled_as_the_step_expects_and_names_every_needed_key():
     assert re.findall(r'- cron: "([^"]+)"', WORKFLOW) == ["0 2 * * *", "30 */6 * * *"]
     assert 'if [ "$SCHEDULE" = "30 */6 * * *" ]' in script()
-    needed = [provider.auth.variables[0] for provider in all_providers().values() if provider.needs_key]
+    needed = [provider.auth.variables[0] for provider in registry.load().values() if provider.needs_key]
     for name in [*needed, "DATABASE_URL"]:
         assert f"{name}: ${{{{ secrets.{name} }}}}" in WORKFLOW
     assert "${{" not in script()  # inputs arrive as variables: a value cannot become shell
@@ -195,4 +195,4 @@ def test_files_name_only_providers_there_are():
     named = re.findall(r"--providers ([a-z -]+?) >|FREQUENT: (.*)", (DEPLOY / "crontab").read_text("utf-8") + WORKFLOW)
     slugs = {slug for pair in named for text in pair for slug in text.split()}
     assert slugs
-    assert slugs <= set(all_providers())
+    assert slugs <= set(registry.load())

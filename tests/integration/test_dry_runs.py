@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from modelsync.report import Failed, NotModified, Planned, Report, Synced, details
+from modelsync.planning.outcome import Failed, NotModified, Planned, Report, Synced, details
 from modelsync.simulator.server import Simulator
-from support_cli import environment as clean
-from support_cli import run, run_json
-from support_sync import environment, everything, models_of, outcomes, program, table
+from support.cli import environment as clean
+from support.cli import run, run_json
+from support.sync import environment, everything, models_of, outcomes, program, table
 
 SLUG = "openrouter"
 COUNTS = ("models_fetched", "models_transformed", "models_skipped", "models_created", "models_updated", "models_unchanged")

@@ -6,19 +6,25 @@ from typing import Any
 
 import pytest
 
-from modelsync.explanation import Absent, Explanation, Frozen, HeldPrice, NotStated, PerhapsNotStated, Pinned, explain, overview
-from modelsync.layers import Pin
-from modelsync.model import Model, Prices
-from modelsync.policy import Rules
-from modelsync.registry import all_providers
-from modelsync.report import ProviderResult
+from modelsync.model.actors import Person
+from modelsync.model.fields import Pin
+from modelsync.model.model import Model, Prices
+from modelsync.operations import decisions
+from modelsync.operations import models as operators
+from modelsync.operations.rollback import rollback
+from modelsync.planning.outcome import ProviderResult
+from modelsync.planning.policy import Rules
+from modelsync.providers import registry
+from modelsync.queries.explain import Absent, Explanation, Frozen, HeldPrice, NotStated, PerhapsNotStated, Pinned, explain, overview
+from modelsync.queries.explain_rows import Explanations
 from modelsync.simulator.server import Simulator
-from modelsync.store import Commit, Explanations, Person, Store, deciding, operators, rollback
-from support import D
-from support_cli import environment, run, run_json
-from support_store import PROVIDER, SLUG, listing, model, opened, seen, ticket_for
-from support_sync import environment as settings
-from support_sync import execute, program, table
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from modelsync.testing import D
+from support.cli import environment, run, run_json
+from support.store import PROVIDER, SLUG, lease_for, listing, model, opened, seen
+from support.sync import environment as settings
+from support.sync import execute, program, table
 
 ADA = Person("ada", "our contract")
 AT_ONCE = Rules(retire_after_hours=0)
@@ -29,7 +35,7 @@ def dollars(row_id: str, prompt: Any = None, **values: Any) -> Model:
 
 
 def sync(store: Store, *models: Model, whole: bool = True) -> ProviderResult:
-    return store.commit(ticket_for(store), Commit(PROVIDER, listing(*models), seen("d"), AT_ONCE, whole=whole), 0.0)
+    return store.commit(lease_for(store), Commit(PROVIDER, listing(*models), seen("d"), AT_ONCE, whole=whole), 0.0)
 
 
 def explained(store: Store, field: str, row_id: str = "m") -> Explanation:
@@ -66,7 +72,7 @@ def test_a_held_price_shows_what_is_stated_and_why_it_waits(database_url: str):
         price, length = explained(store, "pricing_prompt"), explained(store, "context_length")
         (reason,) = price.reasons
         assert isinstance(reason, HeldPrice)
-        deciding.decide(store, [1], "reject", Person("ada", "a slip"))
+        decisions.decide(store, [1], "reject", Person("ada", "a slip"))
         (rejected,) = explained(store, "pricing_prompt").reasons
     assert (price.source, price.value, price.stated, price.since) == ("held", "0.000001", "0.001", times(database_url)[1])
     assert (reason.id, reason.status, reason.rejected_by) == (1, "open", None)
@@ -235,7 +241,7 @@ def test_every_flat_price_of_every_provider_has_its_wire_text_and_nothing_is_dou
         modelsync.sync()
     store = modelsync.open_store(read_only=True)
     without, doubted, flat = [], [], 0
-    for slug, provider in all_providers().items():
+    for slug, provider in registry.load().items():
         for row_id in Explanations(store).ids(slug):
             known = Explanations(store).known(provider, row_id)
             assert known is not None

@@ -15,7 +15,7 @@ import structlog
 from modelsync import logs
 from modelsync.errors import Failure, Kind
 from modelsync.fetch import Fetched, KeyCredential, Limits, NeedsKey, Unfollowed, Unmodified, Validators
-from support_raw import CANARY, KEY, LIST, QUICK, Came, answering, fetch_from, http
+from support.raw import CANARY, KEY, LIST, QUICK, Came, answering, fetch_from, http
 
 URL = "https://api.groq.com/openai/v1/models"
 

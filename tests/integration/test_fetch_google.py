@@ -14,11 +14,11 @@ from modelsync import logs
 from modelsync.errors import Failure, Kind
 from modelsync.fetch import Fetched, Fetcher, GoogleCredential, Limits, Origins
 from modelsync.fetch.results import FetchResult
-from modelsync.registry import all_providers
+from modelsync.providers import registry
 from modelsync.simulator.account import ServiceAccount
 from modelsync.simulator.server import Simulator
 
-PROVIDER = all_providers()["google-vertex"]
+PROVIDER = registry.load()["google-vertex"]
 VARIABLE = "GOOGLE_VERTEX_CREDENTIALS_JSON"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 ONE_TRY = Limits(deadline=15, attempts=1)

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from modelsync.layers import Pin
-from modelsync.model import Model
-from modelsync.store import Person, operators
-from support_api import Served, got, refused, serving
-from support_cli import environment, run
-from support_store import SLUG, commit, model, opened
-from support_sync import execute, models_of, table
+from modelsync.model.actors import Person
+from modelsync.model.fields import Pin
+from modelsync.model.model import Model
+from modelsync.operations import models
+from support.api import Served, got, refused, serving
+from support.cli import environment, run
+from support.store import SLUG, commit, model, opened
+from support.sync import execute, models_of, table
 
 TOKYO = "JST-9"
 """A zone of its own that needs no tables: nine hours ahead of UTC."""
@@ -108,7 +109,7 @@ def test_times_over_http(served: Served, database_url: str):
 def test_a_pin_that_an_older_program_stored_without_a_zone_is_read_as_utc(database_url: str):
     with opened(database_url) as store:
         commit(store, model("m"), model("n"))
-        operators.pin(store, SLUG, "m", [Pin("released_at", datetime(2026, 1, 1, tzinfo=UTC))], ADA)
+        models.pin(store, SLUG, "m", [Pin("released_at", datetime(2026, 1, 1, tzinfo=UTC))], ADA)
         execute(database_url, """UPDATE pins SET value = '"2026-02-02T10:00:00"'""")
         commit(store, model("m"), model("n"))
         assert models_of(database_url, SLUG)["m"]["released_at"] == datetime(2026, 2, 2, 10, tzinfo=UTC)

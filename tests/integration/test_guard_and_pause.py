@@ -8,14 +8,15 @@ import msgspec
 import pytest
 
 from modelsync.api.bodies import GuardLimits
-from modelsync.guarding import LIMITS
+from modelsync.planning.guard import LIMITS
 from modelsync.simulator.server import Simulator
-from modelsync.store import Commit, Store
-from support import D
-from support_api import Served, acts, got, refused, serving
-from support_cli import environment, run, run_json
-from support_store import PROVIDER, SLUG, listing, model, opened, seen, ticket_for
-from support_sync import everything, models_of, query, table
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from modelsync.testing import D
+from support.api import Served, acts, got, refused, serving
+from support.cli import environment, run, run_json
+from support.store import PROVIDER, SLUG, lease_for, listing, model, opened, seen
+from support.sync import everything, models_of, query, table
 
 WHY = {"reason": "they clean up"}
 NOTHING = {"shrink_share": None, "shrink_models": None, "price_factor": None, "price_first_sight": None}
@@ -133,7 +134,7 @@ def test_both_faces_have_the_ranges_of_the_settings():
 
 def test_what_the_guard_says_holds_from_the_next_sync_on(database_url: str, tmp_path: Path, env: dict[str, str]):
     def sync(store: Store, prompt: str) -> None:
-        store.commit(ticket_for(store), Commit(PROVIDER, listing(model("m", D(prompt))), seen("d"), whole=True), 0.0)
+        store.commit(lease_for(store), Commit(PROVIDER, listing(model("m", D(prompt))), seen("d"), whole=True), 0.0)
 
     with opened(database_url) as store:
         sync(store, "0.000001")

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 
-from modelsync.model import Model, Prices
-from modelsync.report import ProviderResult, Synced
+from modelsync.model.actors import Person
+from modelsync.model.model import Model, Prices
+from modelsync.operations import decisions
+from modelsync.planning.outcome import ProviderResult, Synced
 from modelsync.simulator.server import Simulator
-from modelsync.store import Commit, Person, Store, deciding
-from support import D
-from support_cli import environment, run, run_json
-from support_store import PROVIDER, SLUG, listing, model, opened, seen, ticket_for
-from support_sync import changes_of, execute, models_of, query, table
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from modelsync.testing import D
+from support.cli import environment, run, run_json
+from support.store import PROVIDER, SLUG, lease_for, listing, model, opened, seen
+from support.sync import changes_of, execute, models_of, query, table
 
 ADA = Person("ada", "they told us")
 
@@ -24,7 +27,7 @@ def dollars(row_id: str, prompt: Any = None, **values: Any) -> Model:
 
 
 def sync(store: Store, *models: Model, complete: bool = True, whole: bool = True) -> ProviderResult:
-    return store.commit(ticket_for(store), Commit(PROVIDER, listing(*models, complete=complete), seen("d"), whole=whole), 0.0)
+    return store.commit(lease_for(store), Commit(PROVIDER, listing(*models, complete=complete), seen("d"), whole=whole), 0.0)
 
 
 def price(database_url: str, row_id: str = "m") -> Any:
@@ -116,7 +119,7 @@ def test_a_confirmed_price_is_live_at_once_and_stays(database_url: str):
     with opened(database_url) as store:
         sync(store, dollars("m", 1))
         sync(store, dollars("m", 1000))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert price(database_url) == 1000
         assert held(database_url) == [("price", "confirmed")]
         assert kinds(sync(store, dollars("m", 1000))) == []
@@ -134,7 +137,7 @@ def test_a_price_out_of_bounds_can_be_confirmed_and_stays_so(database_url: str):
     with opened(database_url) as store:
         assert kinds(sync(store, absurd)) == ["price"]
         assert models_of(database_url, SLUG)["m"]["pricing"] == {}
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert price(database_url) == 20_000
         for _ in range(4):  # it is stated, and does not fall silent
             assert kinds(sync(store, absurd)) == []
@@ -145,7 +148,7 @@ def test_a_rejected_price_is_refused_and_another_is_another_question(database_ur
     with opened(database_url) as store:
         sync(store, dollars("m", 1))
         sync(store, dollars("m", 1000))
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         for _ in range(2):
             result = sync(store, dollars("m", 1000))
             assert (kinds(result), price(database_url), held(database_url)) == ([], 1, [("price", "rejected")])
@@ -171,8 +174,8 @@ def test_i22_no_other_provider_lets_in_what_a_person_took_back(database_url: str
         sync(store, dollars("m", 1))
         sync(store, dollars("m", 12))
         others_say(store, "m", 12)
-        deciding.decide(store, [1], "reject", ADA)
-        assert deciding.reopen(store, 1, ADA)["hint"] == "The old price stays. It waits for you: confirm or reject it"
+        decisions.decide(store, [1], "reject", ADA)
+        assert decisions.reopen(store, 1, ADA)["hint"] == "The old price stays. It waits for you: confirm or reject it"
         for _ in range(3):
             assert kinds(sync(store, dollars("m", 12))) == ["price"]
             older(database_url, 7)
@@ -211,7 +214,7 @@ def test_i23_a_change_of_unit_holds_the_models_that_moved_and_first_prices_besid
         assert result.holds[0].ids == ("m0", "m1", "m2")  # the models that moved so, and no others
         assert [price(database_url, name) for name in (*names, "new")] == [*range(1, 10), 11, None]
         assert kinds(sync(store, *moved, dollars("new", 5))) == ["unit-change", "price"]
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert [price(database_url, name) for name in ("m0", "m2", "m3", "m9", "new")] == [1000, 3000, 4, 11, None]
         assert kinds(sync(store, *moved, dollars("new", 5))) == []
         assert price(database_url, "new") == 5
@@ -222,7 +225,7 @@ def test_a_rejected_change_of_unit_stays_refused(database_url: str):
     with opened(database_url) as store:
         sync(store, dollars("a", 1), dollars("b", 2))
         sync(store, dollars("a", 1000), dollars("b", 2000))
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         assert kinds(sync(store, dollars("a", 1000), dollars("b", 2000))) == []
         assert kinds(sync(store, dollars("a", 1000), dollars("b", 2000), dollars("c", 3))) == ["price"]  # first seen in such a list
         assert kinds(sync(store, dollars("a", 1), dollars("b", 2), dollars("c", 3))) == []
@@ -236,7 +239,7 @@ def test_a_listing_that_does_not_show_a_model_says_nothing_of_its_hold(database_
         store.bulk_upsert_models(SLUG, [dollars("n", 3)])
         sync(store, dollars("n", 3))  # it is missing
         assert held(database_url) == [("price", "open")]
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         assert (price(database_url), models_of(database_url, SLUG)["m"]["status"]) == (1000, "missing")
 
 

@@ -9,20 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from modelsync.model import Model, Prices, Tier, UnitPrice, content_hash
-from modelsync.reading import Listing
-from modelsync.registry import all_providers
-from modelsync.report import Busy
+from modelsync.model.model import Model, Prices, Tier, UnitPrice, content_hash
+from modelsync.planning.listing import Listing
+from modelsync.planning.outcome import Busy
+from modelsync.providers import registry
+from modelsync.queries.history import ChangeFilter, History
 from modelsync.simulator.server import Simulator
-from modelsync.store import ChangeFilter, Commit, History, Store
-from support_cli import environment, run, run_json
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from support.cli import environment, run, run_json
 
-PROVIDER = all_providers()["openrouter"]
+PROVIDER = registry.load()["openrouter"]
 
 
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
-    opened = Store.open(database_url, all_providers())
+    opened = Store.open(database_url, registry.load())
     yield opened
     opened.close()
 
@@ -62,9 +64,9 @@ def committed(store: Store, models: list[Model]) -> datetime:
     """Commit a complete listing as a run of its own; a time after it and before the next."""
     found = {model.id: model for model in models}
     listing = Listing(models=found, hashes={name: content_hash(model) for name, model in found.items()})
-    ticket = store.take_ticket("openrouter", store.begin_run("test"), 60)
-    assert not isinstance(ticket, Busy)
-    store.commit(ticket, Commit(PROVIDER, listing, None), 0.0)
+    lease = store.take_lease("openrouter", store.begin_run("test"), 60)
+    assert not isinstance(lease, Busy)
+    store.commit(lease, Commit(PROVIDER, listing, None), 0.0)
     time.sleep(0.003)
     with store.reading() as connection:
         now = store.now(connection)

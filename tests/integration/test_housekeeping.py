@@ -14,28 +14,32 @@ from typing import Any
 import psycopg
 import pytest
 
+from modelsync.database.tables.leases import Lease
 from modelsync.errors import DatabaseError, ModelsyncError
-from modelsync.policy import Rules
-from modelsync.registry import all_providers
-from modelsync.report import ProviderResult, Report
+from modelsync.operations.purge import Housekeeping, Kept, Purge, Records
+from modelsync.planning.outcome import ProviderResult, Report
+from modelsync.planning.policy import Rules
+from modelsync.providers import registry
+from modelsync.queries.history import ChangeFilter, History
 from modelsync.simulator.server import Simulator
-from modelsync.store import ChangeFilter, Commit, History, Housekeeping, Kept, Purge, Records, Store, Ticket
-from support_cli import environment as process_environment
-from support_cli import run, run_json
-from support_store import SLUG, listing, model, opened, raise_on, ticket_for
-from support_sync import environment, everything, execute, models_of, program, query, sqlite_path, table
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from support.cli import environment as process_environment
+from support.cli import run, run_json
+from support.store import SLUG, lease_for, listing, model, opened, raise_on
+from support.sync import environment, everything, execute, models_of, program, query, sqlite_path, table
 
 AT_ONCE = Rules(retire_after_hours=0, shrink_models=1000)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def sync(store: Store, *names: str, slug: str = SLUG, prompt: str | None = None) -> ProviderResult:
-    ticket = store.take_ticket(slug, store.begin_run("test"), 60)
-    assert isinstance(ticket, Ticket)
+    lease = store.take_lease(slug, store.begin_run("test"), 60)
+    assert isinstance(lease, Lease)
     found = listing(*(model(name, None if prompt is None else Decimal(prompt), context_length=8) for name in names))
-    result = store.commit(ticket, Commit(all_providers()[slug], found, None, AT_ONCE), 0.0)
+    result = store.commit(lease, Commit(registry.load()[slug], found, None, AT_ONCE), 0.0)
     now = datetime.now(UTC)
-    store.finish_run(Report(run_id=ticket.run_id, dry_run=False, started_at=now, finished_at=now, seconds=0.0, results=(result,)))
+    store.finish_run(Report(run_id=lease.run_id, dry_run=False, started_at=now, finished_at=now, seconds=0.0, results=(result,)))
     return result
 
 
@@ -152,7 +156,7 @@ def test_a_provider_that_is_being_synced_keeps_its_models(database_url: str) -> 
     years_ago(database_url)
     with opened(database_url) as store:
         rooms, plan_id = Housekeeping(store), Housekeeping(store).plan(Purge()).id
-        ticket_for(store, seconds=60)
+        lease_for(store, seconds=60)
         plan = rooms.plan(Purge())
         assert (names(plan), {each.why for each in plan.kept}) == ([], {"its provider is being synced"})
         with pytest.raises(ModelsyncError, match="no longer what it was"):
@@ -421,7 +425,7 @@ def test_runs_and_results_beyond_their_days_go_but_for_those_that_are_needed(dat
 def test_a_run_with_a_ticket_stays(database_url: str) -> None:
     """It was taken for dead, and is not."""
     with opened(database_url) as store:
-        store.take_ticket("groq", store.begin_run("test"), 60)
+        store.take_lease("groq", store.begin_run("test"), 60)
         store.begin_run("test")
         execute(database_url, f"UPDATE sync_runs SET status = 'interrupted', started_at = '{text(LONG_AGO)}'")
         assert Housekeeping(store).prune(90) == Records()

@@ -12,16 +12,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from modelsync.explanation import LastBelieved, NotStated, explain, overview
-from modelsync.model import Model, Prices
-from modelsync.policy import Rules
-from modelsync.store import Commit, Explanations, Person, Store, deciding
-from support import D
-from support_api import Served, got, serving
-from support_catalog import synced
-from support_cli import environment, run, run_json
-from support_store import PROVIDER, SLUG, listing, model, opened, seen, ticket_for
-from support_sync import table
+from modelsync.model.actors import Person
+from modelsync.model.model import Model, Prices
+from modelsync.operations import decisions
+from modelsync.planning.policy import Rules
+from modelsync.queries.explain import LastBelieved, NotStated, explain, overview
+from modelsync.queries.explain_rows import Explanations
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from modelsync.testing import D
+from support.api import Served, got, serving
+from support.catalog import synced
+from support.cli import environment, run, run_json
+from support.store import PROVIDER, SLUG, lease_for, listing, model, opened, seen
+from support.sync import table
 
 AUDIO = {"others": {"audio": "0.000064"}, "incomplete": ("audio",)}
 WHOLE = Model(id="whole", prices=Prices(prompt=D("0.000001"), completion=D("0.000002")))
@@ -40,8 +44,8 @@ def catalog(shared_database_url: str) -> str:
         synced(store, SLUG, (WHOLE, PART, LESS, GONE))
         synced(store, "groq", (msgspec.structs.replace(PART, id="theirs"),))
         for _ in range(3):
-            ticket = ticket_for(store)
-            store.commit(ticket, Commit(PROVIDER, listing(WHOLE, PART, LESS), None, Rules(retire_after_hours=0)), 0.0)
+            lease = lease_for(store)
+            store.commit(lease, Commit(PROVIDER, listing(WHOLE, PART, LESS), None, Rules(retire_after_hours=0)), 0.0)
     return shared_database_url
 
 
@@ -118,7 +122,7 @@ def test_explain_says_what_is_stated_and_not_read(served: Served, tmp_path: Path
 
 def sync(store: Store, *models: Model, read_by: int = 1, rules: Rules | None = None) -> None:
     provider = dataclasses.replace(PROVIDER, version=read_by)
-    store.commit(ticket_for(store), Commit(provider, listing(*models), seen("d"), rules or Rules(), whole=True), 0.0)
+    store.commit(lease_for(store), Commit(provider, listing(*models), seen("d"), rules or Rules(), whole=True), 0.0)
 
 
 def explained(store: Store, field: str) -> Any:
@@ -182,7 +186,7 @@ def test_a_rejected_price_and_a_rejected_absence_are_explained_with_the_way_back
         sync(store, model("m", D("0.001")), *others)  # hold 1: shrink; hold 2: price
         numbers = {row["kind"]: row["id"] for row in table(database_url, "holds")}
         waiting = run(tmp_path, "explain", SLUG, "m", "pricing_prompt", env=env).stdout
-        deciding.decide(store, numbers.values(), "reject", Person("ada", "a slip"))
+        decisions.decide(store, numbers.values(), "reject", Person("ada", "a slip"))
     number = numbers["price"]
     assert f'`modelsync confirm {number} --reason "…"` or `modelsync reject {number} --reason "…"`' in waiting
     told = run(tmp_path, "explain", SLUG, "m", "pricing_prompt", env=env).stdout
@@ -200,7 +204,7 @@ def test_models_that_a_rejection_leaves_in_place_are_counted(database_url: str, 
     with opened(database_url) as store:
         sync(store, *everyone)
         sync(store, *everyone[8:])
-        deciding.decide(store, [1], "reject", Person("ada", "a slip"))
+        decisions.decide(store, [1], "reject", Person("ada", "a slip"))
         sync(store, everyone[0], *everyone[8:])  # one of the eight is back
         sync(store, *everyone[:1], msgspec.structs.replace(everyone[8], prices=Prices(prompt=D("0.001"))), *everyone[9:])
     document = run_json(tmp_path, "status", env=env)

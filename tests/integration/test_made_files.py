@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 
 from modelsync import files
-from modelsync.archive import Archive
+from modelsync.database.backup import backup, restore
+from modelsync.database.migrate import Schema
 from modelsync.errors import DatabaseError, UsageError
-from modelsync.provider import Request
+from modelsync.providers.base import Request
 from modelsync.simulator.server import Simulator
-from modelsync.store import Schema, backup, restore
-from support import answer
-from support_cli import environment as clean
-from support_cli import run
-from support_store import PROVIDER, commit, model, opened
-from support_sync import environment, models_of, program
+from modelsync.sync.archive import Archive
+from modelsync.testing import answer
+from support.cli import environment as clean
+from support.cli import run
+from support.store import PROVIDER, commit, model, opened
+from support.sync import environment, models_of, program
 
 
 @pytest.fixture(autouse=True)

@@ -10,14 +10,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from modelsync.errors import ModelsyncError
-from modelsync.layers import Pin
-from modelsync.model import Model, Prices, Tier, UnitPrice
-from modelsync.report import Held, ProviderResult, Synced
-from modelsync.store import Catalog, Store, deciding, operators, rollback, thaw
-from support import D
-from support_prices import ADA, CHEAP, LONG, QUICK, a_day_passes, fresh, kinds, listed, live, sync
-from support_store import SLUG, opened
-from support_sync import models_of, query, table
+from modelsync.model.fields import Pin
+from modelsync.model.model import Model, Prices, Tier, UnitPrice
+from modelsync.operations import decisions, models
+from modelsync.operations.rollback import rollback, thaw
+from modelsync.planning.outcome import Held, ProviderResult, Synced
+from modelsync.queries.catalog import Catalog
+from modelsync.sync.store import Store
+from modelsync.testing import D
+from support.prices import ADA, CHEAP, LONG, QUICK, a_day_passes, fresh, kinds, listed, live, sync
+from support.store import SLUG, opened
+from support.sync import models_of, query, table
 
 HIGHEST_FIRST = D("1e-3")
 IMPOSSIBLE = 10_000_000
@@ -43,7 +46,7 @@ def test_i37_a_newer_reader_moves_no_price_that_is_held_or_was_refused(database_
         listed(store, read("1", 1))
         assert kinds(listed(store, read("100", 1))) == ["price"]
         if decision:
-            deciding.decide(store, [1], decision, ADA)
+            decisions.decide(store, [1], decision, ADA)
         for _ in range(3):
             assert kinds(listed(store, read("100", scale), version=2)) == ([] if scale is None else ["price"])
             assert live(database_url) == CHEAP
@@ -193,7 +196,7 @@ def test_while_an_active_model_is_not_listed_only_those_are_looked_at_that_this_
     """Somebody keeps it: it is read by no later version, and costs nothing more."""
     with opened(database_url) as store:
         sync(store, *(Model(id=name, prices=read("1", 1)) for name in "abm"))
-        operators.pin(store, SLUG, "m", [Pin("is_active", True)], ADA)
+        models.pin(store, SLUG, "m", [Pin("is_active", True)], ADA)
         for _ in range(3):
             sync(store, *(Model(id=name, prices=read("1", 1)) for name in "ab"), version=2)
             (state,) = table(database_url, "provider_state")
@@ -282,10 +285,10 @@ class Reader:
         assert new is not None
         try:
             if act == "reopen":
-                deciding.reopen(self.store, number, ADA)
+                decisions.reopen(self.store, number, ADA)
                 self.rejected.pop(number, None)
             else:
-                deciding.decide(self.store, [number], act, ADA)
+                decisions.decide(self.store, [number], act, ADA)
         except ModelsyncError:
             assert self.now() == before
             return

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-import support_catalog
-from modelsync.layers import Pin
-from modelsync.store import Person, operators
-from support_cli import environment, run
-from support_store import opened
+from modelsync.model.actors import Person
+from modelsync.model.fields import Pin
+from modelsync.operations import models
+from support import catalog
+from support.cli import environment, run
+from support.store import opened
 
 ADA = Person("ada", "ours")
 
@@ -17,9 +18,9 @@ ADA = Person("ada", "ours")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a catalog: one hold (groq, empty), two pins of openrouter, changes today, and three acts, of `tests` and of ada."""
     made = tmp_path_factory.mktemp("filled")
-    support_catalog.fill(f"sqlite:///{made}/modelsync.db")
+    catalog.fill(f"sqlite:///{made}/modelsync.db")
     with opened(f"sqlite:///{made}/modelsync.db") as store:
-        operators.pin(store, "openrouter", "acme/alpha", [Pin("context_length", 8), Pin("model_name", "A")], ADA)
+        models.pin(store, "openrouter", "acme/alpha", [Pin("context_length", 8), Pin("model_name", "A")], ADA)
     return made
 
 
@@ -74,8 +75,8 @@ def test_where_there_is_nothing_that_is_what_is_said(tmp_path: Path, arguments: 
 
 
 def test_one_pin_is_one_value(tmp_path: Path):
-    support_catalog.fill(f"sqlite:///{tmp_path}/modelsync.db")
+    catalog.fill(f"sqlite:///{tmp_path}/modelsync.db")
     with opened(f"sqlite:///{tmp_path}/modelsync.db") as store:
-        operators.pin(store, "openrouter", "acme/alpha", [Pin("context_length", 8)], ADA)
+        models.pin(store, "openrouter", "acme/alpha", [Pin("context_length", 8)], ADA)
     done = run(tmp_path, "pins", "--moved", env=environment(tmp_path))
     assert done.stdout == "1 value is pinned; the provider did not move beneath it.\n"

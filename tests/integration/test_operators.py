@@ -7,18 +7,26 @@ from typing import Any
 import pytest
 
 from modelsync.errors import DatabaseError, UsageError
-from modelsync.layers import Pin
-from modelsync.model import Model
-from modelsync.past import differing
-from modelsync.policy import Rules
-from modelsync.report import Disabled, ProviderResult, Synced
+from modelsync.model.actors import Person
+from modelsync.model.fields import Pin
+from modelsync.model.model import Model
+from modelsync.model.timeline import differing
+from modelsync.operations import decisions
+from modelsync.operations import models as operators
+from modelsync.operations.rollback import rollback, thaw
+from modelsync.planning.outcome import Disabled, ProviderResult, Synced
+from modelsync.planning.policy import Rules
+from modelsync.queries.catalog import Catalog
+from modelsync.queries.filters import ModelFilter
+from modelsync.queries.history import ChangeFilter, History
 from modelsync.simulator.server import Simulator
-from modelsync.store import Catalog, ChangeFilter, Commit, History, ModelFilter, Person, Store, deciding, operators, rollback, thaw
-from support import D
-from support_cli import environment, run, run_json
-from support_store import PROVIDER, SLUG, listing, model, opened, seen, ticket_for
-from support_sync import changes_of, execute, models_of, outcomes, program, query, table
-from support_sync import environment as settings
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from modelsync.testing import D
+from support.cli import environment, run, run_json
+from support.store import PROVIDER, SLUG, lease_for, listing, model, opened, seen
+from support.sync import changes_of, execute, models_of, outcomes, program, query, table
+from support.sync import environment as settings
 
 ADA = Person("ada", "our contract")
 AT_ONCE = Rules(retire_after_hours=0)
@@ -29,7 +37,7 @@ def dollars(row_id: str, prompt: Any = None, **values: Any) -> Model:
 
 
 def sync(store: Store, *models: Model) -> ProviderResult:
-    return store.commit(ticket_for(store), Commit(PROVIDER, listing(*models), seen("d"), AT_ONCE, whole=True), 0.0)
+    return store.commit(lease_for(store), Commit(PROVIDER, listing(*models), seen("d"), AT_ONCE, whole=True), 0.0)
 
 
 def pin(store: Store, row_id: str, until: datetime | None = None, **values: Any) -> None:
@@ -225,7 +233,7 @@ def test_a_pin_over_a_held_price_leaves_the_hold_as_it_is(database_url: str):
         operators.unpin(store, SLUG, "m", [], ADA)
         assert row(database_url)["pricing_prompt"] == D("0.000001")  # the one that is believed, not the candidate
         assert [hold.kind for hold in sync(store, dollars("m", 1000)).holds] == ["price"]
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
     assert row(database_url)["pricing_prompt"] == D("0.001")
 
 
@@ -320,9 +328,9 @@ def test_a_sync_under_way_does_not_undo_a_rollback(database_url: str):
     with opened(database_url) as store:
         sync(store, dollars("a", 1))
         sync(store, dollars("a", 2))
-        ticket = ticket_for(store)
+        lease = lease_for(store)
         rollback(store, SLUG, 1, ADA)
-        result = store.commit(ticket, Commit(PROVIDER, listing(dollars("a", 3)), None), 0.0)
+        result = store.commit(lease, Commit(PROVIDER, listing(dollars("a", 3)), None), 0.0)
         assert isinstance(result.outcome, Disabled)
     assert row(database_url, "a")["pricing_prompt"] == D("0.000001")
 
@@ -352,7 +360,7 @@ def test_history_unwinds_through_every_act(database_url: str):
         pin(store, "a", pricing_prompt=D("0.000005"), model_id="alias", is_active=False)
         sync(store, dollars("a", 1000), dollars("b", 3))
         operators.add(store, SLUG, "own", [Pin("context_length", 4)], ADA)
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         operators.unpin(store, SLUG, "a", [], ADA)
         rollback(store, SLUG, 1, ADA)
         past = History(store)

@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from modelsync.layers import Pin
-from modelsync.store import pins
-from modelsync.store.schema import audit_log
-from support_store import opened
+from modelsync.database.schema import audit_log
+from modelsync.database.tables import pins
+from modelsync.model.fields import Pin
+from support.store import opened
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 ROUND, LONG = Pin("pricing_prompt", Decimal("0.0000010")), Pin("context_length", 8192)

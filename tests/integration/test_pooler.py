@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-import postgres
-from modelsync.registry import all_providers
+from modelsync.providers import registry
 from modelsync.simulator.server import Simulator
-from support_cli import environment, run, run_json
+from support import postgres
+from support.cli import environment, run, run_json
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
 
@@ -61,7 +61,7 @@ def test_syncs_work_through_a_transaction_mode_pooler(postgres_server: str, tmp_
         with pooler(postgres_server, folder) as address, Simulator() as simulator:
             env = environment(folder, simulator, DATABASE_URL=f"{address.replace('postgresql', 'postgres')}/{name}?pgbouncer=true")
             first = run_json(folder, "sync", env=env)["details"]
-            assert (first["status"], len(first["results"])) == ("succeeded", len(all_providers()))
+            assert (first["status"], len(first["results"])) == ("succeeded", len(registry.load()))
             simulator.set_day(1)
             second = run_json(folder, "sync", env=env)["details"]
             assert second["status"] == "succeeded"

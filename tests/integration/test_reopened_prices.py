@@ -4,13 +4,16 @@ from collections.abc import Callable
 
 import pytest
 
-from modelsync.model import Model, Prices, Tier, UnitPrice
-from modelsync.reading import Rejected
-from modelsync.store import Catalog, Store, deciding, rollback, thaw
-from support import D
-from support_prices import ADA, CHEAP, a_day_passes, kinds, listed, live, open_holds, priced, sync
-from support_store import SLUG, opened, sync_unchanged
-from support_sync import execute, models_of, query
+from modelsync.model.model import Model, Prices, Tier, UnitPrice
+from modelsync.operations import decisions
+from modelsync.operations.rollback import rollback, thaw
+from modelsync.planning.listing import Rejected
+from modelsync.queries.catalog import Catalog
+from modelsync.sync.store import Store
+from modelsync.testing import D
+from support.prices import ADA, CHEAP, a_day_passes, kinds, listed, live, open_holds, priced, sync
+from support.store import SLUG, opened, sync_unchanged
+from support.sync import execute, models_of, query
 
 SLIP = {"a": 1000, "b": 1000, "c": 2000}
 """Multiples of CHEAP: a and b cost one of them before, c is new."""
@@ -40,14 +43,14 @@ def test_i37_a_first_price_of_a_list_that_slipped_waits_once_it_was_taken_back(d
     with opened(database_url) as store:
         sync(store, *at({"a": 1, "b": 1}))
         sync(store, *at(SLIP))
-        deciding.decide(store, [2], decision, ADA)
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [2], decision, ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         sync(store, *at(SLIP))
-        deciding.reopen(store, 2, ADA)
+        decisions.reopen(store, 2, ADA)
         for _ in range(2):
             assert (kinds(sync(store, *at(SLIP))), live(database_url, "c"), live(database_url, "a")) == (["price"], None, CHEAP * 1000)
         assert open_holds(store) == [(2, "price", ("c",))]
-        deciding.decide(store, [2], "confirm", ADA)
+        decisions.decide(store, [2], "confirm", ADA)
     assert live(database_url, "c") == CHEAP * 2000
 
 
@@ -56,9 +59,9 @@ def test_i37_a_price_that_was_taken_back_waits_though_the_guard_would_let_it_in_
     with opened(database_url) as store:
         listed(store, priced(CHEAP))
         listed(store, priced(CHEAP * 10))
-        deciding.decide(store, [1], decision, ADA)
-        deciding.set_guard(store, SLUG, {"price_factor": D(20)}, ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.decide(store, [1], decision, ADA)
+        decisions.set_guard(store, SLUG, {"price_factor": D(20)}, ADA)
+        decisions.reopen(store, 1, ADA)
         assert (kinds(listed(store, priced(CHEAP * 10))), live(database_url), open_holds(store)) == (
             ["price"],
             CHEAP,
@@ -72,14 +75,14 @@ def test_i38_a_tier_whose_flat_price_moved_is_asked_about_anew_when_it_is_taken_
     with opened(database_url) as store:
         listed(store, tier("1"))
         listed(store, tier("1", "20"))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         listed(store, tier("2.5", "20"))
-        row = deciding.reopen(store, 1, ADA)
+        row = decisions.reopen(store, 1, ADA)
         assert (row["status"], row["reason"]) == ("superseded", "what it showed is not so any more; hold 2 asks anew")
         assert [hold["detail"] for hold in Catalog(store).holds()] == [{"pricing.tiers[above 1000].prompt": ["0.00000025", "0.000002"]}]
         assert kinds(listed(store, tier("2.5", "20"))) == ["price"]
         assert models_of(database_url, SLUG)["m"]["pricing"].get("tiers") is None
-        deciding.decide(store, [2], "confirm", ADA)
+        decisions.decide(store, [2], "confirm", ADA)
     assert [D(each["prompt"]) for each in models_of(database_url, SLUG)["m"]["pricing"]["tiers"]] == [CHEAP * 20]
 
 
@@ -87,10 +90,10 @@ def test_i38_cached_tokens_that_were_taken_back_wait_though_ordinary_ones_cost_m
     with opened(database_url) as store:
         listed(store, priced(CHEAP))
         listed(store, priced(CHEAP, cache_read=CHEAP * 20))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         more = priced(CHEAP * D("2.5"), cache_read=CHEAP * 20)
         listed(store, more)
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert kinds(listed(store, more)) == ["price"]
     assert models_of(database_url, SLUG)["m"]["pricing"].get("cache_read") is None
 
@@ -99,11 +102,11 @@ def test_i38_another_unit_that_was_taken_back_waits_though_the_one_before_is_for
     with opened(database_url) as store:
         listed(store, per(minute="1", second="0.02"))
         listed(store, per(minute="1", image="0.9"))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         for _ in range(3):
             listed(store, per(minute="1", image="0.9"))
             a_day_passes(database_url)
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert kinds(listed(store, per(minute="1", image="0.9"))) == ["price"]
     assert models_of(database_url, SLUG)["m"]["pricing_image"] is None
 
@@ -114,8 +117,8 @@ def test_i38_what_was_taken_back_is_asked_anew_when_a_rollback_moves_the_price_b
         first = query(database_url, "SELECT max(id) AS id FROM sync_runs")[0]["id"]
         listed(store, priced(CHEAP))
         listed(store, priced(CHEAP * 15))
-        deciding.decide(store, [1], "reject", ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.decide(store, [1], "reject", ADA)
+        decisions.reopen(store, 1, ADA)
         rollback(store, SLUG, first, ADA)
         thaw(store, SLUG, ADA)
         assert open_holds(store) == [(2, "price", ("m",))]
@@ -129,11 +132,11 @@ def test_i38_silence_is_no_answer_to_what_was_taken_back(database_url: str, sile
     with opened(database_url) as store:
         listed(store, tier("1"))
         listed(store, tier("1", "20"))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         listed(store, tier("2.5", "20"))
         if silent == "before it was taken back":
             listed(store, gap)
-        assert deciding.reopen(store, 1, ADA)["reason"].endswith("hold 2 asks anew")
+        assert decisions.reopen(store, 1, ADA)["reason"].endswith("hold 2 asks anew")
         if silent != "before it was taken back":
             listed(store, gap)
         assert open_holds(store) == [(2, "price", ("m",))]
@@ -154,17 +157,17 @@ def test_i38_what_was_taken_back_waits_while_its_model_is_retired(
     with opened(database_url) as store:
         listed(store, priced(CHEAP))
         listed(store, priced(CHEAP * 10))
-        deciding.decide(store, [1], decision, ADA)
-        deciding.set_guard(store, SLUG, {"price_factor": D(20)}, ADA)
+        decisions.decide(store, [1], decision, ADA)
+        decisions.set_guard(store, SLUG, {"price_factor": D(20)}, ADA)
         if reopened == "before":
-            deciding.reopen(store, 1, ADA)
+            decisions.reopen(store, 1, ADA)
         for _ in range(2):
             sync_other(store)
         execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
         answer(store)
         assert models_of(database_url, SLUG)["m"]["status"] == "retired"
         if reopened == "after":
-            deciding.reopen(store, 1, ADA)
+            decisions.reopen(store, 1, ADA)
         for each in (sync_other, answer):
             each(store)
             assert open_holds(store) == [(1, "price", ("m",))]
@@ -180,13 +183,13 @@ def test_i38_what_was_taken_back_of_a_retired_model_can_be_decided(database_url:
     with opened(database_url) as store:
         listed(store, priced(CHEAP))
         listed(store, priced(CHEAP * 10))
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         for _ in range(2):
             sync_other(store)
         execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
         sync_other(store)
-        deciding.reopen(store, 1, ADA)
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.reopen(store, 1, ADA)
+        decisions.decide(store, [1], "reject", ADA)
         assert open_holds(store) == []
         assert (kinds(listed(store, priced(CHEAP * 10))), live(database_url), open_holds(store)) == ([], CHEAP, [])
 
@@ -198,10 +201,10 @@ def test_i38_a_change_of_unit_that_was_taken_back_waits_beside_other_prices_too(
     with opened(database_url) as store:
         sync(store, *at(ten))
         assert kinds(sync(store, *slip)) == ["unit-change"]
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         sync(store, *(Model(id=name, prices=priced(CHEAP * usd * D("1.05"))) for name, usd in ten.items()))
         sync(store, *slip)
-        assert deciding.reopen(store, 1, ADA)["reason"].endswith("hold 2 asks anew")
+        assert decisions.reopen(store, 1, ADA)["reason"].endswith("hold 2 asks anew")
         assert kinds(sync(store, *slip)) == ["price"] * 10
         assert live(database_url, "m9") == CHEAP * D("10.5")
 
@@ -212,8 +215,8 @@ def test_i38_all_that_a_change_of_unit_showed_waits_once_it_was_taken_back(datab
     with opened(database_url) as store:
         sync(store, *at({"a": 1, "b": 1}))
         assert kinds(sync(store, *slip)) == ["unit-change"]
-        deciding.decide(store, [1], "reject", ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.decide(store, [1], "reject", ADA)
+        decisions.reopen(store, 1, ADA)
         assert kinds(sync(store, *right)) == ["price"]
     assert models_of(database_url, SLUG)["a"]["pricing"].get("tiers") is None
 
@@ -228,15 +231,15 @@ def test_i38_one_question_is_asked_once_when_a_rollback_brings_two_together(data
         listed(store, both(1, 2))
         listed(store, both(1, 1))
         listed(store, both(10, 10))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         listed(store, both(10, 10))
         listed(store, both(1, 10))
-        deciding.decide(store, [2], "confirm", ADA)
+        decisions.decide(store, [2], "confirm", ADA)
         listed(store, both(1, 10))
         listed(store, both(10, 10))
-        deciding.decide(store, [3], "reject", ADA)
-        deciding.reopen(store, 3, ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.decide(store, [3], "reject", ADA)
+        decisions.reopen(store, 3, ADA)
+        decisions.reopen(store, 1, ADA)
         rollback(store, SLUG, first, ADA)
         assert open_holds(store) == [(4, "price", ("m",))]
         assert {row["needs_person"] for row in Catalog(store).holds(status="superseded")} == {False}
@@ -248,9 +251,9 @@ def test_i38_what_is_left_of_a_change_of_unit_is_taken_back_though_a_model_of_it
         sync(store, *at({"a": 1000, "b": 1000, "e": 1}))
         for table_name in ("model_changes", "upstream_values", "last_prices", "models"):
             execute(database_url, f"DELETE FROM {table_name} WHERE provider_model_id = 'b'")
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         sync(store, *at({"a": 1000, "b": 1000, "e": 1}))
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert (live(database_url, "a"), open_holds(store)) == (CHEAP, [(2, "unit-change", ("a",))])
 
 
@@ -267,13 +270,13 @@ def test_i37_a_confirmation_is_no_leave_once_a_newer_reader_corrected_the_price(
     with opened(database_url) as store:
         listed(store, reading(1, "1"))
         listed(store, reading(10, "10"))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         listed(store, reading(1, "10", image="0.05"), version=2)
         assert live(database_url) == CHEAP
         listed(store, reading(10, "100", image="0.05"), version=2)
         (number, _, _) = open_holds(store)[-1]
         assert Catalog(store).holds()[-1]["detail"].keys() == {"pricing_prompt", "pricing.image_output"}
-        deciding.decide(store, [number], "reject", ADA)
+        decisions.decide(store, [number], "reject", ADA)
         for _ in range(2):
             listed(store, reading(10, "100", image="0.05"), version=2)
             assert live(database_url) == CHEAP
@@ -287,7 +290,7 @@ def test_i37_a_confirmation_ends_though_one_of_its_prices_is_not_stated_any_more
     with opened(database_url) as store:
         listed(store, both(1, 1))
         listed(store, both(10, 10))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         if ends == "corrected":
             listed(store, priced(CHEAP * 10, raw={"p": "10"}))
             listed(store, priced(CHEAP, raw={"p": "10"}), version=2)
@@ -318,7 +321,7 @@ def test_i37_a_part_of_a_list_that_slipped_lets_no_first_price_in(database_url: 
         sync(store, *at({"a": 1, "b": 1}))
         assert kinds(sync(store, *at(SLIP))) == ["unit-change", "price"]
         if rejected:
-            deciding.decide(store, [1], "reject", ADA)
+            decisions.decide(store, [1], "reject", ADA)
         sync(store, *at(part), complete=complete)
         assert live(database_url, "c") is None
         sync(store, *at({**part, "d": 3000}), complete=complete)  # nor one that is new in it
@@ -334,7 +337,7 @@ def test_i37_a_model_that_states_no_price_tells_nothing_of_the_unit_of_its_list(
         sync(store, *at({"a": 1, "b": 1}))
         sync(store, *at(SLIP))
         if rejected:
-            deciding.decide(store, [1], "reject", ADA)
+            decisions.decide(store, [1], "reject", ADA)
         sync(store, Model(id="a", prices=says), *at({"b": 1000, "c": 2000, "d": 3000}))
         assert (live(database_url, "c"), live(database_url, "d")) == (None, None)
 
@@ -369,7 +372,7 @@ def test_i37_two_prices_that_a_person_refused_keep_no_first_price_out(database_u
         sync(store, *at({"a": 1, "b": 1, "c": 1, "d": 1}))
         slip = {"a": 12, "b": 15, "c": 1, "d": 1}
         assert kinds(sync(store, *at(slip))) == ["price", "price"]
-        deciding.decide(store, [1, 2], "reject", ADA)
+        decisions.decide(store, [1, 2], "reject", ADA)
         assert kinds(sync(store, *at({**slip, "e": 5}))) == []
     assert live(database_url, "e") == CHEAP * 5
 
@@ -379,7 +382,7 @@ def test_i23_a_change_of_unit_that_was_rejected_keeps_no_first_price_out_once_th
     with opened(database_url) as store:
         sync(store, *at({"a": 1, "b": 1, "e": 1}))
         sync(store, *at({"a": 1000, "b": 1000, "e": 1}))
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         sync(store, *at({"a": 1, "b": 1, "e": 1}))
         for complete in (False, True):
             assert kinds(sync(store, *at({"e": 1, f"f{complete}": 5}), complete=complete)) == []
@@ -412,7 +415,7 @@ def test_i22_what_a_list_slipped_beside_is_not_asked_for_ever(database_url: str)
 def test_i22_a_change_of_unit_waits_for_a_person_though_a_part_of_it_would_pass(database_url: str):
     """Ten times as much together is another unit; the guard of this provider would let in ten times as much of one."""
     with opened(database_url) as store:
-        deciding.set_guard(store, SLUG, {"price_factor": D(20)}, ADA)
+        decisions.set_guard(store, SLUG, {"price_factor": D(20)}, ADA)
         sync(store, *at({"a": 1, "b": 1}))
         assert kinds(sync(store, *at({"a": 10, "b": 10}))) == ["unit-change"]
         sync(store, *at({"a": 10}), complete=False)
@@ -430,9 +433,9 @@ def test_i38_a_price_that_varies_beside_a_number_is_taken_back_to_just_that(data
         listed(store, priced(CHEAP, completion=CHEAP * 20))
         listed(store, routed)
         listed(store, both)
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         listed(store, both)
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         for _ in range(2):
             row = models_of(database_url, SLUG)["m"]
             assert (row["pricing"]["dynamic"], row["pricing_prompt"], row["pricing_completion"]) == (True, None, CHEAP * 20)
@@ -444,7 +447,7 @@ def test_i39_a_number_beside_a_price_that_varies_follows_while_a_person_keeps_an
         listed(store, priced(CHEAP))
         listed(store, priced(image=D("0.01"), dynamic=True))
         listed(store, priced(CHEAP * 10, image=D("0.01")))
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         listed(store, priced(CHEAP * 10, image=D("0.02"), web_search=D("0.01")))
         row = models_of(database_url, SLUG)["m"]
         assert (row["pricing"]["dynamic"], row["pricing_prompt"], row["pricing_image"]) == (True, None, D("0.02"))
@@ -458,9 +461,9 @@ def test_i38_a_tier_that_an_earlier_program_confirmed_is_taken_back_to_its_own_p
     with opened(database_url) as store:
         listed(store, tier("20", "15"))
         listed(store, tier("20", "150"))
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         execute(database_url, "UPDATE holds SET stood = NULL")
-        deciding.reopen(store, 1, ADA)
+        decisions.reopen(store, 1, ADA)
         assert open_holds(store) == [(1, "price", ("m",))]
     assert models_of(database_url, SLUG)["m"]["pricing"]["tiers"] == [{"above": 1000, "prompt": "0.0000015"}]
 
@@ -486,9 +489,9 @@ def test_i40_so_is_one_that_was_taken_back_and_the_rest_of_it_waits_on(database_
     with opened(database_url) as store:
         sync(store, *EVERY)
         sync(store, *EVERY[:20])
-        deciding.decide(store, [1], "reject", ADA)
-        deciding.reopen(store, 1, ADA)
-        deciding.set_guard(store, SLUG, {"shrink_share": 0.9}, ADA)
+        decisions.decide(store, [1], "reject", ADA)
+        decisions.reopen(store, 1, ADA)
+        decisions.set_guard(store, SLUG, {"shrink_share": 0.9}, ADA)
         sync(store, *EVERY[:30], complete=False)
         assert shown_of(store) == [("shrink", "superseded", 20, False), ("shrink", "open", 10, True)]
         assert kinds(sync(store, *EVERY[:30])) == ["shrink"]
@@ -509,7 +512,7 @@ def test_i40_who_was_listed_in_the_new_scope_is_not_asked_about_again(database_u
         sync(store, *EVERY[:30], complete=False, scope="two", place="there")
         assert kinds(sync(store, *EVERY[:20], complete=False, scope="two", place="there")) == ["scope"]
         assert shown_of(store) == [("scope", "superseded", 20, False), ("scope", "open", 10, False)]
-        deciding.decide(store, [2], "confirm", ADA)
+        decisions.decide(store, [2], "confirm", ADA)
         assert kinds(sync(store, *EVERY[:20], complete=False, scope="two", place="there")) == []
         (hold,) = sync(store, *EVERY[:20], scope="two", place="there").holds
         assert (hold.kind, hold.ids) == ("shrink", tuple(model.id for model in EVERY[20:30]))
@@ -520,7 +523,7 @@ def test_i40_who_was_listed_in_another_scope_is_still_excused(database_url: str)
     with opened(database_url) as store:
         sync(store, *EVERY, scope="one", place="here")
         sync(store, *EVERY[:38], scope="two", place="there")
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         sync(store, *EVERY, complete=False, scope="one", place="here")
         for _ in range(3):
             sync(store, *EVERY[:38], scope="two", place="there")
@@ -535,8 +538,8 @@ def test_i40_another_catalog_that_was_taken_back_outlives_a_listing_that_tells_n
     with opened(database_url) as store:
         sync(store, *EVERY)
         assert kinds(sync(store, *others)) == ["other-catalog"]
-        deciding.decide(store, [1], "reject", ADA)
-        deciding.reopen(store, 1, ADA)
+        decisions.decide(store, [1], "reject", ADA)
+        decisions.reopen(store, 1, ADA)
         if odd == "unreadable":
             sync(store, complete=False, rejected=unreadable)
         else:
@@ -550,9 +553,9 @@ def test_i40_an_absence_that_is_taken_back_is_about_those_that_are_absent_still(
     with opened(database_url) as store:
         sync(store, *EVERY)
         sync(store, *EVERY[:20])
-        deciding.decide(store, [1], "reject", ADA)
+        decisions.decide(store, [1], "reject", ADA)
         sync(store, *EVERY[:30])
-        deciding.reopen(store, 1, ADA)
-        deciding.decide(store, [1], "confirm", ADA)
+        decisions.reopen(store, 1, ADA)
+        decisions.decide(store, [1], "confirm", ADA)
         (hold,) = sync(store, *EVERY[:20]).holds
         assert hold.ids == tuple(model.id for model in EVERY[20:30])

@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 
 from modelsync.errors import UsageError
-from modelsync.layers import Pin
-from modelsync.plan import Plan
-from modelsync.report import Disabled, Failed, Planned, Synced
+from modelsync.model.actors import Person
+from modelsync.model.fields import Pin
+from modelsync.operations import models
+from modelsync.operations.rollback import rollback
+from modelsync.planning.outcome import Disabled, Failed, Planned, Synced
+from modelsync.planning.plan import Plan
 from modelsync.simulator.server import Simulator
-from modelsync.store import Person, operators, rollback
-from support_cli import environment as clean
-from support_cli import run
-from support_store import opened
-from support_sync import changes_of, environment, everything, models_of, outcomes, program, table
+from support.cli import environment as clean
+from support.cli import run
+from support.store import opened
+from support.sync import changes_of, environment, everything, models_of, outcomes, program, table
 
 ADA = Person("ada", "why not")
 STALE = "the catalog has moved on since the plan was made. Nothing of it was changed; make a new plan: modelsync sync --dry-run --save FILE"
@@ -77,7 +79,7 @@ def test_i18_a_stale_plan_is_refused(simulator: Simulator, database_url: str, tm
     else:
         with opened(database_url) as store:
             if what == "pin":
-                operators.pin(store, "groq", next(iter(models_of(database_url, "groq"))), [Pin("context_length", 7)], ADA)
+                models.pin(store, "groq", next(iter(models_of(database_url, "groq"))), [Pin("context_length", 7)], ADA)
             else:
                 rollback(store, "groq", first, ADA)
     before = models_of(database_url, "groq"), changes_of(database_url, "groq")

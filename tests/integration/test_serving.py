@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelsync.errors import TooSlow
-from modelsync.model import Model, Prices
-from modelsync.store import SORTS, ModelFilter, Order, Serving
-from modelsync.store.selection import distinct_words, is_bounded
-from support_catalog import synced
-from support_store import opened
-from support_sync import query
+from modelsync.model.model import Model, Prices
+from modelsync.queries.filters import SORTS, ModelFilter, Order, distinct_words, is_bounded
+from modelsync.queries.serving import Serving
+from support.catalog import synced
+from support.store import opened
+from support.sync import query
 
 D = Decimal
 PRICES = (None, D(0), D("0.0000001"), D("0.00000005"), D("0.000001"), D("0.000000071"), D("0.00015"))

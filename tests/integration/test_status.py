@@ -4,13 +4,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from modelsync.layers import Pin
-from modelsync.model import Model
-from modelsync.store import Commit, Person, Store, operators, rollback
-from support import D
-from support_cli import environment, run, run_json
-from support_store import PROVIDER, SLUG, listing, model, opened, seen, ticket_for
-from support_sync import execute
+from modelsync.model.actors import Person
+from modelsync.model.fields import Pin
+from modelsync.model.model import Model
+from modelsync.operations import models as operators
+from modelsync.operations.rollback import rollback
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from modelsync.testing import D
+from support.cli import environment, run, run_json
+from support.store import PROVIDER, SLUG, lease_for, listing, model, opened, seen
+from support.sync import execute
 
 ADA = Person("ada", "our contract")
 
@@ -20,7 +24,7 @@ def dollars(row_id: str, prompt: Any, **values: Any) -> Model:
 
 
 def sync(store: Store, *models: Model) -> None:
-    store.commit(ticket_for(store), Commit(PROVIDER, listing(*models), seen("d"), whole=True), 0.0)
+    store.commit(lease_for(store), Commit(PROVIDER, listing(*models), seen("d"), whole=True), 0.0)
 
 
 def test_what_waits_is_told_with_its_kind_and_age_and_exit_code_4(database_url: str, tmp_path: Path):

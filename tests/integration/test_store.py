@@ -9,27 +9,32 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from modelsync.database.tables.leases import Lease
 from modelsync.errors import DatabaseError
-from modelsync.model import Model, Prices, Tier, UnitPrice
-from modelsync.plan import Kind
-from modelsync.report import Busy, Counts, NotModified, ProviderResult, Superseded, Synced
-from modelsync.store import Catalog, Commit, ModelFilter, Person, Ticket, deciding
-from modelsync.store.planning import full_rows
-from support_store import (
+from modelsync.model.actors import Person
+from modelsync.model.model import Model, Prices, Tier, UnitPrice
+from modelsync.operations import decisions
+from modelsync.planning.outcome import Busy, Counts, NotModified, ProviderResult, Superseded, Synced
+from modelsync.planning.plan import Kind
+from modelsync.queries.catalog import Catalog
+from modelsync.queries.filters import ModelFilter
+from modelsync.sync.context import full_rows
+from modelsync.sync.request import Commit
+from support.store import (
     PROVIDER,
     SLUG,
     commit,
+    lease_for,
     listing,
     model,
     opened,
     raise_no_more,
     raise_on,
     seen,
-    ticket_for,
     touched,
     watch_rows,
 )
-from support_sync import changes_of, everything, execute, models_of, query, table
+from support.sync import changes_of, everything, execute, models_of, query, table
 
 D = Decimal
 
@@ -71,16 +76,16 @@ def test_i10_a_commit_writes_everything_together(database_url: str) -> None:
 def test_a_failure_anywhere_leaves_nothing(database_url: str, name: str, event: str) -> None:
     with opened(database_url) as store:
         commit(store, model("a", D("0.000001")), model("b"), seen=seen("d1"))
-        ticket = ticket_for(store)
+        lease = lease_for(store)
         before = everything(database_url)
         raise_on(database_url, name, event)
         wanted = Commit(PROVIDER, listing(model("a", D("0.000002")), model("c")), seen("d2"))
         with pytest.raises(DatabaseError):
-            store.commit(ticket, wanted, 0.0)
+            store.commit(lease, wanted, 0.0)
         assert everything(database_url) == before
 
         raise_no_more(database_url, name)
-        result = store.commit(ticket, wanted, 0.0)
+        result = store.commit(lease, wanted, 0.0)
         assert isinstance(result.outcome, Synced)
         assert (result.counts.created, result.counts.updated, result.counts.missing) == (1, 1, 1)
 
@@ -136,7 +141,7 @@ def test_a_confirmed_listing_counts_those_that_are_missing(database_url: str) ->
         assert (store.seen(SLUG, "another scope", 1), store.seen(SLUG, "a", 2)) == (None, None)
         watch_rows(database_url)
         told = ProviderResult(slug=SLUG, outcome=NotModified(Counts(fetched=1, unchanged=1)), seconds=0.0)
-        result = store.confirm(ticket_for(store), known, told)
+        result = store.confirm(lease_for(store), known, told)
     assert result.outcome == NotModified(Counts(fetched=1, unchanged=1, missing=1))
     assert touched(database_url) == []
     (state,) = table(database_url, "provider_state")
@@ -155,7 +160,7 @@ def test_prices_come_back_digit_by_digit(database_url: str) -> None:
     with opened(database_url) as store:
         commit(store, *models.values(), model("unpriced"))
         dear = [row["id"] for row in Catalog(store).holds()]  # nobody charges more than 1 USD for a picture
-        deciding.decide(store, dear, "confirm", Person("ada", "it is a test"))
+        decisions.decide(store, dear, "confirm", Person("ada", "it is a test"))
         commit(store, *models.values(), model("unpriced"))
         catalog = {row["provider_model_id"]: row for row in Catalog(store).models(ModelFilter())}
     stored = models_of(database_url, SLUG)
@@ -245,26 +250,26 @@ def test_times_are_aware_and_utc_whatever_the_server_prefers(database_url: str) 
     assert row["created_at"] < row["updated_at"]
 
 
-# Tickets
+# Leases
 
 
 def test_a_valid_ticket_keeps_others_out(database_url: str) -> None:
     with opened(database_url) as store:
-        first = ticket_for(store)
-        second = store.take_ticket(SLUG, store.begin_run("test"), 60.0)
+        first = lease_for(store)
+        second = store.take_lease(SLUG, store.begin_run("test"), 60.0)
         assert second == Busy(first.run_id)
-        other = store.take_ticket("groq", store.begin_run("test"), 60.0)
-        assert isinstance(other, Ticket)
+        other = store.take_lease("groq", store.begin_run("test"), 60.0)
+        assert isinstance(other, Lease)
         store.give_up(first.run_id, ProviderResult(slug=SLUG, outcome=Busy(None), seconds=0.0), first)
-        third = ticket_for(store)
+        third = lease_for(store)
         assert (third.seq, third.token != first.token) == (first.seq + 1, True)
 
 
 def test_i14_i15_a_ticket_that_was_taken_over_commits_nothing(database_url: str) -> None:
     with opened(database_url) as store:
-        slow = ticket_for(store, seconds=0.05)
+        slow = lease_for(store, seconds=0.05)
         time.sleep(0.1)
-        quick = ticket_for(store)
+        quick = lease_for(store)
         before = everything(database_url)
         late = store.commit(slow, Commit(PROVIDER, listing(model("old")), seen("old")), 0.0)
         assert late.outcome == Superseded()
@@ -284,7 +289,7 @@ def test_i14_i15_a_ticket_that_was_taken_over_commits_nothing(database_url: str)
 
 def test_an_expired_ticket_that_nobody_wanted_still_commits(database_url: str) -> None:
     with opened(database_url) as store:
-        slow = ticket_for(store, seconds=0.01)
+        slow = lease_for(store, seconds=0.01)
         time.sleep(0.05)
         assert isinstance(store.commit(slow, Commit(PROVIDER, listing(model("a")), None), 0.0).outcome, Synced)
         assert store.commit(slow, Commit(PROVIDER, listing(model("b")), None), 0.0).outcome == Superseded()  # once
@@ -293,12 +298,12 @@ def test_an_expired_ticket_that_nobody_wanted_still_commits(database_url: str) -
 def test_i13_many_threads_get_one_ticket(database_url: str) -> None:
     with opened(database_url) as store:
         run_id, came = store.begin_run("test"), []
-        threads = [threading.Thread(target=lambda: came.append(store.take_ticket(SLUG, run_id, 60.0))) for _ in range(8)]
+        threads = [threading.Thread(target=lambda: came.append(store.take_lease(SLUG, run_id, 60.0))) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(30)
-    assert sorted(type(each).__name__ for each in came) == ["Busy"] * 7 + ["Ticket"]
+    assert sorted(type(each).__name__ for each in came) == ["Busy"] * 7 + ["Lease"]
 
 
 # By hand
@@ -330,7 +335,7 @@ def test_models_given_by_hand_are_a_run_of_their_own(database_url: str) -> None:
 
 def test_models_given_by_hand_wait_for_nobody(database_url: str) -> None:
     with opened(database_url) as store:
-        ticket_for(store)
+        lease_for(store)
         with pytest.raises(DatabaseError, match=f"{SLUG} is being synced by run 1. Nothing was written"):
             store.bulk_upsert_models(SLUG, [model("a")])
     assert table(database_url, "models") == []
@@ -358,7 +363,7 @@ def test_kinds_are_what_history_says(database_url: str) -> None:
 def test_i11_a_run_that_died_is_interrupted_at_the_next_start(database_url: str) -> None:
     with opened(database_url) as store:
         dead, alive, young = (store.begin_run("test") for _ in range(3))
-        assert isinstance(store.take_ticket(SLUG, alive, 60), Ticket)
+        assert isinstance(store.take_lease(SLUG, alive, 60), Lease)
         for name in ("started_at", "heartbeat_at"):
             execute(database_url, f"UPDATE sync_runs SET {name} = '2026-01-01T00:00:00.000000Z' WHERE id IN ({dead}, {alive})")
         assert Catalog(store).run(dead)[0]["status"] == "interrupted"  # whoever looks sees it, though nobody wrote it down

@@ -14,12 +14,16 @@ import alembic.config
 import pytest
 from alembic.migration import MigrationContext
 
+from modelsync.database.migrate import Schema
+from modelsync.database.schema import metadata
 from modelsync.errors import DatabaseError
-from modelsync.registry import all_providers
-from modelsync.store import Catalog, Commit, ModelFilter, Schema, Store
-from modelsync.store.schema import metadata
-from support_store import commit, listing, model, opened, ticket_for, upgraded_to
-from support_sync import everything, execute, models_of, query, sqlite_path
+from modelsync.providers import registry
+from modelsync.queries.catalog import Catalog
+from modelsync.queries.filters import ModelFilter
+from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
+from support.store import commit, lease_for, listing, model, opened, upgraded_to
+from support.sync import everything, execute, models_of, query, sqlite_path
 
 TABLES = {"providers", "models", "model_changes", "sync_runs", "sync_results", "provider_state", "alembic_version"}
 
@@ -40,7 +44,7 @@ def files(database_url: str) -> dict[str, str]:
 
 def refused(database_url: str, *, read_only: bool = False) -> str:
     with pytest.raises(DatabaseError) as caught:
-        Store.open(database_url, all_providers(), read_only=read_only)
+        Store.open(database_url, registry.load(), read_only=read_only)
     return str(caught.value)
 
 
@@ -216,14 +220,14 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     database_url = f"sqlite:///{tmp_path}/catalog.db"
     with opened(database_url) as store:
         commit(store, model("a"))
-        ticket = ticket_for(store)
+        ticket = lease_for(store)
         before = everything(database_url)
         with store.engine.connect() as connection:  # the pool hands the same connection to the commit
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 5}")
         large = listing(*(model(f"m{number}", description="x" * 5000) for number in range(200)))
         with pytest.raises(DatabaseError) as caught:
-            store.commit(ticket, Commit(all_providers()["openrouter"], large, None), 0.0)
+            store.commit(ticket, Commit(registry.load()["openrouter"], large, None), 0.0)
         assert (
             str(caught.value) == f"no space left for {tmp_path}/catalog.db. Nothing of this provider was written; make room and sync again"
         )
@@ -231,19 +235,19 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
 
         with store.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA max_page_count = 100000")
-        assert store.commit(ticket, Commit(all_providers()["openrouter"], large, None), 0.0).counts.created == 200
+        assert store.commit(ticket, Commit(registry.load()["openrouter"], large, None), 0.0).counts.created == 200
 
 
 def test_a_commit_waits_for_another_programs_transaction(tmp_path: Path) -> None:
     database_url = f"sqlite:///{tmp_path}/catalog.db"
     with opened(database_url) as store:
-        ticket = ticket_for(store)
+        ticket = lease_for(store)
         other = sqlite3.connect(tmp_path / "catalog.db", isolation_level=None, check_same_thread=False)
         other.execute("BEGIN IMMEDIATE")
         release = threading.Timer(0.8, other.execute, ["ROLLBACK"])
         release.start()
         began = time.monotonic()
-        store.commit(ticket, Commit(all_providers()["openrouter"], listing(model("a")), None), 0.0)
+        store.commit(ticket, Commit(registry.load()["openrouter"], listing(model("a")), None), 0.0)
         assert time.monotonic() - began >= 0.5
         release.join()
         other.close()
@@ -280,8 +284,8 @@ def test_an_older_schema_is_refused_until_it_is_upgraded_and_loses_nothing(empty
     )
     for read_only in (True, False):
         with pytest.raises(DatabaseError, match=f"has schema 0001, this modelsync needs {Schema.head}"):
-            Store.open(empty_database_url, all_providers(), read_only=read_only)
+            Store.open(empty_database_url, registry.load(), read_only=read_only)
     assert Schema(empty_database_url).upgrade() == ("0001", Schema.head)
     assert Schema(empty_database_url).upgrade() == (Schema.head, Schema.head)
     assert [row["name"] for row in query(empty_database_url, "SELECT name FROM providers")] == ["mine"]
-    Store.open(empty_database_url, all_providers()).close()
+    Store.open(empty_database_url, registry.load()).close()

@@ -3,16 +3,16 @@
 import functools
 from pathlib import Path
 
-import support_first_looks
 from modelsync.simulator.server import Simulator
-from support_api import ADMIN, got, started
-from support_cli import environment
-from support_crash import output, start
-from support_process import code_of
+from support import first_looks
+from support.api import ADMIN, got, started
+from support.cli import environment
+from support.crash import output, start
+from support.process import code_of
 
 
 def test_a_sync_looks_at_no_struct_once_it_has_threads(simulator: Simulator, database_url: str, tmp_path: Path):
-    looks = functools.partial(support_first_looks.watch, tmp_path / "looks")
+    looks = functools.partial(first_looks.watch, tmp_path / "looks")
     values = environment(tmp_path, simulator, DATABASE_URL=database_url)
     for day in (0, 1, 1):  # new models, then ones to compare with, then answers that are not modified
         simulator.set_day(day)
@@ -22,7 +22,7 @@ def test_a_sync_looks_at_no_struct_once_it_has_threads(simulator: Simulator, dat
 
 def test_a_server_looks_at_no_struct_once_it_has_threads(simulator: Simulator, database_url: str, tmp_path: Path):
     env = environment(tmp_path, simulator, ADMIN_API_KEY=ADMIN, DATABASE_URL=database_url, MODELSYNC_RATE="0")
-    with started(tmp_path, env, functools.partial(support_first_looks.watch, tmp_path / "looks")) as served:
+    with started(tmp_path, env, functools.partial(first_looks.watch, tmp_path / "looks")) as served:
         for day in (0, 1):
             simulator.set_day(day)
             assert got(served.admin.post("/admin/model-sync/all"))["success"] is True

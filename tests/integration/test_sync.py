@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from modelsync.errors import UsageError
-from modelsync.report import Counts, Disabled, NoKey, NotModified, Planned, ProviderResult, Synced, plan_line
+from modelsync.planning.outcome import Counts, Disabled, NoKey, NotModified, Planned, ProviderResult, Synced, plan_line
 from modelsync.simulator.server import Simulator
-from modelsync.sync import Step
-from support_sync import (
+from modelsync.sync.pipeline import Step
+from support.sync import (
     DAYS,
     MONEY,
     SLUGS,

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from modelsync.errors import Kind
-from modelsync.report import Failed, Held, ProviderResult, Synced
+from modelsync.planning.outcome import Failed, Held, ProviderResult, Synced
 from modelsync.simulator.server import Simulator
-from support_store import raise_no_more, raise_on
-from support_sync import (
+from support.store import raise_no_more, raise_on
+from support.sync import (
     DAYS,
     SLUGS,
     changes_of,
@@ -177,7 +177,7 @@ def test_a_commit_that_the_database_refuses_is_that_providers_own(simulator: Sim
     _others_are_in_step(report, "openrouter")
 
     raise_no_more(database_url, "models")
-    assert counts(modelsync.sync(["openrouter"]))["openrouter"].created == 1  # the ticket is free, the answer not taken as seen
+    assert counts(modelsync.sync(["openrouter"]))["openrouter"].created == 1  # the lease is free, the answer not taken as seen
 
 
 def test_i16_a_provider_that_is_slower_than_its_deadline_fails_alone(simulator: Simulator, database_url: str, tmp_path: Path) -> None:

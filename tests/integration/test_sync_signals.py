@@ -14,9 +14,9 @@ import psycopg
 import pytest
 
 import modelsync
-import postgres
 from modelsync.simulator.server import Simulator
-from support_sync import changes_of, environment, models_of, program, query, sqlite_path, table
+from support import postgres
+from support.sync import changes_of, environment, models_of, program, query, sqlite_path, table
 
 SOURCE = str(Path(modelsync.__file__).parents[1])
 STOPPED = "Stopped. Providers already done are in the catalog; the others are untouched. Run it again to finish."
@@ -78,7 +78,7 @@ def test_a_signal_during_a_slow_answer(simulator: Simulator, database_url: str, 
     began = time.monotonic()
     again = program(values, database_url, tmp_path).sync(["openrouter", "near"])
     assert (again.status, again.counts.created, again.counts.missing) == ("succeeded", 1, 2)
-    assert time.monotonic() - began < 5  # nobody waits for the ticket of the dead
+    assert time.monotonic() - began < 5  # nobody waits for the lease of the dead
 
 
 @contextlib.contextmanager
@@ -100,7 +100,7 @@ def locked(database_url: str) -> Iterator[None]:
 
 
 def test_a_signal_during_the_commit(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
-    """A transaction that has begun is finished, or leaves nothing; never half of it, never a ticket."""
+    """A transaction that has begun is finished, or leaves nothing; never half of it, never a lease."""
     values = environment(simulator)
     program(values, database_url, tmp_path).sync(["openrouter"])
     simulator.set_day(1)
@@ -127,14 +127,14 @@ def test_a_signal_during_the_commit(simulator: Simulator, database_url: str, tmp
 
 
 def test_a_signal_while_the_ticket_is_taken(simulator: Simulator, postgres_server: str, tmp_path: Path) -> None:
-    """A ticket that was asked for before the signal and is given after it goes back at once."""
+    """A lease that was asked for before the signal and is given after it goes back at once."""
     values, database_url = environment(simulator), postgres.new_database(postgres_server, "signalled")
     program(values, database_url, tmp_path).sync(["openrouter"])
     with syncing(values, database_url, tmp_path, "openrouter") as process:
         with psycopg.connect(database_url) as other:
             other.execute("SELECT * FROM provider_state WHERE provider = 'openrouter' FOR UPDATE")
             until(lambda: len(table(database_url, "sync_runs")) == 2)
-            time.sleep(0.5)  # long enough to ask for the ticket
+            time.sleep(0.5)  # long enough to ask for the lease
             process.send_signal(signal.SIGTERM)
             time.sleep(0.3)
             other.rollback()
@@ -148,7 +148,7 @@ def test_a_signal_while_the_ticket_is_taken(simulator: Simulator, postgres_serve
 
 
 def test_two_processes_into_an_empty_database(simulator: Simulator, empty_database_url: str, tmp_path: Path) -> None:
-    """Both make the tables, one gets the ticket first, and the other finds the work done."""
+    """Both make the tables, one gets the lease first, and the other finds the work done."""
     values = environment(simulator)
     simulator.add_fault("openrouter", "delay", seconds=0.5)
     with (

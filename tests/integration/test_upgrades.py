@@ -13,12 +13,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from modelsync.registry import all_providers
-from modelsync.report import Synced
-from modelsync.store import Catalog, Person, Schema, Store, deciding, operators
-from support_cli import environment, run
-from support_store import commit, model, opened, upgraded_to
-from support_sync import everything, execute, models_of, query, sqlite_path, table
+from modelsync.database.migrate import Schema
+from modelsync.model.actors import Person
+from modelsync.operations import decisions, models
+from modelsync.planning.outcome import Synced
+from modelsync.providers import registry
+from modelsync.queries.catalog import Catalog
+from modelsync.sync.store import Store
+from support.cli import environment, run
+from support.store import commit, model, opened, upgraded_to
+from support.sync import everything, execute, models_of, query, sqlite_path, table
 
 
 def started(folder: Path, database_url: str) -> "subprocess.Popen[str]":
@@ -118,7 +122,7 @@ def test_an_upgrade_keeps_what_is_there_and_locks_the_audit_log(empty_database_u
         with pytest.raises((sqlite3.Error, psycopg.Error), match="audit_log: rows are only added"):
             execute(empty_database_url, attempt)
     assert [row["actor"] for row in query(empty_database_url, "SELECT actor FROM audit_log")] == ["ann"]
-    Store.open(empty_database_url, all_providers()).close()
+    Store.open(empty_database_url, registry.load()).close()
 
 
 def test_what_waits_for_a_person_still_does_so(empty_database_url: str) -> None:
@@ -135,7 +139,7 @@ def test_what_waits_for_a_person_still_does_so(empty_database_url: str) -> None:
     )
     execute(empty_database_url, *(hold.format(*row) for row in rows))
     assert Schema(empty_database_url).upgrade() == ("0007", Schema.head)
-    Store.open(empty_database_url, all_providers()).close()
+    Store.open(empty_database_url, registry.load()).close()
     with opened(empty_database_url) as store:
         found = [(row["needs_person"], row["detail"]) for row in Catalog(store).holds(status="all")]
         assert found[:4] == [(True, None), (False, None), (True, {"new": ["b"]}), (False, None)]
@@ -223,8 +227,8 @@ def test_a_catalog_with_holds_pins_and_history_is_upgraded_and_synced(empty_data
         assert sorted(hold.ids[0] for hold in result.holds) == ["plain", "silent", "varies"]
         assert any("ann rejected it" in warning for warning in result.warnings)
         assert [(row["id"], row["status"]) for row in table(empty_database_url, "holds")][:2] == [(1, "rejected"), (2, "open")]
-        deciding.decide(store, [2], "confirm", Person("ann", "r"))
-        operators.unpin(store, "openrouter", "pinned", [], Person("ann", "r"))
+        decisions.decide(store, [2], "confirm", Person("ann", "r"))
+        models.unpin(store, "openrouter", "pinned", [], Person("ann", "r"))
     found = {name: row["pricing_prompt"] for name, row in models_of(empty_database_url, "openrouter").items()}
     assert found == {
         "varies": None,

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from modelsync import cli, settings
-from modelsync.registry import all_providers
-from modelsync.report import exit_code
-from modelsync.store import schema
-from support_store import opened
-from support_sync import query
+from modelsync.database import schema
+from modelsync.planning.outcome import exit_code
+from modelsync.providers import registry
+from support.store import opened
+from support.sync import query
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -48,7 +48,8 @@ def blocks(name):
 
 def test_generated_parts_are_fresh():
     program = generator()
-    assert set(program.BLOCKS) == {found["name"] for found in program.BLOCK.finditer(README)}
+    contributing = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert set(program.BLOCKS) == {found["name"] for found in program.BLOCK.finditer(README + contributing)}
     done = subprocess.run([sys.executable, ROOT / "scripts" / "generate_docs.py", "--check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -59,7 +60,7 @@ def test_every_block_of_every_document_can_be_made():
         text = path.read_text("utf-8")
         found = [block["name"] for block in program.BLOCK.finditer(text)]
         assert len(found) == text.count("<!-- generated: "), path
-        if path.name != "README.md":
+        if path.name not in ("README.md", "CONTRIBUTING.md"):
             assert all(name.partition(" ")[0] in program.PARTS for name in found), path
             assert (found != []) == (path in (program.DATABASE, program.DEPLOY, *program.OF_API)), path
 
@@ -87,8 +88,8 @@ def test_lines_are_left_out_of_the_capture_only_where_it_says_so():
 
 def test_every_provider_and_every_key_variable_is_in_the_table():
     rows = {line.split("|")[1].strip(): line for line in blocks("providers").splitlines()[2:]}
-    assert list(rows) == [f"`{slug}`" for slug in all_providers()]
-    for slug, provider in all_providers().items():
+    assert list(rows) == [f"`{slug}`" for slug in registry.load()]
+    for slug, provider in registry.load().items():
         row = rows[f"`{slug}`"]
         assert all(f"`{name}`" in row for name in provider.auth.variables)
         assert provider.verified in row

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from support_promises import FAULTS, OPEN, PROMISES, ROOT, ids_of, shown_by, written
+from support.promises import FAULTS, OPEN, PROMISES, ROOT, ids_of, shown_by, written
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,11 @@
 
 import pytest
 
-from modelsync.holding import Standing
-from modelsync.model import Model
-from modelsync.plan import Change, Kind, Plan, Stored
-from modelsync.policy import DEFAULT_RULES, Context, decide
-from modelsync.reading import Listing
+from modelsync.model.model import Model
+from modelsync.planning.holding import Standing
+from modelsync.planning.listing import Listing
+from modelsync.planning.plan import Change, Kind, Plan, Stored
+from modelsync.planning.policy import DEFAULT_RULES, Context, decide
 
 HINT = "it looks like a renaming"
 

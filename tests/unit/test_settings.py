@@ -8,13 +8,13 @@ import pytest
 from modelsync import settings
 from modelsync.errors import SettingsError
 from modelsync.fetch import GoogleCredential, Limits
-from modelsync.provider import Bearer
-from modelsync.registry import all_providers
+from modelsync.model.actors import Scope
+from modelsync.providers import registry
+from modelsync.providers.base import ApiKey
 from modelsync.settings import DEFAULT_DATABASE, GENERAL, SERVING_LIMITS, Settings
-from modelsync.store import Scope
 
 KEY = "sk-canary-4711"
-GROQ, ALIBABA, FIREWORKS = (all_providers()[slug] for slug in ("groq", "alibaba", "fireworks"))
+GROQ, ALIBABA, FIREWORKS = (registry.load()[slug] for slug in ("groq", "alibaba", "fireworks"))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_without_anything_there_are_defaults(load):
     loaded = load()
     assert loaded.database_url == DEFAULT_DATABASE == "sqlite:///modelsync.db"
     assert (loaded.limits, loaded.origins.everywhere, loaded.origins.by_slug) == (Limits(), None, {})
-    assert loaded.enabled == all_providers().keys() == loaded.options.keys()
+    assert loaded.enabled == registry.load().keys() == loaded.options.keys()
     assert {slug for slug in loaded.credentials if slug != "google-vertex"} == set()  # a machine of Google's has an account of its own
     assert {setting.source for setting in loaded.shown} == {"not set"}
     assert loaded.secrets == ()
@@ -126,13 +126,13 @@ def test_blanks_and_quotes_around_a_key_are_dropped(load, written):
     assert key(load({"GROQ_API_KEY": written})) == (KEY, "GROQ_API_KEY", "Bearer")
 
 
-BEARERS = [(slug, name) for slug, each in all_providers().items() if isinstance(each.auth, Bearer) for name in each.auth.variables]
+BEARERS = [(slug, name) for slug, each in registry.load().items() if isinstance(each.auth, ApiKey) for name in each.auth.variables]
 
 
 @pytest.mark.parametrize(("slug", "variable"), BEARERS)
 def test_every_name_of_every_key_is_read(load, slug, variable):
     loaded = load({variable: KEY})
-    assert key(loaded, slug) == (KEY, variable, all_providers()[slug].auth.scheme)
+    assert key(loaded, slug) == (KEY, variable, registry.load()[slug].auth.scheme)
     assert [each for each in loaded.credentials if each not in (slug, "google-vertex")] == []
     assert loaded.secrets == (KEY,)
     assert row(loaded, variable) == ("***", "environment")
@@ -145,7 +145,7 @@ def test_no_two_providers_share_a_key_variable():
 
 
 def test_of_two_names_the_first_counts_unless_it_is_blank(load):
-    first, second = all_providers()["fal"].auth.variables
+    first, second = registry.load()["fal"].auth.variables
     assert key(load({first: "one", second: "two"}), "fal") == ("one", first, "Key")
     assert key(load({first: '""', second: "two"}), "fal") == ("two", second, "Key")
 
@@ -275,12 +275,12 @@ def test_which_providers_are_on(load, value):
 
 @pytest.mark.parametrize("value", ["", " ", '""', ",", " , "])
 def test_an_empty_choice_of_providers_is_no_choice(load, value):
-    assert load({"MODELSYNC_PROVIDERS": value}).enabled == all_providers().keys()
+    assert load({"MODELSYNC_PROVIDERS": value}).enabled == registry.load().keys()
 
 
 def test_providers_from_toml(load):
     assert load(toml='MODELSYNC_PROVIDERS = ["groq", "fal"]').enabled == {"groq", "fal"}
-    assert load(toml="MODELSYNC_PROVIDERS = []").enabled == all_providers().keys()
+    assert load(toml="MODELSYNC_PROVIDERS = []").enabled == registry.load().keys()
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_options_have_their_types(load):
 
 def test_options_not_given_are_the_providers_own(load):
     loaded = load()
-    assert all(loaded.options[slug] == provider.options() for slug, provider in all_providers().items())
+    assert all(loaded.options[slug] == provider.options() for slug, provider in registry.load().items())
 
 
 @pytest.mark.parametrize(
@@ -429,7 +429,7 @@ def test_a_scope_changes_with_key_options_and_origin(load):
 
 def test_a_scope_is_of_one_provider(load):
     loaded = load()
-    assert len({loaded.scope(provider) for provider in all_providers().values()}) == len(all_providers())
+    assert len({loaded.scope(provider) for provider in registry.load().values()}) == len(registry.load())
     before = loaded.scope(FIREWORKS)
     assert load({"FIREWORKS_INCLUDE_DEPLOYABLE": "true"}).scope(FIREWORKS) != before
     assert load({"ALIBABA_REGION": "us"}).scope(FIREWORKS) == before

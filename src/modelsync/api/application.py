@@ -14,17 +14,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from modelsync import __version__
-from modelsync.api import documented, reference
-from modelsync.api.answers import error
-from modelsync.api.asked import said_once
-from modelsync.api.edge import Edge
-from modelsync.api.forwarded import Forwarded
-from modelsync.api.heads import Heads
-from modelsync.api.pages import Pages
+from modelsync.api import docs_page, openapi
+from modelsync.api.parameters import said_once
 from modelsync.api.routes import changes, health, models, openai, operating, providers, syncing, writing
-from modelsync.api.service import Service
 from modelsync.app import App
-from modelsync.store import Store
+from modelsync.providers import registry
+from modelsync.server.cache import Pages
+from modelsync.server.forwarded import Forwarded
+from modelsync.server.gate import Edge
+from modelsync.server.head import Heads
+from modelsync.server.responses import error
+from modelsync.server.state import Service
+from modelsync.sync.store import Store
 
 ROUTES = (health, syncing, operating, providers, models, writing, openai, changes)
 """In the order in which they are looked through for each request: what is asked every second comes first."""
@@ -32,6 +33,7 @@ ROUTES = (health, syncing, operating, providers, models, writing, openai, change
 
 def create(program: App, store: Store) -> FastAPI:
     """The ASGI application over an open catalog, which it closes at its end."""
+    registry.prepare(program.settings.providers)  # the structs of this face came after the program's own
     service = Service(program, store)
 
     @asynccontextmanager
@@ -53,7 +55,7 @@ def create(program: App, store: Store) -> FastAPI:
     app.state.service = service
     for routes in ROUTES:
         app.include_router(routes.router)
-    reference.add(app)
+    docs_page.add(app)
     app.add_middleware(Pages, service=service)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(Heads)
@@ -64,7 +66,7 @@ def create(program: App, store: Store) -> FastAPI:
     app.add_middleware(Forwarded, proxies=service.settings.trusted_proxies)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.openapi = lambda: documented.document(app, public=service.settings.public)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi.document(app, public=service.settings.public)  # type: ignore[method-assign]
     return app
 
 

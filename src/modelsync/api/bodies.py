@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from modelsync.api.asked import MOST, HoldKind, ModelId, Number, Reason, Slug, Time, Words, whole
+from modelsync.api.parameters import MOST, HoldKind, ModelId, Number, Reason, Slug, Time, Words, whole
 from modelsync.errors import UsageError
-from modelsync.layers import PINNABLE, Pin, is_pinnable, kind_of
-from modelsync.pinning import pin_of, storable
+from modelsync.model.fields import PINNABLE, Pin, is_pinnable, kind_of
+from modelsync.model.overrides import pin_of, storable
 
 
 class Body(BaseModel):

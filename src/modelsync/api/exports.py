@@ -19,14 +19,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from modelsync import spreadsheet
-from modelsync.api.answers import error, shown_time
-from modelsync.api.asked import PAGE, ModelQuery
-from modelsync.api.clients import host_of
-from modelsync.api.pages import etag_of, is_known
-from modelsync.api.service import Service
-from modelsync.api.spools import PIECE, Kept, Spool
-from modelsync.store import ModelFilter, Order, Revision, Row, Serving, is_dynamic
+from modelsync.api.parameters import ModelQuery
+from modelsync.formats import table
+from modelsync.queries.filters import ModelFilter, Order
+from modelsync.queries.serving import PAGE, Revision, Row, Serving, is_dynamic
+from modelsync.server.cache import etag_of, is_known
+from modelsync.server.clients import host_of
+from modelsync.server.responses import error, shown_time
+from modelsync.server.spools import PIECE, Kept, Spool
+from modelsync.server.state import Service
 
 log = structlog.get_logger("modelsync.api")
 
@@ -68,9 +69,9 @@ def _lines(rows: Rows) -> Iterator[bytes]:
 def _csv(rows: Rows) -> Iterator[bytes]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180
-    writer.writerow(spreadsheet.COLUMNS)
+    writer.writerow(table.COLUMNS)
     for row in rows:
-        writer.writerow(spreadsheet.cells(row, dynamic_price=is_dynamic(row), price_incomplete=row["price_incomplete"]))
+        writer.writerow(table.cells(row, dynamic_price=is_dynamic(row), price_incomplete=row["price_incomplete"]))
         if text.tell() > PIECE:
             yield text.getvalue().encode()
             text.seek(0)

@@ -6,11 +6,13 @@ from typing import Annotated
 from cyclopts import App
 
 from modelsync.cli import output
+from modelsync.cli.opening import load
 from modelsync.cli.parameters import FLAG, Database
-from modelsync.cli.sync import load
-from modelsync.store import Copied, Schema, shown_address
-from modelsync.store import backup as copy_to
-from modelsync.store import restore as restored_from
+from modelsync.database.backup import Copied
+from modelsync.database.backup import backup as copy_to
+from modelsync.database.backup import restore as restored_from
+from modelsync.database.engine import shown_address
+from modelsync.database.migrate import Schema
 
 EPILOGUE = "Examples:\n  modelsync db current\n  modelsync db backup before-upgrade.db\n  modelsync db upgrade --sql"
 HELP = "Create, upgrade, back up and restore the catalog's database."

@@ -10,12 +10,12 @@ from rich.text import Text
 
 from modelsync import app
 from modelsync.cli import output
+from modelsync.cli.opening import load
 from modelsync.cli.parameters import FLAG, Database, Json, Slugs
-from modelsync.cli.sync import load
 from modelsync.errors import Failure, ModelsyncError
 from modelsync.fetch import Fetched, NeedsKey, Unfollowed
-from modelsync.reading import rows_of
-from modelsync.store import Catalog
+from modelsync.planning.listing import rows_of
+from modelsync.queries.catalog import Catalog
 
 CLOCK_TOLERANCE = 120.0
 

@@ -8,12 +8,15 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from modelsync import app, words
 from modelsync.cli import output
+from modelsync.cli.opening import opened
 from modelsync.cli.parameters import Database, Json, ModelId, ProviderSlug
-from modelsync.cli.sync import load
 from modelsync.errors import UsageError
-from modelsync.explanation import (
+from modelsync.formats import text
+from modelsync.model.fields import READER, is_price_per_token
+from modelsync.model.points import is_per_token
+from modelsync.model.prices import plain
+from modelsync.queries.explain import (
     Absent,
     Explanation,
     Frozen,
@@ -31,12 +34,8 @@ from modelsync.explanation import (
     fields_of,
     overview,
 )
-from modelsync.explanation import explain as explanation_of
-from modelsync.layers import READER, is_price_per_token
-from modelsync.money import plain
-from modelsync.points import is_per_token
-from modelsync.registry import select
-from modelsync.store import Explanations
+from modelsync.queries.explain import explain as explanation_of
+from modelsync.queries.explain_rows import Explanations
 
 SOURCES = {
     "provider": "the provider",
@@ -70,14 +69,10 @@ def explain(
     field:
         One field, such as pricing_prompt, context_length or pricing.cache_read; without it a table of all.
     """
-    (chosen,) = select([provider])
-    store = app.build(load(database)).open_store(read_only=True)
-    try:
-        explanations = Explanations(store)
-        known = explanations.known(chosen, model)
+    with opened(database, [provider]) as there:
+        explanations = Explanations(there.store)
+        known = explanations.known(there.settings.providers[provider], model)
         ids = explanations.ids(provider) if known is None else []
-    finally:
-        store.close()
     if known is None:
         raise UsageError(f"{provider} has no model {model} in the catalog", _near(model, ids) or "`modelsync models` finds ids")
     found = overview(known) if field is None else (explanation_of(known, _field(known, field)),)
@@ -113,7 +108,7 @@ def _print_table(known: Known, found: Iterable[Explanation]) -> None:
     for each in found:
         value = output.safe(_shown(each.field, each.value))
         short = value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
-        made.add_row(output.safe(each.field), short, each.source or words.UNKNOWN, output.utc(each.since))
+        made.add_row(output.safe(each.field), short, each.source or text.UNKNOWN, output.utc(each.since))
     output.say(console, output.safe(f"{known.provider.slug}  {known.stored.model.id}"))
     console.print(made)
     for sentence in dict.fromkeys(_told(reason, known) for each in found for reason in each.reasons):
@@ -157,17 +152,17 @@ def _changed(field: str, change: LastChange) -> str:
     by = f", by {change.trigger}" if change.trigger in BY_PERSONS else ""
     moved = f": {_shown(field, change.old)} → {_shown(field, change.new)}" if change.old is not None or change.new is not None else ""
     what = "the model was added" if change.kind == "added" else change.kind
-    corrected = f"; {words.told({READER: change.corrected})}" if change.corrected else ""
+    corrected = f"; {text.told({READER: change.corrected})}" if change.corrected else ""
     return f"{output.utc(change.at)}, run {change.run_id}{by}, {what}{moved}{corrected}"
 
 
 def _shown(field: str, value: Any) -> str:
     """A value for people; prices per token in USD per million."""
     if value is None:
-        return words.UNKNOWN
+        return text.UNKNOWN
     if isinstance(value, str) and is_price_per_token(field):
         price = Decimal(value)
-        return "free" if price == 0 else f"{words.per_million(price)} $/1M ({price:f} USD per token)"
+        return "free" if price == 0 else f"{text.per_million(price)} $/1M ({price:f} USD per token)"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
@@ -212,7 +207,7 @@ def _price(last: LastBelieved) -> str:
     if Decimal(last.usd) == 0:
         return "free"
     usd = f"{last.usd} USD"
-    return f"{words.per_million(Decimal(last.usd))} $/1M ({usd} per token)" if is_per_token(last.point) else usd
+    return f"{text.per_million(Decimal(last.usd))} $/1M ({usd} per token)" if is_per_token(last.point) else usd
 
 
 def _unread(reason: Incomplete) -> str:

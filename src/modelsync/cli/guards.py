@@ -4,14 +4,13 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from modelsync import guarding
 from modelsync.cli import output
-from modelsync.cli.operators import opened, person
+from modelsync.cli.opening import opened
+from modelsync.cli.operators import person
 from modelsync.cli.parameters import FLAG, Database, Json, ProviderSlug, Reason
-from modelsync.cli.sync import load
 from modelsync.errors import UsageError
-from modelsync.registry import select
-from modelsync.store import Catalog, deciding
+from modelsync.operations import decisions
+from modelsync.planning import guard as guarding
 
 Limit = Annotated[str | None, Parameter(negative=())]
 MEANINGS = {
@@ -50,17 +49,16 @@ def guard(
     default:
         Give limits back to the settings: shrink, shrink-models, price-factor, first-sight.
     """
-    select([provider])
     texts = {"shrink_share": shrink, "shrink_models": shrink_models, "price_factor": price_factor, "price_first_sight": first_sight}
     wanted = guarding.given(texts, default or [])
     if not wanted and reason is not None:
         raise UsageError("Say what to set", "For example --shrink 0.4, or --default shrink")
     by = person(reason or "") if wanted else None
-    with opened(database, read_only=by is None) as store:
+    with opened(database, [provider], writing=by is not None) as there:
         if by is not None:
-            deciding.set_guard(store, provider, wanted, by)
-        found = Catalog(store).guards().get(provider, {})
-    _show(provider, found, guarding.of_settings(load(database).rules), json=json)
+            decisions.set_guard(there.store, provider, wanted, by)
+        found = there.catalog.guards().get(provider, {})
+    _show(provider, found, guarding.of_settings(there.settings.rules), json=json)
     return 0
 
 
@@ -84,17 +82,17 @@ def pause(*, all: Annotated[bool, FLAG] = False, reason: Reason, database: Datab
     """
     if not all:
         raise UsageError("A pause stops every provider: say --all", "MODELSYNC_PROVIDERS names the providers that are on")
-    with opened(database) as store:
-        if not deciding.pause(store, person(reason)):
-            raise UsageError(f"Syncs are paused already: {words_of(Catalog(store).pause())}", "`modelsync resume` lets them run again")
+    with opened(database, writing=True) as there:
+        if not decisions.pause(there.store, person(reason)):
+            raise UsageError(f"Syncs are paused already: {words_of(there.catalog.pause())}", "`modelsync resume` lets them run again")
     output.say(output.stdout(), "Paused: no sync begins, and none that is under way changes anything, until `modelsync resume`.")
     return 0
 
 
 def resume(*, reason: Reason, database: Database = None) -> int:
     """Let every provider sync again after a pause."""
-    with opened(database) as store:
-        if not deciding.resume(store, person(reason)):
+    with opened(database, writing=True) as there:
+        if not decisions.resume(there.store, person(reason)):
             raise UsageError("Nothing is paused", "`modelsync status` shows what keeps a provider from syncing")
     output.say(output.stdout(), "Every provider syncs again from the next run on.")
     return 0

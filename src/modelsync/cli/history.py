@@ -2,35 +2,24 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
 from rich.text import Text
 
-from modelsync import app, times, words
 from modelsync.cli import output
+from modelsync.cli.opening import opened
 from modelsync.cli.parameters import FLAG, Database, Json, ModelId, ProviderSlug, Rows, Slugs
-from modelsync.cli.sync import load
 from modelsync.errors import UsageError
-from modelsync.past import Line, collapsed, differing
-from modelsync.registry import select
-from modelsync.store import ChangeFilter, History
+from modelsync.formats import text as words
+from modelsync.model import times
+from modelsync.model.timeline import Line, collapsed, differing
+from modelsync.queries.history import ChangeFilter
 
 SIGNS = {"retired": ("-", "red"), "added": ("+", "green"), "missing": ("-", "red"), "revived": ("~", "yellow"), "updated": ("~", "yellow")}
 WORDS = {"added": "new", "missing": "missing from the list", "retired": "retired", "revived": "back again"}
 UNITS = {"min": 60, "h": 3600, "d": 86400, "w": 604800}
-
-
-@contextmanager
-def opened(database: str | None) -> Iterator[History]:
-    """The past of the catalog that the settings name."""
-    store = app.build(load(database)).open_store(read_only=True)
-    try:
-        yield History(store)
-    finally:
-        store.close()
 
 
 def moment(text: str) -> datetime:
@@ -74,13 +63,12 @@ def changes(
     """
     if kind is not None and kind not in SIGNS:
         raise UsageError(f"Unknown kind {kind}", f"Use one of {', '.join(SIGNS)}")
-    select(provider)
     together = collapse and not json
     wanted = ChangeFilter(since=moment(since), providers=tuple(provider or ()), model=model)
     if not together:
         wanted = msgspec.structs.replace(wanted, field=field, kind=kind, limit=limit or None)
-    with opened(database) as past:
-        found = past.changes(wanted)
+    with opened(database, provider) as there:
+        found = there.history.changes(wanted)
     if json:
         output.print_json({"version": 1, "changes": found})
         return 0
@@ -95,9 +83,8 @@ def changes(
 
 def history(provider: ProviderSlug, model: ModelId, /, *, json: Json = False, database: Database = None) -> int:
     """Show everything that ever happened to one model, newest first."""
-    select([provider])
-    with opened(database) as past:
-        found = past.changes(ChangeFilter(providers=(provider,), model=model))
+    with opened(database, [provider]) as there:
+        found = there.history.changes(ChangeFilter(providers=(provider,), model=model))
     if not found:
         raise UsageError(f"{provider} has no model {model} in the catalog", "`modelsync models` finds ids")
     if json:
@@ -125,12 +112,11 @@ def diff(
     after:
         The later time, likewise, or `now`.
     """
-    select(provider)
     moments = [moment(text) if text != "now" else datetime.now(UTC) for text in (before, after)]
     if moments[0] > moments[1]:
         raise UsageError("The first time is later than the second", "Give the earlier one first")
-    with opened(database) as past:
-        old, new = past.at(moments, tuple(provider or ()))
+    with opened(database, provider) as there:
+        old, new = there.history.at(moments, tuple(provider or ()))
     found = differing(old, new)
     if json:
         output.print_json({"version": 1, "before": moments[0], "after": moments[1], "differences": [each.shown() for each in found]})

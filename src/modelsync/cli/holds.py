@@ -6,14 +6,16 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from modelsync import decisions
 from modelsync.cli import output
-from modelsync.cli.operators import opened, person
+from modelsync.cli.opening import opened
+from modelsync.cli.operators import person
 from modelsync.cli.parameters import FLAG, Database, Json, Number, Reason, Slugs
+from modelsync.database.tables.holds import STATUSES
 from modelsync.errors import UsageError
-from modelsync.holding import KINDS, NEW, OF_PRICES, OTHER_CATALOG
-from modelsync.registry import select
-from modelsync.store import STATUSES, Catalog, deciding
+from modelsync.formats.held import commands, shown, told
+from modelsync.operations import decisions
+from modelsync.planning.holding import KINDS, NEW, OF_PRICES, OTHER_CATALOG
+from modelsync.queries.catalog import Catalog
 
 HoldNumber = Annotated[Number, Parameter(help="The numbers that `modelsync held` shows.")]
 AllOf = Annotated[Slugs, Parameter(help="Everything held of these providers.")]
@@ -47,16 +49,15 @@ def held(
     ids:
         Also name the models that each is about; of another catalog also those that are new (+).
     """
-    select(provider)
     _check_kind(kind)
     if status not in (*STATUSES, "all"):
         raise UsageError(f"Unknown status {status}", f"Use {', '.join(STATUSES)} or all")
-    with opened(database, read_only=True) as store:
-        catalog = Catalog(store)
+    with opened(database, provider) as there:
+        catalog = there.catalog
         found, now, nothing = catalog.holds(provider or (), kind, status), catalog.now(), _nothing(catalog, provider, kind, status)
     code = 4 if any(hold["status"] == "open" for hold in found) else 0
     if json:
-        output.print_json({"version": 1, "held": list(map(decisions.shown, found))})
+        output.print_json({"version": 1, "held": list(map(shown, found))})
         return code
     for hold in found:
         for line in _lines(hold, now, ids=ids):
@@ -77,7 +78,7 @@ def _lines(hold: Mapping[str, Any], now: datetime, *, ids: bool) -> Iterator[str
     since = f"since {output.ago(hold['created_at'], now)}, seen {times}"
     status = "" if hold["status"] == "open" else f", {hold['status']}"
     yield f"{hold['id']}  {hold['provider']}  {hold['kind']}{status}: {hold['message']} ({since})"
-    decided = decisions.told(hold)
+    decided = told(hold)
     yield f"   {hold['hint'] if decided is None else decided}"
     if hold["over"]:
         why = "whose price was listed or decided since" if hold["kind"] in OF_PRICES else "which are listed again"
@@ -86,9 +87,9 @@ def _lines(hold: Mapping[str, Any], now: datetime, *, ids: bool) -> Iterator[str
         yield f"   - {row_id}"
     for row_id in (hold["detail"] or {}).get(NEW, ()) if ids and hold["kind"] == OTHER_CATALOG else ():
         yield f"   + {row_id}"
-    commands = decisions.commands(hold)
-    if commands:
-        yield f"   {'   or   '.join(commands)}"
+    ways = commands(hold)
+    if ways:
+        yield f"   {'   or   '.join(ways)}"
 
 
 def _nothing(catalog: Catalog, slugs: list[str] | None, kind: str | None, status: str = "open") -> str:
@@ -137,15 +138,15 @@ def reopen(number: HoldNumber, /, *, reason: Reason, json: Json = False, databas
     number:
         The number that `modelsync held --status rejected` or `--status confirmed` shows.
     """
-    with opened(database) as store:
-        row = deciding.reopen(store, number, person(reason))
+    with opened(database, writing=True) as there:
+        row = decisions.reopen(there.store, number, person(reason))
     if json:
-        output.print_json({"version": 1, "decision": "reopen", "holds": [decisions.shown(row)]})
+        output.print_json({"version": 1, "decision": "reopen", "holds": [shown(row)]})
         return 0
     waits = row["status"] == "open"
     what = output.safe(f"{row['id']}: {row['provider']} {row['kind']}, {row['message']}")
     output.say(output.stdout(), f"{'Open again' if waits else 'Taken back'}: {what}")
-    again = f"It waits for you. {'   or   '.join(decisions.commands(row))}" if waits else f"It does not wait itself: {row['reason']}."
+    again = f"It waits for you. {'   or   '.join(commands(row))}" if waits else f"It does not wait itself: {row['reason']}."
     output.say(output.stdout(), again)
     return 0
 
@@ -155,21 +156,20 @@ def _decide(
 ) -> int:
     if bool(numbers) == bool(slugs or kind):
         raise UsageError("Say which holds: their numbers, or --provider, or --kind", "`modelsync held` lists them")
-    select(slugs)
     _check_kind(kind)
-    with opened(database) as store:
-        catalog = Catalog(store)
+    with opened(database, slugs, writing=True) as there:
+        catalog = there.catalog
         wanted = list(numbers) or [row["id"] for row in catalog.holds(slugs or (), kind)]
         nothing = "" if wanted else _nothing(catalog, slugs, kind)
-        decided = deciding.decide(store, wanted, decision, person(reason))
+        decided = decisions.decide(there.store, wanted, decision, person(reason))
     if json:
-        output.print_json({"version": 1, "decision": decision, "holds": list(map(decisions.shown, decided))})
+        output.print_json({"version": 1, "decision": decision, "holds": list(map(shown, decided))})
         return 0
     console = output.stdout()
     for row in decided:
         output.say(console, f"{Words[decision]} {row['id']}: {row['provider']} {row['kind']}, {output.safe(row['message'])}")
     output.say(console, Next[decision] if decided else nothing)
-    back = [command for row in decided for command in decisions.commands(row)]
+    back = [command for row in decided for command in commands(row)]
     if back:
         more = f", and so for {len(back) - SHOWN_COMMANDS:,} more" if len(back) > SHOWN_COMMANDS else ""
         output.say(console, f"To take it back: {'; '.join(back[:SHOWN_COMMANDS])}{more}")

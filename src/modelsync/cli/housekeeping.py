@@ -11,14 +11,12 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from modelsync import app
 from modelsync.cli import output
 from modelsync.cli.history import UNITS, moment
+from modelsync.cli.opening import opened
 from modelsync.cli.parameters import Database, Json, Rows, Slugs
-from modelsync.cli.sync import load
 from modelsync.errors import UsageError
-from modelsync.registry import select
-from modelsync.store import LEAST_AGE, Catalog, Housekeeping, Purge, PurgePlan
+from modelsync.operations.purge import LEAST_AGE, Housekeeping, Purge, PurgePlan
 
 
 def purge(
@@ -47,19 +45,15 @@ def purge(
     reason:
         Why; others will read it.
     """
-    select(provider)
     slugs = tuple(dict.fromkeys(provider or ()))
     wanted = Purge(
         retired_for=_age("--retired-for", retired_for), runs_older_than=_age("--runs-older-than", runs_older_than), providers=slugs
     )
     if (plan is None) != (not (reason or "").strip()):
         raise UsageError("A purge needs both --plan and --reason", "Without them `modelsync purge` shows what it would delete")
-    store = app.build(load(database)).open_store(read_only=plan is None)
-    try:
-        rooms = Housekeeping(store)
+    with opened(database, provider, writing=plan is not None) as there:
+        rooms = Housekeeping(there.store)
         found = rooms.plan(wanted) if plan is None else rooms.purge(wanted, plan, getpass.getuser(), reason or "")
-    finally:
-        store.close()
     if json:
         output.print_json(_document(found, purged=plan is not None))
     elif plan is None:
@@ -140,11 +134,8 @@ def audit(
         Only by this user.
     """
     begin = moment(since) if since is not None else None
-    store = app.build(load(database)).open_store(read_only=True)
-    try:
-        found = Catalog(store).audit(begin, actor, limit or None)
-    finally:
-        store.close()
+    with opened(database) as there:
+        found = there.catalog.audit(begin, actor, limit or None)
     if json:
         output.print_json({"version": 1, "audit": found})
         return 0

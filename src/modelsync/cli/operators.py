@@ -1,41 +1,29 @@
 """What operators decide: `pin`, `unpin`, `pins`, `hide`, `keep`, `add`, `rollback`, `thaw`. Each is written to the audit log."""
 
 import getpass
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import msgspec
 
-from modelsync import app
 from modelsync.cli import output
 from modelsync.cli.history import moment
+from modelsync.cli.opening import opened
 from modelsync.cli.parameters import FLAG, Database, Json, ModelId, Number, ProviderSlug, Reason, Slugs
-from modelsync.cli.sync import load
 from modelsync.errors import UsageError
-from modelsync.layers import PINNABLE, Pin, is_pinnable, is_price_per_token, is_time
-from modelsync.money import plain
-from modelsync.pinning import pin_of
-from modelsync.registry import select
-from modelsync.store import Catalog, Person, Store, operators
-from modelsync.store import rollback as go_back
-from modelsync.store import thaw as let_go
-from modelsync.times import EXAMPLES
+from modelsync.model.actors import Person
+from modelsync.model.fields import PINNABLE, Pin, is_pinnable, is_price_per_token, is_time
+from modelsync.model.overrides import pin_of
+from modelsync.model.prices import plain
+from modelsync.model.times import EXAMPLES
+from modelsync.operations import models as operators
+from modelsync.operations.rollback import rollback as go_back
+from modelsync.operations.rollback import thaw as let_go
 
 PER_MILLION = "/M"
 TIMES = f"Write {EXAMPLES}; without a zone it is UTC"
 PRICES = "Write 2.5/M for USD per million tokens, or 0.0000025 per token"
-
-
-@contextmanager
-def opened(database: str | None, *, read_only: bool = False) -> Iterator[Store]:
-    """The catalog that the settings name."""
-    store = app.build(load(database)).open_store(read_only=read_only)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def person(reason: str) -> Person:
@@ -89,11 +77,10 @@ def pin(
     until:
         When it ends: 2026-12-31 or 2026-12-31T10:00. The first sync after that shows the provider's value again.
     """
-    select([provider])
     if not values:
         raise UsageError("Say what to pin: FIELD=VALUE", f"The fields are {', '.join(PINNABLE)} and metadata.<name>")
-    with opened(database) as store:
-        operators.pin(store, provider, model, wanted(values), person(reason), moment(until) if until else None)
+    with opened(database, [provider], writing=True) as there:
+        operators.pin(there.store, provider, model, wanted(values), person(reason), moment(until) if until else None)
     output.say(output.stdout(), f"Pinned {', '.join(values)} of {output.safe(f'{provider} {model}')}; `modelsync unpin` removes it.")
     return 0
 
@@ -118,9 +105,8 @@ def add(provider: ProviderSlug, model: str, /, *values: str, reason: Reason, dat
     values:
         FIELD=VALUE, as with `modelsync pin`.
     """
-    select([provider])
-    with opened(database) as store:
-        operators.add(store, provider, model, wanted(values), person(reason))
+    with opened(database, [provider], writing=True) as there:
+        operators.add(there.store, provider, model, wanted(values), person(reason))
     output.say(
         output.stdout(), f"Added {output.safe(f'{provider} {model}')}; what the provider says of it later shows where nothing is pinned."
     )
@@ -135,9 +121,8 @@ def unpin(provider: ProviderSlug, model: ModelId, /, *fields: str, reason: Reaso
     fields:
         Only these fields; without any, all pins of the model.
     """
-    select([provider])
-    with opened(database) as store:
-        removed = operators.unpin(store, provider, model, fields, person(reason))
+    with opened(database, [provider], writing=True) as there:
+        removed = operators.unpin(there.store, provider, model, fields, person(reason))
     if not removed:
         raise UsageError(f"Nothing of that is pinned of {provider} {model}", "`modelsync pins` lists pins")
     output.say(output.stdout(), f"Unpinned {', '.join(removed)} of {output.safe(f'{provider} {model}')}.")
@@ -152,10 +137,9 @@ def pins(*, provider: Slugs = None, moved: Annotated[bool, FLAG] = False, json: 
     moved:
         Only pins beneath which the provider moved since they were set.
     """
-    select(provider)
-    with opened(database, read_only=True) as store:
-        there = Catalog(store).pins(provider or ())
-    found = [row for row in there if row["moved"] or not moved]
+    with opened(database, provider) as there:
+        standing = there.catalog.pins(provider or ())
+    found = [row for row in standing if row["moved"] or not moved]
     if json:
         output.print_json({"version": 1, "pins": found})
         return 0
@@ -168,7 +152,7 @@ def pins(*, provider: Slugs = None, moved: Annotated[bool, FLAG] = False, json: 
         )
         output.say(console, output.safe(f"   {row['author']}, {output.utc(row['created_at'])}: {row['reason']}"))
     if not found:
-        output.say(console, _no_pins(len(there), output.of(provider)))
+        output.say(console, _no_pins(len(standing), output.of(provider)))
     return 0
 
 
@@ -193,9 +177,8 @@ def rollback(provider: ProviderSlug, /, *, to: Number, reason: Reason, database:
     to:
         The run's number: `modelsync runs` and `modelsync changes` show them.
     """
-    select([provider])
-    with opened(database) as store:
-        run_id, models = go_back(store, provider, to, person(reason))
+    with opened(database, [provider], writing=True) as there:
+        run_id, models = go_back(there.store, provider, to, person(reason))
     done = f"{models:,} models are as they were after run {to} (run {run_id})" if run_id else f"Nothing has changed since run {to}"
     output.say(output.stdout(), f"{provider}: {done}. It is frozen; `modelsync thaw {provider}` lets it sync again.")
     return 0
@@ -203,9 +186,8 @@ def rollback(provider: ProviderSlug, /, *, to: Number, reason: Reason, database:
 
 def thaw(provider: ProviderSlug, /, *, reason: Reason, database: Database = None) -> int:
     """Let a provider sync again that a rollback froze."""
-    select([provider])
-    with opened(database) as store:
-        thawed = let_go(store, provider, person(reason))
+    with opened(database, [provider], writing=True) as there:
+        thawed = let_go(there.store, provider, person(reason))
     if not thawed:
         raise UsageError(f"{provider} is not frozen", "`modelsync status` names those that are")
     output.say(output.stdout(), f"{provider} syncs again from the next run on.")

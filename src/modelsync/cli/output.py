@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from modelsync.limits import printable
-from modelsync.words import UNKNOWN
+from modelsync.formats.text import UNKNOWN
+from modelsync.model.limits import printable
 
 WIDE = 120
 

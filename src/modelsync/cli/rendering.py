@@ -10,13 +10,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from modelsync import words
 from modelsync.cli import output
-from modelsync.holding import Refusal
-from modelsync.model import Model
-from modelsync.plan import Change, Kind
-from modelsync.report import Disabled, Held, NoKey, NotModified, Planned, ProviderResult, Report, Synced
-from modelsync.sync import Step
+from modelsync.formats import text
+from modelsync.model.model import Model
+from modelsync.planning.holding import Refusal
+from modelsync.planning.outcome import Disabled, Held, NoKey, NotModified, Planned, ProviderResult, Report, Synced
+from modelsync.planning.plan import Change, Kind
+from modelsync.sync.pipeline import Step
 
 MARKS = {"good": ("✓", "green"), "skipped": ("○", "dim"), "held": ("◐", "yellow"), "failed": ("✗", "red")}
 
@@ -167,7 +167,7 @@ def _result_table(report: Report, width: int) -> Table:
         sign, style = MARKS[kind_of(result)]
         was_read = result.succeeded and not result.is_refused
         values = [getattr(result.counts, name) if was_read else None for name in figures]
-        shown = [Text(words.number(value), style="" if value else "dim") for value in values]
+        shown = [Text(text.number(value), style="" if value else "dim") for value in values]
         made.add_row(Text(f"{sign} {result.slug}", style=style), *shown, output.seconds(result.seconds))
     return made
 
@@ -210,7 +210,7 @@ def change_text(change: Change) -> Text:
         case Kind.MISSING:
             return Text("  - ", style="red").append(f"{name}  missing from the list; stays active", style="default")
         case _:
-            told = ", ".join(words.field_text(field) for field in change.fields) or "metadata only"
+            told = ", ".join(text.field_text(field) for field in change.fields) or "metadata only"
             again = "back again; " if change.kind is Kind.REVIVED else ""
             return Text("  ~ ", style="yellow").append(f"{name}  {again}{told}", style="default")
 
@@ -222,5 +222,5 @@ def facts(model: Model) -> str:
     elif model.prices.prompt is None and model.prices.completion is None:
         price = "no token price"
     else:
-        price = f"in {words.per_million(model.prices.prompt)} out {words.per_million(model.prices.completion)} $/1M"
-    return f"{price}  ctx {words.tokens(model.context_length)}"
+        price = f"in {text.per_million(model.prices.prompt)} out {text.per_million(model.prices.completion)} $/1M"
+    return f"{price}  ctx {text.tokens(model.context_length)}"

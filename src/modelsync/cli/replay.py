@@ -2,9 +2,9 @@
 
 from modelsync import app
 from modelsync.cli import output, rendering
+from modelsync.cli.opening import load
 from modelsync.cli.parameters import Database, Json, Number, Slugs
-from modelsync.cli.sync import load
-from modelsync.report import document, exit_code
+from modelsync.planning.outcome import document, exit_code
 
 
 def replay(

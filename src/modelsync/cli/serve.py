@@ -13,13 +13,13 @@ import uvicorn
 
 from modelsync import app
 from modelsync.api import create
-from modelsync.api.connections import TAKEN_AT_ONCE, Connections, at_most
-from modelsync.api.syncs import Syncs
 from modelsync.cli import output
+from modelsync.cli.opening import load
 from modelsync.cli.parameters import Database, Port
-from modelsync.cli.sync import load
 from modelsync.errors import UsageError
-from modelsync.store import Keys
+from modelsync.operations.api_keys import Keys
+from modelsync.server.connections import TAKEN_AT_ONCE, Connections, at_most
+from modelsync.server.syncs import Syncs
 
 QUEUE = 1024
 """Connections that the system holds until they are taken; who finds no room there tries again after a second."""

@@ -2,23 +2,25 @@
 
 import csv
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from modelsync import app, guarding, spreadsheet, words
 from modelsync import settings as settings_module
 from modelsync.cli import output
 from modelsync.cli.history import moment
+from modelsync.cli.opening import load, opened
 from modelsync.cli.parameters import FLAG, Database, Dollars, Json, Number, Rows, Slugs
-from modelsync.cli.sync import load
 from modelsync.errors import UsageError
-from modelsync.registry import all_providers, select
-from modelsync.store import Catalog, History, ModelFilter, Store
+from modelsync.formats import table, text
+from modelsync.planning import guard as guarding
+from modelsync.queries.catalog import Catalog
+from modelsync.queries.filters import ModelFilter
+from modelsync.queries.history import History
+from modelsync.sync.store import Store
 
 SOON = timedelta(days=30)
 """Announced ends nearer than this are shown."""
@@ -27,28 +29,12 @@ SHOWN = 50
 """Models that a terminal shows unless it is told otherwise."""
 
 
-@contextmanager
-def opened(database: str | None) -> Iterator[tuple[settings_module.Settings, Catalog]]:
-    """The catalog that the settings name."""
-    with _store(database) as (chosen, store):
-        yield chosen, Catalog(store)
-
-
-@contextmanager
-def _store(database: str | None) -> Iterator[tuple[settings_module.Settings, Store]]:
-    chosen = load(database)
-    store = app.build(chosen).open_store(read_only=True)
-    try:
-        yield chosen, store
-    finally:
-        store.close()
-
-
 def providers(*, json: Json = False, database: Database = None) -> int:
     """List providers: whether a key is needed and set, the declared price unit, the last sync."""
-    with opened(database) as (chosen, catalog):
+    with opened(database) as there:
+        chosen, catalog = there.settings, there.catalog
         now, known, guards = catalog.now(), catalog.providers(), catalog.guards()
-    found = [{**_provider(chosen, slug, known.get(slug, {})), "guard": guards.get(slug, {})} for slug in all_providers()]
+    found = [{**_provider(chosen, slug, known.get(slug, {})), "guard": guards.get(slug, {})} for slug in chosen.providers]
     if json:
         output.print_json({"version": 1, "providers": found})
         return 0
@@ -58,14 +44,14 @@ def providers(*, json: Json = False, database: Database = None) -> int:
             f"set ({row['key_variable']})" if row["key_set"] else f"needs {row['key_variables'][0]}" if row["key_needed"] else "not needed"
         )
         name = row["slug"] if row["enabled"] else f"{row['slug']} (off)"
-        guard = [guarding.told(row["guard"]) or words.UNKNOWN] if guards else []
-        made.add_row(name, key, row["price_unit"], words.number(row["models"]), output.ago(row["last_success_at"], now), *guard)
+        guard = [guarding.told(row["guard"]) or text.UNKNOWN] if guards else []
+        made.add_row(name, key, row["price_unit"], text.number(row["models"]), output.ago(row["last_success_at"], now), *guard)
     output.stdout().print(made)
     return 0
 
 
 def _provider(chosen: settings_module.Settings, slug: str, known: dict[str, Any]) -> dict[str, Any]:
-    provider, credential = all_providers()[slug], chosen.credentials.get(slug)
+    provider, credential = chosen.providers[slug], chosen.credentials.get(slug)
     return {
         "slug": slug,
         "name": provider.name,
@@ -138,7 +124,6 @@ def models(
     """
     if status not in (None, "active", "missing", "retired"):
         raise UsageError(f"Unknown status {status}", "Use active, missing or retired")
-    select(provider)
     if limit is None:
         limit = 0 if json or csv else SHOWN
     abilities = {"vision": vision, "function_calling": tools, "reasoning": reasoning}
@@ -157,7 +142,8 @@ def models(
     then = moment(as_of) if as_of is not None else None
     if then is not None and then > datetime.now(UTC):
         raise UsageError(f"{as_of} is in the future", "Give an earlier time, or leave --as-of out")
-    with _store(database) as (_, store):
+    with opened(database, provider) as there:
+        store = there.store
         rows, total = _past_models(store, then, wanted) if then is not None else _present_models(store, wanted)
         if json:
             as_of_then = {"as_of": then} if then is not None else {}
@@ -167,7 +153,7 @@ def models(
         else:
             if then is not None:
                 output.say(output.stdout(), _as_of_told(store, then))
-            _print_models(list(rows), total(), Catalog(store).now())
+            _print_models(list(rows), total(), there.catalog.now())
     return 0
 
 
@@ -202,10 +188,10 @@ def _is_incomplete(row: Mapping[str, Any]) -> bool:
 
 def _print_csv(rows: Found) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(spreadsheet.COLUMNS)
+    writer.writerow(table.COLUMNS)
     for row in rows:
         dynamic = bool(row["pricing"].get("dynamic"))
-        writer.writerow(spreadsheet.cells(row, dynamic_price=dynamic, price_incomplete=_is_incomplete(row)))
+        writer.writerow(table.cells(row, dynamic_price=dynamic, price_incomplete=_is_incomplete(row)))
 
 
 def _print_models(rows: Sequence[Mapping[str, Any]], total: int, now: datetime) -> None:
@@ -220,12 +206,12 @@ def _print_models(rows: Sequence[Mapping[str, Any]], total: int, now: datetime) 
     for row in rows:
         dynamic = row["pricing"].get("dynamic")
         prices = ["varies", "varies"] if dynamic else [_per_million(row[f"pricing_{side}"]) for side in ("prompt", "completion")]
-        lengths = [words.tokens(row["context_length"]), words.tokens(row["max_output_tokens"])]
+        lengths = [text.tokens(row["context_length"]), text.tokens(row["max_output_tokens"])]
         state = row["status"] if row["is_active"] or row["status"] == "retired" else "not served"
         end = _end(row)
-        ends = [(f"{end:%Y-%m-%d}" if end else words.UNKNOWN)] if shows_ends else []
+        ends = [(f"{end:%Y-%m-%d}" if end else text.UNKNOWN)] if shows_ends else []
         parts = ["incomplete" if _is_incomplete(row) else ""] if shows_parts else []
-        facts = [*prices, *lengths, row["modality"] or words.UNKNOWN, state, *parts, *ends]
+        facts = [*prices, *lengths, row["modality"] or text.UNKNOWN, state, *parts, *ends]
         made.add_row(output.safe(row["provider_model_id"]), row["provider"], *facts)
     console.print(made)
     shown = len(rows)
@@ -233,7 +219,7 @@ def _print_models(rows: Sequence[Mapping[str, Any]], total: int, now: datetime) 
 
 
 def _per_million(price: Decimal | str | None) -> str:
-    return words.per_million(Decimal(price) if price is not None else None)
+    return text.per_million(Decimal(price) if price is not None else None)
 
 
 def _end(row: Mapping[str, Any]) -> datetime | None:
@@ -255,18 +241,18 @@ def runs(run: Number | None = None, /, *, limit: Rows = 20, json: Json = False, 
     run:
         The number of a run.
     """
-    with opened(database) as (_, catalog):
+    with opened(database) as there:
         if run is not None:
-            return _one_run(catalog, run, json=json)
-        found = catalog.runs(limit or None)
+            return _one_run(there.catalog, run, json=json)
+        found = there.catalog.runs(limit or None)
     if json:
         output.print_json({"version": 1, "runs": found})
         return 0
     numbers = ("run", "providers", "fetched", "created", "updated", "missing", "time")
     made = output.table("run", "started", "status", "by", *numbers[1:], right=numbers)
     for row in found:
-        counts = [words.number(row[name]) for name in ("providers_processed", "fetched", "created", "updated", "missing")]
-        took = output.seconds(row["duration_seconds"]) if row["duration_seconds"] is not None else words.UNKNOWN
+        counts = [text.number(row[name]) for name in ("providers_processed", "fetched", "created", "updated", "missing")]
+        took = output.seconds(row["duration_seconds"]) if row["duration_seconds"] is not None else text.UNKNOWN
         made.add_row(str(row["id"]), output.utc(row["started_at"]), row["status"], row["trigger"], *counts, took)
     output.stdout().print(made if found else "No runs yet. Run: modelsync sync")
     return 0
@@ -285,7 +271,7 @@ def _one_run(catalog: Catalog, run: int, *, json: bool) -> int:
     numbers = ("fetched", "skipped", "created", "updated", "unchanged", "missing", "time")
     made = output.table("provider", "outcome", *numbers, "error", right=numbers)
     for result in results:
-        counts = [words.number(result[name]) for name in numbers[:-1]]
+        counts = [text.number(result[name]) for name in numbers[:-1]]
         outcome = result["outcome"].replace("_", " ")
         made.add_row(result["provider"], outcome, *counts, output.seconds(result["duration_seconds"]), output.safe(_problem(result)))
     console.print(made)
@@ -308,6 +294,6 @@ def settings(*, json: Json = False, database: Database = None) -> int:
         return 0
     made = output.table("name", "value", "from", "what it is")
     for row in chosen.shown:
-        made.add_row(row.name, output.safe(row.value) or words.UNKNOWN, row.source, row.help)
+        made.add_row(row.name, output.safe(row.value) or text.UNKNOWN, row.source, row.help)
     output.stdout().print(made)
     return 0

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from modelsync import app, settings
 from modelsync.cli import output, rendering
 from modelsync.cli.parameters import Number, Port
-from modelsync.registry import all_providers
+from modelsync.providers.registry import load
 from modelsync.simulator.server import Simulator, serve
 
 
@@ -24,15 +24,13 @@ def simulate(*, host: str = "127.0.0.1", port: Port = 8900, day: Number = 0) -> 
     day:
         Start on this day: catalogs change from day to day (POST /_simulator/day).
     """
-    output.stderr().print(
-        f"Simulating {len(all_providers())} providers: MODELSYNC_ORIGIN=http://{host}:{port} (Ctrl-C ends it)", soft_wrap=True
-    )
+    output.stderr().print(f"Simulating {len(load())} providers: MODELSYNC_ORIGIN=http://{host}:{port} (Ctrl-C ends it)", soft_wrap=True)
     serve(host, port, day=day)
     return 0
 
 
 def demo(*, keep: Annotated[Path | None, Parameter(help="Keep the demo's catalog in this file (it must not exist yet).")] = None) -> int:
-    """Show the whole job offline: sync 21 simulated providers over real HTTP, move on a day, sync again."""
+    """Show the whole job offline: sync all providers, simulated, over real HTTP, move on a day, sync again."""
     console = output.stdout()
     with tempfile.TemporaryDirectory(prefix="modelsync-demo-") as folder, Simulator() as simulator:
         program = app.build(demo_settings(simulator, keep or Path(folder) / "demo.db"))
@@ -56,7 +54,7 @@ def demo_settings(simulator: Simulator, database: Path) -> settings.Settings:
     """Settings for a simulator: its keys, its origin, and nothing of this machine's."""
     keys = {
         provider.auth.variables[0]: simulator.service_account() if slug == "google-vertex" else simulator.key(slug)
-        for slug, provider in all_providers().items()
+        for slug, provider in load().items()
     }
     environment = {**keys, "DATABASE_URL": f"sqlite:///{database}", "MODELSYNC_ORIGIN": simulator.origin, "HUGGINGFACE_HUB_LIMIT": "0"}
     return settings.load(environment, Path(os.devnull).parent)

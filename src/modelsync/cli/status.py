@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from modelsync import app, words
 from modelsync.cli import output
 from modelsync.cli.guards import words_of
+from modelsync.cli.opening import opened
 from modelsync.cli.parameters import Database, Json
-from modelsync.cli.show import SOON, opened
-from modelsync.decisions import by_kind, commands, left_in_place, standing, told
-from modelsync.freshness import freshness
+from modelsync.cli.show import SOON
+from modelsync.formats import text as words
+from modelsync.formats.held import by_kind, commands, left_in_place, standing, told
+from modelsync.queries.freshness import freshness
 
 SHOWN_HOLDS = 10
 """Holds that are told one by one."""
@@ -21,7 +22,8 @@ def status(*, json: Json = False, database: Database = None) -> int:
 
     Exit code 3 when a provider is failing or stale, 4 when none is but something waits.
     """
-    with opened(database) as (chosen, catalog):
+    with opened(database) as there:
+        catalog = there.catalog
         now, counts, known, holds, pins = catalog.now(), catalog.model_counts(), catalog.providers(), catalog.holds(), catalog.pins()
         rejected, incomplete, guards, pause = (
             catalog.holds(status="rejected"),
@@ -40,7 +42,7 @@ def status(*, json: Json = False, database: Database = None) -> int:
         more = {"incomplete_prices": incomplete, "pins": pinned, "pause": pause}
         output.print_json({"version": 1, "models": models, "freshness": rows, **waiting, **more})
     else:
-        output.say(output.stdout(), f"Catalog: {app.build(chosen).database_shown()}")
+        output.say(output.stdout(), f"Catalog: {there.store.shown}")
         _print_pause(pause)
         _print_counts(counts)
         _print_freshness(rows, now)

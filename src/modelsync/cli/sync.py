@@ -6,18 +6,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from modelsync import app, settings
+from modelsync import app
 from modelsync.cli import output, rendering
+from modelsync.cli.opening import load
 from modelsync.cli.parameters import FLAG, Database, Json, Slugs
 from modelsync.errors import UsageError
-from modelsync.report import Report, document, exit_code
-from modelsync.running import Stopped
-from modelsync.sync import Watch
-
-
-def load(database: str | None) -> settings.Settings:
-    """This process's settings, with what the command line says."""
-    return settings.load(DATABASE_URL=database or "")
+from modelsync.planning.outcome import Report, document, exit_code
+from modelsync.sync.pipeline import Watch
+from modelsync.sync.run import Stopped
 
 
 def sync(

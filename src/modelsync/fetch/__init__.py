@@ -1,7 +1,7 @@
 """The only HTTP client towards providers."""
 
+from modelsync.fetch.auth import Credential, GoogleCredential, KeyCredential
 from modelsync.fetch.client import Fetcher, authorities
-from modelsync.fetch.credentials import Credential, GoogleCredential, KeyCredential
 from modelsync.fetch.origins import Origins
 from modelsync.fetch.results import Fetched, FetchResult, Limits, NeedsKey, Unfollowed, Unmodified, Validators
 

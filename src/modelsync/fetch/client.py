@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
-from modelsync.addresses import root, strays
 from modelsync.errors import Failure, Kind
-from modelsync.fetch.asking import LATER, Asker, NotModified, RequestFailed
-from modelsync.fetch.credentials import Credential, GoogleCredential
+from modelsync.fetch.auth import NOBODY, Authorization, Credential, GoogleCredential, authorized
 from modelsync.fetch.origins import Origins
+from modelsync.fetch.request import LATER, Asker, NotModified, RequestFailed
 from modelsync.fetch.results import Fetched, FetchResult, Limits, NeedsKey, Unfollowed, Unmodified, Validators
-from modelsync.provider import Answer, Flow, KeyUse, PagingError, Provider, Request, UnreadablePage
+from modelsync.providers.addresses import root, strays
+from modelsync.providers.base import Answer, ApiKey, Flow, KeyUse, PagingError, Provider, Request, UnreadablePage
 
 
 def authorities() -> ssl.SSLContext:
@@ -115,19 +115,19 @@ class Fetcher:
         return Fetched(tuple(answers), tuple(notes))
 
     async def _ask(
-        self, request: Request, options: msgspec.Struct, authorization: Mapping[str, str], validators: Validators | None, asker: Asker
+        self, request: Request, options: msgspec.Struct, authorization: Authorization, validators: Validators | None, asker: Asker
     ) -> Answer | Failure:
         endpoint = request.endpoint
         astray = strays(request.url, root(endpoint.at(options)))  # the key goes to this host only, and under an origin to this provider
         if astray:
             raise PagingError(f"the link to the next page {astray}")
         conditional = validators.headers if validators and validators.url == request.url else {}
-        keyed = {} if endpoint.key is KeyUse.NEVER else authorization
+        keyed = NOBODY if endpoint.key is KeyUse.NEVER else authorization
         # What only fills may use up half of the time that is left, so that it cannot cost the provider its sync.
         patience = asker.seconds_left / 2 if endpoint.fills else None
         try:
             async with asyncio.timeout(patience):
-                return await asker.ask(request.url, {**keyed, **conditional}, conditional=bool(conditional))
+                return await asker.ask(request, keyed, conditional)
         except TimeoutError:
             return Failure(Kind.TRANSIENT, f"no complete answer from {_host(request.url)} within {patience:.0f} s", LATER)
         except RequestFailed as failed:
@@ -136,16 +136,17 @@ class Fetcher:
                 return failed.failure
             raise
 
-    async def _authorization(self, provider: Provider[Any], credential: Credential | None) -> Mapping[str, str] | Failure:
-        """The headers that carry the provider's key; none without a key."""
+    async def _authorization(self, provider: Provider[Any], credential: Credential | None) -> Authorization | Failure:
+        """What carries the provider's key; nobody's without a key."""
         if credential is None:
-            return {}
+            return NOBODY
         if isinstance(credential, GoogleCredential):
-            from modelsync.fetch import google  # slow to import, and only one provider needs it
+            from modelsync.fetch import auth_google  # slow to import, and only one provider needs it
 
             route = _routing(self._origins, provider.slug)
-            return await asyncio.to_thread(google.authorization, credential, self._limits.connect_timeout, route)
-        return {"Authorization": f"{credential.scheme} {credential.key}"}
+            return await asyncio.to_thread(auth_google.authorization, credential, self._limits.connect_timeout, route)
+        header = provider.auth.header if isinstance(provider.auth, ApiKey) else "Authorization"
+        return authorized(header, credential.scheme, credential.key)
 
 
 def _advance(flow: Flow, came: Answer | Failure | None) -> Request | None:

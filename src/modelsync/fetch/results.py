@@ -5,7 +5,7 @@ import hashlib
 import msgspec
 
 from modelsync.errors import Failure
-from modelsync.provider import Answer, Request
+from modelsync.providers.base import Answer, Request
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,1 +1,1 @@
-"""One module per provider: its facts and how one of its rows becomes a model. `registry.py` finds them."""
+"""What a provider is made of, and each of them."""

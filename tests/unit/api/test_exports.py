@@ -3,8 +3,8 @@
 import pytest
 
 from modelsync.api.exports import CSV, NDJSON, wanted_media
-from modelsync.api.shapes import Model
-from modelsync.spreadsheet import COLUMNS, cell
+from modelsync.api.schemas import Model
+from modelsync.formats.table import COLUMNS, cell
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 import pytest
 
 from modelsync.errors import Failure
-from modelsync.model import NO_PRICES, Model, Prices
-from modelsync.provider import KeyUse
-from modelsync.providers.aihubmix import PROVIDER
-from support import D, answer, drive, good, listing, one, sample
+from modelsync.model.model import NO_PRICES, Model, Prices
+from modelsync.providers.base import KeyUse
+from modelsync.providers.builtin.aihubmix import PROVIDER
+from modelsync.testing import D, answer, drive, good, listing, one, sample
 
 
 def rows(*changes):

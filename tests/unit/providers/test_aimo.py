@@ -2,11 +2,11 @@
 
 import pytest
 
-from modelsync.model import NO_PRICES, Model, Prices
-from modelsync.money import USD_PER_1M_TOKENS, Price
-from modelsync.provider import KeyUse
-from modelsync.providers.aimo import PROVIDER, price_table
-from support import answer, drive, good, one, sample
+from modelsync.model.model import NO_PRICES, Model, Prices
+from modelsync.model.prices import USD_PER_1M_TOKENS, Price
+from modelsync.providers.base import KeyUse
+from modelsync.providers.builtin.aimo import PROVIDER, price_table
+from modelsync.testing import answer, drive, good, one, sample
 
 ONE, TWO = "4aHostOneKey11111111111111111111111111111111", "9vHostTwoKey22222222222222222222222222222222"
 

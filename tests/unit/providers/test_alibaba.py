@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from modelsync.errors import Failure, Kind
-from modelsync.model import NO_PRICES, Model, Prices, Tier, UnitPrice, content_hash
-from modelsync.provider import PagingError
-from modelsync.providers.alibaba import PROVIDER, Options, beginning
-from support import D, answer, drive, good, listing, sample
+from modelsync.model.model import NO_PRICES, Model, Prices, Tier, UnitPrice, content_hash
+from modelsync.providers.base import PagingError
+from modelsync.providers.builtin.alibaba import PROVIDER, Options, beginning
+from modelsync.testing import D, answer, drive, good, listing, sample
 
 LISTS = sample("alibaba")["lists"]
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from modelsync.model import NO_PRICES, Model, Prices
-from modelsync.provider import KeyUse
-from modelsync.providers.anannas import PROVIDER
-from support import D, answer, drive, good, one, sample
+from modelsync.model.model import NO_PRICES, Model, Prices
+from modelsync.providers.base import KeyUse
+from modelsync.providers.builtin.anannas import PROVIDER
+from modelsync.testing import D, answer, drive, good, one, sample
 
 
 def test_the_sample_reads_to_these_models():

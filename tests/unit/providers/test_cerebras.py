@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from modelsync.model import Model, Prices
-from modelsync.provider import KeyUse
-from modelsync.providers.cerebras import PROVIDER
-from support import D, answer, drive, good, one, sample
+from modelsync.model.model import Model, Prices
+from modelsync.providers.base import KeyUse
+from modelsync.providers.builtin.cerebras import PROVIDER
+from modelsync.testing import D, answer, drive, good, one, sample
 
 
 def models():

@@ -2,9 +2,9 @@
 
 import pytest
 
-from modelsync.model import Model, Prices, content_hash
-from modelsync.providers.chutes import PROVIDER
-from support import D, answer, drive, good, one, sample
+from modelsync.model.model import Model, Prices, content_hash
+from modelsync.providers.builtin.chutes import PROVIDER
+from modelsync.testing import D, answer, drive, good, one, sample
 
 ROW = {"id": "x/y", "created": 1790000101, "pricing": {"prompt": 0.104, "completion": 0.416, "input_cache_read": 0.052}}
 SAMPLING = ["seed", "stop", "temperature", "top_k", "top_p"]

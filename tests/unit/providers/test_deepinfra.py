@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from modelsync.errors import Failure, Kind
-from modelsync.model import Model, Prices, UnitPrice
-from modelsync.providers.deepinfra import PROVIDER
-from support import D, answer, drive, good, one, sample
+from modelsync.model.model import Model, Prices, UnitPrice
+from modelsync.providers.builtin.deepinfra import PROVIDER
+from modelsync.testing import D, answer, drive, good, one, sample
 
 ROW = {"id": "x/y", "object": "model", "created": 0, "metadata": None}
 TOKENS = {"type": "tokens", "cents_per_input_token": 4.5e-05, "cents_per_output_token": 0.000225}

@@ -7,10 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from modelsync.errors import Failure, Kind
-from modelsync.model import NO_PRICES, Model, Prices, UnitPrice, content_hash
-from modelsync.provider import PagingError
-from modelsync.providers.fal import PROVIDER
-from support import D, answer, drive, good, one, sample
+from modelsync.model.model import NO_PRICES, Model, Prices, UnitPrice, content_hash
+from modelsync.providers.base import PagingError
+from modelsync.providers.builtin.fal import PROVIDER
+from modelsync.testing import D, answer, drive, good, one, sample
 
 LISTS = sample("fal")["lists"]
 

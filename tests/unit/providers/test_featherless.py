@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from modelsync.model import NO_PRICES, Model
-from modelsync.providers.featherless import PROVIDER
-from support import answer, drive, good, one, sample
+from modelsync.model.model import NO_PRICES, Model
+from modelsync.providers.builtin.featherless import PROVIDER
+from modelsync.testing import answer, drive, good, one, sample
 
 ROW = {"id": "x/y", "is_gated": False, "created": 1767225600, "owned_by": "Feather", "context_length": 8192}
 

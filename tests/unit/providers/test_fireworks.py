@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from modelsync.model import Model, Prices
-from modelsync.providers.fireworks import PROVIDER
-from support import D, answer, drive, good, one, sample
+from modelsync.model.model import Model, Prices
+from modelsync.providers.builtin.fireworks import PROVIDER
+from modelsync.testing import D, answer, drive, good, one, sample
 
 ID = "accounts/fireworks/models/"
 ROW = {"name": f"{ID}y", "kind": "HF_BASE_MODEL", "supportsServerless": True}

@@ -4,10 +4,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from modelsync.model import NO_PRICES, Model
-from modelsync.provider import PagingError
-from modelsync.providers.google_vertex import PROVIDER
-from support import answer, drive, good, one, sample
+from modelsync.model.model import NO_PRICES, Model
+from modelsync.providers.base import PagingError
+from modelsync.providers.builtin.google_vertex import PROVIDER
+from modelsync.testing import answer, drive, good, one, sample
 
 SAMPLE = {"models": {"publisherModels": sample("google-vertex")["lists"]["models"]}}
 

@@ -6,10 +6,10 @@ from itertools import permutations
 import pytest
 
 from modelsync.errors import Failure
-from modelsync.model import NO_PRICES, Model, Prices, Tier
-from modelsync.provider import KeyUse
-from modelsync.providers.helicone import PROVIDER
-from support import D, answer, drive, good, listing, one, sample
+from modelsync.model.model import NO_PRICES, Model, Prices, Tier
+from modelsync.providers.base import KeyUse
+from modelsync.providers.builtin.helicone import PROVIDER
+from modelsync.testing import D, answer, drive, good, listing, one, sample
 
 
 def envelope(rows):

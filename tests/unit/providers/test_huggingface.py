@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from modelsync.errors import Failure, Kind
-from modelsync.model import NO_PRICES, Model, Prices, content_hash
-from modelsync.provider import KeyUse
-from modelsync.providers.huggingface import PROVIDER
-from support import D, answer, drive, good, one, sample
+from modelsync.model.model import NO_PRICES, Model, Prices, content_hash
+from modelsync.providers.base import KeyUse
+from modelsync.providers.builtin.huggingface import PROVIDER
+from modelsync.testing import D, answer, drive, good, one, sample
 
 LISTS = sample("huggingface")["lists"]
 ROUTER = "https://router.huggingface.co/v1/models"

@@ -5,11 +5,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from modelsync.model import NO_PRICES, Model, Prices, Tier
-from modelsync.provider import KeyUse
-from modelsync.providers.near import PROVIDER
-from modelsync.reading import Listing, read
-from support import D, answer, drive, good, one, sample
+from modelsync.model.model import NO_PRICES, Model, Prices, Tier
+from modelsync.planning.listing import Listing, read
+from modelsync.providers.base import KeyUse
+from modelsync.providers.builtin.near import PROVIDER
+from modelsync.testing import D, answer, drive, good, one, sample
 
 
 def the_sample():

@@ -2,10 +2,10 @@
 
 import pytest
 
-from modelsync.model import Model, Prices, content_hash
-from modelsync.provider import KeyUse
-from modelsync.providers.nebius import PROVIDER
-from support import D, answer, drive, good, one, sample
+from modelsync.model.model import Model, Prices, content_hash
+from modelsync.providers.base import KeyUse
+from modelsync.providers.builtin.nebius import PROVIDER
+from modelsync.testing import D, answer, drive, good, one, sample
 
 
 def models():

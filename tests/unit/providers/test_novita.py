@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from modelsync.model import Model, Prices, Tier
-from modelsync.provider import KeyUse
-from modelsync.providers.novita import PROVIDER
-from support import D, answer, drive, good, one, sample
+from modelsync.model.model import Model, Prices, Tier
+from modelsync.providers.base import KeyUse
+from modelsync.providers.builtin.novita import PROVIDER
+from modelsync.testing import D, answer, drive, good, one, sample
 
 
 def read_sample():

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from modelsync.model import Model, Prices, Tier
-from modelsync.providers.openrouter import PROVIDER
-from support import D, answer, drive, good, one, sample
+from modelsync.model.model import Model, Prices, Tier
+from modelsync.providers.builtin.openrouter import PROVIDER
+from modelsync.testing import D, answer, drive, good, one, sample
 
 ROW = {
     "id": "x/y",

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from modelsync.errors import Failure
-from modelsync.model import Model, Prices
-from modelsync.providers.together import PROVIDER
-from support import D, answer, drive, good, listing, one, sample
+from modelsync.model.model import Model, Prices
+from modelsync.providers.builtin.together import PROVIDER
+from modelsync.testing import D, answer, drive, good, listing, one, sample
 
 ROW = {"id": "x/y", "object": "model", "created": 0, "type": "chat", "pricing": {"hourly": 0, "input": 0.88, "output": 0.88, "base": 0}}
 

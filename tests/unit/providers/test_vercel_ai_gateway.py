@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from modelsync.model import NO_PRICES, Model, Prices, Tier, UnitPrice
-from modelsync.provider import KeyUse
-from modelsync.providers.vercel_ai_gateway import PROVIDER
-from support import D, answer, drive, good, one, sample
+from modelsync.model.model import NO_PRICES, Model, Prices, Tier, UnitPrice
+from modelsync.providers.base import KeyUse
+from modelsync.providers.builtin.vercel_ai_gateway import PROVIDER
+from modelsync.testing import D, answer, drive, good, one, sample
 
 
 def the_sample():

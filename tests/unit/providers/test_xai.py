@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from modelsync.errors import Failure
-from modelsync.model import NO_PRICES, Model, Prices, Tier, UnitPrice, content_hash
-from modelsync.providers.xai import PROVIDER
-from support import D, answer, drive, good, listing, sample
+from modelsync.model.model import NO_PRICES, Model, Prices, Tier, UnitPrice, content_hash
+from modelsync.providers.builtin.xai import PROVIDER
+from modelsync.testing import D, answer, drive, good, listing, sample
 
 LISTS = sample("xai")["lists"]
 

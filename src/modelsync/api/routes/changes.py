@@ -6,14 +6,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from modelsync.api import feeds, shapes
-from modelsync.api.answers import error, of_catalog, shown_time, stamp
-from modelsync.api.asked import ChangeQuery, Id, PastOfModel, moment
-from modelsync.api.documented import Responses, answers
-from modelsync.api.pages import REVISION
+from modelsync.api import schemas
+from modelsync.api.openapi import Responses, answers
+from modelsync.api.parameters import ChangeQuery, Id, PastOfModel, moment
 from modelsync.api.routes.common import Server
-from modelsync.api.service import Service
-from modelsync.store import ChangeFilter
+from modelsync.formats import feeds
+from modelsync.queries.history import ChangeFilter
+from modelsync.server.cache import REVISION
+from modelsync.server.responses import error, of_catalog, shown_time, stamp
+from modelsync.server.state import Service
 
 router = APIRouter(tags=["changes"])
 
@@ -46,13 +47,13 @@ async def page(request: Request, server: Service, filters: ChangeFilter, limit: 
     return of_catalog(request, revision, {**body, **stamp(revision)})
 
 
-@router.get("/changes", responses=answers(shapes.Changes, 400))
+@router.get("/changes", responses=answers(schemas.Changes, 400))
 async def list_changes(request: Request, server: Server, query: Annotated[ChangeQuery, Query()]) -> Response:
     """What changed, newest first: models that came, went and came back, and every field's old and new value."""
     return await page(request, server, wanted(query), query.limit)
 
 
-@router.get("/models/{model_id:int}/history", responses=answers(shapes.Changes, 404))
+@router.get("/models/{model_id:int}/history", responses=answers(schemas.Changes, 404))
 async def model_history(request: Request, server: Server, model_id: Id, query: Annotated[PastOfModel, Query()]) -> Response:
     """Everything that ever happened to one model, newest first."""
     row, _ = await server.read(server.serving.model, model_id)
@@ -64,7 +65,7 @@ async def model_history(request: Request, server: Server, model_id: Id, query: A
 
 def _feed(media: str, told: str) -> Responses:
     shape = {"type": "string"} if "xml" in media else {"type": "object"}
-    return answers(shapes.Changes, 400) | {200: {"description": told, "content": {media: {"schema": shape}}}}
+    return answers(schemas.Changes, 400) | {200: {"description": told, "content": {media: {"schema": shape}}}}
 
 
 @router.get("/changes/feed.atom", responses=_feed(feeds.ATOM, "An Atom feed (RFC 4287)."))

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from modelsync.api.edge import HOLDER
-from modelsync.api.service import Service
-from modelsync.store import Person
+from modelsync.model.actors import Person
+from modelsync.server.gate import HOLDER
+from modelsync.server.state import Service
 
 
 def service(request: Request) -> Service:

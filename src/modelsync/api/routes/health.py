@@ -3,31 +3,31 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from modelsync.api import shapes
-from modelsync.api.answers import said
-from modelsync.api.documented import Responses, also, answers
-from modelsync.api.metrics import CONTENT_TYPE
+from modelsync.api import schemas
+from modelsync.api.openapi import Responses, also, answers
 from modelsync.api.routes.common import Server
+from modelsync.database.migrate import Schema
 from modelsync.errors import DatabaseError
-from modelsync.store import Schema
+from modelsync.server.metrics import CONTENT_TYPE
+from modelsync.server.responses import said
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health/live", responses=answers(shapes.Alive))
+@router.get("/health/live", responses=answers(schemas.Alive))
 async def live() -> Response:
     """Always 200 while the server answers: for what would restart it."""
-    return said(shapes.Alive("alive"))
+    return said(schemas.Alive("alive"))
 
 
-@router.get("/health/ready", responses=answers(shapes.Ready) | also(shapes.Ready, 503, "The catalog cannot be read."))
+@router.get("/health/ready", responses=answers(schemas.Ready) | also(schemas.Ready, 503, "The catalog cannot be read."))
 async def ready(server: Server) -> Response:
     """200 when the catalog can be read: for what sends requests here. How fresh it is is told, and is no reason to send none."""
     try:
         states = await server.freshness.now()
     except DatabaseError:
-        return said(shapes.Ready(status="not ready", database="does not answer", schema=None, freshness={}), 503)
-    return said(shapes.Ready(status="ready", database="ok", schema=Schema.head, freshness=states))
+        return said(schemas.Ready(status="not ready", database="does not answer", schema=None, freshness={}), 503)
+    return said(schemas.Ready(status="ready", database="ok", schema=Schema.head, freshness=states))
 
 
 _NUMBERS: Responses = {200: {"description": "Numbers for Prometheus.", "content": {"text/plain": {"schema": {"type": "string"}}}}}

@@ -5,13 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from modelsync.api import shapes
-from modelsync.api.answers import error, of_catalog, stamp
-from modelsync.api.asked import PAGE, Id, ModelQuery, Paged, Slug, StatsQuery, WordsAndPage
-from modelsync.api.documented import answers, exports
+from modelsync.api import schemas
 from modelsync.api.exports import CSV, NDJSON, exported, wanted_media
+from modelsync.api.openapi import answers, exports
+from modelsync.api.parameters import Id, ModelQuery, Paged, Slug, StatsQuery, WordsAndPage
 from modelsync.api.routes.common import Server
-from modelsync.store import ModelFilter, Order, Page
+from modelsync.queries.filters import ModelFilter, Order
+from modelsync.queries.serving import PAGE, Page
+from modelsync.server.responses import error, of_catalog, stamp
 
 router = APIRouter(tags=["models"])
 
@@ -19,10 +20,10 @@ router = APIRouter(tags=["models"])
 def page_of(request: Request, page: Page, limit: int, offset: int) -> Response:
     """A page of models as JSON."""
     body = {"data": page.rows, "total": page.total, "returned": len(page.rows), "limit": limit, "offset": offset}
-    return of_catalog(request, page.revision, {**body, "next_cursor": page.next_cursor, **stamp(page.revision), "units": shapes.Units()})
+    return of_catalog(request, page.revision, {**body, "next_cursor": page.next_cursor, **stamp(page.revision), "units": schemas.Units()})
 
 
-@router.get("/models", responses=answers(shapes.ModelPage, 400) | exports(also=shapes.ModelPage))
+@router.get("/models", responses=answers(schemas.ModelPage, 400) | exports(also=schemas.ModelPage))
 async def list_models(request: Request, server: Server, query: Annotated[ModelQuery, Query()]) -> Response:
     """Models that match, a page at a time; or all of them as CSV or NDJSON, by the Accept header or as /models.csv and /models.ndjson.
 
@@ -48,14 +49,14 @@ async def export_models_as_ndjson(request: Request, server: Server, query: Annot
     return await exported(request, server, query, NDJSON)
 
 
-@router.get("/models/stats", responses=answers(shapes.ModelStats))
+@router.get("/models/stats", responses=answers(schemas.ModelStats))
 async def model_stats(request: Request, server: Server, query: Annotated[StatsQuery, Query()]) -> Response:
     """How many models there are of what."""
     found, revision = await server.search(request, server.serving.model_stats, query.provider_id)
     return of_catalog(request, revision, {**found, **stamp(revision)})
 
 
-@router.get("/models/search", responses=answers(shapes.ModelPage))
+@router.get("/models/search", responses=answers(schemas.ModelPage))
 async def search_models(request: Request, server: Server, query: Annotated[WordsAndPage, Query()]) -> Response:
     """Active models with all of these words in their ids and names."""
     wanted = ModelFilter(query=query.q, active=True, limit=query.limit)
@@ -63,7 +64,7 @@ async def search_models(request: Request, server: Server, query: Annotated[Words
     return page_of(request, page, query.limit, query.offset)
 
 
-@router.get("/models/provider/{slug}", responses=answers(shapes.ModelPage, 404))
+@router.get("/models/provider/{slug}", responses=answers(schemas.ModelPage, 404))
 async def models_of_provider(request: Request, server: Server, slug: Annotated[Slug, Path()], query: Annotated[Paged, Query()]) -> Response:
     """A provider's active models."""
     wanted = ModelFilter(providers=(slug,), active=True, limit=query.limit)
@@ -73,7 +74,7 @@ async def models_of_provider(request: Request, server: Server, slug: Annotated[S
     return page_of(request, page, query.limit, query.offset)
 
 
-@router.get("/models/{model_id:int}", responses=answers(shapes.OneModel, 404))
+@router.get("/models/{model_id:int}", responses=answers(schemas.OneModel, 404))
 async def get_model(request: Request, server: Server, model_id: Id) -> Response:
     """One model by its number."""
     row, revision = await server.read(server.serving.model, model_id)

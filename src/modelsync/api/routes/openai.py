@@ -8,13 +8,14 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from modelsync.api import shapes
-from modelsync.api.answers import JSON, error, of_catalog
-from modelsync.api.asked import ListedId
-from modelsync.api.documented import answers
+from modelsync.api import schemas
 from modelsync.api.exports import Format, Rows, every, sent
+from modelsync.api.openapi import answers
+from modelsync.api.parameters import ListedId
 from modelsync.api.routes.common import Server
-from modelsync.store import ModelFilter, Order, Row, is_dynamic
+from modelsync.queries.filters import ModelFilter, Order
+from modelsync.queries.serving import Row, is_dynamic
+from modelsync.server.responses import JSON, error, of_catalog
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -48,13 +49,13 @@ def _list(rows: Rows) -> Iterator[bytes]:
 LIST = Format(JSON, _list)
 
 
-@router.get("/models", responses=answers(shapes.OpenAIList))
+@router.get("/models", responses=answers(schemas.OpenAIList))
 async def list_openai_models(request: Request, server: Server) -> Response:
     """All active models, in the shape of OpenAI's API."""
     return await sent(request, server, LIST, lambda serving: every(serving, ModelFilter(active=True), Order()))
 
 
-@router.get("/models/{model:path}", responses=answers(shapes.OpenAIModel, 404))
+@router.get("/models/{model:path}", responses=answers(schemas.OpenAIModel, 404))
 async def get_openai_model(request: Request, server: Server, model: ListedId) -> Response:
     """One active model; its id may hold slashes."""
     slug, _, row_id = model.partition("/")

@@ -7,10 +7,10 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from modelsync import decisions, guarding
-from modelsync.api import shapes
-from modelsync.api.answers import error, said
-from modelsync.api.asked import (
+from modelsync.api import schemas
+from modelsync.api.bodies import Decision, GuardLimits, PinBody, Rollback, Thaw, Why, pins_of
+from modelsync.api.openapi import answers
+from modelsync.api.parameters import (
     AtTime,
     AuditQuery,
     Between,
@@ -24,22 +24,28 @@ from modelsync.api.asked import (
     Slug,
     moment,
 )
-from modelsync.api.bodies import Decision, GuardLimits, PinBody, Rollback, Thaw, Why, pins_of
-from modelsync.api.documented import answers
 from modelsync.api.routes.changes import page, wanted
 from modelsync.api.routes.common import Server, person
-from modelsync.api.service import Service
 from modelsync.errors import UsageError
-from modelsync.explanation import explain, fields_of, overview
-from modelsync.money import plain
-from modelsync.past import differing
-from modelsync.registry import select
-from modelsync.store import ChangeFilter, Explanations, Person, deciding, operators, rollback, thaw
+from modelsync.formats import held
+from modelsync.model.actors import Person
+from modelsync.model.prices import plain
+from modelsync.model.timeline import differing
+from modelsync.operations import decisions
+from modelsync.operations import models as operators
+from modelsync.operations.rollback import rollback, thaw
+from modelsync.planning import guard
+from modelsync.providers.registry import select
+from modelsync.queries.explain import explain, fields_of, overview
+from modelsync.queries.explain_rows import Explanations
+from modelsync.queries.history import ChangeFilter
+from modelsync.server.responses import error, said
+from modelsync.server.state import Service
 
 router = APIRouter(prefix="/admin", tags=["operating"])
 
-_HOLD = tuple(shapes.Hold.__struct_fields__)
-_PIN = tuple(shapes.Pin.__struct_fields__)
+_HOLD = tuple(schemas.Hold.__struct_fields__)
+_PIN = tuple(schemas.Pin.__struct_fields__)
 
 
 def _only(names: tuple[str, ...], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -47,13 +53,13 @@ def _only(names: tuple[str, ...], rows: list[dict[str, Any]]) -> list[dict[str, 
 
 
 def _holds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return _only(_HOLD, list(map(decisions.shown, rows)))
+    return _only(_HOLD, list(map(held.shown, rows)))
 
 
 # Holds
 
 
-@router.get("/held", responses=answers(shapes.Holds))
+@router.get("/held", responses=answers(schemas.Holds))
 async def list_held(server: Server, query: Annotated[HoldQuery, Query()]) -> Response:
     """What waits for a person, oldest first; or the holds of another status, with who decided them, when and why."""
     rows = await server.do(server.catalog.holds, query.provider, query.kind, query.status)
@@ -61,7 +67,7 @@ async def list_held(server: Server, query: Annotated[HoldQuery, Query()]) -> Res
 
 
 async def _decided(server: Service, decision: str, ids: list[int], by: Person) -> Response:
-    rows = await server.do(deciding.decide, server.store, ids, decision, by)
+    rows = await server.do(decisions.decide, server.store, ids, decision, by)
     return said({"decision": decision, "data": _holds(rows)})
 
 
@@ -71,37 +77,37 @@ async def _chosen(server: Service, body: Decision) -> list[int]:
     return body.ids or [row["id"] for row in await server.do(server.catalog.holds, body.provider, body.kind)]
 
 
-@router.post("/held/confirm", responses=answers(shapes.Decided, 400, 404, 409))
+@router.post("/held/confirm", responses=answers(schemas.Decided, 400, 404, 409))
 async def confirm_held(request: Request, server: Server, body: Decision) -> Response:
     """Accept what is held: by numbers, or all of some providers or of a kind. A confirmed price is live where it is stated now."""
     return await _decided(server, "confirm", await _chosen(server, body), person(request, body.reason))
 
 
-@router.post("/held/reject", responses=answers(shapes.Decided, 400, 404, 409))
+@router.post("/held/reject", responses=answers(schemas.Decided, 400, 404, 409))
 async def reject_held(request: Request, server: Server, body: Decision) -> Response:
     """Refuse what is held: the catalog stays as it is. A price stays out until it is reopened, an absence until the model is listed."""
     return await _decided(server, "reject", await _chosen(server, body), person(request, body.reason))
 
 
-@router.post("/held/{hold_id:int}/confirm", responses=answers(shapes.Decided, 400, 404, 409))
+@router.post("/held/{hold_id:int}/confirm", responses=answers(schemas.Decided, 400, 404, 409))
 async def confirm_one(request: Request, server: Server, hold_id: Id, body: Why) -> Response:
     """Accept one hold. 409 when it was decided already, or the provider says something else now: the answer names the hold of that."""
     return await _decided(server, "confirm", [hold_id], person(request, body.reason))
 
 
-@router.post("/held/{hold_id:int}/reject", responses=answers(shapes.Decided, 400, 404, 409))
+@router.post("/held/{hold_id:int}/reject", responses=answers(schemas.Decided, 400, 404, 409))
 async def reject_one(request: Request, server: Server, hold_id: Id, body: Why) -> Response:
     """Refuse one hold."""
     return await _decided(server, "reject", [hold_id], person(request, body.reason))
 
 
-@router.post("/held/{hold_id:int}/reopen", responses=answers(shapes.Decided, 400, 404, 409))
+@router.post("/held/{hold_id:int}/reopen", responses=answers(schemas.Decided, 400, 404, 409))
 async def reopen_one(request: Request, server: Server, hold_id: Id, body: Why) -> Response:
     """Take a decision back: the hold waits again, and a price that was confirmed goes back to what it was.
 
     400 when nobody has decided it; 409 when it cannot be taken back, because a later listing did away with it or it is done.
     """
-    row = await server.do(deciding.reopen, server.store, hold_id, person(request, body.reason))
+    row = await server.do(decisions.reopen, server.store, hold_id, person(request, body.reason))
     return said({"decision": "reopen", "data": _holds([row])})
 
 
@@ -109,63 +115,63 @@ async def reopen_one(request: Request, server: Server, hold_id: Id, body: Why) -
 
 
 async def _guard(server: Service, slug: str) -> dict[str, Any]:
-    found, general = (await server.do(server.catalog.guards)).get(slug, {}), guarding.of_settings(server.program.settings.rules)
+    found, general = (await server.do(server.catalog.guards)).get(slug, {}), guard.of_settings(server.program.settings.rules)
     set_here: dict[str, Any] = plain({**dict.fromkeys(general), **found})
     return {"provider": slug, "guard": set_here, "settings": plain(general)}
 
 
-@router.get("/guards", responses=answers(shapes.Guards))
+@router.get("/guards", responses=answers(schemas.Guards))
 async def list_guards(server: Server) -> Response:
     """The providers for which limits of the guard are set."""
     rows = [await _guard(server, slug) for slug in sorted(await server.do(server.catalog.guards))]
     return said({"data": rows, "total": len(rows)})
 
 
-@router.get("/guards/{slug}", responses=answers(shapes.Guard, 404))
+@router.get("/guards/{slug}", responses=answers(schemas.Guard, 404))
 async def get_guard(server: Server, slug: Annotated[Slug, Path()]) -> Response:
     """How much a provider's syncs may believe by themselves: limits that are set for it, and those of the settings."""
-    select([slug])
+    select(server.store.providers, [slug])
     return said(await _guard(server, slug))
 
 
-@router.patch("/guards/{slug}", responses=answers(shapes.Guard, 400, 404))
+@router.patch("/guards/{slug}", responses=answers(schemas.Guard, 400, 404))
 async def set_guard(request: Request, server: Server, slug: Annotated[Slug, Path()], body: GuardLimits) -> Response:
     """Set the limits that were sent, from the next sync on; null gives one back to the settings."""
-    select([slug])
+    select(server.store.providers, [slug])
     wanted = body.limits()
     if not wanted:
         return error(400, "There is nothing to set: send the limits to change")
-    await server.do(deciding.set_guard, server.store, slug, wanted, person(request, body.reason))
+    await server.do(decisions.set_guard, server.store, slug, wanted, person(request, body.reason))
     return said(await _guard(server, slug))
 
 
-@router.post("/pause", responses=answers(shapes.Paused, 409))
+@router.post("/pause", responses=answers(schemas.Paused, 409))
 async def pause(request: Request, server: Server, body: Why) -> Response:
     """Stop every sync of every provider, those under way included, until it is resumed. Reading goes on, and so do decisions."""
-    if not await server.do(deciding.pause, server.store, person(request, body.reason)):
+    if not await server.do(decisions.pause, server.store, person(request, body.reason)):
         return error(409, "Syncs are paused already; /admin/model-sync/status tells by whom and why")
-    return said(shapes.Paused(True))
+    return said(schemas.Paused(True))
 
 
-@router.post("/resume", responses=answers(shapes.Paused, 409))
+@router.post("/resume", responses=answers(schemas.Paused, 409))
 async def resume(request: Request, server: Server, body: Why) -> Response:
     """Let every provider sync again."""
-    if not await server.do(deciding.resume, server.store, person(request, body.reason)):
+    if not await server.do(decisions.resume, server.store, person(request, body.reason)):
         return error(409, "Nothing is paused; /admin/model-sync/status tells what keeps a provider from syncing")
-    return said(shapes.Paused(False))
+    return said(schemas.Paused(False))
 
 
 # Pins
 
 
-@router.get("/pins", responses=answers(shapes.Pins))
+@router.get("/pins", responses=answers(schemas.Pins))
 async def list_pins(server: Server, query: Annotated[PinQuery, Query()]) -> Response:
     """What is pinned, and what the provider says beneath it."""
     rows = [row for row in await server.do(server.catalog.pins, query.provider) if row["moved"] or query.moved == "false"]
     return said({"data": _only(_PIN, rows), "total": len(rows)})
 
 
-@router.post("/pins", responses=answers(shapes.Pins, 400, 404))
+@router.post("/pins", responses=answers(schemas.Pins, 400, 404))
 async def pin(request: Request, server: Server, body: PinBody) -> Response:
     """Set fields of a model to values that win over every sync. The pins of that model are answered."""
     until = moment(body.until) if body.until else None
@@ -175,32 +181,32 @@ async def pin(request: Request, server: Server, body: PinBody) -> Response:
     return said({"data": _only(_PIN, rows), "total": len(rows)})
 
 
-@router.delete("/pins", responses=answers(shapes.Unpinned, 404))
+@router.delete("/pins", responses=answers(schemas.Unpinned, 404))
 async def unpin(request: Request, server: Server, query: Annotated[Removal, Query()]) -> Response:
     """Remove pins of a model: what the provider said last shows at once."""
     by = person(request, query.reason)
     removed = await server.do(operators.unpin, server.store, query.provider, query.model, query.field, by)
     if not removed:
         return error(404, "Nothing of that is pinned; GET /admin/pins lists pins")
-    return said(shapes.Unpinned(query.provider, query.model, removed))
+    return said(schemas.Unpinned(query.provider, query.model, removed))
 
 
 # The past
 
 
-@router.get("/changes", responses=answers(shapes.Changes, 400))
+@router.get("/changes", responses=answers(schemas.Changes, 400))
 async def admin_changes(request: Request, server: Server, query: Annotated[ChangeQuery, Query()]) -> Response:
     """What changed, newest first: as /changes, where the catalog is closed."""
     return await page(request, server, wanted(query), query.limit)
 
 
-@router.get("/history", responses=answers(shapes.Changes))
+@router.get("/history", responses=answers(schemas.Changes))
 async def admin_history(request: Request, server: Server, query: Annotated[OfModel, Query()]) -> Response:
     """Everything that ever happened to one model, by its provider and its id there; the last 500 changes."""
     return await page(request, server, ChangeFilter(providers=(query.provider,), model=query.model, limit=500), 500)
 
 
-@router.get("/diff", responses=answers(shapes.Differences, 400))
+@router.get("/diff", responses=answers(schemas.Differences, 400))
 async def diff(server: Server, query: Annotated[Between, Query()]) -> Response:
     """The catalog at two times compared; the later one is now, unless it is given."""
     times = [moment(query.before), moment(query.after) if query.after else datetime.now(UTC)]
@@ -212,7 +218,7 @@ async def diff(server: Server, query: Annotated[Between, Query()]) -> Response:
     return said({"before": times[0], "after": times[1], **counts, "data": rows})
 
 
-@router.get("/as-of", responses=answers(shapes.PastModels, 400))
+@router.get("/as-of", responses=answers(schemas.PastModels, 400))
 async def as_of(server: Server, query: Annotated[AtTime, Query()]) -> Response:
     """Models as they stood at a time, in the columns that history keeps. Models that were purged since are not in it."""
     then = moment(query.at)
@@ -225,25 +231,25 @@ async def as_of(server: Server, query: Annotated[AtTime, Query()]) -> Response:
     return said({"at": then, "began_at": began_at, "data": plain(rows), **page_of})
 
 
-@router.post("/rollback", responses=answers(shapes.RolledBack, 400, 404))
+@router.post("/rollback", responses=answers(schemas.RolledBack, 400, 404))
 async def roll_back(request: Request, server: Server, body: Rollback) -> Response:
     """Bring a provider's models back to what they were after a run, and keep syncs out until it is thawed. Pins are kept."""
     run_id, models = await server.do(rollback, server.store, body.provider, body.to, person(request, body.reason))
-    return said(shapes.RolledBack(body.provider, run_id, models))
+    return said(schemas.RolledBack(body.provider, run_id, models))
 
 
-@router.post("/thaw", responses=answers(shapes.Thawed, 404, 409))
+@router.post("/thaw", responses=answers(schemas.Thawed, 404, 409))
 async def thaw_provider(request: Request, server: Server, body: Thaw) -> Response:
     """Let a provider sync again that a rollback froze."""
     if not await server.do(thaw, server.store, body.provider, person(request, body.reason)):
         return error(409, f"{body.provider} is not frozen; /admin/model-sync/status names those that are")
-    return said(shapes.Thawed(body.provider, True))
+    return said(schemas.Thawed(body.provider, True))
 
 
-@router.get("/explain", responses=answers(shapes.Explanations, 400, 404))
+@router.get("/explain", responses=answers(schemas.Explanations, 400, 404))
 async def explain_model(server: Server, query: Annotated[FieldOfModel, Query()]) -> Response:
     """How the values of a model came to be: the wire value, the unit, the rule, pins and holds; of all fields, or of one."""
-    (provider,) = select([query.provider])
+    (provider,) = select(server.store.providers, [query.provider])
     known = await server.do(Explanations(server.store).known, provider, query.model)
     if known is None:
         return error(404, "The catalog has no such model of this provider; GET /models?q= finds ids")
@@ -251,10 +257,10 @@ async def explain_model(server: Server, query: Annotated[FieldOfModel, Query()])
         return error(400, f"There is no such field; the fields are {', '.join(fields_of(known))}")
     found = overview(known) if query.field is None else (explain(known, query.field),)
     fields = [plain(msgspec.to_builtins(each)) for each in found]
-    return said(shapes.Explanations(query.provider, query.model, fields))
+    return said(schemas.Explanations(query.provider, query.model, fields))
 
 
-@router.get("/audit", responses=answers(shapes.Audit, 400))
+@router.get("/audit", responses=answers(schemas.Audit, 400))
 async def audit(server: Server, query: Annotated[AuditQuery, Query()]) -> Response:
     """What persons decided, newest first."""
     since = moment(query.since) if query.since else None

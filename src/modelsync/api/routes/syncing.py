@@ -7,38 +7,38 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from modelsync.api import shapes
-from modelsync.api.answers import error, said
-from modelsync.api.asked import Id, RunQuery, SyncAll, SyncOne
-from modelsync.api.documented import Responses, also, answers
+from modelsync.api import schemas
+from modelsync.api.openapi import Responses, also, answers
+from modelsync.api.parameters import Id, RunQuery, SyncAll, SyncOne
 from modelsync.api.routes.common import Server
-from modelsync.api.service import Service
-from modelsync.api.syncs import Running, TooMany
-from modelsync.decisions import by_kind, standing
 from modelsync.errors import NotThere
-from modelsync.freshness import freshness
-from modelsync.registry import all_providers, select
-from modelsync.report import Busy, Failed, Held, Report, document, of_one
-from modelsync.running import Stopped
+from modelsync.formats.held import by_kind, standing
+from modelsync.planning.outcome import Busy, Failed, Held, Report, document, of_one
+from modelsync.providers.registry import select
+from modelsync.queries.freshness import freshness
+from modelsync.server.responses import error, said
+from modelsync.server.state import Service
+from modelsync.server.syncs import Running, TooMany
+from modelsync.sync.run import Stopped
 
 router = APIRouter(prefix="/admin/model-sync", tags=["model-sync"])
 
 _UNUSABLE = "The provider's answer could not be used; nothing of it was changed."
 _SYNCED: Responses = {
-    **answers(shapes.SyncResponse),
-    **also(shapes.SyncResponse, 202, "It has begun (Prefer: respond-async): its run is at Location."),
-    **also(shapes.SyncResponse, 502, _UNUSABLE),
+    **answers(schemas.SyncResponse),
+    **also(schemas.SyncResponse, 202, "It has begun (Prefer: respond-async): its run is at Location."),
+    **also(schemas.SyncResponse, 502, _UNUSABLE),
 }
 
 
-@router.get("/providers", responses=answers(shapes.Slugs))
-async def syncable_providers() -> Response:
+@router.get("/providers", responses=answers(schemas.Slugs))
+async def syncable_providers(server: Server) -> Response:
     """The providers that can be synced."""
-    slugs = sorted(all_providers())
-    return said(shapes.Slugs(slugs, len(slugs)))
+    slugs = list(server.store.providers)
+    return said(schemas.Slugs(slugs, len(slugs)))
 
 
-@router.post("/provider/{provider_slug}", responses=_SYNCED | answers(shapes.SyncResponse, 404, 409))
+@router.post("/provider/{provider_slug}", responses=_SYNCED | answers(schemas.SyncResponse, 404, 409))
 async def sync_provider(
     request: Request, server: Server, provider_slug: Annotated[str, Path(max_length=100)], query: Annotated[SyncOne, Query()]
 ) -> Response:
@@ -47,8 +47,9 @@ async def sync_provider(
 
     With `Prefer: respond-async` the answer is 202 and a Location to poll, at once.
     """
-    if provider_slug not in all_providers():
-        return error(404, f"There is no provider {provider_slug[:100]!a}; known are {', '.join(all_providers())}")
+    known = server.store.providers
+    if provider_slug not in known:
+        return error(404, f"There is no provider {provider_slug[:100]!a}; known are {', '.join(known)}")
     dry_run = query.dry_run == "true"
     busy = None if dry_run else await server.do(server.syncs.busy, provider_slug)
     if busy is not None:
@@ -56,14 +57,14 @@ async def sync_provider(
     return await _synced(request, server, [provider_slug], _answer_of_one, dry_run=dry_run)
 
 
-@router.post("/all", responses=_SYNCED | answers(shapes.SyncResponse, 400))
+@router.post("/all", responses=_SYNCED | answers(schemas.SyncResponse, 400))
 async def sync_all(request: Request, server: Server, query: Annotated[SyncAll, Query()]) -> Response:
     """Sync all providers, or the named ones, at once. 502 when none succeeded; a provider that another run is at is one of the errors.
 
     With `Prefer: respond-async` the answer is 202 and a Location to poll, at once.
     """
     try:
-        select(query.providers)
+        select(server.store.providers, query.providers)
     except NotThere as problem:
         return error(400, str(problem))
     return await _synced(request, server, query.providers or None, _answer_of_all, dry_run=query.dry_run == "true")
@@ -90,7 +91,7 @@ async def _synced(
 def _begun(running: Running) -> Response:
     told = f"Run {running.run_id} has begun"
     headers = {"Location": f"/admin/model-sync/runs/{running.run_id}", "Preference-Applied": "respond-async"}
-    return said(shapes.SyncResponse(True, told, {"run_id": running.run_id, "status": "running"}), 202, **headers)
+    return said(schemas.SyncResponse(True, told, {"run_id": running.run_id, "status": "running"}), 202, **headers)
 
 
 def _answer_of_one(report: Report) -> Response:
@@ -109,7 +110,7 @@ def _busy(slug: str, run_id: int | None) -> Response:
     return error(409, f"{slug} is being synced by run {run_id} already: /admin/model-sync/runs/{run_id} tells how that goes")
 
 
-@router.get("/status", responses=answers(shapes.Status))
+@router.get("/status", responses=answers(schemas.Status))
 async def sync_status(server: Server) -> Response:
     """What the catalog holds, which providers can be synced, how fresh each is, what waits, what was rejected, and what keeps syncs out."""
     return said(await server.do(_status, server))
@@ -121,7 +122,7 @@ def _status(server: Service) -> dict[str, Any]:
     held = [hold["provider"] for hold in holds]
     stats, _ = server.serving.provider_stats()
     counts, _ = server.serving.model_stats(None)
-    fetchable = sorted(all_providers())
+    fetchable = list(server.store.providers)
     there = [slug for slug in fetchable if known.get(slug, {}).get("id") is not None]
     absent = [slug for slug in fetchable if slug not in there]
     numbers = {"in_database": stats["total"], "with_fetch_functions": len(fetchable)}
@@ -139,14 +140,14 @@ def _status(server: Service) -> dict[str, Any]:
     }
 
 
-@router.get("/runs", responses=answers(shapes.Runs))
+@router.get("/runs", responses=answers(schemas.Runs))
 async def list_runs(server: Server, query: Annotated[RunQuery, Query()]) -> Response:
     """Past and running syncs, newest first."""
     rows, total = await server.do(server.catalog.run_page, query.limit, query.offset, query.status, query.provider)
     return said({"data": rows, "total": total, "returned": len(rows), "limit": query.limit, "offset": query.offset})
 
 
-@router.get("/runs/{run_id:int}", responses=answers(shapes.OneRun, 404))
+@router.get("/runs/{run_id:int}", responses=answers(schemas.OneRun, 404))
 async def get_run(server: Server, run_id: Id) -> Response:
     """One run, and each provider's result in it."""
     found = await server.do(server.catalog.run, run_id)

@@ -3,16 +3,18 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from modelsync.api import shapes
-from modelsync.api.answers import error, said, stamp
-from modelsync.api.asked import Id
+from modelsync.api import schemas
 from modelsync.api.bodies import Bulk, ModelFacts, NamedModel, NewModel
-from modelsync.api.documented import answers
+from modelsync.api.openapi import answers
+from modelsync.api.parameters import Id
 from modelsync.api.routes.common import Server, person
-from modelsync.api.service import Service
 from modelsync.errors import NotThere, UsageError
-from modelsync.layers import Pin
-from modelsync.store import Person, Wish, operators
+from modelsync.model.actors import Person
+from modelsync.model.fields import Pin
+from modelsync.operations import models
+from modelsync.operations.models import Wish
+from modelsync.server.responses import error, said, stamp
+from modelsync.server.state import Service
 
 router = APIRouter(tags=["models"])
 _OVER = "over the API"
@@ -45,23 +47,23 @@ async def _shown(server: Service, slug: str, row_id: str, status: int = 200) -> 
     return said({**row, **stamp(revision)}, status)
 
 
-@router.post("/models", status_code=201, responses=answers(shapes.OneModel, 400, 404, 409, status=201))
+@router.post("/models", status_code=201, responses=answers(schemas.OneModel, 400, 404, 409, status=201))
 async def create_model(request: Request, server: Server, body: NewModel) -> Response:
     """Add a model that its provider does not list. It stays active until somebody says otherwise."""
     slug = await _slug(server, body)
-    await server.do(operators.add, server.store, slug, body.provider_model_id, body.pins(), person(request, body.reason))
+    await server.do(models.add, server.store, slug, body.provider_model_id, body.pins(), person(request, body.reason))
     return await _shown(server, slug, body.provider_model_id, 201)
 
 
-@router.post("/models/bulk-upsert", responses=answers(shapes.Upserted, 400, 404))
+@router.post("/models/bulk-upsert", responses=answers(schemas.Upserted, 400, 404))
 async def bulk_upsert_models(request: Request, server: Server, body: Bulk) -> Response:
     """Add models, and pin fields of those that are there: all of it, or nothing."""
     wishes = [Wish(await _slug(server, each), each.provider_model_id, tuple(each.pins())) for each in body.models]
-    created, ids = await server.do(operators.upsert, server.store, wishes, person(request, body.reason))
-    return said(shapes.Upserted(created, len(ids) - created, ids))
+    created, ids = await server.do(models.upsert, server.store, wishes, person(request, body.reason))
+    return said(schemas.Upserted(created, len(ids) - created, ids))
 
 
-@router.patch("/models/{model_id:int}", responses=answers(shapes.OneModel, 400, 404))
+@router.patch("/models/{model_id:int}", responses=answers(schemas.OneModel, 400, 404))
 async def change_model(request: Request, server: Server, model_id: Id, body: ModelFacts) -> Response:
     """Pin the fields that were sent, and nothing else: they win over every sync until they are unpinned."""
     wanted = body.pins()
@@ -72,25 +74,25 @@ async def change_model(request: Request, server: Server, model_id: Id, body: Mod
 
 async def _pinned(server: Service, model_id: int, wanted: list[Pin], by: Person) -> Response:
     slug, row_id = await _named(server, model_id)
-    await server.do(operators.pin, server.store, slug, row_id, wanted, by)
+    await server.do(models.pin, server.store, slug, row_id, wanted, by)
     return await _shown(server, slug, row_id)
 
 
-@router.post("/models/{model_id:int}/activate", responses=answers(shapes.OneModel, 404))
+@router.post("/models/{model_id:int}/activate", responses=answers(schemas.OneModel, 404))
 async def activate_model(request: Request, server: Server, model_id: Id) -> Response:
     """Keep a model active, whether its provider lists it or not."""
     return await _pinned(server, model_id, [Pin("is_active", True)], person(request, _OVER))
 
 
-@router.post("/models/{model_id:int}/deactivate", responses=answers(shapes.OneModel, 404))
+@router.post("/models/{model_id:int}/deactivate", responses=answers(schemas.OneModel, 404))
 async def deactivate_model(request: Request, server: Server, model_id: Id) -> Response:
     """Take a model out of use, whatever its provider says."""
     return await _pinned(server, model_id, [Pin("is_active", False)], person(request, _OVER))
 
 
-@router.delete("/models/{model_id:int}", responses=answers(shapes.Deleted, 404, 409))
+@router.delete("/models/{model_id:int}", responses=answers(schemas.Deleted, 404, 409))
 async def delete_model(request: Request, server: Server, model_id: Id) -> Response:
     """Delete a model that somebody added, with its history. One that its provider listed is never deleted: deactivate it."""
     slug, row_id = await _named(server, model_id)
-    await server.do(operators.remove, server.store, slug, row_id, person(request, _OVER))
-    return said(shapes.Deleted(True, model_id))
+    await server.do(models.remove, server.store, slug, row_id, person(request, _OVER))
+    return said(schemas.Deleted(True, model_id))

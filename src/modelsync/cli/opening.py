@@ -1,0 +1,50 @@
+"""The catalog that a command is about, and the settings it is told of: opened in one way by all of them."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+from modelsync import app, settings
+from modelsync.providers.registry import select
+from modelsync.queries.catalog import Catalog
+from modelsync.queries.history import History
+from modelsync.settings import Settings
+from modelsync.sync.store import Store
+
+
+class Opened:
+    """An open catalog, what can be asked of it, and the settings that name it."""
+
+    def __init__(self, chosen: Settings, store: Store) -> None:
+        self.settings = chosen
+        self.store = store
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """What is in it."""
+        return Catalog(self.store)
+
+    @cached_property
+    def history(self) -> History:
+        """What was in it."""
+        return History(self.store)
+
+
+def load(database: str | None) -> Settings:
+    """This process's settings, with what the command line says. SettingsError for one that cannot be used."""
+    return settings.load(DATABASE_URL=database or "")
+
+
+@contextmanager
+def opened(database: str | None, named: Iterable[str] | None = None, *, writing: bool = False) -> Iterator[Opened]:
+    """The catalog that the settings name; only to be read, unless it is for `writing`.
+
+    Raises UsageError when a provider that is `named` is not known, and DatabaseError when the catalog cannot be opened.
+    """
+    chosen = load(database)
+    select(chosen.providers, named)
+    store = app.build(chosen).open_store(read_only=not writing)
+    try:
+        yield Opened(chosen, store)
+    finally:
+        store.close()

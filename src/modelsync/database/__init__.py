@@ -1,0 +1,1 @@
+"""Connections, the schema and its migrations, and the only SQL that writes."""

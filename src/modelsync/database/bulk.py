@@ -1,0 +1,22 @@
+"""What is asked of the module of a database's dialect."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+
+class Bulk(Protocol):
+    """Reading and writing many rows at once, as the modules `bulk_sqlite` and `bulk_postgres` do it."""
+
+    def hashes(self, connection: sa.Connection, provider_id: int) -> dict[str, str]:
+        """The content hash of every model of a provider."""
+
+    def upsert_models(self, connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) -> int:
+        """Insert or update rows given in the order of COLUMNS; how many were written."""
+
+    def insert_changes(self, connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Append rows of model_changes."""
+
+    def now(self, connection: sa.Connection) -> str:
+        """The database's time as text."""

@@ -1,0 +1,74 @@
+"""Bulk writing in SQLite: one prepared statement, many rows, the driver's own executemany."""
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from modelsync.database.engine import BUSY_SECONDS
+from modelsync.database.rows import COLUMNS, KEPT, sqlite_values
+
+_UPSERT = (
+    f"INSERT INTO models ({', '.join(COLUMNS)}) VALUES ({', '.join('?' for _ in COLUMNS)}) "  # noqa: S608 - names of our own columns
+    "ON CONFLICT (provider_id, provider_model_id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in KEPT)
+)
+_HASHES = "SELECT provider_model_id, content_hash FROM models WHERE provider_id = ?"
+_CHANGES = "INSERT INTO model_changes (run_id, provider_id, provider_model_id, kind, fields, changed_at) VALUES (?, ?, ?, ?, ?, ?)"
+
+
+def hashes(connection: sa.Connection, provider_id: int) -> dict[str, str]:
+    """The content hash of every model of a provider, read from the index alone."""
+    return dict(_driver(connection).execute(_HASHES, (provider_id,)).fetchall())
+
+
+def upsert_models(connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) -> int:
+    """Insert or update rows given in the order of COLUMNS; the number of rows written."""
+    return _driver(connection).executemany(_UPSERT, sqlite_values(rows)).rowcount
+
+
+def insert_changes(connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Append rows of model_changes."""
+    _driver(connection).executemany(_CHANGES, sqlite_values(rows))
+
+
+def _driver(connection: sa.Connection) -> sqlite3.Connection:
+    """The driver's own connection, which takes rows one by one, so that their text is never all in memory."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - tells the type checker which driver this is
+    return driver
+
+
+@contextmanager
+def waiting_at_most(connection: sa.Connection, seconds: float) -> Iterator[None]:
+    """Wait less than usual for another program's transaction."""
+    driver = _driver(connection)
+    driver.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+
+
+STEPS = 20_000
+"""Steps of SQLite's machine, about a millisecond, between two looks at the clock."""
+
+
+@contextmanager
+def taking_at_most(connection: sa.Connection, seconds: float) -> Iterator[None]:
+    """Stop whatever still runs after so many seconds: it fails as interrupted."""
+    ends_at = time.monotonic() + seconds
+    driver = _driver(connection)
+    driver.set_progress_handler(lambda: time.monotonic() > ends_at, STEPS)
+    try:
+        yield
+    finally:
+        driver.set_progress_handler(None, 0)
+
+
+def now(connection: sa.Connection) -> str:
+    """The database's time as text."""
+    return str(connection.exec_driver_sql("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')").scalar_one())

@@ -1,0 +1,129 @@
+"""Bringing a database to this program's schema, and refusing what must not be touched."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from modelsync.database import engine as engine_module
+from modelsync.database.errors import explaining
+from modelsync.errors import DatabaseError
+
+HEAD = "0009"
+"""The newest migration."""
+
+
+def version(connection: sa.Connection) -> str | None:
+    """The schema version of a database; None when it has no catalog."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def prepare(engine: sa.Engine, *, read_only: bool) -> bool:
+    """Make an empty database a catalog, and leave one that is up to date alone. Whether there is one: reading makes none.
+
+    Raises DatabaseError for an older or newer one.
+    """
+    with engine.connect() as connection, connection.begin():
+        models_there = sa.inspect(connection).has_table("models")  # first: a program that makes both now commits them together
+        found = version(connection)
+        foreign = found is None and models_there
+    if found == HEAD or (found is None and read_only):
+        return found is not None
+    if found is None and not foreign:
+        upgrade(engine)
+        return True
+    if foreign:
+        raise DatabaseError("The database has a table `models` of another program", "Use a database, or a Postgres schema, of its own")
+    if str(found) > HEAD:
+        raise _newer(str(found))
+    raise DatabaseError(f"The catalog has schema {found}, this modelsync needs {HEAD}", "Back it up, then run: modelsync db upgrade")
+
+
+def _newer(found: str) -> DatabaseError:
+    return DatabaseError(f"The catalog (schema {found}) is newer than this modelsync ({HEAD})", "Nothing was touched; update modelsync")
+
+
+def refuse_unknown(found: str) -> None:
+    """DatabaseError for a version that is newer than this program, or none of its own."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", "modelsync:database/migrations")
+    if found > HEAD:
+        raise _newer(found)
+    if found not in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}:
+        raise DatabaseError(f"The catalog has schema {found}, which this modelsync does not know", "Nothing was touched")
+
+
+def upgrade(engine: sa.Engine) -> None:
+    """Apply all migrations, in one transaction; a second program doing the same waits and then finds nothing to do."""
+    import alembic.command
+    import alembic.config
+
+    config = alembic.config.Config()
+    config.set_main_option("script_location", "modelsync:database/migrations")
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7290511)")
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "head")
+
+
+def pending_sql(engine: sa.Engine) -> str:
+    """The SQL that `upgrade` would run, without running it."""
+    import io
+
+    import alembic.command
+    import alembic.config
+
+    out = io.StringIO()
+    config = alembic.config.Config(output_buffer=out)
+    config.set_main_option("script_location", "modelsync:database/migrations")
+    with engine.connect() as connection, connection.begin():
+        config.attributes["dialect"] = connection.dialect.name
+        found = version(connection)
+    alembic.command.upgrade(config, f"{found}:head" if found else "head", sql=True)
+    return out.getvalue()
+
+
+class Schema:
+    """The schema of the database at an address, for `modelsync db`. Opens it without requiring that it is up to date."""
+
+    head = HEAD
+
+    def __init__(self, address: str) -> None:
+        url = engine_module.parse_url(address)
+        self.shown = engine_module.shown(url)
+        self._url = url
+
+    def version(self) -> str | None:
+        """The version found, None for an empty or missing database."""
+        with self._engine(read_only=True) as engine, engine.connect() as connection, connection.begin():
+            return version(connection)
+
+    def upgrade(self) -> tuple[str | None, str]:
+        """Apply what is missing; the version before and after. DatabaseError for a database newer than this program."""
+        before = self.version()
+        if before is not None and before > HEAD:
+            raise _newer(before)
+        if before != HEAD:
+            with self._engine(read_only=False) as engine:
+                upgrade(engine)
+        return before, HEAD
+
+    def pending_sql(self) -> str:
+        """The SQL that `upgrade` would run."""
+        with self._engine(read_only=True) as engine:
+            return pending_sql(engine)
+
+    @contextmanager
+    def _engine(self, *, read_only: bool) -> Iterator[sa.Engine]:
+        engine = engine_module.create(self._url, read_only=read_only)
+        try:
+            with explaining(self.shown):
+                yield engine
+        finally:
+            engine.dispose()

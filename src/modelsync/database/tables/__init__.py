@@ -1,0 +1,1 @@
+"""The rows of one table each, or of a few that belong together."""

@@ -1,0 +1,359 @@
+"""The rows of `holds`: what a sync found and did not believe, until it passes by itself or a person decides."""
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from modelsync.database.parts import in_parts
+from modelsync.database.schema import UtcTime, holds, model_changes, models, providers, sync_results, sync_runs
+from modelsync.database.tables import events
+from modelsync.errors import NotThere, Settled, UsageError
+from modelsync.planning import holding
+from modelsync.planning.holding import Hold, Sight, Standing
+from modelsync.planning.listing import Listing
+from modelsync.planning.plan import Plan
+from modelsync.planning.policy import Context
+from modelsync.planning.quarantine import WAITS, is_beside
+
+MEMORY = timedelta(days=7)
+"""How far back the largest listing is looked for."""
+
+DECISIONS = {"confirm": "confirmed", "reject": "rejected"}
+STATUSES = ("open", "rejected", "confirmed", "superseded", "released", "closed")
+"""What can be of a hold: it waits; a person decided; it is another question now, or none; it is done."""
+
+STANDING = ("open", *DECISIONS.values())
+_GONE = ("superseded", "released")
+
+column = holds.c
+
+
+def standing(connection: sa.Connection, slug: str) -> tuple[Standing, ...]:
+    """The holds of a provider that are open or decided, oldest first."""
+    query = sa.select(holds).where(column.provider == slug, column.status.in_(STANDING)).order_by(column.id)
+    return tuple(standing_of(row) for row in connection.execute(query).mappings())
+
+
+def standing_of(row: sa.RowMapping | Mapping[str, Any]) -> Standing:
+    """A hold by its columns, as a value."""
+    return Standing(
+        number=row["id"],
+        kind=row["kind"],
+        status=row["status"],
+        message=row["message"],
+        ids=tuple(row["ids"]),
+        detail=row["detail"],
+        needs_person=row["needs_person"],
+        over=frozenset(row["over"] or ()),
+        agreed_at=row["agreed_at"],
+        by=row["resolved_by"],
+        at=row["resolved_at"],
+        reason=row["reason"],
+    )
+
+
+def context(connection: sa.Connection, slug: str, now: datetime, *, stored: int, may_be_empty: bool) -> Context:
+    """What the rules have to know of a provider's past: its largest listing of late, and what was decided about its holds."""
+    results = sync_results.c
+    recent = (results.provider == slug, results.outcome.in_(("synced", "not_modified")), results.finished_at >= now - MEMORY)
+    most = connection.execute(sa.select(sa.func.max(results.transformed)).where(*recent)).scalar() or 0
+    by_a_person = sa.select(column.ids, column.over).where(
+        column.provider == slug, column.status.in_(("confirmed", "closed")), column.kind.not_in(holding.OF_PRICES)
+    )
+    confirmed = {row_id for ids, over in connection.execute(by_a_person) for row_id in {*ids}.difference(over or ())}
+    return Context(
+        most_listed=max(most, stored),
+        retired_lately=len(_retired_since(connection, slug, now - MEMORY) - confirmed),
+        may_be_empty=may_be_empty,
+        standing=standing(connection, slug),
+    )
+
+
+def _retired_since(connection: sa.Connection, slug: str, since: datetime) -> set[str]:
+    """Models that were retired since then, still are, and not by a person's rollback."""
+    change, run, model = model_changes.c, sync_runs.c, models.c
+    mine = sa.select(providers.c.id).where(providers.c.slug == slug).scalar_subquery()
+    recent = (change.provider_id == mine, sa.text("kind = 'retired'"), change.changed_at >= since)  # as the partial index says it
+    same = sa.and_(model.provider_id == change.provider_id, model.provider_model_id == change.provider_model_id)
+    query = sa.select(change.provider_model_id).join(sync_runs, run.id == change.run_id).join(models, same)
+    still = (run.trigger != "rollback", sa.text("models.status = 'retired'"))
+    return set(connection.execute(query.where(*recent, *still)).scalars())
+
+
+def confirmed_prices(connection: sa.Connection, slug: str, ids: Set[str]) -> dict[str, frozenset[tuple[str, str]]]:
+    """The prices of these models that a person once confirmed and nobody took back, as points with their digits."""
+    by_a_person = sa.and_(column.status == "superseded", column.resolved_by.is_not(None), column.resolved_by != "sync")
+    decided = sa.or_(column.status.in_(("confirmed", "closed")), by_a_person)
+    wanted = (column.provider == slug, decided, column.kind.in_(holding.OF_PRICES))
+    found: dict[str, set[tuple[str, str]]] = {}
+    for row in connection.execute(sa.select(holds).where(*wanted)).mappings() if ids else ():
+        for row_id, points in holding.claims(standing_of(row)).items():
+            if row_id in ids:
+                found.setdefault(row_id, set()).update(points.items())
+    return {row_id: frozenset(points) for row_id, points in found.items()}
+
+
+def of_price(connection: sa.Connection, slug: str, row_id: str) -> list[dict[str, Any]]:
+    """What stands of one model's held price: open or rejected holds, oldest first."""
+    return [dict(row) for row in of_prices(connection, slug) if row_id in row["ids"]]
+
+
+def of_absence(connection: sa.Connection, slug: str, row_id: str) -> list[dict[str, Any]]:
+    """What stands of one model's absence: open or rejected holds that are still about it, oldest first."""
+    kinds = (*holding.OF_ABSENCE, holding.OTHER_CATALOG)
+    wanted = (column.provider == slug, column.status.in_(("open", "rejected")), column.kind.in_(kinds))
+    rows = connection.execute(sa.select(holds).where(*wanted).order_by(column.id)).mappings()
+    return [dict(row) for row in rows if row_id in row["ids"] and row_id not in (row["over"] or ())]
+
+
+def of_prices(connection: sa.Connection, slug: str, *statuses: str) -> list[sa.RowMapping]:
+    """Holds about a provider's prices, oldest first; without statuses those that keep stated prices out."""
+    wanted = (column.provider == slug, column.status.in_(statuses or ("open", "rejected")), column.kind.in_(holding.OF_PRICES))
+    return list(connection.execute(sa.select(holds).where(*wanted).order_by(column.id)).mappings().all())
+
+
+# What a listing does to them
+
+
+def note(connection: sa.Connection, slug: str, rows: Iterable[Standing], plan: Plan, sight: Sight, now: datetime) -> None:
+    """Open the plan's holds, renew those that stand already, and end the ones that this listing did away with."""
+    found = holding.moves(rows, plan.holds, sight)
+    _renew(connection, [move.row.number for move in found.moved if move.status == move.row.status == "open"], now)
+    for move in found.moved:
+        if move.status == move.row.status == "open":
+            continue
+        if move.row.status == "open":
+            resolve(connection, move.row.number, move.status, now, "sync", _WHY[move.status])
+        else:
+            mine = column.id == move.row.number
+            connection.execute(sa.update(holds).where(mine).values(status=move.status, over=sorted(move.over) or None))
+    open_new(connection, slug, found.new, now)
+
+
+_WHY = {"superseded": "the provider says something else now", "released": "a later listing did away with it"}
+
+
+def sight(listing: Listing, plan: Plan, retired: frozenset[str]) -> Sight:
+    """What a listing can tell of the holds of its provider."""
+    return Sight(
+        seen=listing.seen,
+        read=listing.models,
+        complete=listing.complete,
+        refused=plan.refused is not None,
+        retired=retired,
+        corrected={change.id: change.corrected.points for change in (*plan.changes, *plan.rehashed) if change.corrected},
+    )
+
+
+def release_whole(connection: sa.Connection, slug: str, now: datetime) -> None:
+    """The last believed listing is back as it was: whatever was held, or refused, of whole listings since is done away with."""
+    for row in standing(connection, slug):
+        if row.kind in holding.OF_WHOLE_LISTS and row.status == "open":
+            resolve(connection, row.number, "released", now, "sync", "the last listing is back as it was")
+        elif row.kind in holding.OF_WHOLE_LISTS and row.status == "rejected":
+            connection.execute(sa.update(holds).where(column.id == row.number).values(status="released"))
+
+
+def end_retired(connection: sa.Connection, slug: str, provider_id: int, now: datetime) -> None:
+    """An answer that did not change shows no price; what was held of models that are retired by now waits for nobody.
+
+    Unless a person took it back: it waits while its models are away.
+    """
+    for row in map(standing_of, of_prices(connection, slug, "open", "confirmed")):
+        if row.needs_person:
+            continue
+        there = (models.c.provider_id == provider_id, models.c.status != "retired", models.c.provider_model_id.in_(row.about))
+        if connection.execute(sa.select(sa.exists().where(*there))).scalar_one():
+            continue
+        if row.status == "open":
+            resolve(connection, row.number, "released", now, "sync", _WHY["released"])
+        else:
+            connection.execute(sa.update(holds).where(column.id == row.number).values(status="closed"))
+
+
+def open_new(connection: sa.Connection, slug: str, new: Iterable[Hold], now: datetime) -> None:
+    """New holds; one whose content was there before gets its number back, and its agreement begins anew."""
+    new = list(new)
+    kinds = {hold.kind for hold in new}
+    before = (
+        sa.select(holds).where(column.provider == slug, column.status.in_(("open", *_GONE)), column.kind.in_(kinds)).order_by(column.id)
+    )
+    known = {standing_of(row).content: row for row in connection.execute(before).mappings()} if new else {}
+    fresh: list[dict[str, Any]] = []
+    for hold in new:
+        shown = {"message": hold.message, "hint": hold.hint, "ids": list(hold.ids), "detail": hold.detail}
+        values = {"status": "open", "last_seen_at": now, "agreed_at": None, "over": None, "needs_person": hold.needs_person, **shown}
+        row = known.get(hold.content)
+        if row is None:
+            fresh.append({"provider": slug, "kind": hold.kind, "times_seen": 1, "created_at": now, **values})
+        else:
+            back = {"times_seen": row["times_seen"] + 1, "resolved_at": None, "resolved_by": None, "reason": None}
+            connection.execute(sa.update(holds).where(column.id == row["id"]).values(**values, **back))
+    if fresh:
+        connection.execute(sa.insert(holds), fresh)
+
+
+def _renew(connection: sa.Connection, numbers: Sequence[int], now: datetime) -> None:
+    """A later listing says the same."""
+    values = {
+        "times_seen": column.times_seen + 1,
+        "last_seen_at": now,
+        "agreed_at": sa.func.coalesce(column.agreed_at, sa.literal(now, UtcTime())),
+    }
+    for part in in_parts(numbers):
+        connection.execute(sa.update(holds).where(column.id.in_(part)).values(values))
+
+
+def resolve(connection: sa.Connection, hold_id: int, status: str, now: datetime, actor: str, reason: str | None) -> bool:
+    """Whether it was open, and is not any more."""
+    values = {"status": status, "resolved_at": now, "resolved_by": actor, "reason": reason, "needs_person": False}
+    return bool(connection.execute(sa.update(holds).where(column.id == hold_id, column.status == "open").values(values)).rowcount)
+
+
+Numbers = Mapping[str, Decimal]
+"""What is believed of a model's price, by point."""
+
+
+def end_moved(
+    connection: sa.Connection, standing: Iterable[Standing], moved: Mapping[str, tuple[Numbers, Numbers]]
+) -> list[tuple[str, Standing]]:
+    """End what a person's act did away with, when it moved the prices of these models: what they were, and what they are now.
+
+    What waits was shown beside other prices, and the next listing asks anew. What was confirmed of a price that went on from there, or
+    back, is over: it is no leave for the next listing. What to audit, and of which hold.
+    """
+    done: list[tuple[str, Standing]] = []
+    for row in standing:
+        if row.status == "open" and _was_shown_beside_another(row, moved):
+            connection.execute(
+                sa.update(holds).where(column.id == row.number).values(status="superseded", reason=MOVED, needs_person=False)
+            )
+            done.append(("supersede hold", row))
+        elif row.status == "confirmed":
+            left = {row_id for row_id, points in holding.claims(row).items() if _is_left(points, *moved.get(row_id, _STILL))}
+            if end_leave(connection, row, left):
+                done.append(("end confirmation", row))
+    return done
+
+
+MOVED = "a person moved the price that it was shown beside"
+
+
+def _was_shown_beside_another(row: Standing, moved: Mapping[str, tuple[Numbers, Numbers]]) -> bool:
+    shown = ((moved[row_id][1], points) for row_id, points in holding.shown(row).items() if row_id in moved)
+    return any(not is_beside(now, point, old) for now, points in shown for point, (old, _) in points.items())
+
+
+_STILL: tuple[Numbers, Numbers] = ({}, {})
+
+
+def _is_left(points: Mapping[str, str], before: Numbers, now: Numbers) -> bool:
+    """Whether an act moved a price at one of these points, to something else than what was confirmed."""
+    return any(before.get(point) != now.get(point) != Decimal(usd) for point, usd in points.items())
+
+
+def end_leave(connection: sa.Connection, row: Standing, ids: Set[str]) -> bool:
+    """What was confirmed of these models is no leave for a listing any more; without any left, the hold is closed. Whether it was one."""
+    over = row.over.union(ids)
+    if over == row.over:
+        return False
+    status = "confirmed" if frozenset(row.ids) - over else "closed"
+    connection.execute(sa.update(holds).where(column.id == row.number).values(status=status, over=sorted(over)))
+    return True
+
+
+# What persons do
+
+
+def listed(connection: sa.Connection, slugs: Iterable[str] = (), kind: str | None = None, status: str = "open") -> list[dict[str, Any]]:
+    """Holds of a status, or of `all`, oldest first."""
+    wanted = [column.status == status] if status != "all" else []
+    wanted += [column.provider.in_(list(slugs))] if slugs else []
+    wanted += [column.kind == kind] if kind is not None else []
+    return [dict(row) for row in connection.execute(sa.select(holds).where(*wanted).order_by(column.id)).mappings()]
+
+
+def numbered(connection: sa.Connection, numbers: Iterable[int]) -> list[dict[str, Any]]:
+    """Holds by number, each once, in the order given. NotThere when one does not exist."""
+    wanted = list(dict.fromkeys(numbers))
+    found: dict[int, dict[str, Any]] = {}
+    for part in in_parts(wanted):
+        query = sa.select(holds).where(column.id.in_(part))
+        found |= {row["id"]: dict(row) for row in connection.execute(query).mappings()}
+    for number in wanted:
+        if number not in found:
+            raise NotThere(f"There is no hold {number}", "`modelsync held` lists them")
+    return [found[number] for number in wanted]
+
+
+def decidable(connection: sa.Connection, row: dict[str, Any], decision: str) -> None:
+    """Nothing, when a hold can be decided so. Settled when it is not open, UsageError when it holds nothing to decide about."""
+    if row["status"] == "superseded":
+        raise Settled(f"Hold {row['id']} was superseded: {row['reason'] or _WHY['superseded']}", _instead(successor(connection, row)))
+    if row["status"] != "open":
+        raise Settled(f"There is no open hold {row['id']}: it is {row['status']}", "`modelsync held` lists those that are open")
+    if row["kind"] in holding.UNDECIDABLE and decision == "confirm":
+        raise UsageError(
+            f"Hold {row['id']} has nothing to confirm: {row['message']}",
+            "It ends with the next usable listing; MODELSYNC_PROVIDERS can leave a provider out",
+        )
+
+
+def successor(connection: sa.Connection, row: dict[str, Any]) -> int | None:
+    """The open hold that took the place of a superseded one: about the same models, or the same question of a whole list."""
+    whole = (row["kind"], holding.SHRINK) if row["kind"] == holding.OTHER_CATALOG else (row["kind"],)
+    alike = next(kinds for kinds in (holding.OF_PRICES, holding.OF_ABSENCE, whole) if row["kind"] in kinds)
+    query = sa.select(column.id, column.ids).where(column.provider == row["provider"], column.status == "open", column.kind.in_(alike))
+    found = connection.execute(query.order_by(column.id.desc())).all()
+    of_models = row["kind"] in (*holding.OF_PRICES, *holding.OF_ABSENCE)
+    return next((number for number, ids in found if not of_models or not set(row["ids"]).isdisjoint(ids)), None)
+
+
+def _instead(number: int | None) -> str:
+    if number is None:
+        return "Nothing took its place yet; the next sync asks anew if there is something to ask, and `modelsync held` lists it"
+    return f"Hold {number} took its place; `modelsync held --ids` shows it"
+
+
+def decide(
+    connection: sa.Connection, rows: Sequence[dict[str, Any]], decision: str, actor: str, reason: str, now: datetime
+) -> list[dict[str, Any]]:
+    """Confirm or reject holds that are open, with an audit row each; those that still were, as they are then."""
+    values = {"status": DECISIONS[decision], "resolved_at": now, "resolved_by": actor, "reason": reason, "needs_person": False}
+    mine = (column.id.in_([row["id"] for row in rows]), column.status == "open")
+    done = set(connection.execute(sa.update(holds).where(*mine).values(values).returning(column.id)).scalars())
+    decided = [{**row, **values} for row in rows if row["id"] in done]
+    _audit(connection, f"{decision} hold", decided, actor, reason, now)
+    return decided
+
+
+def note_stood(connection: sa.Connection, stood: Mapping[int, Mapping[str, Any]]) -> None:
+    """What stands at the points of these holds, which are about to be confirmed: the way back."""
+    statement = sa.update(holds).where(column.id == sa.bindparam("hold"), column.status == "open").values(stood=sa.bindparam("found"))
+    connection.execute(statement, [{"hold": number, "found": found} for number, found in stood.items()])
+
+
+def end_confirmed(connection: sa.Connection, number: int) -> None:
+    """A confirmed hold is about to be taken back: it is no leave for any listing from here on."""
+    connection.execute(sa.update(holds).where(column.id == number, column.status == "confirmed").values(status="closed"))
+
+
+def reopen(connection: sa.Connection, row: dict[str, Any], actor: str, reason: str, now: datetime, over: str | None) -> dict[str, Any]:
+    """Take a decision back, with an audit row: the hold waits again, or is superseded, where what it showed is `over` for this reason."""
+    values: dict[str, Any] = {"status": "open", "resolved_at": None, "resolved_by": None, "reason": None, "agreed_at": None}
+    values["over"] = row["over"] if row["kind"] not in holding.OF_PRICES else None
+    values["needs_person"] = over is None and row["kind"] in holding.WAIT_AGAIN
+    if row["kind"] == holding.PRICE:
+        values["hint"] = f"{row['hint'].partition('. ')[0]}. {WAITS}"  # no later listing ends it any more
+    if over is not None:
+        values |= {"status": "superseded", "resolved_at": now, "reason": over}
+    connection.execute(sa.update(holds).where(column.id == row["id"]).values(values))
+    _audit(connection, "reopen hold", [row], actor, reason, now)
+    return {**row, **values}
+
+
+def _audit(connection: sa.Connection, action: str, rows: Sequence[dict[str, Any]], actor: str, reason: str, now: datetime) -> None:
+    events.note_all(connection, action, [f"{row['provider']} {row['kind']} {row['id']}" for row in rows], actor, reason, now)

@@ -1,0 +1,1 @@
+"""Values as text for people, spreadsheets and feed readers. No database here."""

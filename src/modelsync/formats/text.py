@@ -1,0 +1,106 @@
+"""Facts in words: prices per million tokens, lengths, what changed from what to what. Pure, for every face."""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from modelsync.model.fields import BELIEVED, READER
+from modelsync.model.limits import printable
+from modelsync.model.model import Tier, UnitPrice
+from modelsync.planning.plan import FieldChange
+
+UNKNOWN = "—"
+_LISTS: Mapping[str, Any] = {"pricing.per_unit": tuple[UnitPrice, ...], "pricing.tiers": tuple[Tier, ...]}
+
+
+def number(value: int | None) -> str:
+    """A count with separators; a dash for nothing."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def per_million(price: Decimal | None) -> str:
+    """USD per token shown as USD per million tokens, exactly: 0.00000125 is 1.25."""
+    if price is None:
+        return UNKNOWN
+    if price == 0:
+        return "free"
+    text = f"{(price * 1_000_000).normalize():f}"
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals:0<2}"
+
+
+def tokens(count: int | None) -> str:
+    """A length in tokens: 131072 is 131k, 1048576 is 1.0M."""
+    if count is None:
+        return UNKNOWN
+    if count >= 1_000_000:
+        return f"{count / 1_000_000:.1f}M"
+    return f"{count // 1000}k" if count >= 10_000 else f"{count:,}"
+
+
+def field_text(change: FieldChange) -> str:
+    """One field's old → new; token prices in USD per million, with the difference in percent."""
+    old, new = change.old, change.new
+    if change.field == READER:
+        return f"a correction: version {new} of the provider's module reads the same text otherwise than version {old} did"
+    if change.field == BELIEVED and isinstance(old, Mapping) and isinstance(new, Mapping):
+        return f"believed last: {told({point: (old[point], new[point]) for point in new})}"
+    if change.field.startswith("pricing") and (isinstance(old, Decimal) or isinstance(new, Decimal)):
+        name = change.field.removeprefix("pricing_").removeprefix("pricing.")
+        per = "" if name in ("image", "request", "web_search") else " $/1M"
+        shown = [_price(value, million=bool(per)) for value in (old, new)]
+        percent = f" ({(new - old) / old:+.0%})" if isinstance(old, Decimal) and isinstance(new, Decimal) and old else ""
+        return f"{name} {shown[0]} → {shown[1]}{per}{percent}"
+    return f"{change.field} {_short(old)} → {_short(new)}"
+
+
+def _price(value: object, *, million: bool) -> str:
+    if not isinstance(value, Decimal):
+        return UNKNOWN
+    return per_million(value) if million else f"${value:f}"
+
+
+def _part(part: object) -> str:
+    if isinstance(part, UnitPrice):
+        return f"${part.usd:f}/{part.per}"
+    if isinstance(part, Tier):
+        return f"{_when(part)}: in {per_million(part.prompt)} out {per_million(part.completion)} $/1M"
+    return str(part)
+
+
+def _when(tier: Tier) -> str:
+    above = f"above {tokens(tier.above)}" if tier.above is not None else ""
+    clock = f"{tier.utc_start}-{tier.utc_end} UTC" if tier.utc_start is not None else ""
+    return ", ".join(part for part in (above, clock, "+".join(tier.utc_days)) if part)
+
+
+def _short(value: object) -> str:
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        text = "+".join(_part(part) for part in value) or UNKNOWN
+    else:
+        text = f"{value:,}" if isinstance(value, int) else str(value)
+    text = printable(text)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def told(fields: Mapping[str, Any]) -> str:
+    """Recorded fields as old → new; prices in USD per million tokens."""
+    return ", ".join(field_text(FieldChange(name, _value(name, old), _value(name, new))) for name, (old, new) in fields.items())
+
+
+def _value(name: str, value: Any) -> object:
+    """A recorded JSON value as the fact it was: prices are decimals, lists tuples."""
+    if name.startswith("pricing") and isinstance(value, str):
+        try:
+            return Decimal(value)
+        except InvalidOperation:
+            return value
+    if name in _LISTS and isinstance(value, list):
+        return msgspec.convert(value, _LISTS[name])
+    return tuple(map(str, value)) if isinstance(value, list) else value

@@ -1,0 +1,228 @@
+"""The past, read backwards from the present: changes undone one by one, newest first."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from modelsync.model.fields import BELIEVED, BESIDE, FACTS, READER, is_price, typed
+from modelsync.model.model import Prices
+from modelsync.model.points import DYNAMIC, PRICE_NAMES, numbers
+
+_NO_PRICE_FACTS = ("raw", "source", "stated_at", "reader", "implausible", "implausible_units")
+
+
+class Past(msgspec.Struct, frozen=True):
+    """One model's facts at some time: JSON values by the names that changes use. Prices are `pricing_prompt` … and `pricing.…`."""
+
+    provider: str
+    provider_model_id: str
+    status: str
+    facts: Mapping[str, Any]
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """One recorded change, with `{field: [old, new]}` in JSON values."""
+
+    provider: str
+    provider_model_id: str
+    kind: str
+    fields: Mapping[str, tuple[Any, Any]]
+
+
+Key = tuple[str, str]
+
+
+def present(provider: str, row: Mapping[str, Any]) -> Past:
+    """A row of the catalog, its values as JSON has them, as the state from which the past is read."""
+    document = row["pricing"]
+    prices = {f"pricing.{name}": value for name, value in document.items() if name not in (*PRICE_NAMES.values(), *_NO_PRICE_FACTS)}
+    flat = {column: document.get(name) for column, name in PRICE_NAMES.items()}
+    facts = {name: value for name, value in ({name: row[name] for name in FACTS} | flat | prices).items() if value is not None}
+    return Past(provider, row["provider_model_id"], row["status"], facts)
+
+
+def row_of(past: Past) -> dict[str, Any]:
+    """A past state in the columns of the catalog, as far as history keeps them; the inverse of `present`."""
+    facts = past.facts
+    columns = {name: facts.get(name) for name in (*FACTS, *PRICE_NAMES)}
+    flat = {name: facts[column] for column, name in PRICE_NAMES.items() if column in facts}
+    others = {field.removeprefix("pricing."): value for field, value in facts.items() if field.startswith("pricing.")}
+    sides = [facts.get(name) for name in ("input_modalities", "output_modalities")]
+    modality = "->".join("+".join(side) for side in sides if side) if all(sides) else None
+    named = {"provider": past.provider, "provider_model_id": past.provider_model_id}
+    return {**named, **columns, "modality": modality, "pricing": {**flat, **others}, "status": past.status}
+
+
+def undone(states: Mapping[Key, Past], changes: Iterable[Recorded]) -> dict[Key, Past]:
+    """The states before `changes`, which come newest first."""
+    then = dict(states)
+    for change in changes:
+        key = (change.provider, change.provider_model_id)
+        state = then.pop(key, None)
+        if state is not None and change.kind != "added":
+            then[key] = _before(state, change)
+    return then
+
+
+def _before(state: Past, change: Recorded) -> Past:
+    status = {"missing": "active", "revived": "missing", "retired": "missing"}.get(change.kind, state.status)
+    facts = dict(state.facts)
+    for field, (old, _) in change.fields.items():
+        if field == "status":
+            status = old
+        elif field in BESIDE:
+            continue
+        elif _left_out(field, old):
+            facts.pop(field, None)
+        else:
+            facts[field] = old
+    return Past(state.provider, state.provider_model_id, status, facts)
+
+
+def _left_out(field: str, value: Any) -> bool:
+    """Values that are not written down: nothing, empty lists of a price document, and a price that is not dynamic."""
+    return value is None or value in ([], {}) or (field == "pricing.dynamic" and value is False)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """One recorded change of a model: what started its run, when, and `{field: [old, new]}` in JSON values."""
+
+    trigger: str
+    at: datetime
+    fields: Mapping[str, tuple[Any, Any]]
+
+
+class LastPrice(msgspec.Struct, frozen=True):
+    """A number that was believed, USD per token or per its own unit, and when history tells of it last."""
+
+    usd: Decimal
+    since: datetime
+
+
+_PINNING = ("pin", "upsert", "add")
+_UNDOING = ("reopen", "rollback")
+
+
+def last_believed(changes: Iterable[Told]) -> dict[str, LastPrice]:
+    """The last number that was believed at each point of one model's price, from its changes, oldest first.
+
+    A number that a person pinned is not believed; one that a mended reading replaced is forgotten, and one that a person took back
+    gives way to what was believed before it. What an act moved of prices that did not stand it has recorded.
+    """
+    found: dict[str, list[LastPrice]] = {}
+    pinned: set[str] = set()
+    for change in changes:
+        corrected = READER in change.fields
+        for field, (old, new) in change.fields.items():
+            if not is_price(field):
+                continue
+            values = _believed(change.trigger, old, new, was_pinned=field in pinned)
+            pinned = pinned | {field} if change.trigger in _PINNING else pinned - {field}
+            undone = _numbers(field, old) if corrected or change.trigger in _UNDOING else {}
+            for point, usd in undone.items():
+                found[point] = [] if corrected else _without(found.get(point, []), usd)
+            for value in values[-1:] if corrected or change.trigger in _UNDOING else values:
+                for point, usd in _numbers(field, value).items():
+                    found.setdefault(point, []).append(LastPrice(usd, change.at))
+        for point, digits in change.fields.get(BELIEVED, (None, {}))[1].items():
+            found[point] = [] if digits is None else [LastPrice(Decimal(digits), change.at)]
+    return {point: prices[-1] for point, prices in found.items() if prices}
+
+
+def _without(prices: list[LastPrice], undone: Decimal) -> list[LastPrice]:
+    """The prices before the last one, when that is the one that was undone."""
+    while prices and prices[-1].usd == undone:
+        prices = prices[:-1]
+    return prices
+
+
+def _believed(trigger: str, old: Any, new: Any, *, was_pinned: bool) -> tuple[Any, ...]:
+    """Which of the two values of a change were believed, and not pinned."""
+    if trigger in _PINNING:
+        return () if was_pinned else (old,)
+    return (new,) if was_pinned or trigger == "unpin" else (old, new)
+
+
+def _numbers(field: str, value: Any) -> dict[str, Decimal]:
+    if not value or field == DYNAMIC:
+        return {}
+    name = PRICE_NAMES.get(field, field.removeprefix("pricing."))
+    return numbers(Prices(**{name: typed(field, value)}))
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A model that two states of the catalog differ in; `fields` are `{field: (old, new)}`, of one that is in both."""
+
+    kind: Literal["added", "missing", "updated"]
+    provider: str
+    provider_model_id: str
+    fields: Mapping[str, tuple[Any, Any]]
+
+    def shown(self) -> dict[str, Any]:
+        """The same for JSON."""
+        fields = {name: {"old": old, "new": new} for name, (old, new) in self.fields.items()}
+        return {"kind": self.kind, "provider": self.provider, "provider_model_id": self.provider_model_id, "fields": fields}
+
+
+def differing(before: Mapping[Key, Past], after: Mapping[Key, Past]) -> list[Difference]:
+    """What two states of the catalog differ in, in the order of their keys."""
+    found: list[Difference] = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if old is None or new is None:
+            found.append(Difference("added" if old is None else "missing", *key, {}))
+            continue
+        old_facts, new_facts = {"status": old.status, **old.facts}, {"status": new.status, **new.facts}
+        names = sorted(name for name in old_facts.keys() | new_facts.keys() if old_facts.get(name) != new_facts.get(name))
+        if names:
+            found.append(Difference("updated", *key, {name: (old_facts.get(name), new_facts.get(name)) for name in names}))
+    return found
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One recorded change as it is shown: `fields` are `{field: (old, new)}`, `counts` how many changes made up a field's."""
+
+    row: Mapping[str, Any]
+    fields: Mapping[str, tuple[Any, Any]]
+    counts: Mapping[str, int] = {}
+
+
+def _last_new(rows: Sequence[Mapping[str, Any]], key: tuple[str, str, str]) -> dict[str, Any]:
+    """What all changes of a field that is a mapping, newest first, come to."""
+    found: dict[str, Any] = {}
+    for row in rows:
+        if (row["provider"], row["provider_model_id"]) == key[:2] and key[2] in row["fields"]:
+            found = {**row["fields"][key[2]][1], **found}
+    return found
+
+
+def collapsed(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
+    """Recorded changes, newest first, with all changes of one field of a model as one: first old to last new, in its newest line.
+
+    Coming, going and returning stay lines of their own.
+    """
+    first_old: dict[tuple[str, str, str], Any] = {}
+    counts: dict[tuple[str, str, str], int] = {}
+    for row in rows:
+        for field, (old, _) in row["fields"].items():
+            key = (row["provider"], row["provider_model_id"], field)
+            first_old[key] = {**first_old.get(key, {}), **old} if field == BELIEVED else old
+            counts[key] = counts.get(key, 0) + 1
+    lines: list[Line] = []
+    told: set[tuple[str, str, str]] = set()
+    for row in rows:
+        fields: dict[str, tuple[Any, Any]] = {}
+        for field, (old, new) in row["fields"].items():
+            key = (row["provider"], row["provider_model_id"], field)
+            if field == "status":
+                fields[field] = (old, new)
+            elif key not in told:
+                fields[field] = (first_old[key], _last_new(rows, key) if field == BELIEVED else new)
+                told.add(key)
+        if fields or row["kind"] != "updated":
+            many = {name: counts[row["provider"], row["provider_model_id"], name] for name in fields if name != "status"}
+            lines.append(Line(row, fields, {name: count for name, count in many.items() if count > 1}))
+    return lines

@@ -1,0 +1,1 @@
+"""What persons do to the catalog. Each act is one transaction, audited."""

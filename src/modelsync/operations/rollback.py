@@ -1,0 +1,181 @@
+"""Going back: a provider's models as they stood after an earlier run, as a new and audited change; syncs wait until it is thawed."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from modelsync.database.rows import BY_HAND, json_value
+from modelsync.database.schema import last_prices, model_changes, models, provider_state, sync_results, sync_runs
+from modelsync.database.session import Session
+from modelsync.database.tables import holds, pins
+from modelsync.errors import NotThere
+from modelsync.model.actors import Person
+from modelsync.model.fields import FACTS, Pin, pinned, typed, value_of
+from modelsync.model.model import Model, Prices
+from modelsync.model.points import PRICE_NAMES, numbers
+from modelsync.model.timeline import Key, LastPrice, Past, Recorded, Told, last_believed, present, undone
+from modelsync.operations.models import Act, act_on
+from modelsync.planning import holding
+from modelsync.planning.plan import Change, FieldChange, Kind, StoredModel
+from modelsync.sync.context import kept
+
+NOT_READ = ""
+"""The content hash of a model that no sync has read so: the first one after thawing looks at it."""
+
+
+def rollback(store: Session, slug: str, run_id: int, person: Person) -> tuple[int | None, int]:
+    """Bring a provider's models to what they were after a run, and keep syncs out. The new run's id (None: nothing to do) and how many.
+
+    Models that came later are retired, unless somebody keeps them active; pins are kept; a model that no listing ever had is not the
+    provider's, and left alone. NotThere when that run changed nothing of this provider's.
+    """
+
+    def work(act: Act) -> tuple[int | None, int]:
+        now, later = _present(act), _later_than(act, run_id)
+        then = undone(now, _changes_after(act, later))
+        standing = pins.standing(act.connection, slug, act.now)
+        stay = kept(standing)
+        wanted = {key: _wanted(past, then.get(key), stays=key[1] in stay) for key, past in now.items()}
+        differing = [key for key in now if now[key] != wanted[key]]
+        touched = sorted({row_id for _, row_id in differing} | _with_last_prices(act) & {row_id for _, row_id in now})
+        full, believed = act.models(touched), _believed_until(act, later, touched)
+        changes = [_back(full[row_id], wanted[slug, row_id], standing.get(row_id, ()), believed.get(row_id, {})) for row_id in touched]
+        act.note("rollback", f"to run {run_id}")
+        new_run = act.apply("rollback", changes)
+        _end_leaves(act)
+        _freeze(act, f"rolled back to run {run_id}: {person.reason}")
+        return new_run, len(differing)
+
+    return act_on(store, slug, person, work)
+
+
+def _end_leaves(act: Act) -> None:
+    """What was confirmed and does not stand, because a process died before it did, is no leave for the first listing after thawing."""
+    for row in (holds.standing_of(each) for each in holds.of_prices(act.connection, act.slug, "confirmed")):
+        claims = holding.claims(row)
+        unused = {
+            row_id
+            for row_id, before in act.models(row.about).items()
+            if any(numbers(before.believed.prices).get(point) != Decimal(usd) for point, usd in claims[row_id].items())
+        }
+        if holds.end_leave(act.connection, row, unused):
+            act.note("end confirmation", f"{row.kind} {row.number}")
+
+
+def thaw(store: Session, slug: str, person: Person) -> bool:
+    """Let a provider sync again; whether it was frozen."""
+
+    def work(act: Act) -> bool:
+        mine = (provider_state.c.provider == slug, provider_state.c.frozen_at.is_not(None))
+        statement = sa.update(provider_state).where(*mine).values(frozen_at=None, frozen_reason=None)
+        thawed = bool(act.connection.execute(statement.returning(provider_state.c.provider)).all())
+        if thawed:
+            act.note("thaw", "")
+        return thawed
+
+    return act_on(store, slug, person, work)
+
+
+def _freeze(act: Act, reason: str) -> None:
+    """No sync commits from now on, one that is under way included; and the first one after thawing reads everything."""
+    values = {"frozen_at": act.now, "frozen_reason": reason, "digest": None, "validators": None, "ticket_token": None, "ticket_until": None}
+    act.connection.execute(sa.update(provider_state).where(provider_state.c.provider == act.slug).values(values))
+
+
+def _present(act: Act) -> dict[Key, Past]:
+    """The provider's models as they stand; what somebody added and it never listed is not among them."""
+    found = {}
+    theirs = (models.c.provider_id == act.provider_id, models.c.content_hash != BY_HAND)
+    query = sa.select(models).where(*theirs).execution_options(yield_per=500)
+    for row in act.connection.execute(query).mappings():
+        values = {**row, **{name: json_value(row[name]) for name in FACTS}}
+        found[act.slug, row["provider_model_id"]] = present(act.slug, values)
+    return found
+
+
+def _later_than(act: Act, run_id: int) -> sa.ColumnElement[bool]:
+    """The condition that a change of this provider's was recorded after a run."""
+    column = model_changes.c
+    mine = column.provider_id == act.provider_id
+    last = act.connection.execute(sa.select(sa.func.max(column.id)).where(mine, column.run_id == run_id)).scalar()
+    if last is not None:
+        after: sa.ColumnElement[bool] = column.id > last
+        return after
+    results = sync_results.c
+    of_run = (results.run_id == run_id, results.provider == act.slug, results.outcome.in_(("synced", "not_modified")))
+    finished = act.connection.execute(sa.select(results.finished_at).where(*of_run)).scalar()
+    if finished is None:
+        hint = "`modelsync runs` lists runs, `modelsync runs N` their providers"
+        raise NotThere(f"Run {run_id} committed nothing of {act.slug}", hint)
+    later: sa.ColumnElement[bool] = column.changed_at > finished
+    return later
+
+
+def _changes_after(act: Act, later: sa.ColumnElement[bool]) -> list[Recorded]:
+    """What was recorded of this provider after a run, newest first."""
+    column = model_changes.c
+    query = sa.select(model_changes).where(column.provider_id == act.provider_id, later).order_by(column.id.desc())
+    return [Recorded(act.slug, row["provider_model_id"], row["kind"], row["fields"]) for row in act.connection.execute(query).mappings()]
+
+
+def _with_last_prices(act: Act) -> set[str]:
+    column = last_prices.c
+    query = sa.select(column.provider_model_id).where(column.provider_id == act.provider_id).distinct()
+    return set(act.connection.execute(query).scalars())
+
+
+def _believed_until(act: Act, later: sa.ColumnElement[bool], ids: Sequence[str]) -> dict[str, dict[str, LastPrice]]:
+    """The prices that were believed last before the changes that are `later`, by model. What a pin hid is not in the history."""
+    change, run = model_changes.c, sync_runs.c
+    found: dict[str, list[Told]] = {}
+    for start in range(0, len(ids), 500):
+        mine = (change.provider_id == act.provider_id, change.provider_model_id.in_(ids[start : start + 500]), sa.not_(later))
+        query = sa.select(change.provider_model_id, run.trigger, change.changed_at, change.fields).join(sync_runs, run.id == change.run_id)
+        for row_id, *told in act.connection.execute(query.where(*mine).order_by(change.id)):
+            found.setdefault(row_id, []).append(Told(*told))
+    return {row_id: last_believed(told) for row_id, told in found.items()}
+
+
+def _wanted(now: Past, then: Past | None, *, stays: bool) -> Past:
+    """What a model is to be: what it was. One that was not there yet is retired, unless it stays because somebody keeps it active.
+
+    Whether one is missing only syncs find out.
+    """
+    then = then or (now if stays else msgspec.structs.replace(now, status="retired", facts={**now.facts, "is_active": False}))
+    if then.status == "retired" and not stays:
+        return then
+    facts = {**then.facts, "is_active": True} if stays else then.facts
+    return msgspec.structs.replace(then, status="missing" if now.status == "missing" else "active", facts=facts)
+
+
+def _back(before: StoredModel, wanted: Past, kept: tuple[Pin, ...], believed: Mapping[str, LastPrice]) -> Change:
+    """One model back to what it was, and what is remembered of its prices too."""
+    target = _model(wanted.facts, before.believed)
+    target = pinned(target, [Pin(pin.field, value_of(before.believed, pin.field)) for pin in kept])
+    kind, fields = _way(before.status, wanted.status)
+    last = {point: each.usd for point, each in believed.items()}
+    return Change(kind, before.model.id, target, NOT_READ, fields, before=before, last=last, reader=before.reader)
+
+
+def _way(now: str, wanted: str) -> tuple[Kind, tuple[FieldChange, ...]]:
+    if now == wanted:
+        return Kind.UPDATED, ()
+    return Kind.RETIRED if wanted == "retired" else Kind.REVIVED, (FieldChange("status", now, wanted),)
+
+
+def _model(facts: Mapping[str, Any], known: Model) -> Model:
+    """The facts of the past as a model; what history does not keep (metadata, wire texts) as it is known."""
+    values: dict[str, Any] = {}
+    prices: dict[str, Any] = {}
+    for name in FACTS:
+        if name not in ("model_id", "is_active"):
+            values[name] = typed(name, facts.get(name))
+    for field, value in facts.items():
+        if field in ("pricing.others", "pricing.incomplete"):
+            prices[field.removeprefix("pricing.")] = value if field == "pricing.others" else tuple(value)
+        elif field.startswith("pricing"):
+            prices[PRICE_NAMES.get(field, field.removeprefix("pricing."))] = typed(field, value)
+    return msgspec.structs.replace(known, **values, available=bool(facts.get("is_active")), prices=Prices(**prices))

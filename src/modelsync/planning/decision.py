@@ -1,0 +1,54 @@
+"""What becomes of a listing: all that this rests on as one value, and the decision as another."""
+
+import msgspec
+
+from modelsync.planning.holding import Standing
+from modelsync.planning.listing import Listing
+from modelsync.planning.plan import Plan, Stored
+from modelsync.planning.policy import Context, Rules, decide
+
+
+class Basis(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision about a listing rests on.
+
+    `plan` is what the listing says, believed or not; `stored` what the catalog holds of the provider; `context` what it knows beside that;
+    `rules` the numbers of the settings, and over them those that an operator set for this provider.
+    """
+
+    listing: Listing
+    plan: Plan
+    stored: Stored
+    context: Context
+    rules: Rules
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What a listing comes to: the plan as far as it is believed, and the listing as it counts.
+
+    `outside` are the ids that are not listed only because the scope changed; `standing` the holds that were open or decided, `retired` the
+    models that were retired already; `read_version` is the version of the provider's module that has seen every active model once this
+    listing is applied; without `counts` no absence of this listing is one more.
+    """
+
+    plan: Plan
+    listing: Listing
+    outside: frozenset[str] = frozenset()
+    standing: tuple[Standing, ...] = ()
+    retired: frozenset[str] = frozenset()
+    read_version: int | None = None
+    counts: bool = True
+
+
+def decision(basis: Basis) -> Decision:
+    """What is believed of a listing, and what waits for a person."""
+    stored, listing = basis.stored, basis.listing
+    found = decide(basis.plan, listing, stored, basis.context, basis.rules)
+    return Decision(
+        plan=found.plan,
+        listing=listing,
+        outside=found.outside,
+        standing=basis.context.standing,
+        retired=stored.retired,
+        read_version=stored.version if stored.unseen <= listing.seen else stored.read_version,
+        counts=found.counts,
+    )

@@ -1,0 +1,484 @@
+"""What one sync would change: a value, made without touching anything. A dry run shows it, a sync applies it."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from modelsync.model.fields import ALIAS, BELIEVED, READER, Pin, pinned, value_of
+from modelsync.model.model import NO_PRICES, PRICE_FIELDS, Model, Prices, claimed, price_facts
+from modelsync.model.points import PRICE_COLUMNS, changed, field_of, numbers
+from modelsync.model.prices import number, plain
+from modelsync.planning.holding import Hold, Refusal
+from modelsync.planning.layers import Beneath, Silence, effective, unstated
+from modelsync.planning.listing import Listing
+
+
+class Kind(StrEnum):
+    """What happens to a model."""
+
+    ADDED = "added"
+    UPDATED = "updated"
+    MISSING = "missing"
+    RETIRED = "retired"
+    REVIVED = "revived"
+
+
+class FieldChange(msgspec.Struct, frozen=True):
+    """One field's old and new value. Prices are USD per token, or per their own unit."""
+
+    field: str
+    old: object
+    new: object
+
+
+class Correction(msgspec.Struct, frozen=True):
+    """What a newer version of a provider's module reads otherwise of the same wire text: the versions before and now, and at which points.
+
+    Only points at which the old reading is the price that stands: of what was held or refused nobody knows that it was misread.
+    """
+
+    before: int
+    now: int
+    points: frozenset[str]
+
+
+class StoredModel(msgspec.Struct, frozen=True):
+    """One model as it stands in the catalog, with the times of its last real change and of its last price, and what lies beneath it.
+
+    `alias` is the id under which the catalog offers it. `last` are the prices that were believed last and do not stand now, by point;
+    `reader` is the version of the provider's module that saw the model last.
+    """
+
+    model: Model
+    updated_at: datetime
+    priced_at: datetime | None = None
+    beneath: Beneath | None = None
+    status: str = "active"
+    missing_since: datetime | None = None
+    missing_since_seq: int | None = None
+    content_hash: str = ""
+    alias: str = ""
+    last: Mapping[str, Decimal] = {}
+    reader: int | None = None
+
+    @property
+    def believed(self) -> Model:
+        """The model without its pins."""
+        return self.beneath.believed if self.beneath else self.model
+
+    @property
+    def stated(self) -> Model:
+        """What the provider said last."""
+        return self.beneath.stated if self.beneath else self.model
+
+    @property
+    def believed_numbers(self) -> dict[str, Decimal]:
+        """The number of every point that was believed last, whether it stands now or not."""
+        return {**self.last, **numbers(self.believed.prices)}
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What happens to one model. `model` is how it will stand in the catalog, `content_hash` that of what the provider said.
+
+    `stated` is what the listing says, None when the model is not in it; `before` the model as it stands. `held` says that its price is
+    not believed, `silent` which prices are not stated any more, `pinned` which fields an operator decided, `alias` under which id the
+    catalog offers it. `corrected` is what a newer version of the provider's module reads otherwise, and `reader` the version that saw the
+    model last. `last`, where it is given, is what is remembered of prices believed before.
+    No `fields` on an updated model means that only its metadata moved: the row is written, history is not. `updated_at` is the time of the
+    last real change and `priced_at` that of the last price, where they are older than this plan.
+    """
+
+    kind: Kind
+    id: str
+    model: Model
+    content_hash: str
+    fields: tuple[FieldChange, ...] = ()
+    updated_at: datetime | None = None
+    priced_at: datetime | None = None
+    stated: Model | None = None
+    before: StoredModel | None = None
+    held: bool = False
+    silent: Mapping[str, Silence] = {}
+    pinned: tuple[str, ...] = ()
+    alias: str = ""
+    corrected: Correction | None = None
+    reader: int | None = None
+    last: Mapping[str, Decimal] | None = None
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What the database holds for one provider: every id with its hash, and the full rows a plan needs.
+
+    `missing` were absent from the last complete listings, `due` are those of them that were absent often and long enough to be retired
+    if they are absent again, `retired` those that are. `watched` are models that a sync looks at even if the provider says nothing new
+    of them: something lies beneath them. `pins` are what operators decided, by id. `version` is that of the provider's module now, and
+    `read_version` the one that has seen every active model; `unseen` are the active ones that the present version has not seen.
+    """
+
+    hashes: Mapping[str, str]
+    missing: frozenset[str] = frozenset()
+    models: Mapping[str, StoredModel] = {}
+    due: frozenset[str] = frozenset()
+    retired: frozenset[str] = frozenset()
+    watched: frozenset[str] = frozenset()
+    pins: Mapping[str, tuple[Pin, ...]] = {}
+    version: int = 1
+    read_version: int | None = 1
+    unseen: frozenset[str] = frozenset()
+
+    @property
+    def gone(self) -> frozenset[str]:
+        """Ids that are not active."""
+        return self.missing | self.retired
+
+    @property
+    def looked_at(self) -> frozenset[str]:
+        """Ids that a sync looks at when they are listed, even if the provider says nothing new of them."""
+        return self.gone | self.watched | self.unseen
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """All changes of one provider, in the order of their ids, and how many models stay as they are.
+
+    `gone` are the models of the catalog, retired ones aside, that a complete listing does not have, newly or still. With `holds` a part
+    of what the listing says is not applied; `rejected` are decisions of persons that keep something out; `refused` is the hold that
+    keeps all of it from being applied, and `refusal` the person's word if it was rejected. `beneath` is what is to be remembered
+    beneath models, or None where nothing lies beneath any more; `last` the prices that were believed last, by model and point, or None
+    where one stands again.
+    `rehashed` are models of which only the provider's words changed, and nothing that stands: a price that is held, or under a pin.
+    `notices` are for people: the provider moved under a pin. `silent` says that a price is not stated any more.
+    """
+
+    changes: tuple[Change, ...] = ()
+    unchanged: int = 0
+    gone: tuple[str, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    rejected: tuple[Refusal, ...] = ()
+    refused: Hold | None = None
+    refusal: Refusal | None = None
+    beneath: Mapping[str, Beneath | None] = {}
+    last: Mapping[str, Mapping[str, Decimal | None]] = {}
+    rehashed: tuple[Change, ...] = ()
+    notices: tuple[str, ...] = ()
+    silent: bool = False
+
+    @property
+    def absent(self) -> int:
+        """How many models are gone."""
+        return len(self.gone)
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits over all that it would change and hold."""
+        changes = [(change.kind, change.id, change.content_hash, plain(change.fields)) for change in self.changes]
+        held = [(hold.kind, hold.ids, hold.detail) for hold in self.holds]
+        return hashlib.sha256(msgspec.json.encode((changes, held, self.gone, self.unchanged), order="deterministic")).hexdigest()[:16]
+
+    @property
+    def writes(self) -> bool:
+        """Whether applying it writes any model, or anything beneath one."""
+        return bool(self.changes or self.beneath or self.rehashed or self.last)
+
+    @property
+    def waits(self) -> bool:
+        """Whether time alone may change what is made of the same listing."""
+        return bool(self.holds or self.rejected) or self.silent
+
+    def count(self, *kinds: Kind) -> int:
+        """How many changes are of one of `kinds`."""
+        return sum(change.kind in kinds for change in self.changes)
+
+
+NOTHING_STORED = Stored({})
+
+
+def needed(listing: Listing, stored: Stored) -> list[str]:
+    """Ids whose full stored rows `make_plan` will look at: those that differ, came back, are newly absent, watched, or will be retired."""
+    hashes, absent, looked_at = stored.hashes, stored.gone, stored.looked_at
+    if listing.hashes == hashes and not looked_at:
+        return []
+    seen = listing.seen
+    came = {row_id for row_id, digest in listing.hashes.items() if hashes.get(row_id, digest) != digest}
+    came |= (seen & looked_at | stored.watched) & hashes.keys()
+    gone = {row_id for row_id in hashes if row_id not in seen and row_id not in absent} | stored.due if listing.complete else set()
+    return sorted(came | gone)
+
+
+def make_plan(listing: Listing, stored: Stored) -> Plan:
+    """The difference between what the provider lists and what is stored, before anything of it is doubted and before pins.
+
+    A model that a complete, non-empty listing does not have is marked missing, and stays active; it is retired once it was absent often
+    and long enough, and revived when it is listed again. A value that is not stated any more does not erase the one that is known.
+    """
+    looked_at = stored.looked_at
+    if listing.hashes == stored.hashes and not looked_at:  # by far the most frequent case, in one comparison
+        return Plan(unchanged=len(listing.hashes))
+    changes: list[Change] = []
+    unchanged = 0
+    known, seen = stored.hashes, listing.seen
+    for row_id, digest in listing.hashes.items():
+        before = known.get(row_id)
+        if before == digest and row_id not in looked_at:
+            unchanged += 1
+        elif before is None:
+            stated = listing.models[row_id]
+            prices = claimed(stated.prices)
+            model = stated if prices is stated.prices else msgspec.structs.replace(stated, prices=prices)
+            changes.append(Change(Kind.ADDED, row_id, model, digest, stated=stated, reader=stored.version))
+        else:
+            changes.append(_changed(stored, row_id, listing.models[row_id], digest))
+    gone = sorted(row_id for row_id in known if row_id not in seen and row_id not in stored.retired) if listing.complete and seen else []
+    changes += [_as_it_was(stored, row_id, Kind.MISSING) for row_id in gone if row_id not in stored.missing]
+    changes += [_retired(stored, row_id) for row_id in gone if row_id in stored.due]
+    rejected = {row_id for row_id in looked_at if row_id in seen and row_id in known and row_id not in listing.models}
+    changes += [_unread(stored, row_id) for row_id in sorted(rejected)]
+    return Plan(tuple(sorted(changes, key=lambda change: change.id)), unchanged, tuple(gone))
+
+
+def with_watched(plan: Plan, stored: Stored) -> Plan:
+    """The plan with every watched model in it: a pin may have ended on one of which the listing says nothing that is believed."""
+    others = stored.watched & stored.hashes.keys() - {change.id for change in plan.changes}
+    if not others:
+        return plan
+    changes = (*plan.changes, *(_as_it_was(stored, row_id, Kind.UPDATED) for row_id in others))
+    return msgspec.structs.replace(plan, changes=tuple(sorted(changes, key=lambda change: change.id)))
+
+
+def retirements(stored: Stored) -> Plan:
+    """What a listing that did not change brings about: the retirement of models that it does not have for long enough."""
+    return Plan(tuple(_retired(stored, row_id) for row_id in sorted(stored.due)), gone=tuple(sorted(stored.missing)))
+
+
+def _changed(stored: Stored, row_id: str, model: Model, digest: str) -> Change:
+    before = stored.models[row_id]
+    kind = Kind.REVIVED if row_id in stored.gone else Kind.UPDATED
+    corrected = _corrected(stored, row_id, model.prices)
+    claims = msgspec.structs.replace(model, prices=claimed(model.prices))
+    new = effective(claims, before.believed)
+    misread = dict.fromkeys(corrected.points - numbers(claims.prices).keys()) if corrected else {}
+    if misread:
+        new = msgspec.structs.replace(new, prices=changed(new.prices, misread, new.prices))
+    change = Change(kind, row_id, new, digest, _back(stored, row_id), stated=model, before=before)
+    return msgspec.structs.replace(change, corrected=corrected, reader=stored.version)
+
+
+def _corrected(stored: Stored, row_id: str, prices: Prices) -> Correction | None:
+    """What this version of the module is the first to read otherwise in the same text, of prices that stand as they were read."""
+    before = stored.models[row_id]
+    version = _reader(stored, row_id)
+    if version is None or version >= stored.version or not _is_same_wire(before.stated.prices, prices):
+        return None
+    then, claims, possible = numbers(claimed(before.stated.prices)), numbers(claimed(prices)), numbers(prices)
+    stands = numbers(before.believed.prices)
+    points = frozenset(
+        point for point, usd in then.items() if stands.get(point) == usd != claims.get(point) and (point in possible or point not in claims)
+    )
+    return Correction(version, stored.version, points) if points else None
+
+
+def _reader(stored: Stored, row_id: str) -> int | None:
+    """The version of the module that saw a model last; not every program before this one wrote it down with each model."""
+    versions = (stored.models[row_id].reader, None if row_id in stored.gone else stored.read_version)
+    return max((version for version in versions if version is not None), default=None)
+
+
+def is_corrected(change: Change, point: str) -> bool:
+    """Whether only the reading of this point moved, of a price that was believed as it was read."""
+    return change.corrected is not None and point in change.corrected.points
+
+
+def _is_same_wire(old: Prices, new: Prices) -> bool:
+    """Whether a price is written as it was, as far as that is known: with the same text in every field, but for zeros.
+
+    A field without a text before may have said anything, as that the price varies. Texts of tiers were not kept by every version.
+    """
+    before, now = _wire_texts(old), _wire_texts(new)
+    if not any("[" in field for field in before):
+        now = {field: text for field, text in now.items() if "[" not in field}
+    fields = before.keys() | now.keys()
+    return bool(before) and all(_same_text(before.get(field, "0"), now.get(field, "0")) for field in fields)
+
+
+def _same_text(one: str, other: str) -> bool:
+    return one == other or (number(one.encode()) == 0 and number(other.encode()) == 0)
+
+
+def _wire_texts(prices: Prices) -> dict[str, str]:
+    """How each price field was written, without units and quotes: the same whatever the reader made of it."""
+    read = {field: text.partition(" ")[0] for field, text in prices.raw.items()}
+    return {**{field: text.strip('"') for field, text in prices.others.items()}, **read}
+
+
+def _retired(stored: Stored, row_id: str) -> Change:
+    change = _as_it_was(stored, row_id, Kind.RETIRED)
+    inactive = msgspec.structs.replace(change.model, available=False)
+    return msgspec.structs.replace(change, model=inactive, fields=(FieldChange("status", "missing", "retired"),))
+
+
+def _unread(stored: Stored, row_id: str) -> Change:
+    """A model that is listed in a row that cannot be read: present, and otherwise as it was known."""
+    change = _as_it_was(stored, row_id, Kind.REVIVED if row_id in stored.gone else Kind.UPDATED)
+    available = True if row_id in stored.retired else change.model.available
+    model = msgspec.structs.replace(change.model, available=available)
+    return msgspec.structs.replace(change, model=model, fields=_back(stored, row_id), reader=stored.version)
+
+
+def _back(stored: Stored, row_id: str) -> tuple[FieldChange, ...]:
+    return (FieldChange("status", "retired", "active"),) if row_id in stored.retired else ()
+
+
+def _as_it_was(stored: Stored, row_id: str, kind: Kind) -> Change:
+    before = stored.models[row_id]
+    silent = before.beneath.silent if before.beneath else {}
+    return Change(kind, row_id, before.believed, stored.hashes[row_id], before=before, silent=silent, reader=before.reader)
+
+
+# The last step: what is believed, under what is pinned
+
+
+def settled(plan: Plan, stored: Stored) -> Plan:
+    """The plan with pins over what is believed, and every change described by its fields; what changes nothing is left out."""
+    changes: list[Change] = []
+    rehashed: list[Change] = []
+    beneath: dict[str, Beneath | None] = {}
+    last: dict[str, Mapping[str, Decimal | None]] = {}
+    notices: list[str] = []
+    for change in plan.changes:
+        pins = stored.pins.get(change.id, ())
+        lies = _beneath(change, pins)
+        if lies != (change.before.beneath if change.before else None):
+            beneath[change.id] = lies
+            notices += _moved(change, pins)
+        if remembered := _remembered(change):
+            last[change.id] = remembered
+        described = _described(change, pins)
+        if not _stays(described):
+            changes.append(described)
+        elif change.content_hash != stored.hashes[change.id] or _is_read_anew(described):
+            rehashed.append(described)
+    return msgspec.structs.replace(
+        plan,
+        changes=tuple(changes),
+        unchanged=plan.unchanged + sum(change.stated is not None for change in plan.changes) - sum(c.stated is not None for c in changes),
+        beneath=beneath,
+        last=last,
+        rehashed=tuple(rehashed),
+        notices=tuple(notices),
+        silent=any(change.silent for change in plan.changes),
+    )
+
+
+def _beneath(change: Change, pins: tuple[Pin, ...]) -> Beneath | None:
+    before = change.before.beneath if change.before else None
+    says_nothing = change.stated is None and before is not None
+    if not (pins or change.held or change.silent or says_nothing or _carries_over(change)):
+        return None
+    stated = change.stated or (before.stated if before else change.model)
+    return Beneath(stated, change.model, change.silent)
+
+
+def _carries_over(change: Change) -> bool:
+    """Whether a price stands that this listing does not state; of an incomplete one that is no silence, and yet not what it said."""
+    return change.stated is not None and any(unstated(claimed(change.stated.prices), change.model.prices))
+
+
+def _remembered(change: Change) -> dict[str, Decimal | None]:
+    """What of the prices believed last is to be remembered, because it does not stand any more; None for what need not be."""
+    before = change.before
+    if before is None or (change.last is None and before.believed.prices == change.model.prices):
+        return {}
+    live = numbers(change.model.prices)
+    still = {point: usd for point, usd in before.believed_numbers.items() if not is_corrected(change, point)}
+    known = still if change.last is None else change.last
+    wanted = {point: usd for point, usd in known.items() if point not in live}
+    return {
+        **{point: None for point in before.last if point not in wanted},
+        **{point: usd for point, usd in wanted.items() if before.last.get(point) != usd},
+    }
+
+
+def _moved(change: Change, pins: tuple[Pin, ...]) -> Iterable[str]:
+    """A sentence for every pinned field of which the provider now says something else."""
+    if change.before is None or change.stated is None:
+        return
+    for pin in pins:
+        old, new = value_of(change.before.believed, pin.field), value_of(change.model, pin.field)
+        if old != new:
+            yield f"{change.id}: {pin.field} is pinned to {plain(pin.value)}; the provider moved from {plain(old)} to {plain(new)}"
+
+
+def _described(change: Change, pins: tuple[Pin, ...]) -> Change:
+    if change.before is None and not pins:
+        return change
+    model, alias = pinned(change.model, pins), _alias(change, pins)
+    names = tuple(pin.field for pin in pins)
+    before = change.before
+    if before is None:
+        return msgspec.structs.replace(change, model=model, alias=alias, pinned=names)
+    renamed = (FieldChange(ALIAS, before.alias, alias),) if alias != before.alias else ()
+    fields = (*change.fields, *renamed, *differences(before.model, model))
+    if change.corrected and {field_of(point) for point in change.corrected.points}.intersection(field.field for field in fields):
+        fields = (*fields, FieldChange(READER, change.corrected.before, change.corrected.now), *_beside_a_correction(change, before))
+    repriced = any(field.field.startswith("pricing") and field.field != BELIEVED for field in fields)
+    old = not fields and change.kind is Kind.UPDATED
+    return msgspec.structs.replace(
+        change,
+        model=model,
+        alias=alias,
+        fields=fields,
+        updated_at=before.updated_at if old else None,
+        priced_at=None if repriced else before.priced_at,
+        pinned=names,
+    )
+
+
+def _beside_a_correction(change: Change, before: StoredModel) -> Iterable[FieldChange]:
+    """What was believed of other points that stand no more: a change with a correction in it forgets what it moves, but for these."""
+    stands, corrected = numbers(change.model.prices), change.corrected.points if change.corrected else ()
+    left = {point: usd for point, usd in numbers(before.believed.prices).items() if point not in stands and point not in corrected}
+    if left:
+        yield FieldChange(BELIEVED, left, left)
+
+
+def _alias(change: Change, pins: tuple[Pin, ...]) -> str:
+    """The id under which a model is offered: as pinned, or else the provider's; one that was never pinned stays as it is."""
+    chosen = next((pin.value for pin in pins if pin.field == ALIAS), None)
+    if chosen is not None:
+        return str(chosen)
+    return change.before.alias if change.before and change.before.beneath is None else change.id
+
+
+def _stays(change: Change) -> bool:
+    """Whether the model stays exactly as it is."""
+    return (
+        change.kind is Kind.UPDATED
+        and change.before is not None
+        and not change.fields
+        and change.model.metadata == change.before.model.metadata
+    )
+
+
+def _is_read_anew(change: Change) -> bool:
+    """Whether another version of the provider's module has seen the model than is written down with its price."""
+    priced = msgspec.structs.replace(change.model.prices, problems=()) != NO_PRICES
+    return priced and change.before is not None and change.reader != change.before.reader
+
+
+_NAMES = {"available": "is_active"}
+
+
+def differences(before: Model, after: Model) -> Iterable[FieldChange]:
+    """The facts in which two states of a model differ, under the names of their columns; parts of the price document as `pricing.…`."""
+    for name in Model.__struct_fields__:
+        if name in ("id", "metadata", "prices"):
+            continue
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            yield FieldChange(_NAMES.get(name, name), old, new)
+    for name, old, new in zip(PRICE_FIELDS, price_facts(before.prices), price_facts(after.prices), strict=True):
+        if old != new:
+            yield FieldChange(PRICE_COLUMNS.get(name, f"pricing.{name}"), old, new)

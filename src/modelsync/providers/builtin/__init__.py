@@ -1,0 +1,1 @@
+"""The providers that come with this program: a new file here is a new provider."""

@@ -1,0 +1,98 @@
+"""Nebius Token Factory. Prices: decimal strings, USD per token (per image for `image`, per request for `request`)."""
+
+import msgspec
+
+from modelsync.model.model import Model
+from modelsync.model.prices import USD_PER_IMAGE, USD_PER_REQUEST, USD_PER_TOKEN, Price, read_prices
+from modelsync.providers import paging
+from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.providers.parsing import Count, count, sees, sides, stated_true
+
+# Every row fills in "0" where it has no such price: the output of an embedding, the tokens of an image model. No model is known to be free.
+PRICES = {
+    "prompt": Price("prompt", USD_PER_TOKEN, zero_is_free=False),
+    "completion": Price("completion", USD_PER_TOKEN, zero_is_free=False),
+    "image": Price("image", USD_PER_IMAGE, zero_is_free=False),
+    "request": Price("request", USD_PER_REQUEST, zero_is_free=False),
+}
+# By what comes out: the words on the right of the arrow.
+TOKEN_UNITS = TokenUnits(field="architecture.modality", types=frozenset({"text", "embedding"}))
+
+
+class Architecture(msgspec.Struct, frozen=True):
+    modality: str | None = None
+    tokenizer: str | None = None
+    instruct_type: str | None = None
+
+
+class Row(msgspec.Struct, frozen=True):
+    id: str  # with exact case: names that differ only in case are different models
+    name: str | None = None
+    description: str | None = None
+    created: float | None = None  # not kept: it is the minute of the answer, not a release
+    context_length: Count | None = None
+    architecture: Architecture = Architecture()
+    pricing: dict[str, msgspec.Raw] = {}
+    supported_features: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()  # the older name, with older words
+    supported_sampling_parameters: tuple[str, ...] = ()
+
+
+def normalize(row: Row) -> Model:
+    inputs, outputs = sides(row.architecture.modality)
+    features = (*row.supported_features, *row.features)
+    return Model(
+        id=row.id,
+        model_name=row.name,
+        description=row.description,
+        context_length=count(row.context_length),
+        input_modalities=inputs,
+        output_modalities=outputs,
+        supports_function_calling=stated_true(features, "tools", "function-calling"),
+        supports_vision=sees(inputs),
+        supports_reasoning=stated_true(features, "reasoning"),
+        supports_structured_output=stated_true(features, "structured_outputs"),
+        metadata=metadata(row, features),
+        prices=read_prices(
+            PRICES, row.pricing, per_token=TOKEN_UNITS.hold_for((row.architecture.modality or "").partition("->")[2].split("+"))
+        ),
+    )
+
+
+def metadata(row: Row, features: tuple[str, ...]) -> dict[str, object]:
+    facts = {
+        "tokenizer": row.architecture.tokenizer,
+        "instruct_type": row.architecture.instruct_type,
+        "supported_features": sorted(features),
+        "supported_sampling_parameters": sorted(row.supported_sampling_parameters),
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+PROVIDER = Provider(
+    slug="nebius",
+    version=2,
+    name="Nebius Token Factory",
+    description="Open models on Nebius's cloud (formerly AI Studio)",
+    site_url="https://tokenfactory.nebius.com",
+    docs_url="https://docs.tokenfactory.nebius.com/api-reference/examples/list-of-models",
+    status_page_url="https://status.nebius.com",
+    privacy_policy_url="https://docs.tokenfactory.nebius.com/legal/privacy-policy",
+    terms_of_service_url="https://docs.tokenfactory.nebius.com/legal/terms-of-service",
+    base_url="https://api.tokenfactory.nebius.com/v1",
+    price_unit="USD per token (decimal strings)",
+    token_units=TOKEN_UNITS,
+    verified="other readers of this list; no recording",
+    auth=ApiKey(("NEBIUS_API_KEY", "NEBIUS_TOKEN_FACTORY_API_KEY")),
+    endpoints=(
+        Endpoint(
+            # Without verbose=true there are neither prices nor context lengths.
+            url="https://api.tokenfactory.nebius.com/v1/models?verbose=true",
+            row=Row,
+            paging=paging.single,
+            key=KeyUse.REQUIRED,
+            units=PRICES,
+        ),
+    ),
+    normalize=normalize,
+)

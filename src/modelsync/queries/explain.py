@@ -1,0 +1,412 @@
+"""How a value of the catalog came to be: pure functions over what is known of one model."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from modelsync.formats import held
+from modelsync.model.fields import ALIAS, PINNABLE, READER, is_in_price_document, value_of
+from modelsync.model.model import PER_TOKEN, Model, claimed, content_hash
+from modelsync.model.points import PRICE_NAMES
+from modelsync.model.prices import Price, number, plain
+from modelsync.planning.plan import StoredModel
+from modelsync.providers.base import Provider
+
+OTHERS = "pricing.others"
+DERIVED: Mapping[str, tuple[str, ...]] = {
+    ALIAS: (ALIAS,),
+    "modality": ("input_modalities", "output_modalities"),
+    "status": ("status",),
+}
+"""Columns that no provider states, and the recorded fields that move them."""
+
+FIELDS = (*PINNABLE, "modality", "status", OTHERS)
+"""The fields that can be explained; and `metadata.<name>` beside them."""
+
+_METADATA = "metadata."
+_PRESENCE = ("added", "missing", "retired", "revived")
+
+
+class Pinned(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="pin"):
+    """An operator decided it. One that has `ended` stands until the next sync."""
+
+    author: str
+    reason: str
+    at: datetime
+    until: datetime | None
+    ended: bool
+
+
+class HeldPrice(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="hold"):
+    """The stated price is not believed: it waits for a person, or one has rejected it."""
+
+    id: int
+    status: str
+    message: str
+    hint: str
+    since: datetime
+    rejected_by: str | None
+    rejected_at: datetime | None
+    reason: str | None
+    commands: tuple[str, ...]
+
+
+class HeldAbsence(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="held-absence"):
+    """The model is not listed, and stays all the same: its absence waits for a person, or one has rejected it."""
+
+    id: int
+    status: str
+    message: str
+    since: datetime
+    rejected_by: str | None
+    rejected_at: datetime | None
+    reason: str | None
+    commands: tuple[str, ...]
+
+
+class LastBelieved(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="last-price"):
+    """What was believed last of a price that does not stand now, USD per token or per its own unit; a new one is compared with it."""
+
+    point: str
+    usd: str
+    until: datetime
+
+
+class NotStated(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="silence"):
+    """The provider's last listing does not state it, since a time where that is counted; the value is from an earlier one."""
+
+    since: datetime | None
+
+
+class PerhapsNotStated(msgspec.Struct, frozen=True, tag_field="kind", tag="perhaps-silence"):
+    """The last listing does not state all that the model has here; of single fields that is not kept."""
+
+
+class Absent(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="absence"):
+    """The model itself is missing or retired since a time: all its values are from an earlier listing."""
+
+    status: str
+    since: datetime | None
+
+
+class Frozen(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="frozen"):
+    """No sync changes anything of this provider."""
+
+    since: datetime
+    reason: str
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """What is stated of a price and not read: a field, or a condition of a tier, and its text on the wire where that is kept."""
+
+    name: str
+    text: str | None
+
+
+class Incomplete(msgspec.Struct, frozen=True, tag_field="kind", tag="incomplete"):
+    """The price is not the whole price: a call may pay more."""
+
+    unread: tuple[Unread, ...]
+
+
+Reason = Pinned | HeldPrice | HeldAbsence | NotStated | PerhapsNotStated | LastBelieved | Incomplete | Absent | Frozen
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store has of one model: its rows, and those of `pins`, of `holds` about its price, and of its history, newest first.
+
+    `absences` are the holds about its absence that are open or rejected, `last_prices` what was believed last of prices that do not stand.
+    `kept_runs` are the runs of which the provider's answers are kept, newest first.
+    """
+
+    provider: Provider[Any]
+    stored: StoredModel
+    first_seen_at: datetime
+    now: datetime
+    pins: Sequence[Mapping[str, Any]] = ()
+    holds: Sequence[Mapping[str, Any]] = ()
+    absences: Sequence[Mapping[str, Any]] = ()
+    last_prices: Sequence[LastBelieved] = ()
+    changes: Sequence[Mapping[str, Any]] = ()
+    kept_runs: Sequence[int] = ()
+    frozen: Frozen | None = None
+
+
+class WireText(msgspec.Struct, frozen=True):
+    """A price as it was written, with its unit, under the name it had on the wire."""
+
+    field: str
+    text: str
+
+
+class LastChange(msgspec.Struct, frozen=True, kw_only=True):
+    """The last recorded change of a field; the model's coming when it never changed since. `trigger` says what started the run.
+
+    `corrected` are the versions of the provider's module, before and after, where only the reading of the same text changed.
+    """
+
+    run_id: int
+    trigger: str
+    at: datetime
+    kind: str
+    old: Any = None
+    new: Any = None
+    corrected: tuple[int, int] | None = None
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """One field: its value and where that is from, in JSON values.
+
+    `source` is provider, carried over, held, pinned, rolled back or derived, None for a value that nobody states. `stated` is what the
+    provider said last, as far as it is known. `wire` are the wire texts that give a price, or all there are
+    (`wire_is_whole_price`) when no single one does; `stated_wire` those of the stated price where it differs. `answers_of` are the runs
+    whose kept answers show it: that of the last change, and the latest.
+    """
+
+    field: str
+    value: Any
+    source: str | None
+    since: datetime | None
+    stated: Any
+    reasons: tuple[Reason, ...] = ()
+    last_change: LastChange | None = None
+    declared_unit: str | None = None
+    price_stated_at: datetime | None = None
+    wire: tuple[WireText, ...] = ()
+    wire_is_whole_price: bool = False
+    stated_wire: tuple[WireText, ...] = ()
+    model_updated_at: datetime
+    answers_of: tuple[int, ...] = ()
+
+
+def fields_of(known: Known) -> tuple[str, ...]:
+    """Every field of a model that can be explained."""
+    beneath = known.stored.beneath
+    names = {*known.stored.model.metadata, *(beneath.stated.metadata if beneath else ())}
+    return (*FIELDS, *(f"{_METADATA}{name}" for name in sorted(names)))
+
+
+def overview(known: Known) -> tuple[Explanation, ...]:
+    """All fields that have a value, or had one that is remembered, or of which the provider states one."""
+    found = (explain(known, field) for field in fields_of(known))
+    return tuple(each for each in found if not (_is_nothing(each.value) and _is_nothing(each.stated)) or _is_remembered(each))
+
+
+def _is_remembered(found: Explanation) -> bool:
+    return any(isinstance(reason, LastBelieved) for reason in found.reasons)
+
+
+def explain(known: Known, field: str) -> Explanation:
+    """How one field's value came to be."""
+    value, stated = _value(known.stored, known.stored.model, field), _stated(known, field)
+    last = _last_change(known, field)
+    wire, is_whole = _wire(known.provider, field, known.stored.model) if is_in_price_document(field) else ((), False)
+    return Explanation(
+        field=field,
+        value=plain(value),
+        source=_source(known, field, value, last),
+        since=None if field.startswith(_METADATA) else last.at if last else known.first_seen_at,
+        stated=plain(stated),
+        reasons=tuple(_reasons(known, field)),
+        last_change=last,
+        declared_unit=known.provider.price_unit if is_in_price_document(field) else None,
+        price_stated_at=known.stored.priced_at if is_in_price_document(field) else None,
+        wire=wire,
+        wire_is_whole_price=is_whole,
+        stated_wire=_stated_wire(known, field) if plain(stated) != plain(value) else (),
+        model_updated_at=known.stored.updated_at,
+        answers_of=_answers(known, last),
+    )
+
+
+def _value(stored: StoredModel, model: Model, field: str) -> Any:
+    if field == ALIAS:
+        return stored.alias or model.id
+    if field == "status":
+        return stored.status
+    if field == "modality":
+        return model.modality
+    return model.prices.others if field == OTHERS else value_of(model, field)
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or value is False or value in ([], {}, ())
+
+
+def _said(known: Known) -> Model:
+    """What the provider said last of the model: as it stands, where nothing else is known."""
+    beneath = known.stored.beneath
+    stated = beneath.stated if beneath else known.stored.model
+    return msgspec.structs.replace(stated, prices=claimed(stated.prices))
+
+
+def _stated(known: Known, field: str) -> Any:
+    if field == ALIAS:
+        return known.stored.model.id
+    if field == "status" or (known.stored.beneath is None and not _says_it_all(known.stored)):
+        return None
+    return _value(known.stored, _said(known), field)
+
+
+def _says_it_all(stored: StoredModel) -> bool:
+    """Whether the model is exactly what the last listing said: its hash is that of what was stated."""
+    served = msgspec.structs.replace(stored.model, available=True)
+    return stored.content_hash in (content_hash(stored.model), content_hash(served))
+
+
+# Where a value is from
+
+
+def _source(known: Known, field: str, value: Any, last: LastChange | None) -> str | None:
+    if _pin(known, field):
+        return "pinned"
+    if field in DERIVED or (field == "is_active" and known.stored.status == "retired"):
+        return "derived"
+    if last is not None and last.trigger == "rollback":
+        return "rolled back"
+    if _is_held(known, field):
+        return "held"
+    if value is None or (is_in_price_document(field) and _is_nothing(value)):
+        return None
+    return "carried over" if _is_carried(known, field) else "provider"
+
+
+def _pin(known: Known, field: str) -> Mapping[str, Any] | None:
+    return next((row for row in known.pins if row["field"] == field), None)
+
+
+def _is_held(known: Known, field: str) -> bool:
+    beneath = known.stored.beneath
+    if beneath is None or not known.holds or not is_in_price_document(field):
+        return False
+    stated = _stated(known, field)
+    return not _is_nothing(stated) and stated != _value(known.stored, beneath.believed, field)
+
+
+def _is_carried(known: Known, field: str) -> bool:
+    beneath = known.stored.beneath
+    if beneath is None or field in DERIVED:
+        return False
+    return _is_nothing(_stated(known, field)) and not _is_nothing(_value(known.stored, beneath.believed, field))
+
+
+def _is_perhaps_carried(known: Known, field: str) -> bool:
+    stored = known.stored
+    if stored.beneath is not None or field in DERIVED or not stored.content_hash or _says_it_all(stored):
+        return False
+    return not _is_nothing(_value(stored, stored.model, field))
+
+
+def _reasons(known: Known, field: str) -> Iterator[Reason]:
+    stored, pin = known.stored, _pin(known, field)
+    if pin is not None:
+        until = pin["expires_at"]
+        ended = until is not None and until <= known.now
+        yield Pinned(author=pin["author"], reason=pin["reason"], at=pin["created_at"], until=until, ended=ended)
+    if _is_held(known, field):
+        yield from map(_held, known.holds)
+    if _is_carried(known, field):
+        silences = [silence.since for point, silence in stored.beneath.silent.items() if _is_of(field, point)] if stored.beneath else []
+        yield NotStated(since=min(silences, default=None))
+    elif _is_perhaps_carried(known, field):
+        yield PerhapsNotStated()
+    yield from (last for last in known.last_prices if _is_of(field, last.point))
+    if is_in_price_document(field) and stored.model.prices.incomplete:
+        yield Incomplete(tuple(Unread(name, stored.model.prices.others.get(name)) for name in stored.model.prices.incomplete))
+    if field in ("status", "is_active"):
+        yield from map(_held_absence, known.absences)
+    if stored.status != "active":
+        yield Absent(status=stored.status, since=_absent_since(known))
+    if known.frozen is not None:
+        yield known.frozen
+
+
+def _is_of(field: str, point: str) -> bool:
+    """Whether a point of a price belongs to a field: itself, or a part of it."""
+    return point == field or point.startswith(f"{field}[")
+
+
+def _held(row: Mapping[str, Any]) -> HeldPrice:
+    return HeldPrice(hint=row["hint"], **_decision(row))
+
+
+def _held_absence(row: Mapping[str, Any]) -> HeldAbsence:
+    return HeldAbsence(**_decision(row))
+
+
+def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "status": row["status"],
+        "message": row["message"],
+        "since": row["created_at"],
+        "rejected_by": row["resolved_by"],
+        "rejected_at": row["resolved_at"],
+        "reason": row["reason"],
+        "commands": held.commands(row),
+    }
+
+
+def _absent_since(known: Known) -> datetime | None:
+    """Missing since the listing that says so; retired since the change."""
+    if known.stored.status == "missing":
+        return known.stored.missing_since
+    return next((row["changed_at"] for row in known.changes if row["kind"] == known.stored.status), None)
+
+
+def _last_change(known: Known, field: str) -> LastChange | None:
+    """None where history does not tell, as of metadata."""
+    if field.startswith(_METADATA):
+        return None
+    names = DERIVED.get(field, (field,))
+    for row in known.changes:
+        moved = next((name for name in names if name in row["fields"]), None)
+        if moved is None and not (row["kind"] == "added" or (field == "status" and row["kind"] in _PRESENCE)):
+            continue
+        old, new = row["fields"][moved] if moved is not None and moved == field else (None, None)
+        corrected = tuple(row["fields"][READER]) if is_in_price_document(field) and READER in row["fields"] else None
+        told = {"run_id": row["run_id"], "trigger": row["trigger"], "at": row["changed_at"], "kind": row["kind"]}
+        return LastChange(**told, old=old, new=new, corrected=corrected)
+    return None
+
+
+def _answers(known: Known, last: LastChange | None) -> tuple[int, ...]:
+    of_change = [last.run_id] if last is not None and last.run_id in known.kept_runs else []
+    return tuple(dict.fromkeys([*of_change, *known.kept_runs[:1]]))
+
+
+# Prices on the wire
+
+
+def _price_name(field: str) -> str:
+    return PRICE_NAMES.get(field, field.removeprefix("pricing."))
+
+
+def _wire(provider: Provider[Any], field: str, model: Model) -> tuple[tuple[WireText, ...], bool]:
+    """The wire texts that the provider's declared units turn into this very price; or all, and True, when none does so alone."""
+    raw = model.prices.raw
+    feeding = tuple(WireText(name, text) for name, text in raw.items() if _gives(provider, name, text, field, model))
+    if feeding or _is_nothing(value_of(model, field) if field != OTHERS else None):
+        return feeding, False
+    return tuple(WireText(name, text) for name, text in raw.items()), True
+
+
+def _stated_wire(known: Known, field: str) -> tuple[WireText, ...]:
+    return _wire(known.provider, field, _said(known))[0] if is_in_price_document(field) else ()
+
+
+def _gives(provider: Provider[Any], wire_field: str, text: str, field: str, model: Model) -> bool:
+    name = _price_name(field)
+    declared: list[Price] = [found for endpoint in provider.endpoints if (found := endpoint.units.get(wire_field)) is not None]
+    for price in declared:
+        amount = number(text.removesuffix(f" {price.unit.name}").encode()) if text.endswith(f" {price.unit.name}") else None
+        if price.to != name or not isinstance(amount, Decimal):
+            continue
+        if name == "per_unit":
+            return any(each.what == wire_field for each in model.prices.per_unit)
+        if name in (*PER_TOKEN, "request", "image", "web_search") and amount * price.unit.usd == value_of(model, field):
+            return True
+    return False

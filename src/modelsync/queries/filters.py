@@ -1,0 +1,242 @@
+"""Which models, and in which order: filters as conditions, and cursors that go on where a page ended."""
+
+import base64
+import binascii
+import re
+import string
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from modelsync.database.schema import models, providers, time_text
+from modelsync.errors import UsageError
+
+column = models.c
+PER_MILLION = 1_000_000
+SMALLEST = Decimal("1e-300")
+
+
+class ModelFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which models: all conditions hold together.
+
+    `query` words are looked for in ids and names; prices are USD per million prompt tokens; `supports` asks for what is stated of
+    columns such as supports_vision; `free` for models stated to be free (False: for those stated to cost something). Ends of ranges belong
+    to them.
+    """
+
+    providers: tuple[str, ...] = ()
+    provider_id: int | None = None
+    query: str = ""
+    modality: str | None = None
+    input_modality: str | None = None
+    output_modality: str | None = None
+    supports: Mapping[str, bool] = {}
+    status: str | None = None
+    active: bool | None = None
+    min_context: int | None = None
+    max_context: int | None = None
+    min_price: float | None = None
+    max_price: float | None = None
+    free: bool | None = None
+    changed_since: datetime | None = None
+    limit: int | None = None
+
+
+def conditions(wanted: ModelFilter, dialect: str) -> list[sa.ColumnElement[bool]]:
+    """The filter as SQL, over models joined with their providers."""
+    price = PROMPT_PRICE
+    chosen: list[tuple[object, Callable[[], sa.ColumnElement[bool]]]] = [
+        (wanted.providers or None, lambda: column.provider_id.in_(sa.select(providers.c.id).where(providers.c.slug.in_(wanted.providers)))),
+        (wanted.provider_id, lambda: column.provider_id == wanted.provider_id),
+        (wanted.modality, lambda: column.modality == wanted.modality),
+        (wanted.input_modality, lambda: _lists(column.input_modalities, str(wanted.input_modality), dialect)),
+        (wanted.output_modality, lambda: _lists(column.output_modalities, str(wanted.output_modality), dialect)),
+        (wanted.status, lambda: column.status == wanted.status),
+        (wanted.active, lambda: column.is_active == wanted.active),
+        (wanted.min_context, lambda: column.context_length >= wanted.min_context),
+        (wanted.max_context, lambda: column.context_length <= wanted.max_context),
+        (wanted.min_price, lambda: price >= _bound(wanted.min_price or 0)),
+        (wanted.max_price, lambda: price <= _bound(wanted.max_price or 0)),
+        (wanted.free, lambda: is_free() if wanted.free else sa.not_(is_free())),
+        (wanted.changed_since, lambda: column.updated_at >= wanted.changed_since),
+    ]
+    words = with_words(wanted.query, (column.provider_model_id, column.model_name), dialect)
+    stated = [column[name].is_(sa.true() if value else sa.false()) for name, value in sorted(wanted.supports.items())]
+    return [*words, *stated, *(condition() for value, condition in chosen if value is not None)]
+
+
+def distinct_words(query: str) -> tuple[str, ...]:
+    """The words of a query that are to be looked for: once each, whatever the case of ASCII, and none that another one has in it."""
+    words = dict.fromkeys(query.translate(_LOWER).split())
+    return tuple(word for word in words if not any(word in other and word != other for other in words))
+
+
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+def with_words(query: str, names: Sequence[sa.ColumnElement[Any]], dialect: str) -> list[sa.ColumnElement[bool]]:
+    """Conditions that every word of a query is in one of the texts, whatever its case.
+
+    Postgres makes all texts of a row one in lower case, once for all words. (A word holds no blank, so none is found across two texts.)
+    In SQLite LIKE takes no notice of the case of ASCII by itself.
+    """
+    patterns = ["%" + re.sub(r"([\\%_])", r"\\\1", word) + "%" for word in distinct_words(query)]
+    if not patterns:
+        return []
+    if dialect == "postgresql":
+        whole = sa.func.lower(sa.func.concat_ws(" ", *names))
+        return [whole.op("LIKE", is_comparison=True)(sa.all_(postgresql.array([sa.func.lower(pattern) for pattern in patterns])))]
+    return [sa.or_(*(name.like(pattern, escape="\\") for name in names)) for pattern in patterns]
+
+
+def is_free() -> sa.ColumnElement[bool]:
+    """Stated to cost nothing, in and out."""
+    return sa.and_(column.pricing_prompt == Decimal(0), column.pricing_completion == Decimal(0))
+
+
+def _lists(names: sa.ColumnElement[Any], name: str, dialect: str) -> sa.ColumnElement[bool]:
+    """Whether a JSON list of texts has one."""
+    if dialect == "postgresql":
+        return sa.type_coerce(names, postgresql.JSONB).contains([name])
+    each = sa.func.json_each(sa.type_coerce(names, sa.Text)).table_valued("value")
+    return sa.exists(sa.select(sa.literal(1)).select_from(each).where(each.c.value == name))
+
+
+PROMPT_PRICE = sa.cast(column.pricing_prompt, sa.Float)
+"""The prompt price as a number that compares."""
+
+
+def per_token(price: float) -> Decimal:
+    """A price per million tokens as USD per token, with the digits that were written: dividing as floats is off by a last bit."""
+    return Decimal(str(price)) / PER_MILLION
+
+
+def _bound(price: float) -> sa.ColumnElement[Any]:
+    """The end of a range of prices, made a number by the database just as it made the prices numbers.
+
+    Postgres refuses what is nearer to nothing than its numbers go, as 5e-324; no price is.
+    """
+    usd = per_token(price)
+    return sa.cast(sa.literal(f"{usd:f}" if usd > SMALLEST else "0"), sa.Float)
+
+
+# Order
+
+SORTS = ("provider", "name", "price", "context", "changed")
+"""What models can be sorted by; what is unknown comes last both ways."""
+
+PERHAPS_UNKNOWN = frozenset({"price", "context"})
+"""The others are always known: without a word about NULL the database can follow an index."""
+
+
+class Order(msgspec.Struct, frozen=True):
+    """One of SORTS, and which way."""
+
+    by: str = "provider"
+    descending: bool = False
+
+
+FEW = 20_000
+"""Rows that are left out before a page at little cost: an index is followed past them, in ten milliseconds or so."""
+
+
+def is_bounded(wanted: ModelFilter, order: Order, offset: int) -> bool:
+    """Whether an index finds a page of models whatever the size of the catalog: by provider and id, from near a beginning.
+
+    Most models are active; of those that are not, a page may be anywhere.
+    """
+    active = False if wanted.active is False else None
+    indexed = msgspec.structs.replace(wanted, active=active, limit=None, provider_id=None, providers=wanted.providers[1:])
+    return indexed == ModelFilter() and order.by == "provider" and offset <= FEW
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page ended: the order it was made in, and the keys of its last row."""
+
+    by: str
+    descending: bool
+    keys: tuple[str | int | float | None, ...]
+
+    def __str__(self) -> str:
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+
+
+_Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+_Length = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Text = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]*\Z")]
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
+_KEYS: Mapping[str, Any] = {
+    "provider": tuple[_Text, _Text, _Id],
+    "name": tuple[_Text, _Id],
+    "price": tuple[float | None, _Id],
+    "context": tuple[_Length | None, _Id],
+    "changed": tuple[_Time, _Id],
+}
+"""What the keys of each order are: a cursor comes from outside, and no database is asked about anything else."""
+
+
+def cursor(text: str, order: Order) -> Cursor:
+    """A cursor as it was handed out. UsageError when it is none, or one of another order."""
+    try:
+        found = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Cursor)
+        read = msgspec.convert(found.keys, _KEYS[found.by])
+        keys = [time_text(key) if isinstance(key, datetime) else key for key in read]
+    except (binascii.Error, ValueError, KeyError, OverflowError, msgspec.MsgspecError):
+        raise UsageError("The cursor cannot be read", "Use next_cursor of the page before, as it is") from None
+    if (found.by, found.descending) != (order.by, order.descending):
+        raise UsageError("The cursor is of another order", "Give the same sort and order as for the page before")
+    return msgspec.structs.replace(found, keys=tuple(keys))
+
+
+def sort_keys(order: Order, dialect: str) -> list[sa.ColumnElement[Any]]:
+    """What rows are ordered by; the last is unique, so that no page repeats or skips a row."""
+    name = sa.func.lower(sa.func.coalesce(column.model_name, column.provider_model_id), type_=sa.Text())
+    # Times as the text that cursors hold: SQLite has them so, and Postgres compares it as a time.
+    changed = column.updated_at if dialect == "postgresql" else sa.type_coerce(column.updated_at, sa.Text)
+    keys: Mapping[str, Sequence[sa.ColumnElement[Any]]] = {
+        "provider": (providers.c.slug, column.provider_model_id),
+        "name": (name,),
+        "price": (PROMPT_PRICE,),
+        "context": (column.context_length,),
+        "changed": (changed,),
+    }
+    return [*keys[order.by], column.id]
+
+
+def listed(order: Order, dialect: str) -> sa.Select[tuple[int]]:
+    """The ids of all models, with what the order's keys are made of."""
+    if order.by != "provider":
+        return sa.select(column.id)
+    if dialect == "postgresql":
+        return sa.select(column.id).join(providers, providers.c.id == column.provider_id)
+    # By itself SQLite looks up the provider of each model, and sorts. With `+ 0` it cannot: it goes through the providers by slug and
+    # through each one's models by id, and stops when the page is full.
+    return sa.select(column.id).join(providers, providers.c.id + 0 == column.provider_id)
+
+
+def ordering(order: Order, dialect: str) -> list[sa.ColumnElement[Any]]:
+    """ORDER BY: what is unknown last, both ways; rows that are equal by id."""
+    *keys, unique = sort_keys(order, dialect)
+    ways = [key.desc() if order.descending else key.asc() for key in keys]
+    return [*([keys[0].is_(None)] if order.by in PERHAPS_UNKNOWN else []), *ways, unique.asc()]
+
+
+def after(at: Cursor, order: Order, dialect: str) -> sa.ColumnElement[bool]:
+    """The rows that come after a cursor."""
+    *keys, unique = sort_keys(order, dialect)
+    *values, last = at.keys
+    found: sa.ColumnElement[bool] = unique > last
+    for key, value in reversed(list(zip(keys, values, strict=True))):
+        if value is None:
+            found = sa.and_(key.is_(None), found)
+        else:
+            bound = sa.cast(sa.literal(value), key.type) if dialect == "postgresql" else sa.literal(value)
+            beyond = key < bound if order.descending else key > bound
+            unknown = [key.is_(None)] if order.by in PERHAPS_UNKNOWN else []
+            found = sa.or_(beyond, sa.and_(key == bound, found), *unknown)
+    return found

@@ -1,0 +1,147 @@
+"""Reading history: recorded changes, and the catalog as it stood at a time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from modelsync.database.rows import json_value
+from modelsync.database.schema import model_changes, models, providers
+from modelsync.database.session import Session
+from modelsync.model.fields import FACTS
+from modelsync.model.timeline import Key, Past, Recorded, present, row_of, undone
+from modelsync.queries.filters import ModelFilter, per_token
+
+
+class ChangeFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which changes: all conditions hold together.
+
+    `model` is an exact id, `field` a name as changes record it; `before` is the number of a change, for the ones before it.
+    """
+
+    since: datetime | None = None
+    providers: tuple[str, ...] = ()
+    model: str | None = None
+    field: str | None = None
+    kind: str | None = None
+    before: int | None = None
+    limit: int | None = None
+
+
+class History:
+    """Questions about the past of an open store."""
+
+    def __init__(self, store: Session) -> None:
+        self._store = store
+
+    def changes(self, wanted: ChangeFilter) -> list[dict[str, Any]]:
+        """Matching changes, newest first: id, provider, provider_model_id, kind, fields, changed_at, run_id."""
+        with self._store.reading() as connection:
+            return recorded(connection, wanted)
+
+    def at(self, moments: Sequence[datetime], slugs: Sequence[str] = ()) -> list[dict[Key, Past]]:
+        """The catalog as it stood at each of `moments`, of the named providers or all, by (provider, id)."""
+        with self._store.reading() as connection:
+            now = self._present(connection, slugs)
+            recorded = self._recorded(connection, min(moments), slugs)
+        return [undone(now, (change for when, change in recorded if when > moment)) for moment in moments]
+
+    def models_at(self, moment: datetime, wanted: ModelFilter) -> list[dict[str, Any]]:
+        """The models as they stood then, in the columns that history keeps, filtered like `Catalog.models` whatever its limit."""
+        (then,) = self.at([moment], wanted.providers)
+        rows = (row_of(then[key]) for key in sorted(then))
+        return [row for row in rows if _matches(row, wanted)]
+
+    def began_at(self) -> datetime | None:
+        """When the first change was recorded that is still known."""
+        with self._store.reading() as connection:
+            query = sa.select(model_changes.c.changed_at).order_by(model_changes.c.id).limit(1)
+            return connection.execute(query).scalar()
+
+    def _present(self, connection: sa.Connection, slugs: Sequence[str]) -> dict[Key, Past]:
+        query = sa.select(models, providers.c.slug.label("provider")).join(providers, providers.c.id == models.c.provider_id)
+        query = query.where(providers.c.slug.in_(slugs)) if slugs else query
+        found = {}
+        for row in connection.execution_options(yield_per=500).execute(query).mappings():
+            values = {**row, **{name: json_value(row[name]) for name in FACTS}}
+            found[row["provider"], row["provider_model_id"]] = present(row["provider"], values)
+        return found
+
+    def _recorded(self, connection: sa.Connection, since: datetime, slugs: Sequence[str]) -> list[tuple[datetime, Recorded]]:
+        column = model_changes.c
+        query = (
+            sa.select(model_changes, providers.c.slug.label("provider"))
+            .join(providers, providers.c.id == column.provider_id)
+            .where(column.changed_at > since, *([providers.c.slug.in_(slugs)] if slugs else []))
+            .order_by(column.id.desc())
+        )
+        return [
+            (row["changed_at"], Recorded(row["provider"], row["provider_model_id"], row["kind"], row["fields"]))
+            for row in connection.execute(query).mappings()
+        ]
+
+
+def recorded(connection: sa.Connection, wanted: ChangeFilter) -> list[dict[str, Any]]:
+    """Matching changes, newest first."""
+    column = model_changes.c
+    query = sa.select(model_changes, providers.c.slug.label("provider")).join(providers, providers.c.id == column.provider_id)
+    query = query.where(*_conditions(wanted)).order_by(column.id.desc())
+    with connection.execution_options(yield_per=500).execute(query) as rows:  # left before its end, it must be closed
+        found = (dict(row) for row in rows.mappings())
+        matching = (row for row in found if wanted.field is None or wanted.field in row["fields"])
+        return list(_first(matching, wanted.limit))
+
+
+def _conditions(wanted: ChangeFilter) -> Iterator[sa.ColumnElement[bool]]:
+    column = model_changes.c
+    if wanted.since is not None:
+        yield column.changed_at >= wanted.since
+    if wanted.providers:
+        yield providers.c.slug.in_(wanted.providers)
+    if wanted.model is not None:
+        yield column.provider_model_id == wanted.model
+    if wanted.kind is not None:
+        yield column.kind == wanted.kind
+    if wanted.before is not None:
+        yield column.id < wanted.before
+
+
+def _first(rows: Iterator[dict[str, Any]], limit: int | None) -> Iterator[dict[str, Any]]:
+    for number, row in enumerate(rows):
+        if limit is not None and number >= limit:
+            return
+        yield row
+
+
+def _matches(row: Mapping[str, Any], wanted: ModelFilter) -> bool:
+    """Whether a past row fulfils all conditions that the catalog's query puts to present ones; `changed_since` is none of them."""
+    names = [str(row[name] or "").casefold() for name in ("provider_model_id", "model_name")]
+    return (
+        all(any(word in name for name in names) for word in wanted.query.casefold().split())
+        and (not wanted.providers or row["provider"] in wanted.providers)
+        and wanted.modality in (None, row["modality"])
+        and wanted.input_modality in (None, *(row["input_modalities"] or ()))
+        and wanted.output_modality in (None, *(row["output_modalities"] or ()))
+        and wanted.status in (None, row["status"])
+        and wanted.active in (None, row["is_active"])
+        and _within(row["context_length"], wanted.min_context, wanted.max_context)
+        and _priced(row, wanted)
+        and all(row[name] is value for name, value in wanted.supports.items())
+    )
+
+
+def _priced(row: Mapping[str, Any], wanted: ModelFilter) -> bool:
+    prompt, completion = (None if row[name] is None else Decimal(row[name]) for name in ("pricing_prompt", "pricing_completion"))
+    low, high = (None if price is None else per_token(price) for price in (wanted.min_price, wanted.max_price))
+    free = False if prompt or completion else True if prompt == completion == 0 else None
+    return _within(prompt, low, high) and wanted.free in (None, free)
+
+
+def _within(value: int | Decimal | None, low: int | Decimal | None, high: int | Decimal | None) -> bool:
+    """Whether a known value is in a range; an unknown one is only in the range without ends."""
+    if low is None and high is None:
+        return True
+    return value is not None and (low is None or value >= low) and (high is None or value <= high)

@@ -1,0 +1,237 @@
+"""What a decision has to know of the catalog: hashes, rows, what lies beneath them, what was decided, prices elsewhere."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from modelsync.database import rows
+from modelsync.database.bulk import Bulk
+from modelsync.database.parts import in_parts
+from modelsync.database.rows import BY_HAND
+from modelsync.database.schema import last_prices, models, upstream_values
+from modelsync.database.tables import holds, pins, providers
+from modelsync.model.fields import Pin
+from modelsync.model.model import Model, Prices
+from modelsync.model.points import joined
+from modelsync.planning import holding, quarantine
+from modelsync.planning.decision import Basis
+from modelsync.planning.holding import Standing
+from modelsync.planning.layers import Silence
+from modelsync.planning.listing import Listing
+from modelsync.planning.plan import NOTHING_STORED, Plan, Stored, StoredModel, make_plan, needed, retirements, settled
+from modelsync.planning.policy import Rules, Scope, with_accepted_total
+from modelsync.planning.quarantine import Evidence
+from modelsync.providers.base import Provider
+from modelsync.sync.request import Commit
+
+
+def basis(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.RowMapping | None, now: datetime) -> Basis:
+    """Everything that the decision about a listing rests on, read in one state of the catalog. `state` is None before a first sync.
+
+    The rows of models and the prices elsewhere are read only for what the listing moves: so the plan is made on the way.
+    """
+    provider, rules = wanted.provider, guarded(wanted.rules, state)
+    provider_id = providers.id_of(connection, provider.slug)
+    seq = state["complete_seq"] + 1 if state else 1
+    known = stored(connection, bulk, provider, provider_id, rules, seq, now)
+    read_version = state["read_version"] if state else None
+    unseen = _unseen(connection, provider_id, provider.version) if read_version != provider.version else frozenset()
+    known = msgspec.structs.replace(known, version=provider.version, read_version=read_version, unseen=unseen)
+    standing = len(known.hashes) - len(known.retired)
+    context = holds.context(connection, provider.slug, now, stored=standing, may_be_empty=provider.may_be_empty)
+    listing = with_accepted_total(wanted.listing, context.standing)
+    known = with_rows(connection, provider_id, known, needed(listing, known))
+    plan = make_plan(listing, known)
+    context = msgspec.structs.replace(
+        context,
+        kept=kept(known.pins),
+        scope=_scope(wanted, state),
+        moment=Silence(now, seq) if wanted.whole and listing.complete else None,
+        same_shortfall=state["shortfall_listings"] if state and listing.shortfall == state["shortfall"] else 0,
+        prices=_evidence(connection, provider.slug, provider_id, plan, listing, context.standing, now),
+    )
+    return Basis(listing=listing, plan=plan, stored=known, context=context, rules=rules)
+
+
+def _unseen(connection: sa.Connection, provider_id: int | None, version: int) -> frozenset[str]:
+    """The active models with a price that another version of the provider's module saw last."""
+    column = models.c
+    if connection.dialect.name == "postgresql":
+        reader: sa.ColumnElement[Any] = sa.type_coerce(column.pricing, postgresql.JSONB)["reader"].as_integer()
+    else:
+        reader = sa.func.json_extract(sa.type_coerce(column.pricing, sa.Text), "$.reader")
+    priced = (column.provider_id == provider_id, sa.text("status = 'active'"), column.pricing != {}, column.content_hash != BY_HAND)
+    query = sa.select(column.provider_model_id).where(*priced, reader.is_distinct_from(version))
+    return frozenset(connection.execute(query).scalars())
+
+
+def unchanged(connection: sa.Connection, bulk: Bulk, provider: Provider[Any], rules: Rules, state: sa.RowMapping, now: datetime) -> Plan:
+    """What an answer that did not change brings about: models that it lacks are absent once more."""
+    rules, seq = guarded(rules, state), state["complete_seq"] + 1
+    provider_id = providers.id_of(connection, provider.slug)
+    known = stored(connection, bulk, provider, provider_id, rules, seq, now)
+    there = kept(known.pins) | holding.refused(holds.standing(connection, provider.slug)) | frozenset(state["outside_scope"] or ())
+    known = msgspec.structs.replace(known, due=known.due - there, missing=known.missing - there)
+    known = with_rows(connection, provider_id, known, sorted(known.due))
+    return settled(retirements(known), known)
+
+
+def _scope(wanted: Commit, state: sa.RowMapping | None) -> Scope:
+    if state is None:
+        return Scope(now=wanted.scope, place=wanted.place)
+    excused = frozenset(state["outside_scope"] or ())
+    return Scope(now=wanted.scope, last=state["absence_scope"], place=wanted.place, last_place=state["absence_place"], excused=excused)
+
+
+class Guard(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Limits that an operator set for one provider; None leaves what the settings say."""
+
+    shrink_share: float | None = None
+    shrink_models: int | None = None
+    price_factor: Decimal | None = None
+    price_first_sight: Decimal | None = None
+
+
+def guard_of(state: sa.RowMapping | None) -> Guard:
+    """What an operator set for a provider."""
+    return msgspec.convert((state["guard"] if state else None) or {}, Guard)
+
+
+def guarded(rules: Rules, state: sa.RowMapping | None) -> Rules:
+    """The rules for one provider: those of the settings, and over them what an operator set."""
+    guard = guard_of(state)
+    absence = {name: value for name in ("shrink_share", "shrink_models") if (value := getattr(guard, name)) is not None}
+    prices = {"factor": guard.price_factor, "first_sight": guard.price_first_sight}
+    limits = msgspec.structs.replace(rules.prices, **{name: value for name, value in prices.items() if value is not None})
+    return msgspec.structs.replace(rules, prices=limits, **absence)
+
+
+def stored(
+    connection: sa.Connection, bulk: Bulk, provider: Provider[Any], provider_id: int | None, rules: Rules, seq: int, now: datetime
+) -> Stored:
+    """Every hash of a provider, which models were absent from its last listings, and which have something beneath them."""
+    if provider_id is None:
+        return NOTHING_STORED
+    column = models.c
+    names = (column.provider_model_id, column.status, column.missing_since, column.missing_since_seq)
+    of_provider = column.provider_id == provider_id
+    inactive = connection.execute(sa.select(*names).where(of_provider, sa.text("status <> 'active'"))).mappings().all()
+    missing = [row for row in inactive if row["status"] == "missing"]
+    due = (row for row in missing if rules.is_due(row["missing_since"], row["missing_since_seq"], now, seq))
+    watched = sa.select(upstream_values.c.provider_model_id).where(upstream_values.c.provider_id == provider_id)
+    return Stored(
+        bulk.hashes(connection, provider_id),
+        missing=frozenset(row["provider_model_id"] for row in missing),
+        due=frozenset(row["provider_model_id"] for row in due),
+        retired=frozenset(row["provider_model_id"] for row in inactive if row["status"] == "retired"),
+        watched=frozenset(connection.execute(watched).scalars()),
+        pins=pins.standing(connection, provider.slug, now),
+    )
+
+
+def with_rows(connection: sa.Connection, provider_id: int | None, known: Stored, ids: Sequence[str]) -> Stored:
+    """The same with the full rows of `ids`."""
+    return msgspec.structs.replace(known, models=full_rows(connection, provider_id, ids)) if ids else known
+
+
+def full_rows(connection: sa.Connection, provider_id: int | None, ids: Sequence[str]) -> dict[str, StoredModel]:
+    """Models as they stand, with what lies beneath them and the prices that were believed last, by id."""
+    found: dict[str, StoredModel] = {}
+    for part in in_parts(ids):
+        last = _last_prices(connection, provider_id, part)
+        of_part = upstream_values.c.provider_id == provider_id, upstream_values.c.provider_model_id.in_(part)
+        lying = connection.execute(sa.select(upstream_values).where(*of_part)).mappings()
+        beneath = {row["provider_model_id"]: rows.beneath(row) for row in lying}
+        query = sa.select(models).where(models.c.provider_id == provider_id, models.c.provider_model_id.in_(part))
+        for row in connection.execute(query).mappings():
+            row_id = row["provider_model_id"]
+            found[row_id] = rows.stored_model(row, beneath.get(row_id), last.get(row_id))
+    return found
+
+
+def _last_prices(connection: sa.Connection, provider_id: int | None, ids: Sequence[str]) -> dict[str, dict[str, Decimal]]:
+    column = last_prices.c
+    query = sa.select(last_prices).where(column.provider_id == provider_id, column.provider_model_id.in_(ids))
+    query = query.order_by(column.field, column.condition)
+    found: dict[str, dict[str, Decimal]] = {}
+    for row in connection.execute(query).mappings():
+        found.setdefault(row["provider_model_id"], {})[joined(row["field"], row["condition"])] = row["usd"]
+    return found
+
+
+def kept(pins: Mapping[str, tuple[Pin, ...]]) -> frozenset[str]:
+    """Models that an operator keeps active, listed or not."""
+    return frozenset(row_id for row_id, of_model in pins.items() if any(pin.field == "is_active" and pin.value for pin in of_model))
+
+
+def _evidence(
+    connection: sa.Connection,
+    slug: str,
+    provider_id: int | None,
+    plan: Plan,
+    listing: Listing,
+    standing: tuple[Standing, ...],
+    now: datetime,
+) -> Evidence:
+    """What judging the plan's prices needs; nothing when no price moves."""
+    moving = quarantine.repriced(plan.changes)
+    if not moving:
+        return Evidence()
+    return Evidence(
+        now=now,
+        read=listing.models,
+        elsewhere=_elsewhere(connection, provider_id, [change.model for change in moving]),
+        priced=_priced(connection, provider_id) if len(moving) > 1 else 0,
+        standing=standing,
+        confirmed=holds.confirmed_prices(connection, slug, frozenset(quarantine.out_of_bounds(moving))),
+    )
+
+
+def _has_price() -> sa.ColumnElement[bool]:
+    column = models.c
+    return sa.or_(*(name.is_not(None) for name in (column.pricing_prompt, column.pricing_completion, column.pricing_image)))
+
+
+def _priced(connection: sa.Connection, provider_id: int | None) -> int:
+    """How many of a provider's models have a price."""
+    query = sa.select(sa.func.count()).where(models.c.provider_id == provider_id, models.c.status != "retired", models.c.pricing != {})
+    return int(connection.execute(query).scalar_one())
+
+
+def _elsewhere(connection: sa.Connection, provider_id: int | None, moving: Iterable[Model]) -> dict[str, list[Prices]]:
+    """The prices of the same models at other providers, by id; beneath pins, since an operator's price is no other provider's word."""
+    ids: dict[str, list[str]] = {}
+    for model in moving:
+        for name in quarantine.same_model(model):
+            ids.setdefault(name, []).append(model.id)
+    column = models.c
+    names = (column.pricing_prompt, column.pricing_completion, column.pricing_image, column.pricing_request)
+    ours = _beneath_pins(connection)
+    others = (column.provider_id != (provider_id or 0), column.status != "retired", column.content_hash != BY_HAND, _has_price())
+    facts = (column.provider_id, column.provider_model_id, column.hugging_face_id)
+    query = sa.select(*facts, *names).where(*others).execution_options(yield_per=500)
+    found: dict[str, list[Prices]] = {}
+    for provider, row_id, repository, *of_row in connection.execute(query):
+        prompt, completion, image, request = ours.get((provider, row_id), of_row)
+        keys = {quarantine.last_part(row_id)} | ({quarantine.last_part(repository)} if repository else set())
+        same = {each for key in keys for each in ids.get(key, ())}
+        for each in same:
+            found.setdefault(each, []).append(Prices(prompt=prompt, completion=completion, image=image, request=request))
+    return found
+
+
+def _beneath_pins(connection: sa.Connection) -> dict[tuple[int, str], tuple[Decimal | None, ...]]:
+    """What is believed of the models of which an operator decided a price: prompt, completion, image, request."""
+    pinned = pins.of_prices(connection)
+    column = upstream_values.c
+    found: dict[tuple[int, str], tuple[Decimal | None, ...]] = {}
+    for part in in_parts(sorted({row_id for _, row_id in pinned})):
+        for row in connection.execute(sa.select(upstream_values).where(column.provider_model_id.in_(part))).mappings():
+            prices = rows.beneath(row).believed.prices
+            found[row["provider_id"], row["provider_model_id"]] = (prices.prompt, prices.completion, prices.image, prices.request)
+    return {key: found[key] for key in pinned & found.keys()}
