@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from modelsync import providers
 from modelsync.app import App
 from modelsync.errors import Failure, Kind
 from modelsync.fetch import Credential, Fetched, Fetcher, GoogleCredential, KeyCredential, Limits, NeedsKey, Origins
@@ -22,7 +21,7 @@ from modelsync.model.model import PER_TOKEN, PRICE_FIELDS, Prices, Tier
 from modelsync.model.prices import Price
 from modelsync.planning.listing import Listing
 from modelsync.planning.outcome import Failed, Held
-from modelsync.providers import registry
+from modelsync.providers import builtin, registry
 from modelsync.providers.base import Endpoint, GoogleAccount, KeyUse, Provider
 from modelsync.simulator.account import ServiceAccount
 from modelsync.simulator.server import Simulator
@@ -30,7 +29,7 @@ from modelsync.simulator.wires import WIRES, Key
 from modelsync.testing import sample
 from support.sync import SLUGS, environment, outcomes, program
 
-MODULES = [importlib.import_module(f"{providers.__name__}.{module.name}") for module in pkgutil.iter_modules(providers.__path__)]
+MODULES = [importlib.import_module(f"{builtin.__name__}.{module.name}") for module in pkgutil.iter_modules(builtin.__path__)]
 SINGLE_LIMITS = Limits(deadline=20, attempts=1)
 
 every_provider = pytest.mark.parametrize("slug", SLUGS)

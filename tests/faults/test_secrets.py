@@ -19,9 +19,10 @@ import pytest
 from modelsync.database import schema
 from modelsync.errors import Kind
 from modelsync.fetch import Origins
+from modelsync.fetch.auth import Authorization
 from modelsync.fetch.request import Asker, RequestFailed
 from modelsync.providers import registry
-from modelsync.providers.base import GoogleAccount
+from modelsync.providers.base import GoogleAccount, Request
 from modelsync.simulator.server import Simulator
 from support.cli import environment, run
 from support.faults import KEYED, Bench, Served, Servers, groq, hang
@@ -320,7 +321,8 @@ def test_i33_a_token_of_google_is_a_key_like_any_other(servers: Servers) -> None
     async def ask() -> None:
         async with httpx2.AsyncClient() as client:
             asker = Asker(client, QUICK, origins, "google-vertex", "X", time.monotonic() + 10)
-            await asker.ask("https://aiplatform.googleapis.com/x", {"authorization": f"Bearer {TOKEN}"}, conditional=False)
+            request = Request(registry.load()["google-vertex"].endpoints[0], "https://aiplatform.googleapis.com/x")
+            await asker.ask(request, Authorization({"authorization": f"Bearer {TOKEN}"}, frozenset({TOKEN})), {})
 
     with pytest.raises(RequestFailed, match="a key would be sent over plain http"):
         asyncio.run(ask())

@@ -91,6 +91,15 @@ def test_i42_a_body_of_tiny_pieces_is_cut_off(quick: Served):
     assert connection.is_cut_off(0.7)  # and not for taking longer than a second
 
 
+def test_a_body_that_is_too_long_is_told_so(quick: Served):
+    """Though the answer is there before all of it was sent."""
+    for length in (2_000_000, 8_000_000):
+        connection = Raw(quick)
+        connection.send(b"POST /providers HTTP/1.1\r\nHost: x\r\nX-Forwarded-User: ada\r\nContent-Length: %d\r\n\r\n" % length)
+        connection.send(b"x" * length)
+        assert connection.status() == 413
+
+
 def test_i42_a_body_that_was_refused_is_not_read_for_ever(quick: Served):
     connection = Raw(quick)
     connection.send(b"POST /providers HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")

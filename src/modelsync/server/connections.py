@@ -35,6 +35,9 @@ PART = 16 * 1024
 MOST_CHUNKS = 10_000
 """Pieces in which a body may come: each takes as long as some hundred bytes, if it is only of one."""
 
+THROWN_AWAY = 16 * 1024 * 1024
+"""Bytes of a body that are still read after its answer: whoever has sent it whole reads why it was refused, and is not just cut off."""
+
 MOST_PIPELINED = 16
 """Requests that a client may send before it has the answer to the first."""
 
@@ -200,12 +203,12 @@ class Connection(HttpToolsProtocol):
         return False
 
     def on_body(self, body: bytes) -> None:
-        """A part of a body. What is left of one that was answered already is read and thrown away, within its limit."""
+        """A part of a body. What is left of one that was answered already is read and thrown away, as far as it goes."""
         if self._ended:
             return
         self._unheard = 0
         self._body += len(body)
-        if self.cycle.response_complete and self._body > self._all.limits.body_bytes:
+        if self.cycle.response_complete and self._body > THROWN_AWAY:
             self.end("long body")
             return
         super().on_body(body)
