@@ -25,8 +25,7 @@ from modelsync.providers import registry
 from modelsync.providers.base import Provider
 from modelsync.queries.catalog import Catalog
 from modelsync.settings import Settings
-from modelsync.sync import pipeline as sync
-from modelsync.sync import run, saved_plan
+from modelsync.sync import pipeline, run, saved_plan
 from modelsync.sync.archive import Archive
 from modelsync.sync.pipeline import Job, Watch
 from modelsync.sync.saved_plan import SavedPlan, loaded
@@ -35,7 +34,7 @@ from modelsync.sync.store import Store
 log = structlog.get_logger("modelsync.app")
 
 
-def unwatched(_slug: str, _event: sync.Step | ProviderResult) -> None:
+def unwatched(_slug: str, _event: pipeline.Step | ProviderResult) -> None:
     """Watch nothing."""
 
 
@@ -105,9 +104,9 @@ class App:
         async def story(run_id: int, told: Watch) -> None:
             async with fetcher:
                 if dry_run:
-                    await sync.plan_all(jobs, fetcher, store, told, plans.append if save else None)
+                    await pipeline.plan_all(jobs, fetcher, store, told, plans.append if save else None)
                 else:
-                    await sync.sync_all(jobs, fetcher, store, run_id, told, wait=wait)
+                    await pipeline.sync_all(jobs, fetcher, store, run_id, told, wait=wait)
 
         with self._opened(read_only=dry_run) as store:
             report = run.run([job.slug for job in jobs], story, store, watch, None if dry_run else trigger, handle)
@@ -127,7 +126,7 @@ class App:
         jobs = self.jobs(plans)
 
         async def story(run_id: int, told: Watch) -> None:
-            await sync.apply_all(jobs, plans, store, run_id, told)
+            await pipeline.apply_all(jobs, plans, store, run_id, told)
 
         with self._opened() as store:
             return run.run([job.slug for job in jobs], story, store, watch, trigger)
@@ -168,7 +167,7 @@ class App:
             if not kept:
                 raise _nothing_kept(run_id, slugs, others)
             jobs = self.jobs(sorted({each.provider for each in kept}))
-            results = [sync.replay(job, [each for each in kept if each.provider == job.slug], archive, store) for job in jobs]
+            results = [pipeline.replay(job, [each for each in kept if each.provider == job.slug], archive, store) for job in jobs]
         seconds, finished_at = time.monotonic() - started, datetime.now(UTC)
         return Report(run_id=None, dry_run=True, started_at=started_at, finished_at=finished_at, seconds=seconds, results=tuple(results))
 

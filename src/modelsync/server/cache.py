@@ -16,12 +16,9 @@ from modelsync.queries.serving import Revision
 from modelsync.server.clients import host_of
 from modelsync.server.gate import HOLDER
 from modelsync.server.lanes import Busy, Shares
-from modelsync.server.responses import error, shown_time
+from modelsync.server.responses import REVISION, error, shown_time
 from modelsync.server.spools import PIECE
 from modelsync.server.state import Service
-
-REVISION = "modelsync.revision"
-"""Under this name a route leaves the state of the catalog that its answer shows; without it nothing is kept."""
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of all answers that are kept."""

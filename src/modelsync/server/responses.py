@@ -11,6 +11,10 @@ from modelsync.queries.serving import Revision
 from modelsync.server.lanes import Busy
 
 JSON = "application/json"
+
+REVISION = "modelsync.revision"
+"""Under this name a route leaves the state of the catalog that its answer shows; without it nothing is kept."""
+
 STATUS = {NotThere: 404, AlreadyThere: 409, Settled: 409, DatabaseError: 503}
 
 
@@ -38,7 +42,7 @@ def failed(problem: ModelsyncError) -> Response:
 
 def of_catalog(request: Any, revision: Revision, value: object) -> Response:
     """An answer of the catalog: what it shows is remembered, so that it can be kept until the catalog changes."""
-    request.scope["modelsync.revision"] = revision
+    request.scope[REVISION] = revision
     return said(value)
 
 

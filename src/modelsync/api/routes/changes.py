@@ -12,8 +12,7 @@ from modelsync.api.parameters import ChangeQuery, Id, PastOfModel, moment
 from modelsync.api.routes.common import Server
 from modelsync.formats import feeds
 from modelsync.queries.history import ChangeFilter
-from modelsync.server.cache import REVISION
-from modelsync.server.responses import error, of_catalog, shown_time, stamp
+from modelsync.server.responses import REVISION, error, of_catalog, shown_time, stamp
 from modelsync.server.state import Service
 
 router = APIRouter(tags=["changes"])
