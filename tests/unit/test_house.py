@@ -1,0 +1,43 @@
+"""How the house is built: what import-linter's contracts cannot say."""
+
+import ast
+import importlib.util
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "src" / "modelsync"
+
+
+def house():
+    spec = importlib.util.spec_from_file_location("house", ROOT / "scripts" / "house.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_no_room_is_in_a_circle_and_the_top_is_not_crowded():
+    found = house().figures(ROOT)  # which ends at a circle
+    assert found["modules at the top"] <= 6
+    assert found["floors"] <= 13
+
+
+def test_every_floor_says_what_it_is_for():
+    told = house().floors(ROOT)
+    assert len(told) == len({where for where, _ in told}) > 15
+    assert [where for where, what in told if not what.endswith(".")] == []
+
+
+OPENING = {"connect", "create_engine", "create_pool"}
+
+
+def test_no_file_outside_the_database_opens_a_connection():
+    found = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in PACKAGE.rglob("*.py")
+        if path.relative_to(PACKAGE).parts[0] != "database"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in OPENING
+    ]
+    assert found == []
