@@ -10,19 +10,10 @@ import pytest
 from modelsync.model.model import Model
 from support.api import Served, serving
 from support.catalog import synced
-from support.client import LIMITS, Raw
+from support.client import LIMITS, SIGN_IN, Raw
 from support.store import opened
 
 PAGE = b"GET /models?limit=%d HTTP/1.1\r\nHost: x\r\n\r\n"
-SIGN_IN = {"MODELSYNC_SIGN_IN_HEADER": "X-Forwarded-User", "MODELSYNC_SIGN_IN_PROXIES": "127.0.0.1", "MODELSYNC_SIGN_IN_SCOPE": "admin"}
-
-
-@pytest.fixture(autouse=True)
-def closed() -> Iterator[None]:
-    """Every connection ends with its test."""
-    yield
-    while Raw.made:
-        Raw.made.pop().close()
 
 
 @pytest.fixture(scope="module")

@@ -15,16 +15,8 @@ from modelsync.model.model import Model
 from support.api import ADMIN, Served, serving, started
 from support.catalog import synced
 from support.cli import environment
-from support.client import AT_WORK, EXPORT, GET, LIMITS, SOON, Raw
+from support.client import AT_WORK, EXPORT, GET, LIMITS, SIGN_IN, SOON, Raw
 from support.store import opened
-
-
-@pytest.fixture(autouse=True)
-def closed() -> Iterator[None]:
-    """Every connection ends with its test."""
-    yield
-    while Raw.made:
-        Raw.made.pop().close()
 
 
 @pytest.fixture(scope="module")
@@ -351,7 +343,6 @@ def test_i42_a_trusted_proxy_is_not_limited_and_whoever_it_speaks_for_is(big: st
         assert b" 429 " in stranger.socket.recv(65536)
 
 
-SIGN_IN = {"MODELSYNC_SIGN_IN_HEADER": "X-Forwarded-User", "MODELSYNC_SIGN_IN_PROXIES": "127.0.0.1", "MODELSYNC_SIGN_IN_SCOPE": "admin"}
 ADA = {"X-Forwarded-User": "ada@example.org"}
 
 

@@ -11,6 +11,7 @@ GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 EXPORT = b"GET /models.ndjson HTTP/1.1\r\nHost: x\r\n\r\n"
 AT_WORK = b"POST /providers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + ADMIN.encode() + b"\r\nContent-Length: 100\r\n\r\n{"
 LIMITS = {"MODELSYNC_HEAD_SECONDS": "1", "MODELSYNC_BODY_SECONDS": "1", "MODELSYNC_IDLE_SECONDS": "1", "MODELSYNC_STALL_SECONDS": "1"}
+SIGN_IN = {"MODELSYNC_SIGN_IN_HEADER": "X-Forwarded-User", "MODELSYNC_SIGN_IN_PROXIES": "127.0.0.1", "MODELSYNC_SIGN_IN_SCOPE": "admin"}
 SOON = 5.0
 """Seconds within which a limit of one is seen to be kept: it is looked after once a second."""
 
