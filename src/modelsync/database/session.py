@@ -39,8 +39,8 @@ class Session:
 
     @classmethod
     def open(cls, address: str, providers: Mapping[str, Provider[Any]], *, read_only: bool = False) -> Self:
-        """Open the database at `address`; an empty one gets its tables. Read-only opening changes nothing, not
-        even that: what is not there reads like an empty one.
+        """Open the database at `address`; an empty one gets its tables. Read-only opening changes nothing, not even that: what is not
+        there reads like an empty catalog, as long as it is open.
 
         Raises DatabaseError when it cannot be opened, is newer than this program, or needs `modelsync db upgrade`.
         """
