@@ -215,7 +215,6 @@ def serve_floors() -> None:
     from starlette.responses import Response
 
     from modelsync.api import schemas
-    from modelsync.queries.catalog import Catalog
     from modelsync.queries.filters import ModelFilter
 
     app = FastAPI()
@@ -229,7 +228,7 @@ def serve_floors() -> None:
 
     @app.get("/pydantic", response_model=list[Row])
     async def with_pydantic() -> Any:
-        return [dict(row) for row in Catalog(store).models(ModelFilter(active=True, limit=100))]
+        return [msgspec.to_builtins(row) for row in Reader(store).matching(ModelFilter(active=True, limit=100))]
 
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(Path(folder))

@@ -15,8 +15,9 @@ from modelsync.database.rows import COLUMNS, KEPT, incoming
 from modelsync.database.schema import models
 from modelsync.database.tables.leases import Lease
 from modelsync.database.tables.runs import Seen
+from modelsync.model.records import Counts
 from modelsync.planning.listing import Listing
-from modelsync.planning.outcome import Counts, NotModified, ProviderResult, Synced
+from modelsync.planning.outcome import NotModified, ProviderResult, Synced
 from modelsync.planning.plan import Change, Kind
 from modelsync.providers.builtin import openrouter
 from modelsync.sync.request import Commit

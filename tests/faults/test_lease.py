@@ -17,8 +17,9 @@ from modelsync.database.tables.leases import Lease
 from modelsync.database.tables.runs import Seen
 from modelsync.errors import DatabaseError
 from modelsync.model.actors import Person
+from modelsync.model.records import Counts
 from modelsync.operations import decisions
-from modelsync.planning.outcome import Busy, Counts, Disabled, NotModified, ProviderResult, Superseded, Synced
+from modelsync.planning.outcome import Busy, Disabled, NotModified, ProviderResult, Superseded, Synced
 from modelsync.simulator.server import Simulator
 from modelsync.sync.heartbeat import beating
 from modelsync.sync.request import Commit

@@ -22,11 +22,13 @@ from modelsync.errors import Failure, Kind
 from modelsync.model.actors import Person
 from modelsync.model.fields import Pin
 from modelsync.model.model import Model, Prices, content_hash
+from modelsync.model.records import Counts
 from modelsync.model.timeline import Recorded, differing, undone
 from modelsync.operations import decisions, models
 from modelsync.operations.rollback import rollback, thaw
+from modelsync.planning.holding import RecordedHold
 from modelsync.planning.listing import Listing, Rejected
-from modelsync.planning.outcome import Counts, Disabled, Failed, Held, NotModified, ProviderResult, Superseded, Synced, counts_of
+from modelsync.planning.outcome import Disabled, Failed, Held, NotModified, ProviderResult, Superseded, Synced, counts_of
 from modelsync.providers import registry
 from modelsync.queries.catalog import Catalog
 from modelsync.queries.history import ChangeFilter, History
@@ -93,12 +95,12 @@ def shown_of(result: ProviderResult) -> Any:
     return (result.counts, tuple((hold.kind, hold.ids, hold.detail) for hold in result.holds))
 
 
-def content_of(row: dict[str, Any]) -> tuple[frozenset[tuple[str, str, Decimal]], int]:
+def content_of(row: RecordedHold) -> tuple[frozenset[tuple[str, str, Decimal]], int]:
     """What a hold of the store stands for, beside its kind and ids."""
-    detail = row["detail"] or {}
-    by_id = {row["ids"][0]: detail} if row["kind"] == "price" else detail if row["kind"] == "unit-change" else {}
+    detail = row.detail or {}
+    by_id = {row.ids[0]: detail} if row.kind == "price" else detail if row.kind == "unit-change" else {}
     claims = frozenset((name, point, Decimal(new)) for name, points in by_id.items() for point, (_, new) in points.items())
-    return claims, detail.get("rows", 0) if row["kind"] == "total" else 0
+    return claims, detail.get("rows", 0) if row.kind == "total" else 0
 
 
 def hours_pass(store: Store, hours: float) -> None:
@@ -474,8 +476,8 @@ class Catalogs(RuleBasedStateMachine):
 
     def _number(self, slug: str, hold: Hold) -> int:
         """The number under which the store has a hold of the reference's."""
-        rows = [row for row in Catalog(self.store).holds([slug], hold.kind, hold.status) if tuple(row["ids"]) == hold.ids]
-        return int(next(row["id"] for row in reversed(rows) if content_of(row) == (hold.claims, hold.rows)))
+        rows = [row for row in Catalog(self.store).holds([slug], hold.kind, hold.status) if tuple(row.ids) == hold.ids]
+        return int(next(row.id for row in reversed(rows) if content_of(row) == (hold.claims, hold.rows)))
 
     @precondition(lambda self: any(self._decided(slug) for slug in SLUGS))
     @rule(index=st.integers(0, 5))
@@ -548,7 +550,7 @@ class Catalogs(RuleBasedStateMachine):
 
     @invariant()
     def what_waits_for_a_person_is_what_the_rules_say(self) -> None:
-        found = sorted((row["provider"], row["kind"], sorted(row["ids"])) for row in Catalog(self.store).holds())
+        found = sorted((row.provider, row.kind, sorted(row.ids)) for row in Catalog(self.store).holds())
         wanted = sorted((slug, hold.kind, sorted(hold.ids)) for slug in SLUGS for hold in self._open_holds(slug))
         assert found == wanted, (found, wanted)
 
@@ -562,7 +564,7 @@ class Catalogs(RuleBasedStateMachine):
         changes = History(self.store).changes(ChangeFilter())
         present = self._present()
         for last, then in [(0, {}), *self.moments]:
-            later = [Recorded(row["provider"], row["provider_model_id"], row["kind"], row["fields"]) for row in changes if row["id"] > last]
+            later = [Recorded(row.provider, row.provider_model_id, row.kind, row.fields) for row in changes if row.id > last]
             assert (found := undone(present, later)) == then, differing(found, then)
 
     # Tools

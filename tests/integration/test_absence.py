@@ -10,9 +10,10 @@ from modelsync.database.tables.runs import Seen
 from modelsync.errors import UsageError
 from modelsync.model.actors import Person
 from modelsync.model.model import Model
+from modelsync.model.records import Counts
 from modelsync.operations import decisions
 from modelsync.planning.listing import Listing, Rejected
-from modelsync.planning.outcome import Counts, Held, ProviderResult, Synced
+from modelsync.planning.outcome import Held, ProviderResult, Synced
 from modelsync.planning.policy import Rules
 from modelsync.queries.catalog import Catalog
 from modelsync.simulator.server import Simulator
@@ -170,11 +171,11 @@ def test_i05_a_list_that_shrank_is_held_and_its_news_applied(database_url: str, 
     assert (result.counts.created, result.counts.held, result.counts.missing) == (1, 10, 10)
     assert {status for status, _ in statuses(database_url).values()} == {"active"}
     (hold,) = Catalog(store).holds()
-    assert (hold["kind"], hold["ids"], hold["times_seen"]) == ("shrink", many(30)[20:], 1)
+    assert (hold.kind, hold.ids, hold.times_seen) == ("shrink", many(30)[20:], 1)
     for _ in range(4):
         sync(store, *many(20), "new")
     assert {status for status, _ in statuses(database_url).values()} == {"active"}
-    assert Catalog(store).holds()[0]["times_seen"] == 5
+    assert Catalog(store).holds()[0].times_seen == 5
     assert query(database_url, "SELECT complete_seq FROM provider_state")[0]["complete_seq"] == 1
 
 
@@ -227,8 +228,8 @@ def test_s02_fifteen_percent_less_each_time_does_not_pass(database_url: str):
                 sync(store, *many(left), rules=quick)
         holds = Catalog(store).holds()
         assert sum(status == "retired" for status, _ in statuses(database_url).values()) == 15
-        assert [len(hold["ids"]) for hold in holds] == [13, 11, 9, 8]  # each as it was first shown
-        assert holds[0]["message"] == "13 models are absent and 15 were retired; the most listed in the last seven days was 100"
+        assert [len(hold.ids) for hold in holds] == [13, 11, 9, 8]  # each as it was first shown
+        assert holds[0].message == "13 models are absent and 15 were retired; the most listed in the last seven days was 100"
         execute(database_url, "UPDATE model_changes SET changed_at = '2026-01-01T00:00:00.000000Z' WHERE kind = 'retired'")
         execute(database_url, "UPDATE sync_results SET finished_at = '2026-01-01T00:00:00.000000Z'")
         sync(store, *many(70), rules=quick)  # 15 of the 85 that are left: a week later this is no drip any more
@@ -241,7 +242,7 @@ def test_s06_another_providers_list_changes_nothing_until_it_is_confirmed(databa
         result = sync(store, *many(20, "other/"))
         assert isinstance(result.outcome, Held)
         assert sorted(statuses(database_url)) == many(20)
-        decisions.decide(store, [Catalog(store).holds()[0]["id"]], "confirm", Person("ada", "they renamed everything"))
+        decisions.decide(store, [Catalog(store).holds()[0].id], "confirm", Person("ada", "they renamed everything"))
         assert sync(store, *many(20, "other/")).counts.created == 20
         for _ in range(2):
             sync(store, *many(20, "other/"))
@@ -282,7 +283,7 @@ def test_i02_s01_an_empty_list_is_held_and_released_by_the_next_good_one(databas
     with opened(database_url) as store:
         sync(store, "a")
         assert isinstance(sync(store).outcome, Held)
-        assert [hold["kind"] for hold in Catalog(store).holds()] == ["empty"]
+        assert [hold.kind for hold in Catalog(store).holds()] == ["empty"]
         with pytest.raises(UsageError, match="nothing to confirm"):
             decisions.decide(store, [1], "confirm", Person("ada", ""))
         sync(store, "a")

@@ -107,7 +107,7 @@ def test_i38_an_absence_that_is_taken_back_while_a_sync_is_under_way_retires_nob
         confirmed_shrink(modelsync, simulator, store)
         outcome = synced(modelsync, step, lambda: decisions.reopen(store, 1, ADA))
         assert isinstance(outcome, Synced)
-        assert [(row["id"], row["status"]) for row in Catalog(store).holds()] == [(1, "open")]
+        assert [(row.id, row.status) for row in Catalog(store).holds()] == [(1, "open")]
     assert {row["status"] for row in models_of(database_url, SLUG).values()} == {"active", "missing"}
 
 
@@ -122,5 +122,5 @@ def test_i40_a_plan_of_an_unchanged_answer_is_stale_once_a_decision_behind_it_wa
         outcome = outcomes(modelsync.apply(file))[SLUG]
         assert isinstance(outcome, Failed)
         assert outcome.failure.message == "the catalog has moved on since the plan was made"
-        assert [(row["id"], row["status"]) for row in Catalog(store).holds()] == [(1, "open")]
+        assert [(row.id, row.status) for row in Catalog(store).holds()] == [(1, "open")]
     assert {row["status"] for row in table(database_url, "models")} == {"active", "missing"}

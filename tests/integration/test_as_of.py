@@ -11,9 +11,9 @@ import pytest
 
 from modelsync.model.model import Model, Prices
 from modelsync.planning.policy import Rules
-from modelsync.queries.catalog import Catalog
 from modelsync.queries.filters import ModelFilter
 from modelsync.queries.history import History
+from modelsync.queries.reader import Reader
 from modelsync.sync.request import Commit
 from modelsync.sync.store import Store
 from modelsync.testing import D
@@ -66,8 +66,8 @@ def test_every_filter_chooses_in_the_past_what_it_chooses_in_the_present(databas
     chosen = ModelFilter(**wanted)
     with opened(database_url) as store:
         sync(store, *VARIED)
-        present = [row["provider_model_id"] for row in Catalog(store).models(chosen)]
-        past = [row["provider_model_id"] for row in History(store).models_at(datetime.now(UTC) + timedelta(hours=1), chosen)]
+        present = [row.provider_model_id for row in Reader(store).matching(chosen)]
+        past = [row.provider_model_id for row in History(store).models_at(datetime.now(UTC) + timedelta(hours=1), chosen)]
     assert past == present
 
 
@@ -76,7 +76,7 @@ def test_the_filters_are_not_all_empty(database_url: str):
         sync(store, *VARIED)
         now = datetime.now(UTC) + timedelta(hours=1)
         found = {
-            name: [row["provider_model_id"][0] for row in History(store).models_at(now, ModelFilter(**{name: value}))]
+            name: [row.provider_model_id[0] for row in History(store).models_at(now, ModelFilter(**{name: value}))]
             for name, value in {
                 "query": "alpha",
                 "free": True,

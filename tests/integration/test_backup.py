@@ -18,7 +18,7 @@ import pytest
 from modelsync.database.backup import backup, restore
 from modelsync.database.migrate import Schema
 from modelsync.errors import DatabaseError, UsageError
-from modelsync.planning.outcome import Counts
+from modelsync.model.records import Counts
 from modelsync.queries.history import History
 from modelsync.simulator.server import Simulator
 from support import postgres

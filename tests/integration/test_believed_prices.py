@@ -359,7 +359,7 @@ def what_is_confirmed_is_what_was_shown(folder: Path, acts: list[tuple[str, Any]
                 assert now == before or now not in rejected.values()
                 continue
             if act == "look":
-                shown = {row["id"]: row["detail"]["pricing_prompt"] for row in Catalog(store).holds()}
+                shown = {row.id: row.detail["pricing_prompt"] for row in Catalog(store).holds()}
                 looked |= {number: (D(old), D(new)) for number, (old, new) in shown.items()}
                 continue
             if act == "rollback":
@@ -492,7 +492,7 @@ def test_i38_a_sync_between_two_steps_of_a_confirmation_brings_nothing_else_in(d
         (row,) = Catalog(store).holds()
         assert len(store.transact(partial(decisions._decide, store, SLUG, [row], "confirm", ADA))) == 1
         listed(store, priced(CHEAP * 10_000))
-        store.transact(partial(decisions._believe, store, SLUG, [row["id"]], ["m"], ADA, None))
+        store.transact(partial(decisions._believe, store, SLUG, [row.id], ["m"], ADA, None))
         assert live(database_url) == CHEAP
         assert [kind for _, kind, _ in open_holds(store)] == ["price"]
 
@@ -632,7 +632,7 @@ def test_a_providers_own_limits_win_over_the_settings(database_url: str):
         assert kinds(listed(store, priced(CHEAP * 19, completion=D("0.0015")))) == []
         assert kinds(listed(store, priced(CHEAP * 19 * 20, completion=D("0.0015")))) == ["price"]
         decisions.set_guard(store, SLUG, {"price_factor": None}, ADA)
-        assert decisions.guards(store)[SLUG].price_factor is None
+        assert Catalog(store).guards()[SLUG].price_factor is None
         assert kinds(listed(store, priced(CHEAP * 19 * 10, completion=D("0.0015")))) == ["price"]
         assert kinds(sync(store, Model(id="m", prices=priced(CHEAP * 19)))) == ["shrink"]
     assert [row["action"] for row in table(database_url, "audit_log")] == ["guard", "guard"]

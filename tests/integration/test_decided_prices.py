@@ -99,7 +99,7 @@ class Watch:
 
     def look(self) -> None:
         for row in Catalog(self.store).holds():
-            self.looked[row["id"]] = {point: (old, new) for point, (old, new) in row["detail"].items()}
+            self.looked[row.id] = {point: (old, new) for point, (old, new) in row.detail.items()}
 
     def decide(self, act: str, number: int) -> None:
         before = seen(self.url)
@@ -125,7 +125,7 @@ class Watch:
             assert moved == set()
             self.rejected[number] = {(point, D(new)) for point, (_, new) in shown.items()}
         else:
-            assert row["status"] in ("open", "superseded")
+            assert row.status in ("open", "superseded")
             claims = {(point, D(new)) for point, (_, new) in shown.items()}
             varies = not self.claims
             self.asked |= {(point, new) for point, new in claims if not varies and self.claims.get(point, new) == new != now.get(point)}
@@ -481,7 +481,7 @@ def test_i38_what_a_pin_hid_is_taken_back_too(database_url: str):
         operators.unpin(store, SLUG, "m", ["pricing_prompt"], ADA)
         listed(store, of_prompt(CHEAP * 50, completion=CHEAP * 50))
         decisions.decide(store, [2], "confirm", ADA)
-        assert decisions.reopen(store, 1, ADA)["status"] == "open"
+        assert decisions.reopen(store, 1, ADA).status == "open"
         row = models_of(database_url, SLUG)["m"]
         assert (row["pricing_prompt"], row["pricing_completion"]) == (CHEAP, CHEAP * 50)
 
@@ -786,7 +786,7 @@ def test_i37_a_tier_beneath_a_pin_is_taken_back_to_what_stood_there(database_url
         listed(store, above("9e-6", flat))
         assert kinds(listed(store, above("9e-5", flat))) == ["price"]
         decisions.decide(store, [1], "confirm", ADA)
-        assert decisions.reopen(store, 1, ADA)["status"] == "open"
+        assert decisions.reopen(store, 1, ADA).status == "open"
         if decision == "reject":
             decisions.decide(store, [1], "reject", ADA)
         operators.unpin(store, SLUG, "m", [], ADA)

@@ -93,11 +93,11 @@ def test_every_change_names_its_run_field_old_and_new(store: Store):
     committed(store, [Model(id="m", context_length=8, prices=Prices(prompt=Decimal("0.000001")))])
     committed(store, [Model(id="m", context_length=16, prices=Prices(prompt=Decimal("0.000002")))])
     updated, added = History(store).changes(ChangeFilter())
-    assert (added["kind"], added["run_id"], added["fields"]) == ("added", 1, {})
-    assert (updated["kind"], updated["run_id"]) == ("updated", 2)
-    assert updated["fields"] == {"context_length": [8, 16], "pricing_prompt": ["0.000001", "0.000002"]}
+    assert (added.kind, added.run_id, added.fields) == ("added", 1, {})
+    assert (updated.kind, updated.run_id) == ("updated", 2)
+    assert updated.fields == {"context_length": [8, 16], "pricing_prompt": ["0.000001", "0.000002"]}
     assert History(store).changes(ChangeFilter(field="pricing_prompt", providers=("groq",))) == []
-    assert [row["run_id"] for row in History(store).changes(ChangeFilter(field="context_length"))] == [2]
+    assert [row.run_id for row in History(store).changes(ChangeFilter(field="context_length"))] == [2]
 
 
 def test_the_commands_tell_what_happened(tmp_path: Path):

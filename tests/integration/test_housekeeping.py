@@ -293,7 +293,7 @@ def test_a_model_that_was_purged_comes_back_as_a_new_one(database_url: str) -> N
         rooms.purge(Purge(), rooms.plan(Purge()).id, "ann", "old")
         counts = sync(store, "a", "b", prompt="0.000001").counts
         assert (counts.created, counts.updated, counts.unchanged, counts.missing) == (1, 0, 1, 0)
-        assert [row["kind"] for row in History(store).changes(ChangeFilter(model="b"))] == ["added"]
+        assert [row.kind for row in History(store).changes(ChangeFilter(model="b"))] == ["added"]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -349,7 +349,7 @@ def test_a_purge_and_a_sync_at_once_make_no_mixture(database_url: str) -> None:
             ready.wait()
             sync(store, "a", "b")
             thread.join(30)
-            kinds = [row["kind"] for row in History(store).changes(ChangeFilter(model="b"))][::-1]
+            kinds = [row.kind for row in History(store).changes(ChangeFilter(model="b"))][::-1]
             assert stale in ([], ["The plan is no longer what it was"])
             assert kinds[0] == "added"
             assert kinds[1:][-3:] == (["missing", "retired", "revived"] if stale else [])

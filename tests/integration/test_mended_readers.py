@@ -273,9 +273,9 @@ class Reader:
 
     def look(self) -> None:
         for row in Catalog(self.store).holds():
-            detail: Mapping[str, Any] = row["detail"].get("m", {}) if row["kind"] == "unit-change" else row["detail"]
-            if row["kind"] in ("price", "unit-change") and "m" in row["ids"]:
-                self.looked[row["id"]] = detail["pricing_prompt"]
+            detail: Mapping[str, Any] = row.detail.get("m", {}) if row.kind == "unit-change" else row.detail
+            if row.kind in ("price", "unit-change") and "m" in row.ids:
+                self.looked[row.id] = detail["pricing_prompt"]
 
     def decide(self, act: str, number: int) -> None:
         if not self.looked:

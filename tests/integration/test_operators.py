@@ -19,6 +19,7 @@ from modelsync.planning.policy import Rules
 from modelsync.queries.catalog import Catalog
 from modelsync.queries.filters import ModelFilter
 from modelsync.queries.history import ChangeFilter, History
+from modelsync.queries.reader import Reader
 from modelsync.simulator.server import Simulator
 from modelsync.sync.request import Commit
 from modelsync.sync.store import Store
@@ -91,7 +92,7 @@ def test_a_notice_says_that_the_provider_moved_under_a_pin(database_url: str):
         assert result.warnings == ("m: pricing_prompt is pinned to 0.0000005; the provider moved from 0.000001 to 0.000002",)
         assert sync(store, dollars("m", 2)).warnings == ()
         (found,) = Catalog(store).pins()
-    assert (found["value"], found["beneath"], found["upstream"], found["moved"]) == ("0.0000005", "0.000001", "0.000002", True)
+    assert (found.value, found.beneath, found.upstream, found.moved) == ("0.0000005", "0.000001", "0.000002", True)
 
 
 def test_beneath_a_name_of_ones_own_lies_the_providers(database_url: str):
@@ -101,7 +102,7 @@ def test_beneath_a_name_of_ones_own_lies_the_providers(database_url: str):
             pin(store, "m", model_id=name)
             assert sync(store, dollars("m", number)).warnings == ()
             (found,) = Catalog(store).pins()
-            assert (found["value"], found["beneath"], found["upstream"], found["moved"]) == (name, "m", "m", False)
+            assert (found.value, found.beneath, found.upstream, found.moved) == (name, "m", "m", False)
             assert row(database_url)["model_id"] == name
         operators.unpin(store, SLUG, "m", ["model_id"], ADA)
         assert row(database_url)["model_id"] == "m"
@@ -365,8 +366,8 @@ def test_history_unwinds_through_every_act(database_url: str):
         rollback(store, SLUG, 1, ADA)
         past = History(store)
         assert past.at([datetime(2026, 1, 1, tzinfo=UTC)]) == [{}]
-        assert [change["kind"] for change in past.changes(ChangeFilter(model="own"))] == ["added"]
-        assert len(list(Catalog(store).models(ModelFilter()))) == 3
+        assert [change.kind for change in past.changes(ChangeFilter(model="own"))] == ["added"]
+        assert len(list(Reader(store).matching(ModelFilter()))) == 3
 
 
 # As a user types it

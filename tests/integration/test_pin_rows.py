@@ -27,7 +27,7 @@ def put(connection, pin, slug="groq", model="m", expires_at=None):
 
 
 def found(connection, *slugs, model=None):
-    return [(row["provider"], row["provider_model_id"], row["field"]) for row in pins.listed(connection, slugs, model)]
+    return [(row.provider, row.provider_model_id, row.field) for row in pins.listed(connection, slugs, model)]
 
 
 def test_i27_pins_stand_until_the_moment_they_expire(connection):
@@ -50,7 +50,7 @@ def test_a_pin_takes_the_place_of_the_one_on_its_field_and_of_no_other(connectio
         put(connection, LONG, slug, model)
     put(connection, NAMED)
     put(connection, Pin("context_length", 1))
-    values = {(row["provider"], row["provider_model_id"], row["field"]): row["value"] for row in pins.listed(connection)}
+    values = {(row.provider, row.provider_model_id, row.field): row.value for row in pins.listed(connection)}
     assert values == {
         ("groq", "m", "context_length"): 1,
         ("groq", "m", "model_name"): "Ours",

@@ -78,8 +78,8 @@ def test_i38_a_tier_whose_flat_price_moved_is_asked_about_anew_when_it_is_taken_
         decisions.decide(store, [1], "confirm", ADA)
         listed(store, tier("2.5", "20"))
         row = decisions.reopen(store, 1, ADA)
-        assert (row["status"], row["reason"]) == ("superseded", "what it showed is not so any more; hold 2 asks anew")
-        assert [hold["detail"] for hold in Catalog(store).holds()] == [{"pricing.tiers[above 1000].prompt": ["0.00000025", "0.000002"]}]
+        assert (row.status, row.reason) == ("superseded", "what it showed is not so any more; hold 2 asks anew")
+        assert [hold.detail for hold in Catalog(store).holds()] == [{"pricing.tiers[above 1000].prompt": ["0.00000025", "0.000002"]}]
         assert kinds(listed(store, tier("2.5", "20"))) == ["price"]
         assert models_of(database_url, SLUG)["m"]["pricing"].get("tiers") is None
         decisions.decide(store, [2], "confirm", ADA)
@@ -136,7 +136,7 @@ def test_i38_silence_is_no_answer_to_what_was_taken_back(database_url: str, sile
         listed(store, tier("2.5", "20"))
         if silent == "before it was taken back":
             listed(store, gap)
-        assert decisions.reopen(store, 1, ADA)["reason"].endswith("hold 2 asks anew")
+        assert decisions.reopen(store, 1, ADA).reason.endswith("hold 2 asks anew")
         if silent != "before it was taken back":
             listed(store, gap)
         assert open_holds(store) == [(2, "price", ("m",))]
@@ -204,7 +204,7 @@ def test_i38_a_change_of_unit_that_was_taken_back_waits_beside_other_prices_too(
         decisions.decide(store, [1], "reject", ADA)
         sync(store, *(Model(id=name, prices=priced(CHEAP * usd * D("1.05"))) for name, usd in ten.items()))
         sync(store, *slip)
-        assert decisions.reopen(store, 1, ADA)["reason"].endswith("hold 2 asks anew")
+        assert decisions.reopen(store, 1, ADA).reason.endswith("hold 2 asks anew")
         assert kinds(sync(store, *slip)) == ["price"] * 10
         assert live(database_url, "m9") == CHEAP * D("10.5")
 
@@ -242,7 +242,7 @@ def test_i38_one_question_is_asked_once_when_a_rollback_brings_two_together(data
         decisions.reopen(store, 1, ADA)
         rollback(store, SLUG, first, ADA)
         assert open_holds(store) == [(4, "price", ("m",))]
-        assert {row["needs_person"] for row in Catalog(store).holds(status="superseded")} == {False}
+        assert {row.needs_person for row in Catalog(store).holds(status="superseded")} == {False}
 
 
 def test_i38_what_is_left_of_a_change_of_unit_is_taken_back_though_a_model_of_it_was_purged(database_url: str):
@@ -275,7 +275,7 @@ def test_i37_a_confirmation_is_no_leave_once_a_newer_reader_corrected_the_price(
         assert live(database_url) == CHEAP
         listed(store, reading(10, "100", image="0.05"), version=2)
         (number, _, _) = open_holds(store)[-1]
-        assert Catalog(store).holds()[-1]["detail"].keys() == {"pricing_prompt", "pricing.image_output"}
+        assert Catalog(store).holds()[-1].detail.keys() == {"pricing_prompt", "pricing.image_output"}
         decisions.decide(store, [number], "reject", ADA)
         for _ in range(2):
             listed(store, reading(10, "100", image="0.05"), version=2)
@@ -472,7 +472,7 @@ EVERY = [Model(id=f"m{number:02}") for number in range(40)]
 
 
 def shown_of(store: Store) -> list[tuple[str, str, int, bool]]:
-    return [(row["kind"], row["status"], len(row["ids"]), row["needs_person"]) for row in Catalog(store).holds(status="all")]
+    return [(row.kind, row.status, len(row.ids), row.needs_person) for row in Catalog(store).holds(status="all")]
 
 
 def test_i40_an_absence_is_another_question_once_an_incomplete_listing_shows_a_part_of_it(database_url: str):
@@ -544,7 +544,7 @@ def test_i40_another_catalog_that_was_taken_back_outlives_a_listing_that_tells_n
             sync(store, complete=False, rejected=unreadable)
         else:
             sync(store)
-        assert [row["kind"] for row in Catalog(store).holds() if row["needs_person"]] == ["other-catalog"]
+        assert [row.kind for row in Catalog(store).holds() if row.needs_person] == ["other-catalog"]
         result = sync(store, *EVERY[:34])
         assert [(hold.kind, len(hold.ids)) for hold in result.holds] == [("shrink", 6)]
 

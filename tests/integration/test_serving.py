@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from modelsync.errors import TooSlow
 from modelsync.model.model import Model, Prices
 from modelsync.queries.filters import SORTS, ModelFilter, Order, distinct_words, is_bounded
-from modelsync.queries.serving import Serving
+from modelsync.queries.reader import Reader
 from support.catalog import synced
 from support.store import opened
 from support.sync import query
@@ -56,7 +56,7 @@ class Known(msgspec.Struct, frozen=True):
 class Rows(msgspec.Struct, frozen=True):
     """An open catalog, and all of its models."""
 
-    serving: Serving
+    serving: Reader
     known: list[Known]
 
     def __repr__(self) -> str:  # Hypothesis shows what it tries
@@ -77,7 +77,7 @@ def rows(shared_database_url: str) -> Iterator[Rows]:
         join = "FROM models m JOIN providers p ON p.id = m.provider_id"
         known = [_known(row) for row in query(shared_database_url, f"SELECT m.*, p.slug {join} ORDER BY m.id")]
         assert len(known) == 75
-        yield Rows(Serving(store), known)
+        yield Rows(Reader(store), known)
 
 
 def _known(row: Mapping[str, Any]) -> Known:
@@ -173,7 +173,7 @@ def test_the_cursor_leads_through_every_row_once_and_in_order(
     found, cursor = list[int](), None
     while True:
         page = rows.serving.models(msgspec.structs.replace(wanted, limit=size), order, 0, cursor)
-        found += [row["id"] for row in page.rows]
+        found += [row.id for row in page.rows]
         assert page.total == len(expected)
         assert len(page.rows) == size or page.next_cursor is None
         cursor = page.next_cursor
@@ -182,9 +182,9 @@ def test_the_cursor_leads_through_every_row_once_and_in_order(
     assert found == expected
 
     big = rows.serving.models(msgspec.structs.replace(wanted, limit=500), order)
-    assert ([row["id"] for row in big.rows], big.next_cursor) == (expected, None)
+    assert ([row.id for row in big.rows], big.next_cursor) == (expected, None)
     part = rows.serving.models(msgspec.structs.replace(wanted, limit=size), order, offset)
-    assert [row["id"] for row in part.rows] == expected[offset : offset + size]
+    assert [row.id for row in part.rows] == expected[offset : offset + size]
     exported = [row["id"] for row in rows.serving.every_model(wanted, order) if isinstance(row, dict)]
     assert exported == expected
 
@@ -193,11 +193,11 @@ def test_a_row_that_comes_while_pages_are_read_moves_no_other(database_url: str)
     models = [some_model(f"m{number}", random.Random(number)) for number in range(6)]
     with opened(database_url) as store:
         synced(store, "openrouter", models[1:])
-        serving, order = Serving(store), Order("provider")
+        serving, order = Reader(store), Order("provider")
         first = serving.models(ModelFilter(limit=2), order)
         synced(store, "openrouter", models)  # m0 comes before all of them
         rest = serving.models(ModelFilter(limit=10), order, 0, first.next_cursor)
-        assert [row["provider_model_id"] for row in first.rows + rest.rows] == ["m1", "m2", "m3", "m4", "m5"]
+        assert [row.provider_model_id for row in first.rows + rest.rows] == ["m1", "m2", "m3", "m4", "m5"]
 
 
 NAMES = {"a/one": "Alpha One", "b/50%": "Half_price", "c\\d": None, "e/É": "Éclair ALPHA", "f/none": None}
@@ -225,8 +225,8 @@ NAMES = {"a/one": "Alpha One", "b/50%": "Half_price", "c\\d": None, "e/É": "Éc
 def test_i36_words_are_looked_for_in_ids_and_names(database_url: str, words: str, found: list[str]):
     with opened(database_url) as store:
         synced(store, "openrouter", [Model(id=row_id, model_name=name) for row_id, name in NAMES.items()])
-        page = Serving(store).models(ModelFilter(query=words, limit=10), Order())
-        assert ([row["provider_model_id"] for row in page.rows], page.total) == (sorted(found), len(found))
+        page = Reader(store).models(ModelFilter(query=words, limit=10), Order())
+        assert ([row.provider_model_id for row in page.rows], page.total) == (sorted(found), len(found))
 
 
 def test_i36_words_that_say_the_same_are_looked_for_once():

@@ -13,11 +13,13 @@ from modelsync.database.tables.leases import Lease
 from modelsync.errors import DatabaseError
 from modelsync.model.actors import Person
 from modelsync.model.model import Model, Prices, Tier, UnitPrice
+from modelsync.model.records import Counts
 from modelsync.operations import decisions
-from modelsync.planning.outcome import Busy, Counts, NotModified, ProviderResult, Superseded, Synced
+from modelsync.planning.outcome import Busy, NotModified, ProviderResult, Superseded, Synced
 from modelsync.planning.plan import Kind
 from modelsync.queries.catalog import Catalog
 from modelsync.queries.filters import ModelFilter
+from modelsync.queries.reader import Reader
 from modelsync.sync.context import full_rows
 from modelsync.sync.request import Commit
 from support.store import (
@@ -159,13 +161,13 @@ def test_prices_come_back_digit_by_digit(database_url: str) -> None:
     models = {text: Model(id=text, prices=Prices(prompt=per_token[text], image=D(text), request=D(0))) for text in EXACT}
     with opened(database_url) as store:
         commit(store, *models.values(), model("unpriced"))
-        dear = [row["id"] for row in Catalog(store).holds()]  # nobody charges more than 1 USD for a picture
+        dear = [row.id for row in Catalog(store).holds()]  # nobody charges more than 1 USD for a picture
         decisions.decide(store, dear, "confirm", Person("ada", "it is a test"))
         commit(store, *models.values(), model("unpriced"))
-        catalog = {row["provider_model_id"]: row for row in Catalog(store).models(ModelFilter())}
+        catalog = {row.provider_model_id: row for row in Reader(store).matching(ModelFilter())}
     stored = models_of(database_url, SLUG)
     for text in EXACT:
-        assert stored[text]["pricing_prompt"] == catalog[text]["pricing_prompt"] == per_token[text]
+        assert stored[text]["pricing_prompt"] == D(catalog[text].pricing_prompt) == per_token[text]
         assert stored[text]["pricing_image"] == D(text)
         assert (stored[text]["pricing_completion"], stored[text]["pricing_request"]) == (None, 0)
         assert D(stored[text]["pricing"]["image"]) == D(text)
@@ -179,8 +181,8 @@ def test_sqlite_sorts_prices_as_numbers(database_url: str) -> None:
     prices = ["0.000002", "0.00001", "0", "0.0000005", "0.0001"]
     with opened(database_url) as store:
         commit(store, *(Model(id=text, prices=Prices(prompt=D(text), completion=D(text))) for text in prices), model("unpriced"))
-        cheap = [row["provider_model_id"] for row in Catalog(store).models(ModelFilter(max_price=2))]
-        free = [row["provider_model_id"] for row in Catalog(store).models(ModelFilter(free=True))]
+        cheap = [row.provider_model_id for row in Reader(store).matching(ModelFilter(max_price=2))]
+        free = [row.provider_model_id for row in Reader(store).matching(ModelFilter(free=True))]
     assert (sorted(cheap, key=D), free) == (["0", "0.0000005", "0.000002"], ["0"])
     if database_url.startswith("sqlite"):
         found = query(database_url, "SELECT provider_model_id FROM models WHERE pricing_prompt_real > 0 ORDER BY pricing_prompt_real")
@@ -241,13 +243,14 @@ def test_times_are_aware_and_utc_whatever_the_server_prefers(database_url: str) 
     with opened(database_url) as store:
         commit(store, FULL)
         commit(store, msgspec.structs.replace(FULL, model_name="other"))
-        (row,) = Catalog(store).models(ModelFilter())
-        moments = [row[name] for name in ("updated_at", "created_at", "released_at", "expires_at")]
-        moments += [Catalog(store).now(), *(run["started_at"] for run in Catalog(store).runs(5))]
+        (row,) = Reader(store).matching(ModelFilter())
+        times = {name: datetime.fromisoformat(getattr(row, name)) for name in ("updated_at", "created_at", "released_at", "expires_at")}
+        moments = list(times.values())
+        moments += [Catalog(store).now(), *(run.started_at for run in Catalog(store).runs(5)[0])]
     assert [moment.utcoffset() for moment in moments] == [timedelta(0)] * len(moments)
-    assert row["released_at"] == FULL.released_at
-    assert abs(row["created_at"] - began) < timedelta(seconds=30)
-    assert row["created_at"] < row["updated_at"]
+    assert times["released_at"] == FULL.released_at
+    assert abs(times["created_at"] - began) < timedelta(seconds=30)
+    assert times["created_at"] < times["updated_at"]
 
 
 # Leases
@@ -366,7 +369,7 @@ def test_i11_a_run_that_died_is_interrupted_at_the_next_start(database_url: str)
         assert isinstance(store.take_lease(SLUG, alive, 60), Lease)
         for name in ("started_at", "heartbeat_at"):
             execute(database_url, f"UPDATE sync_runs SET {name} = '2026-01-01T00:00:00.000000Z' WHERE id IN ({dead}, {alive})")
-        assert Catalog(store).run(dead)[0]["status"] == "interrupted"  # whoever looks sees it, though nobody wrote it down
+        assert Catalog(store).run(dead)[0].status == "interrupted"  # whoever looks sees it, though nobody wrote it down
         store.begin_run("test")
     statuses = {row["id"]: row["status"] for row in table(database_url, "sync_runs")}
     assert (statuses[dead], statuses[alive], statuses[young]) == ("interrupted", "running", "running")

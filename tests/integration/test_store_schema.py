@@ -18,8 +18,8 @@ from modelsync.database.migrate import Schema
 from modelsync.database.schema import metadata
 from modelsync.errors import DatabaseError
 from modelsync.providers import registry
-from modelsync.queries.catalog import Catalog
 from modelsync.queries.filters import ModelFilter
+from modelsync.queries.reader import Reader
 from modelsync.sync.request import Commit
 from modelsync.sync.store import Store
 from support.store import commit, lease_for, listing, model, opened, upgraded_to
@@ -134,7 +134,7 @@ def test_another_programs_models_are_refused(empty_database_url: str, *, read_on
     execute(empty_database_url, "CREATE TABLE models (name TEXT)", "INSERT INTO models VALUES ('theirs')")
     if read_only:
         with opened(empty_database_url, read_only=True) as store:  # an empty catalog, to look at
-            assert list(Catalog(store).models(ModelFilter())) == []
+            assert list(Reader(store).matching(ModelFilter())) == []
     else:
         assert refused(empty_database_url).startswith("The database has a table `models` of another program. Use a database")
     assert (tables(empty_database_url), query(empty_database_url, "SELECT * FROM models")) == ({"models"}, [{"name": "theirs"}])
@@ -149,7 +149,7 @@ def test_reading_leaves_no_trace(database_url: str) -> None:
     sqlite = database_url.startswith("sqlite")
     before = files(database_url) if sqlite else everything(database_url)
     with opened(database_url, read_only=True) as store:
-        assert [row["provider_model_id"] for row in Catalog(store).models(ModelFilter())] == ["a"]
+        assert [row.provider_model_id for row in Reader(store).matching(ModelFilter())] == ["a"]
         with pytest.raises(DatabaseError):
             store.begin_run("test")
         with pytest.raises(DatabaseError):
@@ -161,7 +161,7 @@ def test_reading_leaves_no_trace(database_url: str) -> None:
 
 def test_reading_makes_no_file(tmp_path: Path) -> None:
     with opened(f"sqlite:///{tmp_path}/none.db", read_only=True) as store:
-        assert list(Catalog(store).models(ModelFilter())) == []
+        assert list(Reader(store).matching(ModelFilter())) == []
         assert store.seen("openrouter", "a", 1) is None
     assert Schema(f"sqlite:///{tmp_path}/none.db").version() is None
     assert list(tmp_path.iterdir()) == []
@@ -175,7 +175,7 @@ def test_reading_beside_the_log_of_a_killed_program(tmp_path: Path) -> None:
             shutil.copyfile(tmp_path / f"alive.db{end}", tmp_path / f"dead.db{end}")
     before = [(tmp_path / name).read_bytes() for name in ("dead.db", "dead.db-wal")]
     with opened(f"sqlite:///{tmp_path}/dead.db", read_only=True) as store:
-        assert [row["provider_model_id"] for row in Catalog(store).models(ModelFilter())] == ["a"]
+        assert [row.provider_model_id for row in Reader(store).matching(ModelFilter())] == ["a"]
     assert [(tmp_path / name).read_bytes() for name in ("dead.db", "dead.db-wal")] == before
     with opened(f"sqlite:///{tmp_path}/dead.db") as store:
         commit(store, model("b"))

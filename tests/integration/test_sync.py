@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from modelsync.errors import UsageError
-from modelsync.planning.outcome import Counts, Disabled, NoKey, NotModified, Planned, ProviderResult, Synced, plan_line
+from modelsync.model.records import Counts
+from modelsync.planning.outcome import Disabled, NoKey, NotModified, Planned, ProviderResult, Synced, plan_line
 from modelsync.simulator.server import Simulator
 from modelsync.sync.pipeline import Step
 from support.sync import (

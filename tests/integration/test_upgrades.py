@@ -141,7 +141,7 @@ def test_what_waits_for_a_person_still_does_so(empty_database_url: str) -> None:
     assert Schema(empty_database_url).upgrade() == ("0007", Schema.head)
     Store.open(empty_database_url, registry.load()).close()
     with opened(empty_database_url) as store:
-        found = [(row["needs_person"], row["detail"]) for row in Catalog(store).holds(status="all")]
+        found = [(row.needs_person, row.detail) for row in Catalog(store).holds(status="all")]
         assert found[:4] == [(True, None), (False, None), (True, {"new": ["b"]}), (False, None)]
         # What early programs wrote of a change of unit, without the values, is in nobody's way:
         for price in ("0.000001", "0.0001"):

@@ -13,7 +13,8 @@ import msgspec
 from modelsync.database.tables.runs import Seen
 from modelsync.model.actors import Person
 from modelsync.model.model import Model, Prices
-from modelsync.planning.outcome import Counts, ProviderResult
+from modelsync.model.records import Counts
+from modelsync.planning.outcome import ProviderResult
 from modelsync.queries.catalog import Catalog
 from modelsync.sync.request import Commit
 from modelsync.sync.store import Store
@@ -56,7 +57,7 @@ def kinds(result: ProviderResult) -> list[str]:
 
 
 def open_holds(store: Store) -> list[tuple[int, str, tuple[str, ...]]]:
-    return [(row["id"], row["kind"], tuple(row["ids"])) for row in Catalog(store).holds()]
+    return [(row.id, row.kind, tuple(row.ids)) for row in Catalog(store).holds()]
 
 
 def a_day_passes(database_url: str) -> None:

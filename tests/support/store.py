@@ -13,8 +13,9 @@ from modelsync.database.tables import leases
 from modelsync.database.tables.leases import Lease
 from modelsync.database.tables.runs import Seen
 from modelsync.model.model import Model, Prices, content_hash
+from modelsync.model.records import Counts
 from modelsync.planning.listing import Listing
-from modelsync.planning.outcome import Counts, NotModified, ProviderResult
+from modelsync.planning.outcome import NotModified, ProviderResult
 from modelsync.planning.policy import DEFAULT_RULES, Rules
 from modelsync.providers import registry
 from modelsync.sync.request import Commit

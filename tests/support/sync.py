@@ -13,7 +13,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from modelsync import app, settings
-from modelsync.planning.outcome import Counts, Outcome, Report
+from modelsync.model.records import Counts
+from modelsync.planning.outcome import Outcome, Report
 from modelsync.providers import registry
 from modelsync.simulator.server import Simulator
 

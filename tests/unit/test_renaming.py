@@ -96,7 +96,7 @@ def test_what_a_person_confirmed_is_not_counted_among_the_absent():
     stored, plan = Stored(dict.fromkeys((*gone, *staying), "h")), Plan(tuple(changes), gone=tuple(gone))
     (all_absent,) = decide(plan, listing, stored, Context(most_listed=32), DEFAULT_RULES).plan.holds
     assert HINT not in all_absent.message
-    confirmed = (Standing(number=1, kind="shrink", status="confirmed", ids=tuple(gone[8:]), by="ada"),)
+    confirmed = (Standing(id=1, kind="shrink", status="confirmed", ids=tuple(gone[8:]), resolved_by="ada"),)
     (the_rest,) = decide(plan, listing, stored, Context(most_listed=32, standing=confirmed), DEFAULT_RULES).plan.holds
     assert the_rest.message.startswith("8 models are absent")
     assert HINT in the_rest.message

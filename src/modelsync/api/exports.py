@@ -22,7 +22,8 @@ from starlette.types import Receive, Scope, Send
 from modelsync.api.parameters import ModelQuery
 from modelsync.formats import table
 from modelsync.queries.filters import ModelFilter, Order
-from modelsync.queries.serving import PAGE, Revision, Row, Serving, is_dynamic
+from modelsync.queries.reader import PAGE, Reader, Revision
+from modelsync.queries.rows import ModelRow
 from modelsync.server.cache import etag_of, is_known
 from modelsync.server.clients import host_of
 from modelsync.server.responses import error, shown_time
@@ -50,7 +51,7 @@ def _quality(parameters: str) -> float:
 
 # What an export holds
 
-Rows = Iterator[Row]
+Rows = Iterator[ModelRow]
 Found = tuple[Revision, Rows]
 
 
@@ -71,7 +72,7 @@ def _csv(rows: Rows) -> Iterator[bytes]:
     writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180
     writer.writerow(table.COLUMNS)
     for row in rows:
-        writer.writerow(table.cells(row, dynamic_price=is_dynamic(row), price_incomplete=row["price_incomplete"]))
+        writer.writerow(table.cells(row))
         if text.tell() > PIECE:
             yield text.getvalue().encode()
             text.seek(0)
@@ -88,27 +89,27 @@ FORMATS = {
 async def exported(request: Request, server: Service, query: ModelQuery, media: str) -> Response:
     """All models that match, or a page of them when there is a limit, an offset or a cursor; 304 for whoever has them already."""
 
-    def rows(serving: Serving) -> Found:
+    def rows(reader: Reader) -> Found:
         if query.limit is not None or query.offset or query.cursor:
-            page = serving.models(query.filter(query.limit or PAGE), query.sorting, query.offset, query.cursor)
+            page = reader.models(query.filter(query.limit or PAGE), query.sorting, query.offset, query.cursor)
             return page.revision, iter(page.rows)
-        return every(serving, query.filter(None), query.sorting)
+        return every(reader, query.filter(None), query.sorting)
 
     return await sent(request, server, FORMATS[media], rows)
 
 
-def every(serving: Serving, wanted: ModelFilter, order: Order) -> Found:
+def every(reader: Reader, wanted: ModelFilter, order: Order) -> Found:
     """All models that match, and the state of the catalog that they are of."""
-    found = serving.every_model(wanted, order)
+    found = reader.every_model(wanted, order)
     revision = next(found)
     assert isinstance(revision, Revision)  # noqa: S101 - it comes first
-    return revision, (row for row in found if isinstance(row, dict))
+    return revision, (row for row in found if isinstance(row, ModelRow))
 
 
 # Answers
 
 
-async def sent(request: Request, server: Service, form: Format, rows: Callable[[Serving], Found]) -> Response:
+async def sent(request: Request, server: Service, form: Format, rows: Callable[[Reader], Found]) -> Response:
     """An export as an answer; it counts as one of those under way until it is sent. Raises Busy when too many are."""
     known, accept = request.headers.get("if-none-match", ""), form.media.partition(";")[0]
     present = await server.revision()
@@ -136,8 +137,8 @@ async def sent(request: Request, server: Service, form: Format, rows: Callable[[
         return _Sent(kept.spool, ending.pop_all(), media_type=form.media, headers=headers)
 
 
-def _made(serving: Serving, form: Format, rows: Callable[[Serving], Found], packs: bool) -> Kept:
-    revision, found = rows(serving)
+def _made(reader: Reader, form: Format, rows: Callable[[Reader], Found], packs: bool) -> Kept:
+    revision, found = rows(reader)
     return Kept(revision, Spool(form.written(found), packs=packs))
 
 

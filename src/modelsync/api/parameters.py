@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from modelsync.errors import UsageError
 from modelsync.model import times
 from modelsync.queries.filters import ModelFilter, Order
-from modelsync.queries.serving import PAGE
+from modelsync.queries.reader import PAGE
 
 BIGGEST = 2**53 - 1
 """The biggest whole number that every JSON reader has exactly."""

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from rich.text import Text
 
@@ -13,9 +13,11 @@ from modelsync.cli import output
 from modelsync.cli.opening import load
 from modelsync.cli.parameters import FLAG, Database, Json, Slugs
 from modelsync.errors import Failure, ModelsyncError
-from modelsync.fetch import Fetched, NeedsKey, Unfollowed
+from modelsync.fetch import Fetched, Fetcher, NeedsKey, Unfollowed
 from modelsync.planning.listing import rows_of
 from modelsync.queries.catalog import Catalog
+from modelsync.settings import Settings
+from modelsync.sync.pipeline import Job
 
 CLOCK_TOLERANCE = 120.0
 
@@ -53,7 +55,7 @@ def doctor(
     return 1 if any(state == "failed" for _, state, _ in checks) else 0
 
 
-def _settings_checks(chosen: Any) -> Iterable[Check]:
+def _settings_checks(chosen: Settings) -> Iterable[Check]:
     for setting in chosen.shown:
         if setting.help.startswith("unknown"):
             yield (setting.name, "warning", "no such setting; see `modelsync settings`")
@@ -69,7 +71,7 @@ def _database_checks(program: app.App) -> Iterable[Check]:
     except ModelsyncError as error:
         yield ("database", "failed", str(error))
         return
-    state = f"{sum(row['models'] for row in known.values()):,} models" if known else "empty; the first sync fills it"
+    state = f"{sum(row.models for row in known.values()):,} models" if known else "empty; the first sync fills it"
     yield ("database", "ok", f"{store.shown}: schema up to date, {state}")
     skew = abs((datetime.now(UTC) - now).total_seconds())
     yield ("clock", "ok" if skew < CLOCK_TOLERANCE else "failed", f"this machine and the database differ by {skew:.0f} s")
@@ -80,7 +82,7 @@ def _key_checks(program: app.App, slugs: list[str] | None) -> list[Check]:
     return [_key_check(program, job) for job in program.jobs(slugs)]
 
 
-def _key_check(program: app.App, job: Any) -> Check:
+def _key_check(program: app.App, job: Job) -> Check:
     credential = program.settings.credentials.get(job.slug)
     if credential:
         return (job.slug, "ok", f"key set in {credential.variable}")
@@ -94,7 +96,7 @@ async def _endpoint_checks(program: app.App, slugs: list[str] | None) -> list[Ch
         return list(await asyncio.gather(*(_endpoint_check(program, fetcher, job) for job in program.jobs(slugs))))
 
 
-async def _endpoint_check(program: app.App, fetcher: Any, job: Any) -> Check:
+async def _endpoint_check(program: app.App, fetcher: Fetcher, job: Job) -> Check:
     """One light request: the first page only."""
     began = time.monotonic()
     came = await fetcher.fetch(job.provider, job.options, first_only=True)

@@ -1,6 +1,6 @@
 """`modelsync guard`, `pause` and `resume`: how much a sync may believe by itself, and whether any sync runs at all."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -9,6 +9,7 @@ from modelsync.cli.opening import opened
 from modelsync.cli.operators import person
 from modelsync.cli.parameters import FLAG, Database, Json, ProviderSlug, Reason
 from modelsync.errors import UsageError
+from modelsync.model.records import RecordedPause
 from modelsync.operations import decisions
 from modelsync.planning import guard as guarding
 
@@ -57,18 +58,19 @@ def guard(
     with opened(database, [provider], writing=by is not None) as there:
         if by is not None:
             decisions.set_guard(there.store, provider, wanted, by)
-        found = there.catalog.guards().get(provider, {})
+        found = there.catalog.guards().get(provider, guarding.NO_GUARD)
     _show(provider, found, guarding.of_settings(there.settings.rules), json=json)
     return 0
 
 
-def _show(provider: str, found: dict[str, Any], general: dict[str, Any], *, json: bool) -> None:
+def _show(provider: str, found: guarding.Guard, general: guarding.Guard, *, json: bool) -> None:
     if json:
-        output.print_json({"version": 1, "provider": provider, "guard": {**dict.fromkeys(general), **found}, "settings": general})
+        output.print_json({"version": 1, "provider": provider, "guard": found, "settings": general})
         return
     made = output.table("limit", "value", "from", "what it is", right=("value",))
-    for name, value in (general | found).items():
-        made.add_row(guarding.LIMITS[name].option, guarding.plain(value), provider if name in found else "settings", MEANINGS[name])
+    for name, value in (general.limits | found.limits).items():
+        where = provider if name in found.limits else "settings"
+        made.add_row(guarding.LIMITS[name].option, guarding.plain(value), where, MEANINGS[name])
     output.stdout().print(made)
 
 
@@ -98,8 +100,8 @@ def resume(*, reason: Reason, database: Database = None) -> int:
     return 0
 
 
-def words_of(standing: dict[str, Any] | None) -> str:
+def words_of(standing: RecordedPause | None) -> str:
     """A pause in a few words: by whom, since when, and why."""
     if standing is None:
         return "not any more"
-    return output.safe(f"{standing['actor']}, {output.utc(standing['at'])}: {standing['reason']}")
+    return output.safe(f"{standing.actor}, {output.utc(standing.at)}: {standing.reason}")

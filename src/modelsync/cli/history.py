@@ -73,8 +73,8 @@ def changes(
         output.print_json({"version": 1, "changes": found})
         return 0
     # What is shown of all changes is chosen after they were put together: a filter or a limit would cut off their beginning.
-    lines = collapsed(found) if together else [Line(row, row["fields"]) for row in found]
-    shown = [line for line in lines if (not field or field in line.fields) and (not kind or kind == line.row["kind"])]
+    lines = collapsed(found) if together else [Line(row, row.fields) for row in found]
+    shown = [line for line in lines if (not field or field in line.fields) and (not kind or kind == line.row.kind)]
     since_then = f"since {output.utc(wanted.since)}"
     chosen = any((provider, model, field, kind))
     _print(shown[: limit or None], f"No change {since_then} matches the filters." if chosen else f"Nothing changed {since_then}.")
@@ -90,7 +90,7 @@ def history(provider: ProviderSlug, model: ModelId, /, *, json: Json = False, da
     if json:
         output.print_json({"version": 1, "changes": found})
     else:
-        _print([Line(row, row["fields"]) for row in found], "")
+        _print([Line(row, row.fields) for row in found], "")
     return 0
 
 
@@ -134,9 +134,9 @@ def _print(lines: Sequence[Line], nothing: str) -> None:
         output.say(console, nothing)
     for line in lines:
         row = line.row
-        happened = ", ".join(part for part in (WORDS.get(row["kind"], ""), *_told_each(line)) if part)
-        name = f"{output.utc(row['changed_at'])}  {row['provider']}  {row['provider_model_id']}"
-        output.say(console, _line(row["kind"], name, f"{happened}  (run {row['run_id']})"))
+        happened = ", ".join(part for part in (WORDS.get(row.kind, ""), *_told_each(line)) if part)
+        name = f"{output.utc(row.changed_at)}  {row.provider}  {row.provider_model_id}"
+        output.say(console, _line(row.kind, name, f"{happened}  (run {row.run_id})"))
 
 
 def _told_each(line: Line) -> Iterator[str]:

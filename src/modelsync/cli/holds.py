@@ -1,8 +1,8 @@
 """`modelsync held`, `confirm`, `reject` and `reopen`: what a sync found and did not believe."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -14,7 +14,7 @@ from modelsync.database.tables.holds import STATUSES
 from modelsync.errors import UsageError
 from modelsync.formats.held import commands, shown, told
 from modelsync.operations import decisions
-from modelsync.planning.holding import KINDS, NEW, OF_PRICES, OTHER_CATALOG
+from modelsync.planning.holding import KINDS, NEW, OF_PRICES, OTHER_CATALOG, RecordedHold
 from modelsync.queries.catalog import Catalog
 
 HoldNumber = Annotated[Number, Parameter(help="The numbers that `modelsync held` shows.")]
@@ -55,7 +55,7 @@ def held(
     with opened(database, provider) as there:
         catalog = there.catalog
         found, now, nothing = catalog.holds(provider or (), kind, status), catalog.now(), _nothing(catalog, provider, kind, status)
-    code = 4 if any(hold["status"] == "open" for hold in found) else 0
+    code = 4 if any(hold.status == "open" for hold in found) else 0
     if json:
         output.print_json({"version": 1, "held": list(map(shown, found))})
         return code
@@ -72,20 +72,20 @@ def _check_kind(kind: str | None) -> None:
         raise UsageError(f"Unknown kind {kind}", f"Use {', '.join(KINDS)}")
 
 
-def _lines(hold: Mapping[str, Any], now: datetime, *, ids: bool) -> Iterator[str]:
+def _lines(hold: RecordedHold, now: datetime, *, ids: bool) -> Iterator[str]:
     """One hold: what it is, what became of it, and the commands for it."""
-    times = "once" if hold["times_seen"] == 1 else f"{hold['times_seen']} times"
-    since = f"since {output.ago(hold['created_at'], now)}, seen {times}"
-    status = "" if hold["status"] == "open" else f", {hold['status']}"
-    yield f"{hold['id']}  {hold['provider']}  {hold['kind']}{status}: {hold['message']} ({since})"
+    times = "once" if hold.times_seen == 1 else f"{hold.times_seen} times"
+    since = f"since {output.ago(hold.created_at, now)}, seen {times}"
+    status = "" if hold.status == "open" else f", {hold.status}"
+    yield f"{hold.id}  {hold.provider}  {hold.kind}{status}: {hold.message} ({since})"
     decided = told(hold)
-    yield f"   {hold['hint'] if decided is None else decided}"
-    if hold["over"]:
-        why = "whose price was listed or decided since" if hold["kind"] in OF_PRICES else "which are listed again"
-        yield f"   not about these any more, {why}: {', '.join(hold['over'])}"
-    for row_id in hold["ids"] if ids else ():
+    yield f"   {hold.hint if decided is None else decided}"
+    if hold.over:
+        why = "whose price was listed or decided since" if hold.kind in OF_PRICES else "which are listed again"
+        yield f"   not about these any more, {why}: {', '.join(sorted(hold.over))}"
+    for row_id in hold.ids if ids else ():
         yield f"   - {row_id}"
-    for row_id in (hold["detail"] or {}).get(NEW, ()) if ids and hold["kind"] == OTHER_CATALOG else ():
+    for row_id in (hold.detail or {}).get(NEW, ()) if ids and hold.kind == OTHER_CATALOG else ():
         yield f"   + {row_id}"
     ways = commands(hold)
     if ways:
@@ -143,10 +143,10 @@ def reopen(number: HoldNumber, /, *, reason: Reason, json: Json = False, databas
     if json:
         output.print_json({"version": 1, "decision": "reopen", "holds": [shown(row)]})
         return 0
-    waits = row["status"] == "open"
-    what = output.safe(f"{row['id']}: {row['provider']} {row['kind']}, {row['message']}")
+    waits = row.status == "open"
+    what = output.safe(f"{row.id}: {row.provider} {row.kind}, {row.message}")
     output.say(output.stdout(), f"{'Open again' if waits else 'Taken back'}: {what}")
-    again = f"It waits for you. {'   or   '.join(commands(row))}" if waits else f"It does not wait itself: {row['reason']}."
+    again = f"It waits for you. {'   or   '.join(commands(row))}" if waits else f"It does not wait itself: {row.reason}."
     output.say(output.stdout(), again)
     return 0
 
@@ -159,7 +159,7 @@ def _decide(
     _check_kind(kind)
     with opened(database, slugs, writing=True) as there:
         catalog = there.catalog
-        wanted = list(numbers) or [row["id"] for row in catalog.holds(slugs or (), kind)]
+        wanted = list(numbers) or [row.id for row in catalog.holds(slugs or (), kind)]
         nothing = "" if wanted else _nothing(catalog, slugs, kind)
         decided = decisions.decide(there.store, wanted, decision, person(reason))
     if json:
@@ -167,7 +167,7 @@ def _decide(
         return 0
     console = output.stdout()
     for row in decided:
-        output.say(console, f"{Words[decision]} {row['id']}: {row['provider']} {row['kind']}, {output.safe(row['message'])}")
+        output.say(console, f"{Words[decision]} {row.id}: {row.provider} {row.kind}, {output.safe(row.message)}")
     output.say(console, Next[decision] if decided else nothing)
     back = [command for row in decided for command in commands(row)]
     if back:

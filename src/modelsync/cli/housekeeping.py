@@ -6,9 +6,7 @@ import shlex
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import groupby
-from typing import Any
 
-import msgspec
 from rich.console import Console
 
 from modelsync.cli import output
@@ -78,17 +76,17 @@ def _next_command(retired_for: str, runs_older_than: str, slugs: tuple[str, ...]
     return shlex.join(["modelsync", "purge", *options, *(["--database", database] if database else [])])
 
 
-def _document(plan: PurgePlan, *, purged: bool) -> dict[str, Any]:
+def _document(plan: PurgePlan, *, purged: bool) -> dict[str, object]:
     return {
         "version": 1,
         "purged": purged,
         "plan": plan.id if plan else None,
-        "models": [msgspec.structs.asdict(model) for model in plan.models],
+        "models": plan.models,
         "changes": plan.changes,
-        "runs": list(plan.records.runs),
-        "results": list(plan.records.results),
+        "runs": plan.records.runs,
+        "results": plan.records.results,
         "answers": plan.answers,
-        "kept": [msgspec.structs.asdict(each) for each in plan.kept],
+        "kept": plan.kept,
     }
 
 
@@ -141,8 +139,8 @@ def audit(
         return 0
     console = output.stdout()
     for row in found:
-        told = f"{row['actor']}  {row['action']}  {row['target']}" + (f"  ({row['reason']})" if row["reason"] else "")
-        output.say(console, f"{output.utc(row['at'])}  {output.safe(told)}")
+        told = f"{row.actor}  {row.action}  {row.target}" + (f"  ({row.reason})" if row.reason else "")
+        output.say(console, f"{output.utc(row.at)}  {output.safe(told)}")
     if not found:
         output.say(console, "No act matches the filters." if since or actor else "Nothing was decided.")
     return 0

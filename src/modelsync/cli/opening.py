@@ -8,6 +8,7 @@ from modelsync import app, settings
 from modelsync.providers.registry import select
 from modelsync.queries.catalog import Catalog
 from modelsync.queries.history import History
+from modelsync.queries.reader import Reader
 from modelsync.settings import Settings
 from modelsync.sync.store import Store
 
@@ -21,8 +22,13 @@ class Opened:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """What is in it."""
+        """What is recorded beside models."""
         return Catalog(self.store)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Its models."""
+        return Reader(self.store)
 
     @cached_property
     def history(self) -> History:

@@ -139,18 +139,16 @@ def pins(*, provider: Slugs = None, moved: Annotated[bool, FLAG] = False, json: 
     """
     with opened(database, provider) as there:
         standing = there.catalog.pins(provider or ())
-    found = [row for row in standing if row["moved"] or not moved]
+    found = [row for row in standing if row.moved or not moved]
     if json:
         output.print_json({"version": 1, "pins": found})
         return 0
     console = output.stdout()
     for row in found:
-        beneath = f"the provider says {plain(row['upstream'])}" + (f", {plain(row['beneath'])} when it was pinned" if row["moved"] else "")
-        until = f" until {output.utc(row['expires_at'])}" if row["expires_at"] else ""
-        output.say(
-            console, output.safe(f"{row['provider']}  {row['provider_model_id']}  {row['field']} = {row['value']}{until} ({beneath})")
-        )
-        output.say(console, output.safe(f"   {row['author']}, {output.utc(row['created_at'])}: {row['reason']}"))
+        beneath = f"the provider says {plain(row.upstream)}" + (f", {plain(row.beneath)} when it was pinned" if row.moved else "")
+        until = f" until {output.utc(row.expires_at)}" if row.expires_at else ""
+        output.say(console, output.safe(f"{row.provider}  {row.provider_model_id}  {row.field} = {row.value}{until} ({beneath})"))
+        output.say(console, output.safe(f"   {row.author}, {output.utc(row.created_at)}: {row.reason}"))
     if not found:
         output.say(console, _no_pins(len(standing), output.of(provider)))
     return 0

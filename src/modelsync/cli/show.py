@@ -2,28 +2,27 @@
 
 import csv
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 
 from modelsync import settings as settings_module
 from modelsync.cli import output
 from modelsync.cli.history import moment
-from modelsync.cli.opening import load, opened
+from modelsync.cli.opening import Opened, load, opened
 from modelsync.cli.parameters import FLAG, Database, Dollars, Json, Number, Rows, Slugs
 from modelsync.errors import UsageError
 from modelsync.formats import table, text
+from modelsync.model.records import RecordedModel, RecordedResult
 from modelsync.planning import guard as guarding
-from modelsync.queries.catalog import Catalog
-from modelsync.queries.filters import ModelFilter
+from modelsync.queries.catalog import Catalog, ProviderRecord
+from modelsync.queries.filters import BY_PROVIDER, ModelFilter
 from modelsync.queries.history import History
-from modelsync.sync.store import Store
-
-SOON = timedelta(days=30)
-"""Announced ends nearer than this are shown."""
+from modelsync.queries.status import SOON
 
 SHOWN = 50
 """Models that a terminal shows unless it is told otherwise."""
@@ -33,24 +32,25 @@ def providers(*, json: Json = False, database: Database = None) -> int:
     """List providers: whether a key is needed and set, the declared price unit, the last sync."""
     with opened(database) as there:
         chosen, catalog = there.settings, there.catalog
-        now, known, guards = catalog.now(), catalog.providers(), catalog.guards()
-    found = [{**_provider(chosen, slug, known.get(slug, {})), "guard": guards.get(slug, {})} for slug in chosen.providers]
+        now, known = catalog.now(), catalog.providers()
     if json:
-        output.print_json({"version": 1, "providers": found})
+        rows = [_provider(chosen, slug, known.get(slug) or ProviderRecord(slug=slug)) for slug in chosen.providers]
+        output.print_json({"version": 1, "providers": rows})
         return 0
-    made = output.table("provider", "key", "price unit", "models", "last success", *(["guard"] if guards else []), right=("models",))
-    for row in found:
-        key = (
-            f"set ({row['key_variable']})" if row["key_set"] else f"needs {row['key_variables'][0]}" if row["key_needed"] else "not needed"
-        )
-        name = row["slug"] if row["enabled"] else f"{row['slug']} (off)"
-        guard = [guarding.told(row["guard"]) or text.UNKNOWN] if guards else []
-        made.add_row(name, key, row["price_unit"], text.number(row["models"]), output.ago(row["last_success_at"], now), *guard)
+    guarded = any(row.guard.limits for row in known.values())
+    made = output.table("provider", "key", "price unit", "models", "last success", *(["guard"] if guarded else []), right=("models",))
+    for slug, provider in chosen.providers.items():
+        row, credential = known.get(slug) or ProviderRecord(slug=slug), chosen.credentials.get(slug)
+        needed = f"needs {provider.auth.variables[0]}" if provider.needs_key else "not needed"
+        key = f"set ({credential.variable})" if credential else needed
+        name = slug if slug in chosen.enabled else f"{slug} (off)"
+        guard = [guarding.told(row.guard) or text.UNKNOWN] if guarded else []
+        made.add_row(name, key, provider.price_unit, text.number(row.models), output.ago(row.last_success_at, now), *guard)
     output.stdout().print(made)
     return 0
 
 
-def _provider(chosen: settings_module.Settings, slug: str, known: dict[str, Any]) -> dict[str, Any]:
+def _provider(chosen: settings_module.Settings, slug: str, known: ProviderRecord) -> dict[str, object]:
     provider, credential = chosen.providers[slug], chosen.credentials.get(slug)
     return {
         "slug": slug,
@@ -64,12 +64,13 @@ def _provider(chosen: settings_module.Settings, slug: str, known: dict[str, Any]
         "verified": provider.verified,
         "site_url": provider.site_url,
         "docs_url": provider.docs_url,
-        "id": known.get("id"),
-        "models": known.get("models", 0),
-        "last_success_at": known.get("last_success_at"),
-        "last_attempt_at": known.get("last_attempt_at"),
-        "failures_in_a_row": known.get("failures_in_a_row", 0),
-        "last_error": known.get("last_error"),
+        "id": known.id,
+        "models": known.models,
+        "last_success_at": known.last_success_at,
+        "last_attempt_at": known.last_attempt_at,
+        "failures_in_a_row": known.failures_in_a_row,
+        "last_error": known.last_error,
+        "guard": known.guard.limits,
     }
 
 
@@ -143,8 +144,7 @@ def models(
     if then is not None and then > datetime.now(UTC):
         raise UsageError(f"{as_of} is in the future", "Give an earlier time, or leave --as-of out")
     with opened(database, provider) as there:
-        store = there.store
-        rows, total = _past_models(store, then, wanted) if then is not None else _present_models(store, wanted)
+        rows, total = _past(there, then, wanted) if then is not None else _present(there, wanted)
         if json:
             as_of_then = {"as_of": then} if then is not None else {}
             output.print_json({"version": 1, "units": "USD per token", **as_of_then, "models": [_plain(row) for row in rows]})
@@ -152,85 +152,78 @@ def models(
             _print_csv(rows)
         else:
             if then is not None:
-                output.say(output.stdout(), _as_of_told(store, then))
-            _print_models(list(rows), total(), there.catalog.now())
+                output.say(output.stdout(), _as_of_told(there.history, then))
+            _print_models(list(rows), total, there.catalog.now())
     return 0
 
 
-Found = Iterable[Mapping[str, Any]]
+Found = tuple[Iterable[RecordedModel], int | None]
+"""Models that are shown, and how many match; None where these are all."""
 
 
-def _present_models(store: Store, wanted: ModelFilter) -> tuple[Found, Callable[[], int]]:
-    catalog = Catalog(store)
-    return map(dict, catalog.models(wanted)), lambda: catalog.count(wanted)
+def _present(there: Opened, wanted: ModelFilter) -> Found:
+    if wanted.limit is None:
+        return there.reader.matching(wanted), None
+    page = there.reader.models(wanted, BY_PROVIDER)
+    return page.rows, page.total
 
 
-def _past_models(store: Store, then: datetime, wanted: ModelFilter) -> tuple[Found, Callable[[], int]]:
-    found = History(store).models_at(then, wanted)
-    return found[: wanted.limit], lambda: len(found)
+def _past(there: Opened, then: datetime, wanted: ModelFilter) -> Found:
+    found = there.history.models_at(then, wanted)
+    return found[: wanted.limit], len(found)
 
 
-def _as_of_told(store: Store, then: datetime) -> str:
-    began = History(store).began_at()
+def _as_of_told(history: History, then: datetime) -> str:
+    began = history.began_at()
     before = f"; history begins at {output.utc(began)}" if began is None or then < began else ""
     return f"As of {output.utc(then)}{before}"
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    values = {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in row.items()}
-    return {**values, "price_incomplete": _is_incomplete(row)}
+def _plain(row: RecordedModel) -> dict[str, object]:
+    return msgspec.structs.asdict(row) | {"price_incomplete": row.price_incomplete}
 
 
-def _is_incomplete(row: Mapping[str, Any]) -> bool:
-    """Whether a price is not whole: fields that a call may pay are stated, and not read."""
-    return bool(row["pricing"].get("incomplete"))
-
-
-def _print_csv(rows: Found) -> None:
+def _print_csv(rows: Iterable[RecordedModel]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(table.COLUMNS)
-    for row in rows:
-        dynamic = bool(row["pricing"].get("dynamic"))
-        writer.writerow(table.cells(row, dynamic_price=dynamic, price_incomplete=_is_incomplete(row)))
+    writer.writerows(map(table.cells, rows))
 
 
-def _print_models(rows: Sequence[Mapping[str, Any]], total: int, now: datetime) -> None:
+def _print_models(rows: Sequence[RecordedModel], total: int | None, now: datetime) -> None:
     console = output.stdout()
-    if not total:
+    if not rows and not total:
         console.print("No model matches. `modelsync status` shows what the catalog holds.")
         return
-    shows_ends, shows_parts = any(_ends_soon(row, now) for row in rows), any(map(_is_incomplete, rows))
+    shows_ends, shows_parts = any(_ends_soon(row, now) for row in rows), any(row.price_incomplete for row in rows)
     numbers = ("in $/1M", "out $/1M", "context", "max out")
     more = [*(["price"] if shows_parts else []), *(["ends"] if shows_ends else [])]
     made = output.table("model", "provider", *numbers, "modality", "status", *more, right=numbers)
     for row in rows:
-        dynamic = row["pricing"].get("dynamic")
-        prices = ["varies", "varies"] if dynamic else [_per_million(row[f"pricing_{side}"]) for side in ("prompt", "completion")]
-        lengths = [text.tokens(row["context_length"]), text.tokens(row["max_output_tokens"])]
-        state = row["status"] if row["is_active"] or row["status"] == "retired" else "not served"
+        prices = ["varies"] * 2 if row.dynamic_price else [_per_million(row.pricing_prompt), _per_million(row.pricing_completion)]
+        lengths = [text.tokens(row.context_length), text.tokens(row.max_output_tokens)]
+        state = row.status if row.is_active or row.status == "retired" else "not served"
         end = _end(row)
         ends = [(f"{end:%Y-%m-%d}" if end else text.UNKNOWN)] if shows_ends else []
-        parts = ["incomplete" if _is_incomplete(row) else ""] if shows_parts else []
-        facts = [*prices, *lengths, row["modality"] or text.UNKNOWN, state, *parts, *ends]
-        made.add_row(output.safe(row["provider_model_id"]), row["provider"], *facts)
+        parts = ["incomplete" if row.price_incomplete else ""] if shows_parts else []
+        facts = [*prices, *lengths, row.modality or text.UNKNOWN, state, *parts, *ends]
+        made.add_row(output.safe(row.provider_model_id), row.provider, *facts)
     console.print(made)
-    shown = len(rows)
+    shown, total = len(rows), len(rows) if total is None else total
     console.print(f"\n{shown:,} of {total:,} models" + (f"; --limit {total} shows all" if shown < total else ""))
 
 
-def _per_million(price: Decimal | str | None) -> str:
+def _per_million(price: str | None) -> str:
     return text.per_million(Decimal(price) if price is not None else None)
 
 
-def _end(row: Mapping[str, Any]) -> datetime | None:
-    """The announced end of a model; history has it as text."""
-    end = row["expires_at"]
-    return datetime.fromisoformat(end) if isinstance(end, str) else end
+def _end(row: RecordedModel) -> datetime | None:
+    """The announced end of a model."""
+    return None if row.expires_at is None else datetime.fromisoformat(row.expires_at)
 
 
-def _ends_soon(row: Mapping[str, Any], now: datetime) -> bool:
+def _ends_soon(row: RecordedModel, now: datetime) -> bool:
     end = _end(row)
-    return end is not None and row["status"] != "retired" and end <= now + SOON
+    return end is not None and row.status != "retired" and end <= now + SOON
 
 
 def runs(run: Number | None = None, /, *, limit: Rows = 20, json: Json = False, database: Database = None) -> int:
@@ -244,16 +237,16 @@ def runs(run: Number | None = None, /, *, limit: Rows = 20, json: Json = False, 
     with opened(database) as there:
         if run is not None:
             return _one_run(there.catalog, run, json=json)
-        found = there.catalog.runs(limit or None)
+        found, _ = there.catalog.runs(limit or None)
     if json:
         output.print_json({"version": 1, "runs": found})
         return 0
     numbers = ("run", "providers", "fetched", "created", "updated", "missing", "time")
     made = output.table("run", "started", "status", "by", *numbers[1:], right=numbers)
     for row in found:
-        counts = [text.number(row[name]) for name in ("providers_processed", "fetched", "created", "updated", "missing")]
-        took = output.seconds(row["duration_seconds"]) if row["duration_seconds"] is not None else text.UNKNOWN
-        made.add_row(str(row["id"]), output.utc(row["started_at"]), row["status"], row["trigger"], *counts, took)
+        counts = [text.number(getattr(row, name)) for name in ("providers_processed", "fetched", "created", "updated", "missing")]
+        took = output.seconds(row.duration_seconds) if row.duration_seconds is not None else text.UNKNOWN
+        made.add_row(str(row.id), output.utc(row.started_at), row.status, row.trigger, *counts, took)
     output.stdout().print(made if found else "No runs yet. Run: modelsync sync")
     return 0
 
@@ -267,22 +260,22 @@ def _one_run(catalog: Catalog, run: int, *, json: bool) -> int:
         output.print_json({"version": 1, "run": row, "results": results})
         return 0
     console = output.stdout()
-    console.print(f"Run {row['id']}: {row['status']}, started {output.utc(row['started_at'])} by {row['trigger']}")
+    console.print(f"Run {row.id}: {row.status}, started {output.utc(row.started_at)} by {row.trigger}")
     numbers = ("fetched", "skipped", "created", "updated", "unchanged", "missing", "time")
     made = output.table("provider", "outcome", *numbers, "error", right=numbers)
     for result in results:
-        counts = [text.number(result[name]) for name in numbers[:-1]]
-        outcome = result["outcome"].replace("_", " ")
-        made.add_row(result["provider"], outcome, *counts, output.seconds(result["duration_seconds"]), output.safe(_problem(result)))
+        counts = [text.number(getattr(result, name)) for name in numbers[:-1]]
+        outcome = result.outcome.replace("_", " ")
+        made.add_row(result.provider, outcome, *counts, output.seconds(result.duration_seconds), output.safe(_problem(result)))
     console.print(made)
     return 0
 
 
-def _problem(result: Mapping[str, Any]) -> str:
+def _problem(result: RecordedResult) -> str:
     """Why a result is none; a list that a person has rejected is no error."""
-    if result["error"] is None and result["outcome"] == "held":
+    if result.error is None and result.outcome == "held":
         return "a person has rejected this list: see `modelsync held --status rejected`"
-    return result["error"] or ""
+    return result.error or ""
 
 
 def settings(*, json: Json = False, database: Database = None) -> int:

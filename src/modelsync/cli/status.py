@@ -1,17 +1,20 @@
 """`modelsync status`: how fresh the catalog is, what it holds, and what waits."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+
+import msgspec
 
 from modelsync.cli import output
 from modelsync.cli.guards import words_of
 from modelsync.cli.opening import opened
 from modelsync.cli.parameters import Database, Json
-from modelsync.cli.show import SOON
 from modelsync.formats import text as words
 from modelsync.formats.held import by_kind, commands, left_in_place, standing, told
-from modelsync.queries.freshness import freshness
+from modelsync.model.records import RecordedPause
+from modelsync.planning.holding import RecordedHold
+from modelsync.queries.counts import IncompletePrices
+from modelsync.queries.status import SOON, PinCounts, Status
+from modelsync.queries.status import status as status_of
 
 SHOWN_HOLDS = 10
 """Holds that are told one by one."""
@@ -23,47 +26,47 @@ def status(*, json: Json = False, database: Database = None) -> int:
     Exit code 3 when a provider is failing or stale, 4 when none is but something waits.
     """
     with opened(database) as there:
-        catalog = there.catalog
-        now, counts, known, holds, pins = catalog.now(), catalog.model_counts(), catalog.providers(), catalog.holds(), catalog.pins()
-        rejected, incomplete, guards, pause = (
-            catalog.holds(status="rejected"),
-            catalog.incomplete_prices(),
-            catalog.guards(),
-            catalog.pause(),
-        )
-        counts["ending"] = catalog.ending(SOON)
-    rows = [
-        freshness(slug, known[slug], now, sum(hold["provider"] == slug for hold in holds), rejected, guards.get(slug)) for slug in known
-    ]
-    pinned = {"total": len(pins), "moved": sum(pin["moved"] for pin in pins)}
+        found = status_of(there.store)
     if json:
-        models = {"stats": counts, "ending_within_days": SOON.days}
-        waiting = {"held": [_held(hold, now) for hold in holds], "held_by_kind": by_kind(holds), "rejected": standing(rejected)}
-        more = {"incomplete_prices": incomplete, "pins": pinned, "pause": pause}
-        output.print_json({"version": 1, "models": models, "freshness": rows, **waiting, **more})
+        output.print_json(_document(found))
     else:
         output.say(output.stdout(), f"Catalog: {there.store.shown}")
-        _print_pause(pause)
-        _print_counts(counts)
-        _print_freshness(rows, now)
-        _print_holds(holds, now)
-        _print_rejected(rejected)
-        _print_incomplete(incomplete)
-        _print_frozen(rows, now)
-        _print_pins(pinned)
-        _print_drifts(rows, now)
-    if any(row["state"] in ("stale", "failing") for row in rows):
+        _print_pause(found.pause)
+        _print_counts(found)
+        _print_freshness(found)
+        _print_holds(found)
+        _print_rejected(found.rejected)
+        _print_incomplete(found.incomplete_prices)
+        _print_frozen(found)
+        _print_pins(found.pins)
+        _print_drifts(found)
+    if any(row.state in ("stale", "failing") for row in found.freshness):
         return 3
-    return 4 if holds else 0
+    return 4 if found.held else 0
 
 
-def _held(hold: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _document(found: Status) -> dict[str, object]:
+    stats = msgspec.structs.asdict(found.models) | {"ending": found.ending}
     names = ("id", "provider", "kind", "message", "created_at")
-    return {**{name: hold[name] for name in names}, "age_seconds": (now - hold["created_at"]).total_seconds()}
+    held = [
+        {**{name: getattr(hold, name) for name in names}, "age_seconds": (found.now - hold.created_at).total_seconds()}
+        for hold in found.held
+    ]
+    return {
+        "version": 1,
+        "models": {"stats": stats, "ending_within_days": SOON.days},
+        "freshness": found.freshness,
+        "held": held,
+        "held_by_kind": by_kind(found.held),
+        "rejected": standing(found.rejected),
+        "incomplete_prices": found.incomplete_prices,
+        "pins": found.pins,
+        "pause": found.pause,
+    }
 
 
-def _print_counts(counts: dict[str, Any]) -> None:
-    console = output.stdout()
+def _print_counts(found: Status) -> None:
+    console, counts = output.stdout(), found.models
     parts = (
         ("active", "active"),
         ("inactive", "not active"),
@@ -71,27 +74,27 @@ def _print_counts(counts: dict[str, Any]) -> None:
         ("retired", "retired"),
         ("priced", "with a token price"),
     )
-    console.print(f"{counts['total']:,} models: " + ", ".join(f"{counts[name]:,} {words}" for name, words in parts))
-    modalities = list(counts["by_modality"].items())
+    console.print(f"{counts.total:,} models: " + ", ".join(f"{getattr(counts, name):,} {words}" for name, words in parts))
+    modalities = list(counts.by_modality.items())
     console.print("By modality: " + (", ".join(f"{output.safe(name)} {count:,}" for name, count in modalities[:6]) or words.UNKNOWN))
-    if counts["ending"]:
-        console.print(f"Announced to end within {SOON.days} days: {counts['ending']:,} (`modelsync models` shows when)")
+    if found.ending:
+        console.print(f"Announced to end within {SOON.days} days: {found.ending:,} (`modelsync models` shows when)")
 
 
-def _print_freshness(rows: Sequence[dict[str, Any]], now: datetime) -> None:
+def _print_freshness(found: Status) -> None:
     made = output.table("provider", "state", "models", "last success", "last error", right=("models",))
-    for row in rows:
-        marks = [*(["frozen"] if row["frozen_at"] else []), *(["list rejected"] if row["refused"] else [])]
-        last = output.ago(row["last_success_at"], now)
-        problem = output.safe(row["error"] or row["refused"] or "")
-        made.add_row(row["provider"], ", ".join([row["state"], *marks]), words.number(row["models"]), last, problem)
+    for row in found.freshness:
+        marks = [*(["frozen"] if row.frozen_at else []), *(["list rejected"] if row.refused else [])]
+        last = output.ago(row.last_success_at, found.now)
+        problem = output.safe(row.error or row.refused or "")
+        made.add_row(row.provider, ", ".join([row.state, *marks]), words.number(row.models), last, problem)
     console = output.stdout()
     console.print()
-    console.print(made if rows else "Nothing was synced yet. Run: modelsync sync")
+    console.print(made if found.freshness else "Nothing was synced yet. Run: modelsync sync")
 
 
-def _print_holds(holds: Sequence[dict[str, Any]], now: datetime) -> None:
-    console = output.stdout()
+def _print_holds(found: Status) -> None:
+    console, holds = output.stdout(), found.held
     if not holds:
         return
     console.print()
@@ -99,13 +102,13 @@ def _print_holds(holds: Sequence[dict[str, Any]], now: datetime) -> None:
     of_kinds = f" ({', '.join(f'{number:,} {kind}' for kind, number in kinds.items())})" if len(kinds) > 1 else ""
     output.say(console, f"{len(holds):,} held for a person{of_kinds}: see `modelsync held`")
     for hold in holds[:SHOWN_HOLDS]:
-        age = output.ago(hold["created_at"], now)
-        output.say(console, output.safe(f"  {hold['id']}  {hold['provider']}  {hold['kind']}: {hold['message']} ({age})"))
+        age = output.ago(hold.created_at, found.now)
+        output.say(console, output.safe(f"  {hold.id}  {hold.provider}  {hold.kind}: {hold.message} ({age})"))
     if len(holds) > SHOWN_HOLDS:
         output.say(console, f"  and {len(holds) - SHOWN_HOLDS:,} more")
 
 
-def _print_rejected(rejected: Sequence[dict[str, Any]]) -> None:
+def _print_rejected(rejected: Sequence[RecordedHold]) -> None:
     """What persons keep out, or in place, until they say otherwise."""
     console = output.stdout()
     if not rejected:
@@ -113,7 +116,7 @@ def _print_rejected(rejected: Sequence[dict[str, Any]]) -> None:
     stands = f"{len(rejected):,} rejections stand" if len(rejected) > 1 else "1 rejection stands"
     output.say(console, f"\n{stands}: see `modelsync held --status rejected`")
     for hold in rejected[:SHOWN_HOLDS]:
-        what = f"{hold['id']}  {hold['provider']}  {hold['kind']}: {hold['message']}"
+        what = f"{hold.id}  {hold.provider}  {hold.kind}: {hold.message}"
         output.say(console, output.safe(f"  {what}; {told(hold)}; {commands(hold)[0]}"))
     if len(rejected) > SHOWN_HOLDS:
         output.say(console, f"  and {len(rejected) - SHOWN_HOLDS:,} more")
@@ -123,43 +126,43 @@ def _print_rejected(rejected: Sequence[dict[str, Any]]) -> None:
         output.say(console, f"Not listed, and left in place by them: {sum(left.values()):,} models ({of})")
 
 
-def _print_incomplete(incomplete: Mapping[str, dict[str, Any]]) -> None:
+def _print_incomplete(incomplete: Mapping[str, IncompletePrices]) -> None:
     """Prices that are not the whole price."""
     if not incomplete:
         return
-    total = sum(found["models"] for found in incomplete.values())
+    total = sum(found.models for found in incomplete.values())
     output.say(
         output.stdout(), f"\nThe price of {total:,} models is not whole: these fields are stated and not read, so do not bill by it alone"
     )
     for slug, found in incomplete.items():
-        fields = ", ".join(f"{name} {number:,}" for name, number in found["fields"].items())
-        output.say(output.stdout(), output.safe(f"  {slug}: {found['models']:,} model{'s' * (found['models'] != 1)} ({fields})"))
+        fields = ", ".join(f"{name} {number:,}" for name, number in found.fields.items())
+        output.say(output.stdout(), output.safe(f"  {slug}: {found.models:,} model{'s' * (found.models != 1)} ({fields})"))
 
 
-def _print_pause(pause: dict[str, Any] | None) -> None:
+def _print_pause(pause: RecordedPause | None) -> None:
     if pause is not None:
         output.say(output.stdout(), f"Paused by {words_of(pause)}; `modelsync resume` lets syncs run again")
 
 
-def _print_frozen(rows: Sequence[dict[str, Any]], now: datetime) -> None:
-    frozen = [row for row in rows if row["frozen_at"]]
+def _print_frozen(found: Status) -> None:
+    frozen = [row for row in found.freshness if row.frozen_at]
     if frozen:
         output.stdout().print("\nFrozen, so that no sync changes them:")
     for row in frozen:
-        why = f"{output.ago(row['frozen_at'], now)}, {row['frozen_reason']}"
-        output.say(output.stdout(), output.safe(f"  {row['provider']}: {why}; `modelsync thaw {row['provider']}` lets it sync again"))
+        why = f"{output.ago(row.frozen_at, found.now)}, {row.frozen_reason}"
+        output.say(output.stdout(), output.safe(f"  {row.provider}: {why}; `modelsync thaw {row.provider}` lets it sync again"))
 
 
-def _print_pins(pinned: dict[str, int]) -> None:
-    if pinned["total"]:
-        moved = f"; beneath {pinned['moved']:,} of them the provider moved: see `modelsync pins --moved`" if pinned["moved"] else ""
-        output.say(output.stdout(), f"\n{pinned['total']:,} values are pinned{moved}")
+def _print_pins(pinned: PinCounts) -> None:
+    if pinned.total:
+        moved = f"; beneath {pinned.moved:,} of them the provider moved: see `modelsync pins --moved`" if pinned.moved else ""
+        output.say(output.stdout(), f"\n{pinned.total:,} values are pinned{moved}")
 
 
-def _print_drifts(rows: Sequence[dict[str, Any]], now: datetime) -> None:
-    drifts = [(row["provider"], drift) for row in rows for drift in row["drift"]]
+def _print_drifts(found: Status) -> None:
+    drifts = [(row.provider, drift) for row in found.freshness for drift in row.drift]
     if drifts:
         output.stdout().print("\nFields that moved in the last seven days:")
     for slug, drift in drifts:
-        age = output.ago(datetime.fromisoformat(drift["at"]), now)
-        output.say(output.stdout(), f"  {slug}: {output.safe(drift['message'].removeprefix('drift: '))} ({age})")
+        age = output.ago(drift.at, found.now)
+        output.say(output.stdout(), f"  {slug}: {output.safe(drift.message.removeprefix('drift: '))} ({age})")

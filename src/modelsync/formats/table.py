@@ -1,9 +1,9 @@
 """Models as CSV, the same from every face: prices in USD per token, and nothing that a spreadsheet would run."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+
+from modelsync.model.records import RecordedModel
 
 COLUMNS = (
     *("provider", "provider_model_id", "model_id", "model_name", "modality", "context_length", "max_output_tokens"),
@@ -15,10 +15,9 @@ COLUMNS = (
 may pay more than the prices here, in fields that are stated and not read."""
 
 
-def cells(row: Mapping[str, Any], *, dynamic_price: bool, price_incomplete: bool) -> list[str]:
-    """A model's row in the order of COLUMNS."""
-    values = {**row, "dynamic_price": dynamic_price, "price_incomplete": price_incomplete}
-    return [cell(values.get(name)) for name in COLUMNS]
+def cells(row: RecordedModel) -> list[str]:
+    """A model's row in the order of COLUMNS; history does not keep all of them."""
+    return [cell(getattr(row, name, None)) for name in COLUMNS]
 
 
 def cell(value: object) -> str:

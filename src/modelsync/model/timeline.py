@@ -10,6 +10,7 @@ import msgspec
 from modelsync.model.fields import BELIEVED, BESIDE, FACTS, READER, is_price, typed
 from modelsync.model.model import Prices
 from modelsync.model.points import DYNAMIC, PRICE_NAMES, numbers
+from modelsync.model.records import RecordedModel
 
 _NO_PRICE_FACTS = ("raw", "source", "stated_at", "reader", "implausible", "implausible_units")
 
@@ -32,6 +33,15 @@ class Recorded(msgspec.Struct, frozen=True):
     fields: Mapping[str, tuple[Any, Any]]
 
 
+class RecordedChange(Recorded, frozen=True, kw_only=True):
+    """One change as it is listed: the run that brought it, and when that was."""
+
+    id: int
+    run_id: int
+    provider_id: int
+    changed_at: datetime
+
+
 Key = tuple[str, str]
 
 
@@ -44,16 +54,21 @@ def present(provider: str, row: Mapping[str, Any]) -> Past:
     return Past(provider, row["provider_model_id"], row["status"], facts)
 
 
-def row_of(past: Past) -> dict[str, Any]:
+def row_of(past: Past) -> RecordedModel:
     """A past state in the columns of the catalog, as far as history keeps them; the inverse of `present`."""
     facts = past.facts
-    columns = {name: facts.get(name) for name in (*FACTS, *PRICE_NAMES)}
+    columns: dict[str, Any] = {name: facts.get(name) for name in (*FACTS, *PRICE_NAMES)}
     flat = {name: facts[column] for column, name in PRICE_NAMES.items() if column in facts}
     others = {field.removeprefix("pricing."): value for field, value in facts.items() if field.startswith("pricing.")}
-    sides = [facts.get(name) for name in ("input_modalities", "output_modalities")]
-    modality = "->".join("+".join(side) for side in sides if side) if all(sides) else None
-    named = {"provider": past.provider, "provider_model_id": past.provider_model_id}
-    return {**named, **columns, "modality": modality, "pricing": {**flat, **others}, "status": past.status}
+    sides = {name: facts.get(name) for name in ("input_modalities", "output_modalities")}
+    modality = "->".join("+".join(side) for side in sides.values() if side) if all(sides.values()) else None
+    written = {name: None if side is None else _document(side) for name, side in sides.items()}
+    named = {"provider": past.provider, "provider_model_id": past.provider_model_id, "status": past.status, "modality": modality}
+    return RecordedModel(**{**columns, **written, **named, "pricing": _document({**flat, **others})})
+
+
+def _document(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
 
 
 def undone(states: Mapping[Key, Past], changes: Iterable[Recorded]) -> dict[Key, Past]:
@@ -185,21 +200,21 @@ def differing(before: Mapping[Key, Past], after: Mapping[Key, Past]) -> list[Dif
 class Line(msgspec.Struct, frozen=True):
     """One recorded change as it is shown: `fields` are `{field: (old, new)}`, `counts` how many changes made up a field's."""
 
-    row: Mapping[str, Any]
+    row: RecordedChange
     fields: Mapping[str, tuple[Any, Any]]
     counts: Mapping[str, int] = {}
 
 
-def _last_new(rows: Sequence[Mapping[str, Any]], key: tuple[str, str, str]) -> dict[str, Any]:
+def _last_new(rows: Sequence[RecordedChange], key: tuple[str, str, str]) -> dict[str, Any]:
     """What all changes of a field that is a mapping, newest first, come to."""
     found: dict[str, Any] = {}
     for row in rows:
-        if (row["provider"], row["provider_model_id"]) == key[:2] and key[2] in row["fields"]:
-            found = {**row["fields"][key[2]][1], **found}
+        if (row.provider, row.provider_model_id) == key[:2] and key[2] in row.fields:
+            found = {**row.fields[key[2]][1], **found}
     return found
 
 
-def collapsed(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
+def collapsed(rows: Sequence[RecordedChange]) -> list[Line]:
     """Recorded changes, newest first, with all changes of one field of a model as one: first old to last new, in its newest line.
 
     Coming, going and returning stay lines of their own.
@@ -207,22 +222,22 @@ def collapsed(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
     first_old: dict[tuple[str, str, str], Any] = {}
     counts: dict[tuple[str, str, str], int] = {}
     for row in rows:
-        for field, (old, _) in row["fields"].items():
-            key = (row["provider"], row["provider_model_id"], field)
+        for field, (old, _) in row.fields.items():
+            key = (row.provider, row.provider_model_id, field)
             first_old[key] = {**first_old.get(key, {}), **old} if field == BELIEVED else old
             counts[key] = counts.get(key, 0) + 1
     lines: list[Line] = []
     told: set[tuple[str, str, str]] = set()
     for row in rows:
         fields: dict[str, tuple[Any, Any]] = {}
-        for field, (old, new) in row["fields"].items():
-            key = (row["provider"], row["provider_model_id"], field)
+        for field, (old, new) in row.fields.items():
+            key = (row.provider, row.provider_model_id, field)
             if field == "status":
                 fields[field] = (old, new)
             elif key not in told:
                 fields[field] = (first_old[key], _last_new(rows, key) if field == BELIEVED else new)
                 told.add(key)
-        if fields or row["kind"] != "updated":
-            many = {name: counts[row["provider"], row["provider_model_id"], name] for name in fields if name != "status"}
+        if fields or row.kind != "updated":
+            many = {name: counts[row.provider, row.provider_model_id, name] for name in fields if name != "status"}
             lines.append(Line(row, fields, {name: count for name, count in many.items() if count > 1}))
     return lines

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from itertools import groupby
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -24,11 +23,11 @@ from modelsync.model.points import changed, flat_point, numbers
 from modelsync.model.prices import plain
 from modelsync.operations.models import Act, act_within
 from modelsync.planning import holding
-from modelsync.planning.holding import Standing, Stood
+from modelsync.planning.guard import Guard
+from modelsync.planning.holding import RecordedHold, Standing, Stood
 from modelsync.planning.plan import Change, Kind, StoredModel
 from modelsync.planning.quarantine import is_beside, with_confirmed
 from modelsync.sync import context
-from modelsync.sync.context import Guard
 
 STEP = 200
 """Holds, or models of one hold, that one transaction decides: a fraction of a second."""
@@ -40,7 +39,7 @@ PAUSE = 0.02
 """Seconds between two transactions, in which others come to write."""
 
 
-def decide(store: Session, hold_ids: Iterable[int], decision: str, person: Person) -> list[dict[str, Any]]:
+def decide(store: Session, hold_ids: Iterable[int], decision: str, person: Person) -> list[RecordedHold]:
     """Confirm or reject open holds, in steps and as one run: a confirmed price is live at once. The holds as they are then.
 
     UsageError, NotThere or Settled, and nothing decided, when one of them cannot be. One that a sync supersedes meanwhile is left out.
@@ -49,14 +48,14 @@ def decide(store: Session, hold_ids: Iterable[int], decision: str, person: Perso
         rows = holds.numbered(connection, hold_ids)
         for row in rows:
             holds.decidable(connection, row, decision)
-    decided: list[dict[str, Any]] = []
+    decided: list[RecordedHold] = []
     run_id: int | None = None
-    for slug, of_provider in groupby(sorted(rows, key=lambda row: row["provider"]), key=lambda row: row["provider"]):
+    for slug, of_provider in groupby(sorted(rows, key=lambda row: row.provider), key=lambda row: row.provider):
         for part in in_parts(list(of_provider), STEP):
             done = store.transact(partial(_decide, store, slug, part, decision, person))
             decided += done
-            numbers_done = [row["id"] for row in done]
-            touched = sorted({row_id for row in done for row_id in _claims(row)})
+            numbers_done = [row.id for row in done]
+            touched = sorted({row_id for row in done for row_id in holding.claims(row)})
             for ids in in_parts(touched, STEP) if decision == "confirm" else ():
                 run_id = store.transact(partial(_believe, store, slug, numbers_done, ids, person, run_id))
                 time.sleep(PAUSE)
@@ -64,25 +63,21 @@ def decide(store: Session, hold_ids: Iterable[int], decision: str, person: Perso
         raise Settled(
             "Another person, or a sync, was faster: none of this is open any more", "`modelsync held --status all` shows what became"
         )
-    return sorted(decided, key=lambda row: row["id"])
+    return sorted(decided, key=lambda row: row.id)
 
 
 def _decide(
-    store: Session, slug: str, rows: Sequence[dict[str, Any]], decision: str, person: Person, connection: sa.Connection
-) -> list[dict[str, Any]]:
-    confirmed = [row for row in rows if decision == "confirm" and row["kind"] in holding.OF_PRICES]
+    store: Session, slug: str, rows: Sequence[RecordedHold], decision: str, person: Person, connection: sa.Connection
+) -> list[RecordedHold]:
+    confirmed = [row for row in rows if decision == "confirm" and row.kind in holding.OF_PRICES]
     if confirmed:
         act = act_within(store, connection, slug, person)
-        found = act.models({row_id for row in confirmed for row_id in row["ids"]})
-        holds.note_stood(connection, {row["id"]: _standing(found, row) for row in confirmed})
+        found = act.models({row_id for row in confirmed for row_id in row.ids})
+        holds.note_stood(connection, {row.id: _standing(found, row) for row in confirmed})
     else:
         leases.lock(connection, slug)
         runs.forget_listing(connection, slug)
     return holds.decide(connection, rows, decision, person.name, person.reason, store.now(connection))
-
-
-def _claims(row: Mapping[str, Any]) -> Claims:
-    return holding.claims(holds.standing_of(row))
 
 
 def _believe(
@@ -93,8 +88,8 @@ def _believe(
     A sync, or another person, may have come between two steps.
     """
     act = act_within(store, connection, slug, person)
-    rows = [holds.standing_of(row) for row in holds.numbered(connection, decided) if row["status"] == "confirmed"]
-    refused = {each for row in holds.of_prices(connection, slug, "rejected") for each in _steps(holds.standing_of(row))}
+    rows = [row for row in holds.numbered(connection, decided) if row.status == "confirmed"]
+    refused = {each for row in holds.of_prices(connection, slug, "rejected") for each in _steps(row)}
     found = act.models(ids)
     changes = []
     for row_id, before in found.items():
@@ -131,7 +126,7 @@ def _believing(before: StoredModel, points: Iterable[str]) -> Change:
     return Change(Kind.UPDATED, model.id, model, before.content_hash, before=before, silent=silent, reader=before.reader)
 
 
-def reopen(store: Session, number: int, person: Person) -> dict[str, Any]:
+def reopen(store: Session, number: int, person: Person) -> RecordedHold:
     """Take a decision about a hold back: it waits again, and a price that was confirmed goes back to what it was. The hold as it is then.
 
     Where what it shows is not so any more it is superseded: by another one, if the provider still claims that price.
@@ -141,16 +136,16 @@ def reopen(store: Session, number: int, person: Person) -> dict[str, Any]:
     with store.reading() as connection:
         (row,) = holds.numbered(connection, [number])
 
-    def work(connection: sa.Connection) -> dict[str, Any]:
-        act = act_within(store, connection, row["provider"], person) if row["kind"] in holding.OF_PRICES else None
-        state = leases.lock(connection, row["provider"])
+    def work(connection: sa.Connection) -> RecordedHold:
+        act = act_within(store, connection, row.provider, person) if row.kind in holding.OF_PRICES else None
+        state = leases.lock(connection, row.provider)
         if act is None:
-            runs.forget_listing(connection, row["provider"])
+            runs.forget_listing(connection, row.provider)
         (now,) = holds.numbered(connection, [number])
         _refuse_to_reopen(connection, act, now)
-        if now["kind"] == holding.SCOPE:
+        if now.kind == holding.SCOPE:
             runs.excuse(connection, state, _not_retired(connection, now))
-        if act is not None and now["status"] in ("confirmed", "closed"):
+        if act is not None and now.status in ("confirmed", "closed"):
             holds.end_confirmed(connection, number)
             act.apply("reopen", list(_taken_back(act, now)))
         over = None if act is None or _is_as_shown(act, now) else _what_follows(act, now)
@@ -159,21 +154,21 @@ def reopen(store: Session, number: int, person: Person) -> dict[str, Any]:
     return store.transact(work)
 
 
-def _is_as_shown(act: Act, row: Mapping[str, Any]) -> bool:
+def _is_as_shown(act: Act, row: RecordedHold) -> bool:
     """Whether the provider still claims what a hold says, of every model, beside the price that it shows."""
-    wanted, shown = _claims(row), holding.shown(holds.standing_of(row))
+    wanted, shown = holding.claims(row), holding.shown(row)
     found = act.models(wanted)
     return found.keys() == wanted.keys() and all(_stands(before, shown[row_id]) for row_id, before in found.items())
 
 
-def _what_follows(act: Act, row: dict[str, Any]) -> str:
+def _what_follows(act: Act, row: RecordedHold) -> str:
     """Why a hold does not wait itself; what of it is not denied, beside another price by now, is asked anew at once."""
-    asked = act.ask_anew([holds.standing_of(row)])
+    asked = act.ask_anew([row])
     return f"what it showed is not so any more{f'; hold {holds.successor(act.connection, row)} asks anew' if asked else ''}"
 
 
-def _refuse_to_reopen(connection: sa.Connection, act: Act | None, row: Mapping[str, Any]) -> None:
-    number, status = row["id"], row["status"]
+def _refuse_to_reopen(connection: sa.Connection, act: Act | None, row: RecordedHold) -> None:
+    number, status = row.id, row.status
     if status == "open":
         raise UsageError(f"Hold {number} is open: nobody has decided it", "`modelsync confirm` or `modelsync reject` decides it")
     if status in ("superseded", "released"):
@@ -184,23 +179,23 @@ def _refuse_to_reopen(connection: sa.Connection, act: Act | None, row: Mapping[s
         raise Settled(f"What hold {number} decided is done, and stands no more as it was decided", hint)
 
 
-def _all_retired(connection: sa.Connection, row: Mapping[str, Any]) -> bool:
+def _all_retired(connection: sa.Connection, row: RecordedHold) -> bool:
     """Whether a confirmed absence has led to its end: every model that it is still about is retired."""
-    ids = sorted({*row["ids"]}.difference(row["over"] or ()))
-    return bool(ids) and row["kind"] not in holding.OF_PRICES and not _not_retired(connection, row)
+    ids = sorted(row.about)
+    return bool(ids) and row.kind not in holding.OF_PRICES and not _not_retired(connection, row)
 
 
-def _not_retired(connection: sa.Connection, row: Mapping[str, Any]) -> frozenset[str]:
+def _not_retired(connection: sa.Connection, row: RecordedHold) -> frozenset[str]:
     """The models that the decision about an absence is still about, and that are in the catalog."""
-    mine = (models.c.provider_id == providers.id_of(connection, row["provider"]), sa.text("status <> 'retired'"))
+    mine = (models.c.provider_id == providers.id_of(connection, row.provider), sa.text("status <> 'retired'"))
     query = sa.select(models.c.provider_model_id).where(*mine)
-    parts = in_parts(sorted({*row["ids"]}.difference(row["over"] or ())), STEP)
+    parts = in_parts(sorted(row.about), STEP)
     return frozenset(row_id for part in parts for row_id in connection.execute(query.where(models.c.provider_model_id.in_(part))).scalars())
 
 
-def _taken_back(act: Act, row: Mapping[str, Any]) -> Iterator[Change]:
+def _taken_back(act: Act, row: RecordedHold) -> Iterator[Change]:
     """The models of which a confirmed price is still the believed one, with what stood before."""
-    wanted, stood = _claims(row), _stood(row)
+    wanted, stood = holding.claims(row), _stood(row)
     for row_id, before in act.models(wanted).items():
         known, then = before.believed_numbers, stood.get(row_id, Stood())
         points = [point for point, claim in wanted[row_id].items() if row_id in stood and known.get(point) == Decimal(claim)]
@@ -224,11 +219,11 @@ def _as_it_stood(now: Prices, points: Iterable[str], then: Stood) -> Prices:
     return msgspec.structs.replace(changed(now, {point: then.live.get(point) for point in points if point in live}, now), raw={})
 
 
-def _stood(row: Mapping[str, Any]) -> dict[str, Stood]:
+def _stood(row: RecordedHold) -> Mapping[str, Stood]:
     """What stood when a hold was confirmed, by model; of one that an earlier program confirmed, what it showed as the old price."""
-    if row["stood"] is not None:
-        return msgspec.convert(row["stood"], dict[str, Stood], strict=False)
-    return {row_id: Stood(live=_shown_before(points)) for row_id, points in holding.shown(holds.standing_of(row)).items()}
+    if row.stood is not None:
+        return row.stood
+    return {row_id: Stood(live=_shown_before(points)) for row_id, points in holding.shown(row).items()}
 
 
 def _shown_before(points: Mapping[str, tuple[str | None, str]]) -> dict[str, Decimal]:
@@ -240,10 +235,10 @@ def _shown_before(points: Mapping[str, tuple[str | None, str]]) -> dict[str, Dec
     }
 
 
-def _standing(models: Mapping[str, StoredModel], row: Mapping[str, Any]) -> dict[str, Any]:
-    """What stands of the models of a hold about prices at the points that it shows, in JSON values."""
+def _standing(models: Mapping[str, StoredModel], row: RecordedHold) -> dict[str, Stood]:
+    """What stands of the models of a hold about prices at the points that it shows,"""
     found: dict[str, Stood] = {}
-    for row_id, shown in holding.shown(holds.standing_of(row)).items():
+    for row_id, shown in holding.shown(row).items():
         if row_id not in models:
             continue
         before = models[row_id]
@@ -251,7 +246,7 @@ def _standing(models: Mapping[str, StoredModel], row: Mapping[str, Any]) -> dict
         live = {point: usd for point, usd in numbers(price).items() if point in points or price.dynamic}
         last = {point: usd for point, usd in before.last.items() if point in points}
         found[row_id] = Stood(live=live, last=last, dynamic=price.dynamic)
-    return dict(plain(found))
+    return found
 
 
 # What holds at all
@@ -271,13 +266,6 @@ def set_guard(store: Session, slug: str, limits: Mapping[str, object], person: P
         return guard
 
     return store.transact(work)
-
-
-def guards(store: Session) -> dict[str, Guard]:
-    """The limits that are set for single providers."""
-    with store.reading() as connection:
-        rows = connection.execute(sa.select(provider_state).where(provider_state.c.guard.is_not(None))).mappings()
-        return {row["provider"]: context.guard_of(row) for row in rows}
 
 
 def pause(store: Session, person: Person) -> bool:

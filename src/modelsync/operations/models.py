@@ -71,7 +71,7 @@ class Act(msgspec.Struct, frozen=True):
 
     def apply(self, trigger: str, changes: Sequence[Change], run_id: int | None = None) -> int | None:
         """Write changes, under what is pinned now, as a run of their own or as more of one; its id, None when nothing changed."""
-        standing = [holds.standing_of(row) for row in holds.of_prices(self.connection, self.slug, *holds.STANDING)]
+        standing = holds.of_prices(self.connection, self.slug, *holds.STANDING)
         held = {row_id for row in standing if row.status != "confirmed" for row_id in row.ids}
         before = {change.id: change.before.content_hash for change in changes if change.before}
         known = Stored(before, pins=pins.standing(self.connection, self.slug, self.now))
@@ -85,7 +85,7 @@ class Act(msgspec.Struct, frozen=True):
             return run_id
         ended = holds.end_moved(self.connection, standing, moved)
         for action, row in ended:
-            self.note(action, f"{row.kind} {row.number}")
+            self.note(action, f"{row.kind} {row.id}")
         run_id = runs.acted(self.connection, trigger, self.slug, self.now, len(plan.changes), run_id)
         writing.write(self.connection, self.bulk, run_id, self.provider_id, plan, self.seq, self.now)
         self.ask_anew([row for _, row in ended if row.status == "open" and row.needs_person])
@@ -169,7 +169,7 @@ def unpin(store: Session, slug: str, row_id: str, fields: Sequence[str], person:
     def work(act: Act) -> list[str]:
         before = act.model(row_id)
         standing = pins.listed(act.connection, [slug], row_id)
-        removed = pins.remove(act.connection, slug, row_id, fields or [row["field"] for row in standing])
+        removed = pins.remove(act.connection, slug, row_id, fields or [row.field for row in standing])
         for field in removed:
             act.note("unpin", f"{row_id} {field}")
         act.apply("unpin", [_revised(row_id, before)])
@@ -246,7 +246,7 @@ def remove(store: Session, slug: str, row_id: str, person: Person) -> None:
         if act.model(row_id).content_hash != BY_HAND:
             raise AlreadyThere(f"{slug} listed {row_id}: it is not deleted", "Deactivate it, and no sync will bring it back")
         standing = pins.listed(act.connection, [slug], row_id)
-        pins.remove(act.connection, slug, row_id, [row["field"] for row in standing])
+        pins.remove(act.connection, slug, row_id, [row.field for row in standing])
         act.note("delete model", row_id)
         for table in (model_changes, upstream_values, last_prices, models):
             mine = (table.c.provider_id == act.provider_id, table.c.provider_model_id == row_id)

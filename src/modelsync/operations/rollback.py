@@ -54,7 +54,7 @@ def rollback(store: Session, slug: str, run_id: int, person: Person) -> tuple[in
 
 def _end_leaves(act: Act) -> None:
     """What was confirmed and does not stand, because a process died before it did, is no leave for the first listing after thawing."""
-    for row in (holds.standing_of(each) for each in holds.of_prices(act.connection, act.slug, "confirmed")):
+    for row in holds.of_prices(act.connection, act.slug, "confirmed"):
         claims = holding.claims(row)
         unused = {
             row_id
@@ -62,7 +62,7 @@ def _end_leaves(act: Act) -> None:
             if any(numbers(before.believed.prices).get(point) != Decimal(usd) for point, usd in claims[row_id].items())
         }
         if holds.end_leave(act.connection, row, unused):
-            act.note("end confirmation", f"{row.kind} {row.number}")
+            act.note("end confirmation", f"{row.kind} {row.id}")
 
 
 def thaw(store: Session, slug: str, person: Person) -> bool:

@@ -10,6 +10,23 @@ from modelsync.errors import UsageError
 from modelsync.planning.policy import Rules
 
 
+class Guard(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Limits that an operator set for one provider; None leaves what the settings say."""
+
+    shrink_share: float | None = None
+    shrink_models: int | None = None
+    price_factor: Decimal | None = None
+    price_first_sight: Decimal | None = None
+
+    @property
+    def limits(self) -> dict[str, float | Decimal]:
+        """Those that are set, by name."""
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+
+
+NO_GUARD = Guard()
+
+
 class Limit(msgspec.Struct, frozen=True):
     """One limit: the option that sets it, the kind of number it is, and the range of it, ends included."""
 
@@ -27,7 +44,7 @@ class Limit(msgspec.Struct, frozen=True):
         """Whether a number is in the range."""
         return self.low <= value <= self.high
 
-    def read(self, text: str) -> Any:
+    def read(self, text: str) -> float | Decimal:
         """A number as somebody wrote it. UsageError when it is none, or out of range."""
         try:
             value = self.kind(text)
@@ -59,20 +76,15 @@ def given(values: Mapping[str, str | None], defaults: list[str]) -> dict[str, An
     return wanted | {by_option[option]: None for option in defaults}
 
 
-def of_settings(rules: Rules) -> dict[str, Any]:
+def of_settings(rules: Rules) -> Guard:
     """What the settings say of these limits."""
     prices = rules.prices
-    return {
-        "shrink_share": rules.shrink_share,
-        "shrink_models": rules.shrink_models,
-        "price_factor": prices.factor,
-        "price_first_sight": prices.first_sight,
-    }
+    return Guard(rules.shrink_share, rules.shrink_models, prices.factor, prices.first_sight)
 
 
-def told(limits: Mapping[str, Any]) -> str:
+def told(guard: Guard) -> str:
     """Limits that are set, in a few words: `shrink 0.4, price-factor 20`."""
-    return ", ".join(f"{LIMITS[name].option} {plain(value)}" for name, value in limits.items() if value is not None)
+    return ", ".join(f"{LIMITS[name].option} {plain(value)}" for name, value in guard.limits.items())
 
 
 def plain(value: float | Decimal) -> str:

@@ -73,7 +73,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     the same; `needs_person` as of Hold.
     """
 
-    number: int
+    id: int
     kind: str
     status: str
     message: str = ""
@@ -82,8 +82,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     needs_person: bool = False
     over: frozenset[str] = frozenset()
     agreed_at: datetime | None = None
-    by: str | None = None
-    at: datetime | None = None
+    resolved_by: str | None = None
+    resolved_at: datetime | None = None
     reason: str | None = None
 
     @property
@@ -109,6 +109,17 @@ class Stood(msgspec.Struct, frozen=True, omit_defaults=True):
     dynamic: bool = False
 
 
+class RecordedHold(Standing, frozen=True, kw_only=True):
+    """A hold of whatever status, with all that is recorded of it. `stood` is what stood of each model when a person confirmed it."""
+
+    provider: str
+    hint: str
+    times_seen: int
+    created_at: datetime
+    last_seen_at: datetime
+    stood: Mapping[str, Stood] | None
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """A person's rejection that keeps something of this listing out, and what that is."""
 
@@ -119,9 +130,9 @@ class Refusal(msgspec.Struct, frozen=True):
     def message(self) -> str:
         """Who rejected it, when and why, and the way back."""
         row = self.standing
-        when = f" on {row.at:%Y-%m-%d %H:%M} UTC" if row.at else ""
+        when = f" on {row.resolved_at:%Y-%m-%d %H:%M} UTC" if row.resolved_at else ""
         why = f" ({row.reason})" if row.reason else ""
-        return f'{self.what}: {row.by} rejected it{when}{why}; `modelsync reopen {row.number} --reason "…"` takes that back'
+        return f'{self.what}: {row.resolved_by} rejected it{when}{why}; `modelsync reopen {row.id} --reason "…"` takes that back'
 
 
 def content(kind: str, ids: Iterable[str], detail: Mapping[str, Any] | None) -> Content:

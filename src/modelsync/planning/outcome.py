@@ -9,6 +9,7 @@ import msgspec
 from modelsync.errors import Failure
 from modelsync.model.model import Model
 from modelsync.model.prices import plain
+from modelsync.model.records import Counts
 from modelsync.planning.holding import Hold, Refusal
 from modelsync.planning.listing import Listing
 from modelsync.planning.plan import Change, Kind, Plan, differences
@@ -17,28 +18,6 @@ REPORT_VERSION = 1
 
 MANY_MISSING, FEW_MISSING = 0.1, 5
 """More than this share of all models, and more than this many, absent in one run: an alarm, though each provider alone may pass."""
-
-
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of one provider, or of a whole run.
-
-    skipped = rejected + duplicates; transformed = fetched - skipped = created + updated + unchanged; synced is what the database confirmed
-    of these (0 in a dry run); missing counts catalog models that a complete listing does not have.
-    """
-
-    fetched: int = 0
-    transformed: int = 0
-    skipped: int = 0
-    synced: int = 0
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    missing: int = 0
-    retired: int = 0
-    held: int = 0
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
 
 
 class Synced(msgspec.Struct, frozen=True, tag="synced"):

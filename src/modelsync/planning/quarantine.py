@@ -426,7 +426,7 @@ def _refusals(cases: Iterable[Case]) -> Iterator[Refusal]:
     found: dict[int, tuple[Standing, list[str]]] = {}
     for case in cases:
         for row in case.refused.values():
-            ids = found.setdefault(row.number, (row, []))[1]
+            ids = found.setdefault(row.id, (row, []))[1]
             if case.change.id not in ids:
                 ids.append(case.change.id)
     for row, ids in found.values():

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
@@ -11,8 +12,41 @@ from modelsync.queries.filters import is_free
 HEALTH = ("healthy", "degraded", "down", "unknown")
 
 
-def of_models(connection: sa.Connection, provider_id: int | None = None) -> dict[str, Any]:
-    """total = active + inactive; missing and retired by status; priced = free + paid, of prompt and completion prices; by_modality."""
+class ModelCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """total = active + inactive; missing and retired by status; priced = free + paid, of prompt and completion prices; by modality."""
+
+    total: int
+    active: int
+    missing: int
+    retired: int
+    priced: int
+    free: int
+    unpriced: int
+    inactive: int
+    by_modality: dict[str, int]
+
+
+class ProviderCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """total = active + inactive = healthy + degraded + down + unknown."""
+
+    total: int
+    active: int
+    inactive: int
+    healthy: int
+    degraded: int
+    down: int
+    unknown: int
+
+
+class IncompletePrices(msgspec.Struct, frozen=True):
+    """How many models of a provider have a price that is not whole, and how many of them lack which field."""
+
+    models: int
+    fields: dict[str, int]
+
+
+def of_models(connection: sa.Connection, provider_id: int | None = None) -> ModelCounts:
+    """All models, or those of one provider."""
     column = models.c
     mine = [column.provider_id == provider_id] if provider_id is not None else []
     counts = {
@@ -26,7 +60,7 @@ def of_models(connection: sa.Connection, provider_id: int | None = None) -> dict
     }
     numbers = [(sa.func.count() if of is None else sa.func.count().filter(of)).label(name) for name, of in counts.items()]
     found = dict(connection.execute(sa.select(*numbers).select_from(models).where(*mine)).mappings().one())
-    return {**found, "inactive": found["total"] - found["active"], "by_modality": by_modality(connection, provider_id)}
+    return ModelCounts(**found, inactive=found["total"] - found["active"], by_modality=by_modality(connection, provider_id))
 
 
 def by_modality(connection: sa.Connection, provider_id: int | None = None) -> dict[str, int]:
@@ -63,21 +97,21 @@ def _incomplete(dialect: str) -> tuple[Any, ...]:
     return sa.type_coerce(models.c.pricing, sa.Text), "$.incomplete"
 
 
-def incomplete_prices(connection: sa.Connection) -> dict[str, dict[str, Any]]:
+def incomplete_prices(connection: sa.Connection) -> dict[str, IncompletePrices]:
     """Models, retired ones aside, whose price is not whole, by provider: how many, and how many of them lack which field."""
     there = (models.c.status != "retired", is_incomplete(connection.dialect.name))
     of_model = models.join(providers, providers.c.id == models.c.provider_id)
     count = sa.select(providers.c.slug, sa.func.count()).select_from(of_model).where(*there).group_by(providers.c.slug)
-    found = {slug: {"models": number, "fields": {}} for slug, number in connection.execute(count.order_by(providers.c.slug))}
+    found = {slug: IncompletePrices(number, {}) for slug, number in connection.execute(count.order_by(providers.c.slug))}
     each = _incomplete_fields(connection.dialect.name)
     names = sa.select(providers.c.slug, each.c.value, sa.func.count()).select_from(of_model.join(each, sa.true())).where(*there)
     for slug, name, number in connection.execute(names.group_by(providers.c.slug, each.c.value).order_by(each.c.value)):
-        found[slug]["fields"][name] = number
+        found[slug].fields[name] = number
     return found
 
 
-def of_providers(connection: sa.Connection) -> dict[str, int]:
-    """total, active, inactive, and how many are of which health."""
+def of_providers(connection: sa.Connection) -> ProviderCounts:
+    """All providers of the catalog."""
     column = providers.c
     numbers = [
         sa.func.count().label("total"),
@@ -85,7 +119,7 @@ def of_providers(connection: sa.Connection) -> dict[str, int]:
         sa.func.count().filter(column.is_active.is_(sa.false())).label("inactive"),
         *(sa.func.count().filter(column.health_status == health).label(health) for health in HEALTH),
     ]
-    return dict(connection.execute(sa.select(*numbers).select_from(providers)).mappings().one())
+    return ProviderCounts(**connection.execute(sa.select(*numbers).select_from(providers)).mappings().one())
 
 
 def _pairs(connection: sa.Connection, query: sa.Select[Any, int]) -> dict[str, int]:

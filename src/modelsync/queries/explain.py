@@ -12,6 +12,8 @@ from modelsync.model.fields import ALIAS, PINNABLE, READER, is_in_price_document
 from modelsync.model.model import PER_TOKEN, Model, claimed, content_hash
 from modelsync.model.points import PRICE_NAMES
 from modelsync.model.prices import Price, number, plain
+from modelsync.model.records import RecordedPin
+from modelsync.planning.holding import RecordedHold
 from modelsync.planning.plan import StoredModel
 from modelsync.providers.base import Provider
 
@@ -115,6 +117,16 @@ class Incomplete(msgspec.Struct, frozen=True, tag_field="kind", tag="incomplete"
 Reason = Pinned | HeldPrice | HeldAbsence | NotStated | PerhapsNotStated | LastBelieved | Incomplete | Absent | Frozen
 
 
+class PastChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One recorded change of the model, and what started its run; `fields` are `{field: [old, new]}` in JSON values."""
+
+    run_id: int
+    trigger: str
+    kind: str
+    fields: Mapping[str, tuple[Any, Any]]
+    changed_at: datetime
+
+
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What the store has of one model: its rows, and those of `pins`, of `holds` about its price, and of its history, newest first.
 
@@ -126,11 +138,11 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     stored: StoredModel
     first_seen_at: datetime
     now: datetime
-    pins: Sequence[Mapping[str, Any]] = ()
-    holds: Sequence[Mapping[str, Any]] = ()
-    absences: Sequence[Mapping[str, Any]] = ()
+    pins: Sequence[RecordedPin] = ()
+    holds: Sequence[RecordedHold] = ()
+    absences: Sequence[RecordedHold] = ()
     last_prices: Sequence[LastBelieved] = ()
-    changes: Sequence[Mapping[str, Any]] = ()
+    changes: Sequence[PastChange] = ()
     kept_runs: Sequence[int] = ()
     frozen: Frozen | None = None
 
@@ -274,8 +286,8 @@ def _source(known: Known, field: str, value: Any, last: LastChange | None) -> st
     return "carried over" if _is_carried(known, field) else "provider"
 
 
-def _pin(known: Known, field: str) -> Mapping[str, Any] | None:
-    return next((row for row in known.pins if row["field"] == field), None)
+def _pin(known: Known, field: str) -> RecordedPin | None:
+    return next((row for row in known.pins if row.field == field), None)
 
 
 def _is_held(known: Known, field: str) -> bool:
@@ -303,9 +315,8 @@ def _is_perhaps_carried(known: Known, field: str) -> bool:
 def _reasons(known: Known, field: str) -> Iterator[Reason]:
     stored, pin = known.stored, _pin(known, field)
     if pin is not None:
-        until = pin["expires_at"]
-        ended = until is not None and until <= known.now
-        yield Pinned(author=pin["author"], reason=pin["reason"], at=pin["created_at"], until=until, ended=ended)
+        ended = pin.expires_at is not None and pin.expires_at <= known.now
+        yield Pinned(author=pin.author, reason=pin.reason, at=pin.created_at, until=pin.expires_at, ended=ended)
     if _is_held(known, field):
         yield from map(_held, known.holds)
     if _is_carried(known, field):
@@ -329,23 +340,23 @@ def _is_of(field: str, point: str) -> bool:
     return point == field or point.startswith(f"{field}[")
 
 
-def _held(row: Mapping[str, Any]) -> HeldPrice:
-    return HeldPrice(hint=row["hint"], **_decision(row))
+def _held(row: RecordedHold) -> HeldPrice:
+    return HeldPrice(hint=row.hint, **_decision(row))
 
 
-def _held_absence(row: Mapping[str, Any]) -> HeldAbsence:
+def _held_absence(row: RecordedHold) -> HeldAbsence:
     return HeldAbsence(**_decision(row))
 
 
-def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
+def _decision(row: RecordedHold) -> dict[str, Any]:
     return {
-        "id": row["id"],
-        "status": row["status"],
-        "message": row["message"],
-        "since": row["created_at"],
-        "rejected_by": row["resolved_by"],
-        "rejected_at": row["resolved_at"],
-        "reason": row["reason"],
+        "id": row.id,
+        "status": row.status,
+        "message": row.message,
+        "since": row.created_at,
+        "rejected_by": row.resolved_by,
+        "rejected_at": row.resolved_at,
+        "reason": row.reason,
         "commands": held.commands(row),
     }
 
@@ -354,7 +365,7 @@ def _absent_since(known: Known) -> datetime | None:
     """Missing since the listing that says so; retired since the change."""
     if known.stored.status == "missing":
         return known.stored.missing_since
-    return next((row["changed_at"] for row in known.changes if row["kind"] == known.stored.status), None)
+    return next((row.changed_at for row in known.changes if row.kind == known.stored.status), None)
 
 
 def _last_change(known: Known, field: str) -> LastChange | None:
@@ -363,13 +374,12 @@ def _last_change(known: Known, field: str) -> LastChange | None:
         return None
     names = DERIVED.get(field, (field,))
     for row in known.changes:
-        moved = next((name for name in names if name in row["fields"]), None)
-        if moved is None and not (row["kind"] == "added" or (field == "status" and row["kind"] in _PRESENCE)):
+        moved = next((name for name in names if name in row.fields), None)
+        if moved is None and not (row.kind == "added" or (field == "status" and row.kind in _PRESENCE)):
             continue
-        old, new = row["fields"][moved] if moved is not None and moved == field else (None, None)
-        corrected = tuple(row["fields"][READER]) if is_in_price_document(field) and READER in row["fields"] else None
-        told = {"run_id": row["run_id"], "trigger": row["trigger"], "at": row["changed_at"], "kind": row["kind"]}
-        return LastChange(**told, old=old, new=new, corrected=corrected)
+        old, new = row.fields[moved] if moved is not None and moved == field else (None, None)
+        corrected = row.fields[READER] if is_in_price_document(field) and READER in row.fields else None
+        return LastChange(run_id=row.run_id, trigger=row.trigger, at=row.changed_at, kind=row.kind, old=old, new=new, corrected=corrected)
     return None
 
 

@@ -9,7 +9,7 @@ from modelsync.database.session import Session
 from modelsync.database.tables import holds, pins, providers
 from modelsync.model.points import joined
 from modelsync.providers.base import Provider
-from modelsync.queries.explain import Frozen, Known, LastBelieved
+from modelsync.queries.explain import Frozen, Known, LastBelieved, PastChange
 from modelsync.sync import context
 
 
@@ -49,7 +49,7 @@ class Explanations:
             return list(connection.execute(query).scalars()) if provider_id is not None else []
 
 
-def _changes(connection: sa.Connection, provider_id: int | None, row_id: str) -> list[dict[str, Any]]:
+def _changes(connection: sa.Connection, provider_id: int | None, row_id: str) -> list[PastChange]:
     """A model's history, newest first, with what started each run."""
     column = model_changes.c
     query = (
@@ -58,7 +58,7 @@ def _changes(connection: sa.Connection, provider_id: int | None, row_id: str) ->
         .where(column.provider_id == provider_id, column.provider_model_id == row_id)
         .order_by(column.id.desc())
     )
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [PastChange(**row) for row in connection.execute(query).mappings()]
 
 
 def _last_prices(connection: sa.Connection, provider_id: int | None, row_id: str) -> list[LastBelieved]:

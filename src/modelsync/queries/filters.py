@@ -141,6 +141,8 @@ class Order(msgspec.Struct, frozen=True):
     descending: bool = False
 
 
+BY_PROVIDER = Order()
+
 FEW = 20_000
 """Rows that are left out before a page at little cost: an index is followed past them, in ten milliseconds or so."""
 

@@ -2,50 +2,76 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any
+
+import msgspec
 
 from modelsync.formats.held import commands, refusing, told
+from modelsync.model.prices import plain
+from modelsync.planning.holding import RecordedHold
+from modelsync.queries.catalog import ProviderRecord
 
 STALE_AFTER = timedelta(hours=48)
 """A provider without a successful sync for longer is stale."""
 
+STATES = ("fresh", "stale", "failing", "never")
 
-def freshness(
-    slug: str,
-    known: Mapping[str, Any],
-    now: datetime,
-    held: int,
-    rejected: Iterable[Mapping[str, Any]] = (),
-    guard: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+
+class AgedDrift(msgspec.Struct, frozen=True, kw_only=True):
+    """How a provider's fields moved, when that was noticed, and how many seconds ago."""
+
+    at: datetime
+    message: str
+    age_seconds: float
+
+
+class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     """A provider's state: fresh, stale (no success for two days), failing (the last tries failed) or never (not synced yet).
 
-    `known` is what the catalog knows of it, `held` how much of it waits for a person, `rejected` the rejections that stand, and `guard`
-    the limits that are set for it. A list that a person rejected is no success: `refused` says whose word that is. Ages are in seconds.
+    `held` is how much of it waits for a person. A list that a person rejected is no success: `refused` says whose word that is. `guard` are
+    the limits that are set for it. Ages are in seconds.
     """
-    success = known.get("last_success_at")
-    age = (now - success).total_seconds() if success else None
-    failing = known.get("failures_in_a_row", 0) > 0
-    state = "failing" if failing else "never" if age is None else "stale" if age > STALE_AFTER.total_seconds() else "fresh"
-    drifts = [{**drift, "age_seconds": (now - datetime.fromisoformat(drift["at"])).total_seconds()} for drift in known.get("drift", ())]
-    return {
-        "provider": slug,
-        "last_success_at": success,
-        "age_seconds": age,
-        "state": state,
-        "models": known["models"],
-        "held": held,
-        "error": known.get("last_error"),
-        "refused": _refused(slug, known, rejected),
-        "frozen_at": known.get("frozen_at"),
-        "frozen_reason": known.get("frozen_reason"),
-        "drift": drifts,
-        "guard": {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in (guard or {}).items()},
-    }
+
+    provider: str
+    last_success_at: datetime | None
+    age_seconds: float | None
+    state: str
+    models: int
+    held: int
+    error: str | None
+    refused: str | None
+    frozen_at: datetime | None
+    frozen_reason: str | None
+    drift: tuple[AgedDrift, ...]
+    guard: Mapping[str, object]
 
 
-def _refused(slug: str, known: Mapping[str, Any], rejected: Iterable[Mapping[str, Any]]) -> str | None:
+def state_of(known: ProviderRecord, now: datetime) -> str:
+    """One of STATES."""
+    if known.failures_in_a_row > 0:
+        return "failing"
+    return "never" if known.last_success_at is None else "stale" if now - known.last_success_at > STALE_AFTER else "fresh"
+
+
+def freshness(known: ProviderRecord, now: datetime, held: int, rejected: Iterable[RecordedHold] = ()) -> Freshness:
+    """A provider's state, with `held` holds that wait for a person and the rejections that stand."""
+    success = known.last_success_at
+    return Freshness(
+        provider=known.slug,
+        last_success_at=success,
+        age_seconds=(now - success).total_seconds() if success else None,
+        state=state_of(known, now),
+        models=known.models,
+        held=held,
+        error=known.last_error,
+        refused=_refused(known, rejected),
+        frozen_at=known.frozen_at,
+        frozen_reason=known.frozen_reason,
+        drift=tuple(AgedDrift(at=each.at, message=each.message, age_seconds=(now - each.at).total_seconds()) for each in known.drift),
+        guard=plain(known.guard.limits),
+    )
+
+
+def _refused(known: ProviderRecord, rejected: Iterable[RecordedHold]) -> str | None:
     """Why the last listing was not applied, when that is a person's word."""
-    row = refusing(rejected, slug) if known.get("last_outcome") == "held" and known.get("last_error") is None else None
+    row = refusing(rejected, known.slug) if known.last_outcome == "held" and known.last_error is None else None
     return None if row is None else f"the list is not applied: {told(row)}; `{commands(row)[0]}` takes that back"

@@ -1,9 +1,9 @@
 """Reading history: recorded changes, and the catalog as it stood at a time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from itertools import islice
 
 import msgspec
 import sqlalchemy as sa
@@ -12,7 +12,8 @@ from modelsync.database.rows import json_value
 from modelsync.database.schema import model_changes, models, providers
 from modelsync.database.session import Session
 from modelsync.model.fields import FACTS
-from modelsync.model.timeline import Key, Past, Recorded, present, row_of, undone
+from modelsync.model.records import RecordedModel
+from modelsync.model.timeline import Key, Past, Recorded, RecordedChange, present, row_of, undone
 from modelsync.queries.filters import ModelFilter, per_token
 
 
@@ -37,8 +38,8 @@ class History:
     def __init__(self, store: Session) -> None:
         self._store = store
 
-    def changes(self, wanted: ChangeFilter) -> list[dict[str, Any]]:
-        """Matching changes, newest first: id, provider, provider_model_id, kind, fields, changed_at, run_id."""
+    def changes(self, wanted: ChangeFilter) -> list[RecordedChange]:
+        """Matching changes, newest first."""
         with self._store.reading() as connection:
             return recorded(connection, wanted)
 
@@ -49,8 +50,8 @@ class History:
             recorded = self._recorded(connection, min(moments), slugs)
         return [undone(now, (change for when, change in recorded if when > moment)) for moment in moments]
 
-    def models_at(self, moment: datetime, wanted: ModelFilter) -> list[dict[str, Any]]:
-        """The models as they stood then, in the columns that history keeps, filtered like `Catalog.models` whatever its limit."""
+    def models_at(self, moment: datetime, wanted: ModelFilter) -> list[RecordedModel]:
+        """The models as they stood then, in the columns that history keeps, filtered like `Reader.models` whatever its limit."""
         (then,) = self.at([moment], wanted.providers)
         rows = (row_of(then[key]) for key in sorted(then))
         return [row for row in rows if _matches(row, wanted)]
@@ -84,15 +85,15 @@ class History:
         ]
 
 
-def recorded(connection: sa.Connection, wanted: ChangeFilter) -> list[dict[str, Any]]:
+def recorded(connection: sa.Connection, wanted: ChangeFilter) -> list[RecordedChange]:
     """Matching changes, newest first."""
     column = model_changes.c
     query = sa.select(model_changes, providers.c.slug.label("provider")).join(providers, providers.c.id == column.provider_id)
     query = query.where(*_conditions(wanted)).order_by(column.id.desc())
     with connection.execution_options(yield_per=500).execute(query) as rows:  # left before its end, it must be closed
-        found = (dict(row) for row in rows.mappings())
-        matching = (row for row in found if wanted.field is None or wanted.field in row["fields"])
-        return list(_first(matching, wanted.limit))
+        found = (RecordedChange(**row) for row in rows.mappings())
+        matching = (row for row in found if wanted.field is None or wanted.field in row.fields)
+        return list(islice(matching, wanted.limit))
 
 
 def _conditions(wanted: ChangeFilter) -> Iterator[sa.ColumnElement[bool]]:
@@ -109,32 +110,29 @@ def _conditions(wanted: ChangeFilter) -> Iterator[sa.ColumnElement[bool]]:
         yield column.id < wanted.before
 
 
-def _first(rows: Iterator[dict[str, Any]], limit: int | None) -> Iterator[dict[str, Any]]:
-    for number, row in enumerate(rows):
-        if limit is not None and number >= limit:
-            return
-        yield row
-
-
-def _matches(row: Mapping[str, Any], wanted: ModelFilter) -> bool:
+def _matches(row: RecordedModel, wanted: ModelFilter) -> bool:
     """Whether a past row fulfils all conditions that the catalog's query puts to present ones; `changed_since` is none of them."""
-    names = [str(row[name] or "").casefold() for name in ("provider_model_id", "model_name")]
+    names = [str(name or "").casefold() for name in (row.provider_model_id, row.model_name)]
     return (
         all(any(word in name for name in names) for word in wanted.query.casefold().split())
-        and (not wanted.providers or row["provider"] in wanted.providers)
-        and wanted.modality in (None, row["modality"])
-        and wanted.input_modality in (None, *(row["input_modalities"] or ()))
-        and wanted.output_modality in (None, *(row["output_modalities"] or ()))
-        and wanted.status in (None, row["status"])
-        and wanted.active in (None, row["is_active"])
-        and _within(row["context_length"], wanted.min_context, wanted.max_context)
+        and (not wanted.providers or row.provider in wanted.providers)
+        and wanted.modality in (None, row.modality)
+        and wanted.input_modality in (None, *_listed(row.input_modalities))
+        and wanted.output_modality in (None, *_listed(row.output_modalities))
+        and wanted.status in (None, row.status)
+        and wanted.active in (None, row.is_active)
+        and _within(row.context_length, wanted.min_context, wanted.max_context)
         and _priced(row, wanted)
-        and all(row[name] is value for name, value in wanted.supports.items())
+        and all(getattr(row, name) is value for name, value in wanted.supports.items())
     )
 
 
-def _priced(row: Mapping[str, Any], wanted: ModelFilter) -> bool:
-    prompt, completion = (None if row[name] is None else Decimal(row[name]) for name in ("pricing_prompt", "pricing_completion"))
+def _listed(document: msgspec.Raw | None) -> list[str]:
+    return [] if document is None else msgspec.json.decode(document, type=list[str])
+
+
+def _priced(row: RecordedModel, wanted: ModelFilter) -> bool:
+    prompt, completion = (None if price is None else Decimal(price) for price in (row.pricing_prompt, row.pricing_completion))
     low, high = (None if price is None else per_token(price) for price in (wanted.min_price, wanted.max_price))
     free = False if prompt or completion else True if prompt == completion == 0 else None
     return _within(prompt, low, high) and wanted.free in (None, free)

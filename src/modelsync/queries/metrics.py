@@ -64,7 +64,7 @@ class Tallies:
                 holds=_tally(connection, of_holds.where(holds.c.status == "open")),
                 rejections=_tally(connection, of_holds.where(holds.c.status == "rejected")),
                 left_in_place={(slug,): number for slug, number in left_in_place(listed(connection, status="rejected")).items()},
-                incomplete={(slug,): found["models"] for slug, found in counts.incomplete_prices(connection).items()},
+                incomplete={(slug,): found.models for slug, found in counts.incomplete_prices(connection).items()},
                 paused=pauses.standing(connection) is not None,
                 runs=_tally(connection, sa.select(runs.c.status, sa.func.count()).group_by(runs.c.status)),
                 outcomes=_tally(

@@ -12,7 +12,7 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from modelsync.queries.serving import Revision
+from modelsync.queries.reader import Revision
 from modelsync.server.clients import host_of
 from modelsync.server.gate import HOLDER
 from modelsync.server.lanes import Busy, Shares

@@ -1,13 +1,14 @@
 """Answers: JSON by msgspec, exact prices as texts; errors as one sentence."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import msgspec
+from starlette.requests import Request
 from starlette.responses import Response
 
 from modelsync.errors import AlreadyThere, DatabaseError, ModelsyncError, NotThere, Settled, TooSlow
-from modelsync.queries.serving import Revision
+from modelsync.queries.reader import Revision
 from modelsync.server.lanes import Busy
 
 JSON = "application/json"
@@ -40,15 +41,16 @@ def failed(problem: ModelsyncError) -> Response:
     return error(status, str(problem))
 
 
-def of_catalog(request: Any, revision: Revision, value: object) -> Response:
+def of_catalog(request: Request, revision: Revision, value: object) -> Response:
     """An answer of the catalog: what it shows is remembered, so that it can be kept until the catalog changes."""
     request.scope[REVISION] = revision
     return said(value)
 
 
-def stamp(revision: Revision) -> dict[str, Any]:
-    """What every answer of the catalog says of itself."""
-    return {"revision": revision.number, "as_of": shown_time(revision.as_of)}
+def stamped(value: Mapping[str, object] | msgspec.Struct, revision: Revision) -> dict[str, object]:
+    """A document with what every answer of the catalog says of itself."""
+    document = msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else value
+    return {**document, "revision": revision.number, "as_of": shown_time(revision.as_of)}
 
 
 def shown_time(value: datetime | None) -> str | None:

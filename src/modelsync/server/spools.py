@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from modelsync.queries.serving import Revision
+from modelsync.queries.reader import Revision
 
 KEPT = 4
 """Files that are kept though nobody reads them."""

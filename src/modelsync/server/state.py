@@ -4,7 +4,6 @@ import asyncio
 import math
 import os
 import time
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -18,9 +17,10 @@ from modelsync.model.actors import Scope
 from modelsync.operations.api_keys import NOTED_EVERY, Held, Keys, digest
 from modelsync.queries.catalog import Catalog
 from modelsync.queries.filters import ModelFilter, Order, is_bounded
-from modelsync.queries.freshness import freshness
 from modelsync.queries.history import History
-from modelsync.queries.serving import PAGE, Page, Revision, Serving
+from modelsync.queries.reader import PAGE, Page, Reader, Revision
+from modelsync.queries.rows import ModelRow
+from modelsync.queries.status import states
 from modelsync.server.access import KEPT_FOR, Buckets
 from modelsync.server.clients import Clients, host_of
 from modelsync.server.lanes import Brief, Lane, Shares
@@ -56,14 +56,14 @@ class Service:
         self.settings = program.settings.serving
         self.store = store
         self.catalog, self.history, self.keys = Catalog(store), History(store), Keys(store)
-        self.serving = Serving(store, self.settings.query_seconds)
-        self.exporting = Serving(store, EXPORT_SECONDS)
+        self.reader = Reader(store, self.settings.query_seconds)
+        self.exporting = Reader(store, EXPORT_SECONDS)
         self.clients = Clients(self.settings.trusted_proxies)
         self.syncs = Syncs(program, self.catalog)
         self.metrics = Metrics(store)
         self.buckets = Buckets(self.settings.rate)
         self.attempts = Buckets(min(self.settings.rate, FAILURES))
-        self.freshness = Brief(lambda: self.aside(_freshness, self.catalog))
+        self.freshness = Brief(lambda: self.aside(states, store))
         self.numbers = Brief(lambda: self.aside(self.metrics.shown))
         self.exports = Shares("exports", self.settings.exports, self.settings.client_exports)
         self.spools = Spools()
@@ -93,16 +93,16 @@ class Service:
         """A question that may take long. Raises Busy, or TooSlow when it does take too long."""
         return await self._searchers.run(self.clients.of(host_of(request.scope)), work, *arguments)
 
-    async def page(self, request: Request, wanted: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None) -> Page:
+    async def page(self, request: Request, wanted: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None) -> Page[ModelRow]:
         """A page of models. What an index finds waits for nothing that takes longer: a page of usual length for no longer one, and the
         first for no other.
 
         Raises Busy, or TooSlow.
         """
         if not is_bounded(wanted, order, offset) or cursor:
-            return await self.search(request, self.serving.models, wanted, order, offset, cursor)
+            return await self.search(request, self.reader.models, wanted, order, offset, cursor)
         lane = self._long_pages if (wanted.limit or 0) > PAGE else self._pages if offset else self._fronts
-        return await lane.run(self.clients.of(host_of(request.scope)), self.serving.models, wanted, order, offset)
+        return await lane.run(self.clients.of(host_of(request.scope)), self.reader.models, wanted, order, offset)
 
     async def export(self, work: Callable[..., Result], *arguments: Any) -> Result:
         """Make a file of many rows, in the threads for these."""
@@ -123,7 +123,7 @@ class Service:
         """The present state of the catalog, as of the last instant; never an earlier one than some answer has shown."""
         while self._revision is None or time.monotonic() >= self._revision_until:
             began = time.monotonic()
-            found = await self.read(self.serving.revision)
+            found = await self.read(self.reader.revision)
             if self._learnt_at <= began:  # otherwise something was shown or committed meanwhile, which this may be from before
                 self._revision, self._revision_until = found, time.monotonic() + FRESH_FOR
         return self._revision
@@ -166,10 +166,3 @@ class Service:
         for threads in (self._readers, self._exporters, self._others):
             threads.shutdown(wait=True, cancel_futures=True)
         self.store.close()
-
-
-def _freshness(catalog: Catalog) -> dict[str, int]:
-    """How many providers are in which state."""
-    known, now = catalog.providers(), catalog.now()
-    found = Counter(freshness(slug, each, now, 0)["state"] for slug, each in known.items())
-    return {state: found[state] for state in ("fresh", "stale", "failing", "never")}

@@ -20,6 +20,7 @@ from modelsync.model.model import Model, Prices
 from modelsync.model.points import joined
 from modelsync.planning import holding, quarantine
 from modelsync.planning.decision import Basis
+from modelsync.planning.guard import Guard
 from modelsync.planning.holding import Standing
 from modelsync.planning.layers import Silence
 from modelsync.planning.listing import Listing
@@ -86,15 +87,6 @@ def _scope(wanted: Commit, state: sa.RowMapping | None) -> Scope:
         return Scope(now=wanted.scope, place=wanted.place)
     excused = frozenset(state["outside_scope"] or ())
     return Scope(now=wanted.scope, last=state["absence_scope"], place=wanted.place, last_place=state["absence_place"], excused=excused)
-
-
-class Guard(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Limits that an operator set for one provider; None leaves what the settings say."""
-
-    shrink_share: float | None = None
-    shrink_models: int | None = None
-    price_factor: Decimal | None = None
-    price_first_sight: Decimal | None = None
 
 
 def guard_of(state: sa.RowMapping | None) -> Guard:

@@ -15,11 +15,11 @@ from modelsync.database.tables.leases import LEASE, Lease
 from modelsync.database.tables.runs import Seen
 from modelsync.errors import DatabaseError, Failure, Kind
 from modelsync.fetch import Fetched, Fetcher, NeedsKey, Unfollowed, Unmodified, Validators
+from modelsync.model.records import Counts
 from modelsync.planning.listing import Listing, read
 from modelsync.planning.outcome import (
     Busy,
     Cancelled,
-    Counts,
     Disabled,
     Failed,
     NoKey,

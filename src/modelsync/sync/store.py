@@ -13,9 +13,10 @@ from modelsync.database.tables.leases import Lease
 from modelsync.database.tables.runs import Seen
 from modelsync.errors import DatabaseError, Failure, Kind
 from modelsync.model.model import Model, content_hash
+from modelsync.model.records import Counts
 from modelsync.planning.decision import Decision, decision
 from modelsync.planning.listing import Listing
-from modelsync.planning.outcome import Busy, Counts, Failed, ProviderResult, Report
+from modelsync.planning.outcome import Busy, Failed, ProviderResult, Report
 from modelsync.planning.plan import Plan
 from modelsync.planning.policy import DEFAULT_RULES, Rules
 from modelsync.sync import commit, context

@@ -5,27 +5,21 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from xml.etree import ElementTree as Xml
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelsync.formats.feeds import Address, atom, json_feed, title
+from modelsync.model.timeline import RecordedChange
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 HERE = Address("https://catalog.example", "https://catalog.example/changes/feed.atom?provider=groq&kind=added")
 AT = datetime(2026, 11, 22, 10, 0, 0, 999_999, UTC)
 
 
-def change(number: int = 1, model: str = "openai/gpt-5", kind: str = "added", **fields: tuple[Any, Any]) -> dict[str, Any]:
-    return {
-        "id": number,
-        "provider": "openrouter",
-        "provider_model_id": model,
-        "kind": kind,
-        "fields": fields,
-        "changed_at": AT,
-        "run_id": 4,
-    }
+def change(number: int = 1, model: str = "openai/gpt-5", kind: str = "added", **fields: tuple[Any, Any]) -> RecordedChange:
+    return RecordedChange("openrouter", model, kind, fields, id=number, run_id=4, provider_id=1, changed_at=AT)
 
 
 def text(element: Xml.Element, name: str) -> str:
@@ -52,7 +46,7 @@ def text(element: Xml.Element, name: str) -> str:
         (change(kind="updated", model_name=("a\x00\x1b[31m", "b\nc")), "openrouter openai/gpt-5 changed: model_name a��[31m → b�c"),
     ],
 )
-def test_a_change_in_a_line(row: dict[str, Any], line: str):
+def test_a_change_in_a_line(row: RecordedChange, line: str):
     assert title(row) == line
 
 
@@ -80,7 +74,7 @@ def test_an_empty_feed_is_one_too():
 
 
 def test_times_are_utc_wherever_they_came_from():
-    row = change() | {"changed_at": AT.astimezone(timezone(timedelta(hours=-7)))}
+    row = msgspec.structs.replace(change(), changed_at=AT.astimezone(timezone(timedelta(hours=-7))))
     assert json.loads(json_feed([row], HERE))["items"][0]["date_published"] == "2026-11-22T10:00:00Z"
 
 

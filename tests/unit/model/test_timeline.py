@@ -1,6 +1,10 @@
 """The past read backwards: changes undone one by one."""
 
-from modelsync.model.timeline import FACTS, Difference, Past, Recorded, collapsed, differing, present, row_of, undone
+from datetime import UTC, datetime
+
+from msgspec import Raw, json
+
+from modelsync.model.timeline import FACTS, Difference, Past, Recorded, RecordedChange, collapsed, differing, present, row_of, undone
 
 KEY = ("p", "m")
 NOW = Past("p", "m", "active", {"context_length": 8, "pricing_prompt": "0.000001", "pricing.cache_read": "0.0000001"})
@@ -79,14 +83,14 @@ def test_a_past_state_has_the_columns_of_the_catalog():
         "pricing.cache_read": "0.0000001",
     }
     row = row_of(Past("p", "m", "missing", facts))
-    assert (row["provider"], row["provider_model_id"], row["status"], row["modality"]) == ("p", "m", "missing", "text+image->text")
-    assert (row["model_name"], row["context_length"], row["max_output_tokens"], row["is_active"]) == ("M", 8, None, True)
-    assert (row["pricing_prompt"], row["pricing_completion"]) == ("0.000001", None)
-    assert row["pricing"] == {"prompt": "0.000001", "cache_read": "0.0000001"}
+    assert (row.provider, row.provider_model_id, row.status, row.modality) == ("p", "m", "missing", "text+image->text")
+    assert (row.model_name, row.context_length, row.max_output_tokens, row.is_active) == ("M", 8, None, True)
+    assert (row.pricing_prompt, row.pricing_completion) == ("0.000001", None)
+    assert json.decode(row.pricing) == {"prompt": "0.000001", "cache_read": "0.0000001"}
 
 
 def test_a_past_state_of_which_one_side_is_not_known_has_no_modality():
-    assert row_of(Past("p", "m", "active", {"input_modalities": ["text"]}))["modality"] is None
+    assert row_of(Past("p", "m", "active", {"input_modalities": ["text"]})).modality is None
 
 
 ROW = {
@@ -116,11 +120,16 @@ def test_the_present_is_a_row_without_what_is_not_stated_and_how_a_price_was_wri
     assert present("p", ROW) == Past("p", "m", "active", {**facts, **prices})
 
 
+def value_of(row, name):
+    value = getattr(row, name)
+    return json.decode(value) if isinstance(value, Raw) else value
+
+
 def test_a_row_and_its_past_state_are_the_same_facts():
     row = row_of(present("p", ROW))
-    assert row["pricing"] == {"prompt": "0.000001", "image": "0.01", "cache_read": "0", "dynamic": False}
-    assert row["modality"] is None  # of which nothing comes out
-    assert {name: row[name] for name in FACTS} == {name: ROW[name] for name in FACTS}
+    assert json.decode(row.pricing) == {"prompt": "0.000001", "image": "0.01", "cache_read": "0", "dynamic": False}
+    assert row.modality is None  # of which nothing comes out
+    assert {name: value_of(row, name) for name in FACTS} == {name: ROW[name] for name in FACTS}
 
 
 def test_a_retired_model_was_missing_and_an_update_keeps_the_status():
@@ -147,11 +156,13 @@ def test_only_a_price_that_is_not_dynamic_is_not_written_down():
 
 
 def recorded(run_id, fields, kind="updated", model="m", provider="p"):
-    return {"run_id": run_id, "provider": provider, "provider_model_id": model, "kind": kind, "fields": fields}
+    return RecordedChange(
+        provider, model, kind, fields, id=run_id, run_id=run_id, provider_id=1, changed_at=datetime(2026, 11, 22, tzinfo=UTC)
+    )
 
 
 def shown(rows):
-    return [(line.row["run_id"], dict(line.fields), dict(line.counts)) for line in collapsed(rows)]
+    return [(line.row.run_id, dict(line.fields), dict(line.counts)) for line in collapsed(rows)]
 
 
 def test_a_price_that_went_and_came_back_is_one_line():

@@ -10,11 +10,11 @@ import pytest
 from modelsync.errors import Failure
 from modelsync.errors import Kind as Whose
 from modelsync.model.model import Model, Prices, Tier
+from modelsync.model.records import Counts
 from modelsync.planning.listing import Listing, Rejected
 from modelsync.planning.outcome import (
     Busy,
     Cancelled,
-    Counts,
     Disabled,
     Failed,
     Held,

@@ -35,7 +35,7 @@ def decided(plan, listing, stored=100, rules=DEFAULT_RULES, **known):
 
 def said(status, ids, kind="shrink", new=()):
     """A person's decision about ids, and about the ones that were new."""
-    return (Standing(number=1, kind=kind, status=status, ids=tuple(ids), detail={"new": list(new)} if new else None, by="ada"),)
+    return (Standing(id=1, kind=kind, status=status, ids=tuple(ids), detail={"new": list(new)} if new else None, resolved_by="ada"),)
 
 
 @pytest.mark.parametrize("rejected", [(), (ROW,)])

@@ -214,7 +214,19 @@ def test_i22_tiers_and_other_units_are_guarded_too(known, stated, held):
 
 def standing(hours, detail, status="open", ids=("m",), kind="price"):
     agreed_at = None if hours is None else NOON - timedelta(hours=hours)
-    return (Standing(number=7, kind=kind, status=status, ids=ids, detail=detail, agreed_at=agreed_at, by="ada", at=NOON, reason="a slip"),)
+    return (
+        Standing(
+            id=7,
+            kind=kind,
+            status=status,
+            ids=ids,
+            detail=detail,
+            agreed_at=agreed_at,
+            resolved_by="ada",
+            resolved_at=NOON,
+            reason="a slip",
+        ),
+    )
 
 
 DETAIL = {"pricing_prompt": ["0.000001", "0.00001"]}

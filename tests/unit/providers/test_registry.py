@@ -135,12 +135,12 @@ from modelsync import settings
 chosen = settings.load({{"DATABASE_URL": "sqlite:///{tmp_path}/c.db"}})
 from modelsync import app
 program = app.App(chosen)
-from modelsync.sync.context import Guard
+from modelsync.planning.guard import Guard
 assert Guard in looks
 from modelsync.api import create
-from modelsync.queries.serving import _Pricing
+from modelsync.queries.rows import ProviderRow
 create(program, program.open_store())
-assert _Pricing in looks
+assert ProviderRow in looks
 """
     env = {"PYTHONPATH": str(Path(modelsync.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from starlette.types import Message, Receive, Scope, Send
 
-from modelsync.queries.serving import Revision
+from modelsync.queries.reader import Revision
 from modelsync.server.cache import MOST_BYTES, REVISION, Pages, etag_of
 from modelsync.server.clients import Clients
 

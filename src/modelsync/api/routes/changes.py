@@ -1,6 +1,5 @@
 """What changed: as JSON, and as feeds to subscribe to."""
 
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -11,8 +10,9 @@ from modelsync.api.openapi import Responses, answers
 from modelsync.api.parameters import ChangeQuery, Id, PastOfModel, moment
 from modelsync.api.routes.common import Server
 from modelsync.formats import feeds
+from modelsync.model.timeline import RecordedChange
 from modelsync.queries.history import ChangeFilter
-from modelsync.server.responses import REVISION, error, of_catalog, shown_time, stamp
+from modelsync.server.responses import REVISION, error, of_catalog, stamped
 from modelsync.server.state import Service
 
 router = APIRouter(tags=["changes"])
@@ -25,25 +25,24 @@ def wanted(query: ChangeQuery, **more: Any) -> ChangeFilter:
     return ChangeFilter(since=since, limit=query.limit, **given | more)
 
 
-def shown(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Recorded changes as answers have them."""
-    names = ("id", "provider", "provider_model_id", "kind", "run_id")
-    return [
-        {
-            **{name: row[name] for name in names},
-            "changed_at": shown_time(row["changed_at"]),
-            "fields": {field: {"old": old, "new": new} for field, (old, new) in row["fields"].items()},
-        }
-        for row in rows
-    ]
+def _shown(row: RecordedChange) -> schemas.Change:
+    return schemas.Change(
+        id=row.id,
+        provider=row.provider,
+        provider_model_id=row.provider_model_id,
+        kind=row.kind,
+        fields={field: {"old": old, "new": new} for field, (old, new) in row.fields.items()},
+        changed_at=row.changed_at,
+        run_id=row.run_id,
+    )
 
 
 async def page(request: Request, server: Service, filters: ChangeFilter, limit: int) -> Response:
     """Changes as JSON."""
-    rows, revision = await server.search(request, server.serving.changes, filters)
-    more = rows[-1]["id"] if len(rows) == limit else None
-    body = {"data": shown(rows), "returned": len(rows), "limit": limit, "next_before": more}
-    return of_catalog(request, revision, {**body, **stamp(revision)})
+    rows, revision = await server.search(request, server.reader.changes, filters)
+    more = rows[-1].id if len(rows) == limit else None
+    body = {"data": list(map(_shown, rows)), "returned": len(rows), "limit": limit, "next_before": more}
+    return of_catalog(request, revision, stamped(body, revision))
 
 
 @router.get("/changes", responses=answers(schemas.Changes, 400))
@@ -55,10 +54,10 @@ async def list_changes(request: Request, server: Server, query: Annotated[Change
 @router.get("/models/{model_id:int}/history", responses=answers(schemas.Changes, 404))
 async def model_history(request: Request, server: Server, model_id: Id, query: Annotated[PastOfModel, Query()]) -> Response:
     """Everything that ever happened to one model, newest first."""
-    row, _ = await server.read(server.serving.model, model_id)
+    row, _ = await server.read(server.reader.model, model_id)
     if row is None:
         return error(404, f"There is no model {model_id}; GET /models lists them")
-    filters = ChangeFilter(providers=(row["provider"],), model=row["provider_model_id"], before=query.before, limit=query.limit)
+    filters = ChangeFilter(providers=(row.provider,), model=row.provider_model_id, before=query.before, limit=query.limit)
     return await page(request, server, filters, query.limit)
 
 
@@ -80,7 +79,7 @@ async def json_feed(request: Request, server: Server, query: Annotated[ChangeQue
 
 
 async def _as_feed(request: Request, server: Service, query: ChangeQuery, media: str) -> Response:
-    rows, revision = await server.search(request, server.serving.changes, wanted(query))
+    rows, revision = await server.search(request, server.reader.changes, wanted(query))
     request.scope[REVISION] = revision
     make = feeds.atom if media == feeds.ATOM else feeds.json_feed
     return Response(make(rows, feeds.Address(str(request.base_url).rstrip("/"), str(request.url))), media_type=media)

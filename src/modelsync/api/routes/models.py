@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
@@ -11,16 +12,19 @@ from modelsync.api.openapi import answers, exports
 from modelsync.api.parameters import Id, ModelQuery, Paged, Slug, StatsQuery, WordsAndPage
 from modelsync.api.routes.common import Server
 from modelsync.queries.filters import ModelFilter, Order
-from modelsync.queries.serving import PAGE, Page
-from modelsync.server.responses import error, of_catalog, stamp
+from modelsync.queries.reader import PAGE, Page
+from modelsync.queries.rows import ModelRow
+from modelsync.server.responses import error, of_catalog, stamped
+from modelsync.server.state import Service
 
 router = APIRouter(tags=["models"])
 
 
-def page_of(request: Request, page: Page, limit: int, offset: int) -> Response:
+def page_of(request: Request, page: Page[ModelRow], limit: int, offset: int) -> Response:
     """A page of models as JSON."""
     body = {"data": page.rows, "total": page.total, "returned": len(page.rows), "limit": limit, "offset": offset}
-    return of_catalog(request, page.revision, {**body, "next_cursor": page.next_cursor, **stamp(page.revision), "units": schemas.Units()})
+    stated = stamped({**body, "next_cursor": page.next_cursor, "units": schemas.Units()}, page.revision)
+    return of_catalog(request, page.revision, stated)
 
 
 @router.get("/models", responses=answers(schemas.ModelPage, 400) | exports(also=schemas.ModelPage))
@@ -52,8 +56,13 @@ async def export_models_as_ndjson(request: Request, server: Server, query: Annot
 @router.get("/models/stats", responses=answers(schemas.ModelStats))
 async def model_stats(request: Request, server: Server, query: Annotated[StatsQuery, Query()]) -> Response:
     """How many models there are of what."""
-    found, revision = await server.search(request, server.serving.model_stats, query.provider_id)
-    return of_catalog(request, revision, {**found, **stamp(revision)})
+    return await stats_of(request, server, query.provider_id)
+
+
+async def stats_of(request: Request, server: Service, provider_id: int | None) -> Response:
+    """How many models there are of what, of one provider or all."""
+    found, by_provider, revision = await server.search(request, server.reader.model_stats, provider_id)
+    return of_catalog(request, revision, stamped(msgspec.structs.asdict(found) | {"by_provider": by_provider}, revision))
 
 
 @router.get("/models/search", responses=answers(schemas.ModelPage))
@@ -69,7 +78,7 @@ async def models_of_provider(request: Request, server: Server, slug: Annotated[S
     """A provider's active models."""
     wanted = ModelFilter(providers=(slug,), active=True, limit=query.limit)
     page = await server.page(request, wanted, Order(), query.offset)
-    if not page.total and (await server.read(server.serving.provider_of, slug))[0] is None:
+    if not page.total and (await server.read(server.reader.provider_of, slug))[0] is None:
         return error(404, f"The catalog has no provider {slug}; GET /providers lists them")
     return page_of(request, page, query.limit, query.offset)
 
@@ -77,7 +86,7 @@ async def models_of_provider(request: Request, server: Server, slug: Annotated[S
 @router.get("/models/{model_id:int}", responses=answers(schemas.OneModel, 404))
 async def get_model(request: Request, server: Server, model_id: Id) -> Response:
     """One model by its number."""
-    row, revision = await server.read(server.serving.model, model_id)
+    row, revision = await server.read(server.reader.model, model_id)
     if row is None:
         return error(404, f"There is no model {model_id}; GET /models lists them")
-    return of_catalog(request, revision, {**row, **stamp(revision)})
+    return of_catalog(request, revision, stamped(row, revision))

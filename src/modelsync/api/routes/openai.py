@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -14,29 +13,24 @@ from modelsync.api.openapi import answers
 from modelsync.api.parameters import ListedId
 from modelsync.api.routes.common import Server
 from modelsync.queries.filters import ModelFilter, Order
-from modelsync.queries.serving import Row, is_dynamic
+from modelsync.queries.rows import ModelRow
 from modelsync.server.responses import JSON, error, of_catalog
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
 
-def _shown(row: Row) -> dict[str, Any]:
-    created = row["released_at"] or row["first_seen_at"]
-    return {
-        "id": f"{row['provider']}/{row['provider_model_id']}",
-        "object": "model",
-        "created": int(datetime.fromisoformat(created).timestamp()),
-        "owned_by": row["provider"],
-        "name": row["model_name"],
-        "context_length": row["context_length"],
-        "max_output_tokens": row["max_output_tokens"],
-        "pricing": {
-            "prompt": row["pricing_prompt"],
-            "completion": row["pricing_completion"],
-            "dynamic": is_dynamic(row),
-            "incomplete": row["price_incomplete"],
-        },
-    }
+def _shown(row: ModelRow) -> schemas.OpenAIModel:
+    prices = {"prompt": row.pricing_prompt, "completion": row.pricing_completion}
+    return schemas.OpenAIModel(
+        id=f"{row.provider}/{row.provider_model_id}",
+        object="model",
+        created=int(datetime.fromisoformat(row.released_at or row.first_seen_at).timestamp()),
+        owned_by=row.provider,
+        name=row.model_name,
+        context_length=row.context_length,
+        max_output_tokens=row.max_output_tokens,
+        pricing={**prices, "dynamic": row.dynamic_price, "incomplete": row.price_incomplete},
+    )
 
 
 def _list(rows: Rows) -> Iterator[bytes]:
@@ -52,14 +46,14 @@ LIST = Format(JSON, _list)
 @router.get("/models", responses=answers(schemas.OpenAIList))
 async def list_openai_models(request: Request, server: Server) -> Response:
     """All active models, in the shape of OpenAI's API."""
-    return await sent(request, server, LIST, lambda serving: every(serving, ModelFilter(active=True), Order()))
+    return await sent(request, server, LIST, lambda reader: every(reader, ModelFilter(active=True), Order()))
 
 
 @router.get("/models/{model:path}", responses=answers(schemas.OpenAIModel, 404))
 async def get_openai_model(request: Request, server: Server, model: ListedId) -> Response:
     """One active model; its id may hold slashes."""
     slug, _, row_id = model.partition("/")
-    row, revision = await server.read(server.serving.model_of, slug, row_id)
-    if row is None or not row["is_active"]:
+    row, revision = await server.read(server.reader.model_of, slug, row_id)
+    if row is None or not row.is_active:
         return error(404, "There is no such model; GET /v1/models lists them")
     return of_catalog(request, revision, _shown(row))

@@ -1,7 +1,8 @@
 """`/admin`: what waits for a person, what persons decided, and how values came to be."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
@@ -25,9 +26,8 @@ from modelsync.api.parameters import (
     moment,
 )
 from modelsync.api.routes.changes import page, wanted
-from modelsync.api.routes.common import Server, person
+from modelsync.api.routes.common import Server, holds, person
 from modelsync.errors import UsageError
-from modelsync.formats import held
 from modelsync.model.actors import Person
 from modelsync.model.prices import plain
 from modelsync.model.timeline import differing
@@ -36,6 +36,7 @@ from modelsync.operations import models as operators
 from modelsync.operations.rollback import rollback, thaw
 from modelsync.planning import guard
 from modelsync.providers.registry import select
+from modelsync.queries.catalog import PinRecord
 from modelsync.queries.explain import explain, fields_of, overview
 from modelsync.queries.explain_rows import Explanations
 from modelsync.queries.history import ChangeFilter
@@ -44,16 +45,10 @@ from modelsync.server.state import Service
 
 router = APIRouter(prefix="/admin", tags=["operating"])
 
-_HOLD = tuple(schemas.Hold.__struct_fields__)
-_PIN = tuple(schemas.Pin.__struct_fields__)
 
-
-def _only(names: tuple[str, ...], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: row[name] for name in names} for row in rows]
-
-
-def _holds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return _only(_HOLD, list(map(held.shown, rows)))
+def _pins(rows: Iterable[PinRecord]) -> schemas.Pins:
+    found = msgspec.convert(list(rows), list[schemas.Pin], from_attributes=True)
+    return schemas.Pins(found, len(found))
 
 
 # Holds
@@ -63,18 +58,18 @@ def _holds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 async def list_held(server: Server, query: Annotated[HoldQuery, Query()]) -> Response:
     """What waits for a person, oldest first; or the holds of another status, with who decided them, when and why."""
     rows = await server.do(server.catalog.holds, query.provider, query.kind, query.status)
-    return said({"data": _holds(rows), "total": len(rows)})
+    return said(schemas.Holds(holds(rows), len(rows)))
 
 
 async def _decided(server: Service, decision: str, ids: list[int], by: Person) -> Response:
     rows = await server.do(decisions.decide, server.store, ids, decision, by)
-    return said({"decision": decision, "data": _holds(rows)})
+    return said(schemas.Decided(decision, holds(rows)))
 
 
 async def _chosen(server: Service, body: Decision) -> list[int]:
     if bool(body.ids) == bool(body.provider or body.kind):
         raise UsageError("Say which holds: ids, or provider, or kind", "GET /admin/held lists them")
-    return body.ids or [row["id"] for row in await server.do(server.catalog.holds, body.provider, body.kind)]
+    return body.ids or [row.id for row in await server.do(server.catalog.holds, body.provider, body.kind)]
 
 
 @router.post("/held/confirm", responses=answers(schemas.Decided, 400, 404, 409))
@@ -108,30 +103,35 @@ async def reopen_one(request: Request, server: Server, hold_id: Id, body: Why) -
     400 when nobody has decided it; 409 when it cannot be taken back, because a later listing did away with it or it is done.
     """
     row = await server.do(decisions.reopen, server.store, hold_id, person(request, body.reason))
-    return said({"decision": "reopen", "data": _holds([row])})
+    return said(schemas.Decided("reopen", holds([row])))
 
 
 # How much is believed, and whether anything is synced
 
 
-async def _guard(server: Service, slug: str) -> dict[str, Any]:
-    found, general = (await server.do(server.catalog.guards)).get(slug, {}), guard.of_settings(server.program.settings.rules)
-    set_here: dict[str, Any] = plain({**dict.fromkeys(general), **found})
-    return {"provider": slug, "guard": set_here, "settings": plain(general)}
+def _guard(server: Service, slug: str, limits: guard.Guard) -> schemas.Guard:
+    general = guard.of_settings(server.program.settings.rules)
+    set_here, settings = (plain(msgspec.structs.asdict(each)) for each in (limits, general))
+    return schemas.Guard(provider=slug, guard=set_here, settings=settings)
+
+
+async def _one_guard(server: Service, slug: str) -> Response:
+    limits = (await server.do(server.catalog.guards)).get(slug, guard.NO_GUARD)
+    return said(_guard(server, slug, limits))
 
 
 @router.get("/guards", responses=answers(schemas.Guards))
 async def list_guards(server: Server) -> Response:
     """The providers for which limits of the guard are set."""
-    rows = [await _guard(server, slug) for slug in sorted(await server.do(server.catalog.guards))]
-    return said({"data": rows, "total": len(rows)})
+    rows = [_guard(server, slug, limits) for slug, limits in (await server.do(server.catalog.guards)).items()]
+    return said(schemas.Guards(rows, len(rows)))
 
 
 @router.get("/guards/{slug}", responses=answers(schemas.Guard, 404))
 async def get_guard(server: Server, slug: Annotated[Slug, Path()]) -> Response:
     """How much a provider's syncs may believe by themselves: limits that are set for it, and those of the settings."""
     select(server.store.providers, [slug])
-    return said(await _guard(server, slug))
+    return await _one_guard(server, slug)
 
 
 @router.patch("/guards/{slug}", responses=answers(schemas.Guard, 400, 404))
@@ -142,7 +142,7 @@ async def set_guard(request: Request, server: Server, slug: Annotated[Slug, Path
     if not wanted:
         return error(400, "There is nothing to set: send the limits to change")
     await server.do(decisions.set_guard, server.store, slug, wanted, person(request, body.reason))
-    return said(await _guard(server, slug))
+    return await _one_guard(server, slug)
 
 
 @router.post("/pause", responses=answers(schemas.Paused, 409))
@@ -167,8 +167,7 @@ async def resume(request: Request, server: Server, body: Why) -> Response:
 @router.get("/pins", responses=answers(schemas.Pins))
 async def list_pins(server: Server, query: Annotated[PinQuery, Query()]) -> Response:
     """What is pinned, and what the provider says beneath it."""
-    rows = [row for row in await server.do(server.catalog.pins, query.provider) if row["moved"] or query.moved == "false"]
-    return said({"data": _only(_PIN, rows), "total": len(rows)})
+    return said(_pins(row for row in await server.do(server.catalog.pins, query.provider) if row.moved or query.moved == "false"))
 
 
 @router.post("/pins", responses=answers(schemas.Pins, 400, 404))
@@ -177,8 +176,7 @@ async def pin(request: Request, server: Server, body: PinBody) -> Response:
     until = moment(body.until) if body.until else None
     by = person(request, body.reason)
     await server.do(operators.pin, server.store, body.provider, body.model, pins_of(body.values), by, until)
-    rows = [row for row in await server.do(server.catalog.pins, [body.provider]) if row["provider_model_id"] == body.model]
-    return said({"data": _only(_PIN, rows), "total": len(rows)})
+    return said(_pins(row for row in await server.do(server.catalog.pins, [body.provider]) if row.provider_model_id == body.model))
 
 
 @router.delete("/pins", responses=answers(schemas.Unpinned, 404))
@@ -228,7 +226,7 @@ async def as_of(server: Server, query: Annotated[AtTime, Query()]) -> Response:
     rows = found[query.offset : query.offset + query.limit]
     began_at = await server.do(server.history.began_at)
     page_of = {"total": len(found), "returned": len(rows), "limit": query.limit, "offset": query.offset}
-    return said({"at": then, "began_at": began_at, "data": plain(rows), **page_of})
+    return said({"at": then, "began_at": began_at, "data": rows, **page_of})
 
 
 @router.post("/rollback", responses=answers(schemas.RolledBack, 400, 404))

@@ -10,9 +10,11 @@ from modelsync.api.bodies import Health, NewProvider, ProviderFacts
 from modelsync.api.openapi import answers
 from modelsync.api.parameters import Id, Paged, ProviderQuery, Slug, WordsAndPage
 from modelsync.api.routes.common import Server, person
+from modelsync.api.routes.models import stats_of
 from modelsync.operations import providers
-from modelsync.queries.serving import ProviderFilter, Revision, Row
-from modelsync.server.responses import error, of_catalog, said, stamp
+from modelsync.queries.reader import ProviderFilter, Revision
+from modelsync.queries.rows import ProviderRow
+from modelsync.server.responses import error, of_catalog, said, stamped
 from modelsync.server.state import Service
 
 router = APIRouter(tags=["providers"])
@@ -21,17 +23,17 @@ HealthStatus = Annotated[str, Path(pattern="^(healthy|degraded|down|unknown)$")]
 
 
 async def _page(request: Request, server: Service, wanted: ProviderFilter, paged: Paged) -> Response:
-    asked = (server.serving.providers, wanted, paged.limit, paged.offset)
+    asked = (server.reader.providers, wanted, paged.limit, paged.offset)
     page = await (server.search(request, *asked) if wanted.query else server.read(*asked))
     body = {"data": page.rows, "total": page.total, "returned": len(page.rows), "limit": paged.limit, "offset": paged.offset}
-    return of_catalog(request, page.revision, {**body, **stamp(page.revision)})
+    return of_catalog(request, page.revision, stamped(body, page.revision))
 
 
-def _one(request: Request, found: tuple[Row | None, Revision], name: object) -> Response:
+def _one(request: Request, found: tuple[ProviderRow | None, Revision], name: object) -> Response:
     row, revision = found
     if row is None:
         return error(404, f"There is no provider {name}; GET /providers lists them")
-    return of_catalog(request, revision, {**row, **stamp(revision)})
+    return of_catalog(request, revision, stamped(row, revision))
 
 
 @router.get("/providers", responses=answers(schemas.ProviderPage))
@@ -44,8 +46,8 @@ async def list_providers(request: Request, server: Server, query: Annotated[Prov
 @router.get("/providers/stats", responses=answers(schemas.ProviderStats))
 async def provider_stats(request: Request, server: Server) -> Response:
     """How many providers there are of what."""
-    found, revision = await server.search(request, server.serving.provider_stats)
-    return of_catalog(request, revision, {**found, **stamp(revision)})
+    found, revision = await server.search(request, server.reader.provider_stats)
+    return of_catalog(request, revision, stamped(found, revision))
 
 
 @router.get("/providers/search", responses=answers(schemas.ProviderPage))
@@ -63,31 +65,30 @@ async def providers_by_health(request: Request, server: Server, health_status: H
 @router.get("/providers/slug/{slug}", responses=answers(schemas.OneProvider, 404))
 async def get_provider_by_slug(request: Request, server: Server, slug: Annotated[Slug, Path()]) -> Response:
     """One provider by its slug."""
-    return _one(request, await server.read(server.serving.provider_of, slug), slug)
+    return _one(request, await server.read(server.reader.provider_of, slug), slug)
 
 
 @router.get("/providers/{provider_id:int}", responses=answers(schemas.OneProvider, 404))
 async def get_provider(request: Request, server: Server, provider_id: Id) -> Response:
     """One provider by its number."""
-    return _one(request, await server.read(server.serving.provider, provider_id), provider_id)
+    return _one(request, await server.read(server.reader.provider, provider_id), provider_id)
 
 
 @router.get("/providers/{provider_id:int}/models/stats", responses=answers(schemas.ModelStats, 404))
 async def provider_model_stats(request: Request, server: Server, provider_id: Id) -> Response:
     """How many models a provider has of what."""
-    row, _ = await server.read(server.serving.provider, provider_id)
+    row, _ = await server.read(server.reader.provider, provider_id)
     if row is None:
         return error(404, f"There is no provider {provider_id}; GET /providers lists them")
-    found, revision = await server.search(request, server.serving.model_stats, provider_id)
-    return of_catalog(request, revision, {**found, **stamp(revision)})
+    return await stats_of(request, server, provider_id)
 
 
 async def _shown(server: Service, provider_id: int, status: int = 200) -> Response:
     """A provider as it stands after an act."""
-    row, revision = await server.read(server.serving.provider, provider_id)
+    row, revision = await server.read(server.reader.provider, provider_id)
     if row is None:
         return error(404, f"There is no provider {provider_id} any more")
-    return said({**row, **stamp(revision)}, status)
+    return said(stamped(row, revision), status)
 
 
 @router.post("/providers", status_code=201, responses=answers(schemas.OneProvider, 400, 409, status=201))

@@ -2,20 +2,21 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from modelsync.api import schemas
 from modelsync.api.openapi import Responses, also, answers
 from modelsync.api.parameters import Id, RunQuery, SyncAll, SyncOne
-from modelsync.api.routes.common import Server
+from modelsync.api.routes.common import Server, holds
 from modelsync.errors import NotThere
-from modelsync.formats.held import by_kind, standing
+from modelsync.formats.held import by_kind, left_in_place
 from modelsync.planning.outcome import Busy, Failed, Held, Report, document, of_one
 from modelsync.providers.registry import select
-from modelsync.queries.freshness import freshness
+from modelsync.queries.status import Status, status
 from modelsync.server.responses import error, said
 from modelsync.server.state import Service
 from modelsync.server.syncs import Running, TooMany
@@ -113,37 +114,32 @@ def _busy(slug: str, run_id: int | None) -> Response:
 @router.get("/status", responses=answers(schemas.Status))
 async def sync_status(server: Server) -> Response:
     """What the catalog holds, which providers can be synced, how fresh each is, what waits, what was rejected, and what keeps syncs out."""
-    return said(await server.do(_status, server))
+    return said(_status(await server.do(status, server.store), list(server.store.providers)))
 
 
-def _status(server: Service) -> dict[str, Any]:
-    catalog, now = server.catalog, server.catalog.now()
-    known, holds, rejected, guards = catalog.providers(), catalog.holds(), catalog.holds(status="rejected"), catalog.guards()
-    held = [hold["provider"] for hold in holds]
-    stats, _ = server.serving.provider_stats()
-    counts, _ = server.serving.model_stats(None)
-    fetchable = list(server.store.providers)
-    there = [slug for slug in fetchable if known.get(slug, {}).get("id") is not None]
-    absent = [slug for slug in fetchable if slug not in there]
-    numbers = {"in_database": stats["total"], "with_fetch_functions": len(fetchable)}
+def _status(found: Status, fetchable: list[str]) -> dict[str, object]:
+    there = [slug for slug in fetchable if slug in found.in_catalog]
+    absent = [slug for slug in fetchable if slug not in found.in_catalog]
+    numbers = {"in_database": found.providers.total, "with_fetch_functions": len(fetchable)}
+    rejected = schemas.Rejections(len(found.rejected), left_in_place(found.rejected), holds(found.rejected))
     return {
-        "providers": {**numbers, "fetchable_in_db": len(there), "fetchable_not_in_db": len(absent), "stats": stats},
-        "models": {"stats": counts},
+        "providers": {**numbers, "fetchable_in_db": len(there), "fetchable_not_in_db": len(absent), "stats": found.providers},
+        "models": {"stats": msgspec.structs.asdict(found.models) | {"by_provider": found.models_by_provider}},
         "fetchable_providers": fetchable,
         "fetchable_in_db": there,
         "fetchable_not_in_db": absent,
-        "freshness": [freshness(slug, known[slug], now, held.count(slug), rejected, guards.get(slug)) for slug in known],
-        "held": {"total": len(holds), "by_kind": by_kind(holds)},
-        "rejected": standing(rejected),
-        "incomplete_prices": catalog.incomplete_prices(),
-        "pause": catalog.pause(),
+        "freshness": found.freshness,
+        "held": schemas.HeldNow(len(found.held), by_kind(found.held)),
+        "rejected": rejected,
+        "incomplete_prices": found.incomplete_prices,
+        "pause": found.pause,
     }
 
 
 @router.get("/runs", responses=answers(schemas.Runs))
 async def list_runs(server: Server, query: Annotated[RunQuery, Query()]) -> Response:
     """Past and running syncs, newest first."""
-    rows, total = await server.do(server.catalog.run_page, query.limit, query.offset, query.status, query.provider)
+    rows, total = await server.do(server.catalog.runs, query.limit, query.offset, query.status, query.provider)
     return said({"data": rows, "total": total, "returned": len(rows), "limit": query.limit, "offset": query.offset})
 
 
@@ -154,4 +150,4 @@ async def get_run(server: Server, run_id: Id) -> Response:
     if found is None:
         return error(404, f"There is no run {run_id}; GET /admin/model-sync/runs lists them")
     run, results = found
-    return said({"run": run, "results": [{name: row[name] for name in row if name not in ("id", "run_id")} for row in results]})
+    return said({"run": run, "results": msgspec.convert(results, list[schemas.Result], from_attributes=True)})

@@ -13,7 +13,7 @@ from modelsync.model.actors import Person
 from modelsync.model.fields import Pin
 from modelsync.operations import models
 from modelsync.operations.models import Wish
-from modelsync.server.responses import error, said, stamp
+from modelsync.server.responses import error, said, stamped
 from modelsync.server.state import Service
 
 router = APIRouter(tags=["models"])
@@ -22,10 +22,10 @@ _OVER = "over the API"
 
 async def _named(server: Service, model_id: int) -> tuple[str, str]:
     """A model's provider and its id there."""
-    row, _ = await server.read(server.serving.model, model_id)
+    row, _ = await server.read(server.reader.model, model_id)
     if row is None:
         raise NotThere(f"There is no model {model_id}", "GET /models lists them")
-    return row["provider"], row["provider_model_id"]
+    return row.provider, row.provider_model_id
 
 
 async def _slug(server: Service, body: NamedModel) -> str:
@@ -33,18 +33,18 @@ async def _slug(server: Service, body: NamedModel) -> str:
         raise UsageError("Say which provider: provider or provider_id", "GET /providers lists them")
     if body.provider is not None:
         return body.provider
-    row, _ = await server.read(server.serving.provider, body.provider_id)
+    row, _ = await server.read(server.reader.provider, body.provider_id)
     if row is None:
         raise NotThere(f"There is no provider {body.provider_id}", "GET /providers lists them")
-    return str(row["slug"])
+    return row.slug
 
 
 async def _shown(server: Service, slug: str, row_id: str, status: int = 200) -> Response:
     """A model as it stands after an act."""
-    row, revision = await server.read(server.serving.model_of, slug, row_id)
+    row, revision = await server.read(server.reader.model_of, slug, row_id)
     if row is None:
         return error(404, "There is no such model any more")
-    return said({**row, **stamp(revision)}, status)
+    return said(stamped(row, revision), status)
 
 
 @router.post("/models", status_code=201, responses=answers(schemas.OneModel, 400, 404, 409, status=201))

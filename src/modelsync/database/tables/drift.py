@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from modelsync.database.schema import provider_state, time_text
+from modelsync.model.records import Drift
 from modelsync.planning.drift import Snapshot, merged, moved
 
 STANDS = timedelta(days=7)
@@ -27,17 +28,19 @@ def note(connection: sa.Connection, state: sa.RowMapping, now: Snapshot, drifts:
     if whole and now.endpoints:
         values["wire_fields"] = msgspec.to_builtins(merged(_before(state), now))
     standing = recent(state, at)
-    fresh = [text for text in drifts if text not in {drift["message"] for drift in standing}]  # a listing that is held says it every time
+    fresh = [
+        Drift(at, text) for text in drifts if text not in {drift.message for drift in standing}
+    ]  # a listing that is held says it again
     if fresh:
-        values["drift"] = [*standing, *({"at": time_text(at), "message": text} for text in fresh)][-MOST:]
+        values["drift"] = [{"at": time_text(drift.at), "message": drift.message} for drift in (*standing, *fresh)][-MOST:]
         values["drift_at"] = at
     if values:
         connection.execute(sa.update(provider_state).where(provider_state.c.provider == state["provider"]).values(values))
 
 
-def recent(state: sa.RowMapping, now: datetime) -> list[dict[str, str]]:
-    """The drifts that still stand, oldest first: `at` and `message`."""
-    return [drift for drift in state["drift"] or () if datetime.fromisoformat(drift["at"]) > now - STANDS]
+def recent(state: sa.RowMapping, now: datetime) -> tuple[Drift, ...]:
+    """The drifts that still stand, oldest first."""
+    return tuple(drift for drift in msgspec.convert(state["drift"] or (), tuple[Drift, ...]) if drift.at > now - STANDS)
 
 
 def _before(state: sa.RowMapping | None) -> Snapshot | None:

@@ -5,14 +5,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from modelsync.database.parts import in_parts
 from modelsync.database.schema import UtcTime, holds, model_changes, models, providers, sync_results, sync_runs
 from modelsync.database.tables import events
 from modelsync.errors import NotThere, Settled, UsageError
+from modelsync.model.prices import plain
 from modelsync.planning import holding
-from modelsync.planning.holding import Hold, Sight, Standing
+from modelsync.planning.holding import Hold, RecordedHold, Sight, Standing, Stood
 from modelsync.planning.listing import Listing
 from modelsync.planning.plan import Plan
 from modelsync.planning.policy import Context
@@ -31,28 +33,20 @@ _GONE = ("superseded", "released")
 column = holds.c
 
 
-def standing(connection: sa.Connection, slug: str) -> tuple[Standing, ...]:
+def _hold(row: sa.RowMapping) -> RecordedHold:
+    """A hold by its columns."""
+    facts = {**row, "ids": tuple(row["ids"]), "over": frozenset(row["over"] or ())}
+    return RecordedHold(**facts | {"stood": msgspec.convert(row["stood"], dict[str, Stood] | None, strict=False)})
+
+
+def _found(connection: sa.Connection, *wanted: sa.ColumnElement[bool]) -> list[RecordedHold]:
+    """The holds that fulfil all conditions, oldest first."""
+    return [_hold(row) for row in connection.execute(sa.select(holds).where(*wanted).order_by(column.id)).mappings()]
+
+
+def standing(connection: sa.Connection, slug: str) -> tuple[RecordedHold, ...]:
     """The holds of a provider that are open or decided, oldest first."""
-    query = sa.select(holds).where(column.provider == slug, column.status.in_(STANDING)).order_by(column.id)
-    return tuple(standing_of(row) for row in connection.execute(query).mappings())
-
-
-def standing_of(row: sa.RowMapping | Mapping[str, Any]) -> Standing:
-    """A hold by its columns, as a value."""
-    return Standing(
-        number=row["id"],
-        kind=row["kind"],
-        status=row["status"],
-        message=row["message"],
-        ids=tuple(row["ids"]),
-        detail=row["detail"],
-        needs_person=row["needs_person"],
-        over=frozenset(row["over"] or ()),
-        agreed_at=row["agreed_at"],
-        by=row["resolved_by"],
-        at=row["resolved_at"],
-        reason=row["reason"],
-    )
+    return tuple(_found(connection, column.provider == slug, column.status.in_(STANDING)))
 
 
 def context(connection: sa.Connection, slug: str, now: datetime, *, stored: int, may_be_empty: bool) -> Context:
@@ -89,30 +83,30 @@ def confirmed_prices(connection: sa.Connection, slug: str, ids: Set[str]) -> dic
     decided = sa.or_(column.status.in_(("confirmed", "closed")), by_a_person)
     wanted = (column.provider == slug, decided, column.kind.in_(holding.OF_PRICES))
     found: dict[str, set[tuple[str, str]]] = {}
-    for row in connection.execute(sa.select(holds).where(*wanted)).mappings() if ids else ():
-        for row_id, points in holding.claims(standing_of(row)).items():
+    for row in _found(connection, *wanted) if ids else ():
+        for row_id, points in holding.claims(row).items():
             if row_id in ids:
                 found.setdefault(row_id, set()).update(points.items())
     return {row_id: frozenset(points) for row_id, points in found.items()}
 
 
-def of_price(connection: sa.Connection, slug: str, row_id: str) -> list[dict[str, Any]]:
+def of_price(connection: sa.Connection, slug: str, row_id: str) -> list[RecordedHold]:
     """What stands of one model's held price: open or rejected holds, oldest first."""
-    return [dict(row) for row in of_prices(connection, slug) if row_id in row["ids"]]
+    return [row for row in of_prices(connection, slug) if row_id in row.ids]
 
 
-def of_absence(connection: sa.Connection, slug: str, row_id: str) -> list[dict[str, Any]]:
+def of_absence(connection: sa.Connection, slug: str, row_id: str) -> list[RecordedHold]:
     """What stands of one model's absence: open or rejected holds that are still about it, oldest first."""
     kinds = (*holding.OF_ABSENCE, holding.OTHER_CATALOG)
-    wanted = (column.provider == slug, column.status.in_(("open", "rejected")), column.kind.in_(kinds))
-    rows = connection.execute(sa.select(holds).where(*wanted).order_by(column.id)).mappings()
-    return [dict(row) for row in rows if row_id in row["ids"] and row_id not in (row["over"] or ())]
+    rows = _found(connection, column.provider == slug, column.status.in_(("open", "rejected")), column.kind.in_(kinds))
+    return [row for row in rows if row_id in row.about]
 
 
-def of_prices(connection: sa.Connection, slug: str, *statuses: str) -> list[sa.RowMapping]:
+def of_prices(connection: sa.Connection, slug: str, *statuses: str) -> list[RecordedHold]:
     """Holds about a provider's prices, oldest first; without statuses those that keep stated prices out."""
-    wanted = (column.provider == slug, column.status.in_(statuses or ("open", "rejected")), column.kind.in_(holding.OF_PRICES))
-    return list(connection.execute(sa.select(holds).where(*wanted).order_by(column.id)).mappings().all())
+    return _found(
+        connection, column.provider == slug, column.status.in_(statuses or ("open", "rejected")), column.kind.in_(holding.OF_PRICES)
+    )
 
 
 # What a listing does to them
@@ -121,14 +115,14 @@ def of_prices(connection: sa.Connection, slug: str, *statuses: str) -> list[sa.R
 def note(connection: sa.Connection, slug: str, rows: Iterable[Standing], plan: Plan, sight: Sight, now: datetime) -> None:
     """Open the plan's holds, renew those that stand already, and end the ones that this listing did away with."""
     found = holding.moves(rows, plan.holds, sight)
-    _renew(connection, [move.row.number for move in found.moved if move.status == move.row.status == "open"], now)
+    _renew(connection, [move.row.id for move in found.moved if move.status == move.row.status == "open"], now)
     for move in found.moved:
         if move.status == move.row.status == "open":
             continue
         if move.row.status == "open":
-            resolve(connection, move.row.number, move.status, now, "sync", _WHY[move.status])
+            resolve(connection, move.row.id, move.status, now, "sync", _WHY[move.status])
         else:
-            mine = column.id == move.row.number
+            mine = column.id == move.row.id
             connection.execute(sa.update(holds).where(mine).values(status=move.status, over=sorted(move.over) or None))
     open_new(connection, slug, found.new, now)
 
@@ -152,9 +146,9 @@ def release_whole(connection: sa.Connection, slug: str, now: datetime) -> None:
     """The last believed listing is back as it was: whatever was held, or refused, of whole listings since is done away with."""
     for row in standing(connection, slug):
         if row.kind in holding.OF_WHOLE_LISTS and row.status == "open":
-            resolve(connection, row.number, "released", now, "sync", "the last listing is back as it was")
+            resolve(connection, row.id, "released", now, "sync", "the last listing is back as it was")
         elif row.kind in holding.OF_WHOLE_LISTS and row.status == "rejected":
-            connection.execute(sa.update(holds).where(column.id == row.number).values(status="released"))
+            connection.execute(sa.update(holds).where(column.id == row.id).values(status="released"))
 
 
 def end_retired(connection: sa.Connection, slug: str, provider_id: int, now: datetime) -> None:
@@ -162,26 +156,24 @@ def end_retired(connection: sa.Connection, slug: str, provider_id: int, now: dat
 
     Unless a person took it back: it waits while its models are away.
     """
-    for row in map(standing_of, of_prices(connection, slug, "open", "confirmed")):
+    for row in of_prices(connection, slug, "open", "confirmed"):
         if row.needs_person:
             continue
         there = (models.c.provider_id == provider_id, models.c.status != "retired", models.c.provider_model_id.in_(row.about))
         if connection.execute(sa.select(sa.exists().where(*there))).scalar_one():
             continue
         if row.status == "open":
-            resolve(connection, row.number, "released", now, "sync", _WHY["released"])
+            resolve(connection, row.id, "released", now, "sync", _WHY["released"])
         else:
-            connection.execute(sa.update(holds).where(column.id == row.number).values(status="closed"))
+            connection.execute(sa.update(holds).where(column.id == row.id).values(status="closed"))
 
 
 def open_new(connection: sa.Connection, slug: str, new: Iterable[Hold], now: datetime) -> None:
     """New holds; one whose content was there before gets its number back, and its agreement begins anew."""
     new = list(new)
     kinds = {hold.kind for hold in new}
-    before = (
-        sa.select(holds).where(column.provider == slug, column.status.in_(("open", *_GONE)), column.kind.in_(kinds)).order_by(column.id)
-    )
-    known = {standing_of(row).content: row for row in connection.execute(before).mappings()} if new else {}
+    before = (column.provider == slug, column.status.in_(("open", *_GONE)), column.kind.in_(kinds))
+    known = {row.content: row for row in _found(connection, *before)} if new else {}
     fresh: list[dict[str, Any]] = []
     for hold in new:
         shown = {"message": hold.message, "hint": hold.hint, "ids": list(hold.ids), "detail": hold.detail}
@@ -190,8 +182,8 @@ def open_new(connection: sa.Connection, slug: str, new: Iterable[Hold], now: dat
         if row is None:
             fresh.append({"provider": slug, "kind": hold.kind, "times_seen": 1, "created_at": now, **values})
         else:
-            back = {"times_seen": row["times_seen"] + 1, "resolved_at": None, "resolved_by": None, "reason": None}
-            connection.execute(sa.update(holds).where(column.id == row["id"]).values(**values, **back))
+            back = {"times_seen": row.times_seen + 1, "resolved_at": None, "resolved_by": None, "reason": None}
+            connection.execute(sa.update(holds).where(column.id == row.id).values(**values, **back))
     if fresh:
         connection.execute(sa.insert(holds), fresh)
 
@@ -228,9 +220,7 @@ def end_moved(
     done: list[tuple[str, Standing]] = []
     for row in standing:
         if row.status == "open" and _was_shown_beside_another(row, moved):
-            connection.execute(
-                sa.update(holds).where(column.id == row.number).values(status="superseded", reason=MOVED, needs_person=False)
-            )
+            connection.execute(sa.update(holds).where(column.id == row.id).values(status="superseded", reason=MOVED, needs_person=False))
             done.append(("supersede hold", row))
         elif row.status == "confirmed":
             left = {row_id for row_id, points in holding.claims(row).items() if _is_left(points, *moved.get(row_id, _STILL))}
@@ -261,55 +251,52 @@ def end_leave(connection: sa.Connection, row: Standing, ids: Set[str]) -> bool:
     if over == row.over:
         return False
     status = "confirmed" if frozenset(row.ids) - over else "closed"
-    connection.execute(sa.update(holds).where(column.id == row.number).values(status=status, over=sorted(over)))
+    connection.execute(sa.update(holds).where(column.id == row.id).values(status=status, over=sorted(over)))
     return True
 
 
 # What persons do
 
 
-def listed(connection: sa.Connection, slugs: Iterable[str] = (), kind: str | None = None, status: str = "open") -> list[dict[str, Any]]:
+def listed(connection: sa.Connection, slugs: Iterable[str] = (), kind: str | None = None, status: str = "open") -> list[RecordedHold]:
     """Holds of a status, or of `all`, oldest first."""
     wanted = [column.status == status] if status != "all" else []
     wanted += [column.provider.in_(list(slugs))] if slugs else []
     wanted += [column.kind == kind] if kind is not None else []
-    return [dict(row) for row in connection.execute(sa.select(holds).where(*wanted).order_by(column.id)).mappings()]
+    return _found(connection, *wanted)
 
 
-def numbered(connection: sa.Connection, numbers: Iterable[int]) -> list[dict[str, Any]]:
+def numbered(connection: sa.Connection, numbers: Iterable[int]) -> list[RecordedHold]:
     """Holds by number, each once, in the order given. NotThere when one does not exist."""
     wanted = list(dict.fromkeys(numbers))
-    found: dict[int, dict[str, Any]] = {}
-    for part in in_parts(wanted):
-        query = sa.select(holds).where(column.id.in_(part))
-        found |= {row["id"]: dict(row) for row in connection.execute(query).mappings()}
+    found = {row.id: row for part in in_parts(wanted) for row in _found(connection, column.id.in_(part))}
     for number in wanted:
         if number not in found:
             raise NotThere(f"There is no hold {number}", "`modelsync held` lists them")
     return [found[number] for number in wanted]
 
 
-def decidable(connection: sa.Connection, row: dict[str, Any], decision: str) -> None:
+def decidable(connection: sa.Connection, row: RecordedHold, decision: str) -> None:
     """Nothing, when a hold can be decided so. Settled when it is not open, UsageError when it holds nothing to decide about."""
-    if row["status"] == "superseded":
-        raise Settled(f"Hold {row['id']} was superseded: {row['reason'] or _WHY['superseded']}", _instead(successor(connection, row)))
-    if row["status"] != "open":
-        raise Settled(f"There is no open hold {row['id']}: it is {row['status']}", "`modelsync held` lists those that are open")
-    if row["kind"] in holding.UNDECIDABLE and decision == "confirm":
+    if row.status == "superseded":
+        raise Settled(f"Hold {row.id} was superseded: {row.reason or _WHY['superseded']}", _instead(successor(connection, row)))
+    if row.status != "open":
+        raise Settled(f"There is no open hold {row.id}: it is {row.status}", "`modelsync held` lists those that are open")
+    if row.kind in holding.UNDECIDABLE and decision == "confirm":
         raise UsageError(
-            f"Hold {row['id']} has nothing to confirm: {row['message']}",
+            f"Hold {row.id} has nothing to confirm: {row.message}",
             "It ends with the next usable listing; MODELSYNC_PROVIDERS can leave a provider out",
         )
 
 
-def successor(connection: sa.Connection, row: dict[str, Any]) -> int | None:
+def successor(connection: sa.Connection, row: RecordedHold) -> int | None:
     """The open hold that took the place of a superseded one: about the same models, or the same question of a whole list."""
-    whole = (row["kind"], holding.SHRINK) if row["kind"] == holding.OTHER_CATALOG else (row["kind"],)
-    alike = next(kinds for kinds in (holding.OF_PRICES, holding.OF_ABSENCE, whole) if row["kind"] in kinds)
-    query = sa.select(column.id, column.ids).where(column.provider == row["provider"], column.status == "open", column.kind.in_(alike))
+    whole = (row.kind, holding.SHRINK) if row.kind == holding.OTHER_CATALOG else (row.kind,)
+    alike = next(kinds for kinds in (holding.OF_PRICES, holding.OF_ABSENCE, whole) if row.kind in kinds)
+    query = sa.select(column.id, column.ids).where(column.provider == row.provider, column.status == "open", column.kind.in_(alike))
     found = connection.execute(query.order_by(column.id.desc())).all()
-    of_models = row["kind"] in (*holding.OF_PRICES, *holding.OF_ABSENCE)
-    return next((number for number, ids in found if not of_models or not set(row["ids"]).isdisjoint(ids)), None)
+    of_models = row.kind in (*holding.OF_PRICES, *holding.OF_ABSENCE)
+    return next((number for number, ids in found if not of_models or not set(row.ids).isdisjoint(ids)), None)
 
 
 def _instead(number: int | None) -> str:
@@ -319,21 +306,21 @@ def _instead(number: int | None) -> str:
 
 
 def decide(
-    connection: sa.Connection, rows: Sequence[dict[str, Any]], decision: str, actor: str, reason: str, now: datetime
-) -> list[dict[str, Any]]:
+    connection: sa.Connection, rows: Sequence[RecordedHold], decision: str, actor: str, reason: str, now: datetime
+) -> list[RecordedHold]:
     """Confirm or reject holds that are open, with an audit row each; those that still were, as they are then."""
     values = {"status": DECISIONS[decision], "resolved_at": now, "resolved_by": actor, "reason": reason, "needs_person": False}
-    mine = (column.id.in_([row["id"] for row in rows]), column.status == "open")
+    mine = (column.id.in_([row.id for row in rows]), column.status == "open")
     done = set(connection.execute(sa.update(holds).where(*mine).values(values).returning(column.id)).scalars())
-    decided = [{**row, **values} for row in rows if row["id"] in done]
+    decided = [msgspec.structs.replace(row, **values) for row in rows if row.id in done]
     _audit(connection, f"{decision} hold", decided, actor, reason, now)
     return decided
 
 
-def note_stood(connection: sa.Connection, stood: Mapping[int, Mapping[str, Any]]) -> None:
+def note_stood(connection: sa.Connection, stood: Mapping[int, Mapping[str, Stood]]) -> None:
     """What stands at the points of these holds, which are about to be confirmed: the way back."""
     statement = sa.update(holds).where(column.id == sa.bindparam("hold"), column.status == "open").values(stood=sa.bindparam("found"))
-    connection.execute(statement, [{"hold": number, "found": found} for number, found in stood.items()])
+    connection.execute(statement, [{"hold": number, "found": plain(found)} for number, found in stood.items()])
 
 
 def end_confirmed(connection: sa.Connection, number: int) -> None:
@@ -341,19 +328,29 @@ def end_confirmed(connection: sa.Connection, number: int) -> None:
     connection.execute(sa.update(holds).where(column.id == number, column.status == "confirmed").values(status="closed"))
 
 
-def reopen(connection: sa.Connection, row: dict[str, Any], actor: str, reason: str, now: datetime, over: str | None) -> dict[str, Any]:
+def reopen(connection: sa.Connection, row: RecordedHold, actor: str, reason: str, now: datetime, over: str | None) -> RecordedHold:
     """Take a decision back, with an audit row: the hold waits again, or is superseded, where what it showed is `over` for this reason."""
-    values: dict[str, Any] = {"status": "open", "resolved_at": None, "resolved_by": None, "reason": None, "agreed_at": None}
-    values["over"] = row["over"] if row["kind"] not in holding.OF_PRICES else None
-    values["needs_person"] = over is None and row["kind"] in holding.WAIT_AGAIN
-    if row["kind"] == holding.PRICE:
-        values["hint"] = f"{row['hint'].partition('. ')[0]}. {WAITS}"  # no later listing ends it any more
-    if over is not None:
-        values |= {"status": "superseded", "resolved_at": now, "reason": over}
-    connection.execute(sa.update(holds).where(column.id == row["id"]).values(values))
+    of_prices = row.kind in holding.OF_PRICES
+    again = msgspec.structs.replace(
+        row,
+        status="open" if over is None else "superseded",
+        reason=over,
+        resolved_at=None if over is None else now,
+        resolved_by=None,
+        agreed_at=None,
+        over=frozenset() if of_prices else row.over,
+        needs_person=over is None and row.kind in holding.WAIT_AGAIN,
+        # No later listing ends a price that was taken back.
+        hint=f"{row.hint.partition('. ')[0]}. {WAITS}" if row.kind == holding.PRICE else row.hint,
+    )
+    values = {name: getattr(again, name) for name in _REOPENED} | {"over": sorted(again.over) or None}
+    connection.execute(sa.update(holds).where(column.id == row.id).values(values))
     _audit(connection, "reopen hold", [row], actor, reason, now)
-    return {**row, **values}
+    return again
 
 
-def _audit(connection: sa.Connection, action: str, rows: Sequence[dict[str, Any]], actor: str, reason: str, now: datetime) -> None:
-    events.note_all(connection, action, [f"{row['provider']} {row['kind']} {row['id']}" for row in rows], actor, reason, now)
+_REOPENED = ("status", "reason", "resolved_at", "resolved_by", "agreed_at", "needs_person", "hint")
+
+
+def _audit(connection: sa.Connection, action: str, rows: Sequence[RecordedHold], actor: str, reason: str, now: datetime) -> None:
+    events.note_all(connection, action, [f"{row.provider} {row.kind} {row.id}" for row in rows], actor, reason, now)

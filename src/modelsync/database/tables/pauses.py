@@ -1,18 +1,19 @@
 """The rows of `pauses`: while there is one, no sync of any provider begins or commits."""
 
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from modelsync.database.schema import pauses, provider_state
 from modelsync.database.tables import events
+from modelsync.model.records import RecordedPause
 
 
-def standing(connection: sa.Connection) -> dict[str, Any] | None:
-    """The pause that stands: when it began, by whom and why."""
-    row = connection.execute(sa.select(pauses).order_by(pauses.c.id).limit(1)).mappings().one_or_none()
-    return dict(row) if row is not None else None
+def standing(connection: sa.Connection) -> RecordedPause | None:
+    """The pause that stands."""
+    query = sa.select(pauses.c.at, pauses.c.actor, pauses.c.reason).order_by(pauses.c.id).limit(1)
+    row = connection.execute(query).one_or_none()
+    return RecordedPause(at=row.at, actor=row.actor, reason=row.reason) if row is not None else None
 
 
 def pause(connection: sa.Connection, actor: str, reason: str, now: datetime) -> bool:

@@ -10,6 +10,7 @@ from modelsync.database.schema import pins, providers
 from modelsync.database.tables import events
 from modelsync.model.fields import Pin, typed
 from modelsync.model.prices import plain
+from modelsync.model.records import RecordedPin
 
 column = pins.c
 
@@ -31,12 +32,12 @@ def of_prices(connection: sa.Connection) -> set[tuple[int, str]]:
     return {(row[0], row[1]) for row in connection.execute(query.where(column.field.like("pricing%")))}
 
 
-def listed(connection: sa.Connection, slugs: Iterable[str] = (), model: str | None = None) -> list[dict[str, Any]]:
+def listed(connection: sa.Connection, slugs: Iterable[str] = (), model: str | None = None) -> list[RecordedPin]:
     """The rows, by provider, model and field."""
     wanted: list[sa.ColumnElement[bool]] = [column.provider.in_(list(slugs))] if slugs else []
     wanted += [column.provider_model_id == model] if model is not None else []
     query = sa.select(pins).where(*wanted).order_by(column.provider, column.provider_model_id, column.field)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [RecordedPin(**row) for row in connection.execute(query).mappings()]
 
 
 def put(connection: sa.Connection, slug: str, row_id: str, pin: Pin, beneath: object, **values: Any) -> None:

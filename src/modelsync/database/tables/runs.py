@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from modelsync.database.schema import COUNT_COLUMNS, provider_state, sync_results, sync_runs
 from modelsync.database.tables import leases, providers
 from modelsync.database.tables.leases import Lease
-from modelsync.planning.outcome import Counts, Failed, NoKey, ProviderResult, Report
+from modelsync.model.records import Counts
+from modelsync.planning.outcome import Failed, NoKey, ProviderResult, Report
 
 MOST_WARNINGS = 100
 """Warnings kept of one provider's result; the rest are only counted."""

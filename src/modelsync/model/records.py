@@ -1,0 +1,146 @@
+"""What the catalog records beside models, as values: runs and their results, pins, pauses, acts of persons. Times are UTC."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of one provider, or of a whole run.
+
+    skipped = rejected + duplicates; transformed = fetched - skipped = created + updated + unchanged; synced is what the database confirmed
+    of these (0 in a dry run); missing counts catalog models that a complete listing does not have.
+    """
+
+    fetched: int = 0
+    transformed: int = 0
+    skipped: int = 0
+    synced: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    missing: int = 0
+    retired: int = 0
+    held: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
+
+
+class RecordedRun(Counts, frozen=True, kw_only=True):
+    """One run, with the sums over its providers. `duration_seconds` is None while it is under way, or when nobody saw its end."""
+
+    id: int
+    status: str
+    trigger: str
+    started_at: datetime
+    finished_at: datetime | None
+    duration_seconds: float | None
+    providers_processed: int
+    heartbeat_at: datetime | None
+
+
+class RecordedResult(Counts, frozen=True, kw_only=True):
+    """One provider's part of a run."""
+
+    id: int
+    run_id: int
+    provider: str
+    outcome: str
+    error_kind: str | None
+    error: str | None
+    warnings: tuple[str, ...]
+    duration_seconds: float
+    finished_at: datetime
+
+
+class RecordedPin(msgspec.Struct, frozen=True, kw_only=True):
+    """A field that an operator decided, as JSON values: `value` wins over every sync, `beneath` is what the provider said at that time."""
+
+    id: int
+    provider: str
+    provider_model_id: str
+    field: str
+    value: Any
+    beneath: Any
+    author: str
+    reason: str
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class RecordedPause(msgspec.Struct, frozen=True, kw_only=True):
+    """Who keeps every sync out, since when, and why."""
+
+    at: datetime
+    actor: str
+    reason: str
+
+
+class RecordedAct(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody decided, when and why; `sync` is an actor too."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    target: str
+    reason: str | None
+
+
+class Drift(msgspec.Struct, frozen=True):
+    """How a provider's fields moved on the wire, in words, and when that was noticed."""
+
+    at: datetime
+    message: str
+
+
+class _PriceFlags(msgspec.Struct, frozen=True):
+    """What is asked of a price document that is otherwise handed on as it is."""
+
+    dynamic: bool = False
+    incomplete: tuple[str, ...] = ()
+
+
+class RecordedModel(msgspec.Struct, frozen=True):
+    """A model now or in the past, with what history keeps: as JSON has it, prices and times as text, documents as they were written.
+
+    Prices are USD per token, per image or per request; lengths are tokens. None is "not stated".
+    """
+
+    provider: str
+    provider_model_id: str
+    model_id: str | None
+    model_name: str | None
+    description: str | None
+    context_length: int | None
+    max_output_tokens: int | None
+    modality: str | None
+    input_modalities: msgspec.Raw | None
+    output_modalities: msgspec.Raw | None
+    pricing_prompt: str | None
+    pricing_completion: str | None
+    pricing_image: str | None
+    pricing_request: str | None
+    pricing: msgspec.Raw
+    supports_streaming: bool | None
+    supports_function_calling: bool | None
+    supports_vision: bool | None
+    supports_reasoning: bool | None
+    supports_structured_output: bool | None
+    is_active: bool | None
+    status: str
+    released_at: str | None
+    expires_at: str | None
+    hugging_face_id: str | None
+
+    @property
+    def dynamic_price(self) -> bool:
+        """Whether its price varies by request: neither unknown nor free."""
+        return msgspec.json.decode(self.pricing, type=_PriceFlags).dynamic
+
+    @property
+    def price_incomplete(self) -> bool:
+        """Whether its price is not whole: fields that a call may pay are stated, and not read."""
+        return bool(msgspec.json.decode(self.pricing, type=_PriceFlags).incomplete)

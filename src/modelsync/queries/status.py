@@ -1,0 +1,86 @@
+"""The state of the catalog at one moment, composed once for every face that shows it."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+
+import msgspec
+import sqlalchemy as sa
+
+from modelsync.database.schema import models
+from modelsync.database.session import Session
+from modelsync.database.tables import holds, pauses
+from modelsync.model.records import RecordedPause
+from modelsync.planning.holding import RecordedHold
+from modelsync.queries import counts
+from modelsync.queries.catalog import pin_records, provider_records
+from modelsync.queries.counts import IncompletePrices, ModelCounts, ProviderCounts
+from modelsync.queries.freshness import STATES, Freshness, freshness, state_of
+
+SOON = timedelta(days=30)
+"""Announced ends nearer than this are counted."""
+
+
+class PinCounts(msgspec.Struct, frozen=True):
+    """How many values are pinned, and beneath how many of them the provider moved."""
+
+    total: int
+    moved: int
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """How fresh the catalog is, what it holds, and what waits for a person.
+
+    `ending` counts active models with an announced end within SOON; `freshness` is that of every provider, by slug; `in_catalog` are the
+    providers with a row of their own; `held` and `rejected` are the holds that wait and those that a person rejected, oldest first.
+    """
+
+    now: datetime
+    models: ModelCounts
+    models_by_provider: dict[str, int]
+    ending: int
+    providers: ProviderCounts
+    freshness: tuple[Freshness, ...]
+    in_catalog: frozenset[str]
+    held: list[RecordedHold]
+    rejected: list[RecordedHold]
+    incomplete_prices: dict[str, IncompletePrices]
+    pins: PinCounts
+    pause: RecordedPause | None
+
+
+def status(store: Session) -> Status:
+    """Everything as it is, read in one state of the catalog."""
+    with store.reading() as connection:
+        now = store.now(connection)
+        known = provider_records(connection, store.providers, now)
+        held, rejected = holds.listed(connection), holds.listed(connection, status="rejected")
+        of_provider = Counter(hold.provider for hold in held)
+        pinned = pin_records(connection)
+        return Status(
+            now=now,
+            models=counts.of_models(connection),
+            models_by_provider=counts.by_provider(connection),
+            ending=_ending(connection, now),
+            providers=counts.of_providers(connection),
+            freshness=tuple(freshness(each, now, of_provider[slug], rejected) for slug, each in known.items()),
+            in_catalog=frozenset(slug for slug, each in known.items() if each.id is not None),
+            held=held,
+            rejected=rejected,
+            incomplete_prices=counts.incomplete_prices(connection),
+            pins=PinCounts(len(pinned), sum(pin.moved for pin in pinned)),
+            pause=pauses.standing(connection),
+        )
+
+
+def _ending(connection: sa.Connection, now: datetime) -> int:
+    column = models.c
+    near = (column.is_active.is_(sa.true()), column.expires_at >= now, column.expires_at <= now + SOON)
+    return int(connection.execute(sa.select(sa.func.count()).select_from(models).where(*near)).scalar_one())
+
+
+def states(store: Session) -> dict[str, int]:
+    """How many providers are in which state of freshness."""
+    with store.reading() as connection:
+        now = store.now(connection)
+        found = Counter(state_of(each, now) for each in provider_records(connection, store.providers, now).values())
+    return {state: found[state] for state in STATES}
