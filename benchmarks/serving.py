@@ -209,6 +209,7 @@ def commit_for_ever() -> None:
 
 def serve_floors() -> None:
     """A trivial endpoint, and one that answers with pydantic models made from the database's rows."""
+    import msgspec
     import uvicorn
     from fastapi import FastAPI
     from pydantic import create_model
@@ -216,6 +217,7 @@ def serve_floors() -> None:
 
     from modelsync.api import schemas
     from modelsync.queries.filters import ModelFilter
+    from modelsync.queries.reader import Reader
 
     app = FastAPI()
     store = Store.open(os.environ["DATABASE_URL"], KNOWN, read_only=True)

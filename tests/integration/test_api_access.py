@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from fastapi.routing import iter_route_contexts
 
 from modelsync import app, settings
 from modelsync.api import create
@@ -145,12 +144,12 @@ def test_i30_the_table_names_every_route_of_the_application(tmp_path: Path) -> N
     try:
         found = [
             (method, each.path.replace(":int}", "}"))
-            for each in iter_route_contexts(create(program, store).routes)
-            for method in sorted(each.methods)
+            for each in create(program, store).routes
+            for method in sorted(each.methods - {"HEAD"})
         ]
     finally:
         store.close()
-    assert sorted(found) == sorted((method, path) for method, path, *_ in TABLE)
+    assert sorted(found) == sorted((method, path) for method, path, *_ in TABLE if method != "HEAD")  # which goes wherever GET does
 
 
 def test_i30_every_route_answers_only_whom_it_may(keyed: Keyed) -> None:

@@ -185,7 +185,7 @@ def test_the_cursor_leads_through_every_row_once_and_in_order(
     assert ([row.id for row in big.rows], big.next_cursor) == (expected, None)
     part = rows.serving.models(msgspec.structs.replace(wanted, limit=size), order, offset)
     assert [row.id for row in part.rows] == expected[offset : offset + size]
-    exported = [row["id"] for row in rows.serving.every_model(wanted, order) if isinstance(row, dict)]
+    exported = [row.id for row in rows.serving.matching(wanted, order)]
     assert exported == expected
 
 

@@ -2,20 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route as Matched
 
-from modelsync import __version__
-from modelsync.api import docs_page, openapi
-from modelsync.api.parameters import said_once
+from modelsync.api import docs_page
+from modelsync.api.requests import Invalid
 from modelsync.api.routes import changes, health, models, openai, operating, providers, syncing, writing
 from modelsync.app import App
 from modelsync.providers import registry
@@ -31,31 +28,21 @@ ROUTES = (health, syncing, operating, providers, models, writing, openai, change
 """In the order in which they are looked through for each request: what is asked every second comes first."""
 
 
-def create(program: App, store: Store) -> FastAPI:
+def create(program: App, store: Store) -> Starlette:
     """The ASGI application over an open catalog, which it closes at its end."""
     registry.prepare(program.settings.providers)  # the structs of this face came after the program's own
     service = Service(program, store)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         await service.close()
 
-    app = FastAPI(
-        title="modelsync",
-        version=__version__,
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,
-        generate_unique_id_function=_operation_id,
-        dependencies=[Depends(said_once)],
-    )
+    routes = [route for module in ROUTES for route in module.router.routes]
+    pages = docs_page.pages(routes, public=service.settings.public)
+    app = Starlette(routes=[*(route.matched() for route in routes), *pages], lifespan=lifespan)
+    app.router.redirect_slashes = False
     app.state.service = service
-    for routes in ROUTES:
-        app.include_router(routes.router)
-    docs_page.add(app)
     app.add_middleware(Pages, service=service)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(Heads)
@@ -65,13 +52,8 @@ def create(program: App, store: Store) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=service.settings.cors_origins, allow_methods=["GET"], expose_headers=shown)
     app.add_middleware(Forwarded, proxies=service.settings.trusted_proxies)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.openapi = lambda: openapi.document(app, public=service.settings.public)  # type: ignore[method-assign]
+    app.add_exception_handler(Invalid, _invalid)
     return app
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name
 
 
 async def _http_error(request: Request, problem: Exception) -> Response:
@@ -82,28 +64,17 @@ async def _http_error(request: Request, problem: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """Every method that some route at this path takes: a framework knows only that of the first one it found, and wraps what it includes.
+    """Every method that some route at this path takes: the framework knows only that of the first one it found.
 
     `/models/stats` also looks like `/models/{id}`; the path that is written out counts.
     """
     path = request.scope["path"]
-    known = [route for routes in ROUTES for route in routes.router.routes] + request.app.routes
-    routes = [route for route in known if isinstance(route, APIRoute | Route) and route.path_regex.match(path)]
+    routes = [route for route in request.app.routes if isinstance(route, Matched) and route.path_regex.match(path)]
     exact = [route for route in routes if route.path == path] or routes
-    methods = {method for route in exact for method in route.methods or ()}
-    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+    return ", ".join(sorted({method for route in exact for method in route.methods or ()}))
 
 
 async def _invalid(_: Request, problem: Exception) -> Response:
     """Where it is wrong, and why; never what was sent."""
-    assert isinstance(problem, RequestValidationError)  # noqa: S101 - registered for these
-    return error(422, "; ".join(_told(each) for each in problem.errors()[:5]) or "The request cannot be read")
-
-
-def _told(each: dict[str, Any]) -> str:
-    place = ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0])
-    told = _WORDS.get(each["type"]) or each["msg"].removeprefix("Value error, ")
-    return f"{place}: {told}".removesuffix(".")
-
-
-_WORDS = {"extra_forbidden": "there is no such parameter", "string_pattern_mismatch": "it is not of the right form: see /docs"}
+    assert isinstance(problem, Invalid)  # noqa: S101 - registered for these
+    return error(problem.status, str(problem))

@@ -1,168 +1,164 @@
-"""What bodies of requests may say, checked by pydantic, and what the store is told of it."""
+"""What bodies of requests may say, and what the catalog is told of it."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
-from modelsync.api.parameters import MOST, HoldKind, ModelId, Number, Reason, Slug, Time, Words, whole
+from modelsync.api.parameters import MOST, HoldKind, ModelId, Number, Reason, Slug, Slugs, Time, Words
+from modelsync.api.requests import END, Body, OpenBody, read
 from modelsync.errors import UsageError
 from modelsync.model.fields import PINNABLE, Pin, is_pinnable, kind_of
 from modelsync.model.overrides import pin_of, storable
 
-
-class Body(BaseModel):
-    """A JSON body: 0 is no false there, and "1" no number; a field that is not declared is refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
+PINS: dict[str, Any] = {"properties": {field: kind_of(field) for field in PINNABLE}, "patternProperties": {r"^metadata\..+$": {}}}
+"""The fields that can be pinned, as a JSON Schema of objects with them."""
 
 
-class Why(Body):
+def sent(body: Body, *, but: str) -> dict[str, Any]:
+    """The fields that were sent, but one."""
+    return {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET and name != but}
+
+
+class Why(Body, frozen=True, kw_only=True):
     """The reason of an act; others will read it."""
 
-    reason: Annotated[Reason, Field(examples=["they confirmed it"])]
+    reason: Annotated[Reason, Meta(examples=["they confirmed it"])]
 
 
-class Decision(Why):
+class Decision(Why, frozen=True, kw_only=True):
     """Which holds: their numbers, or all of some providers, or of a kind."""
 
-    ids: Annotated[list[Number], Field(max_length=MOST)] = []
-    provider: Annotated[list[Slug], Field(max_length=50)] = []
+    ids: Annotated[tuple[Number, ...], Meta(max_length=MOST)] = ()
+    provider: Slugs = ()
     kind: HoldKind | None = None
 
 
-class GuardLimits(Why):
+Share = Annotated[float, Meta(ge=0, le=1)]
+Most = Annotated[int, Meta(ge=0, le=1_000_000)]
+Factor = Annotated[float, Meta(ge=2, le=1000)]
+FirstPrice = Annotated[float, Meta(ge=1e-11, le=1e-2)]
+
+
+class GuardLimits(Why, frozen=True, kw_only=True):
     """Limits of the guard for one provider; null gives one back to the settings."""
 
     shrink_share: Annotated[
-        float | None, Field(ge=0, le=1, description="Share of its models that may be absent at once.", examples=[0.4])
-    ] = None
-    shrink_models: Annotated[
-        Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(whole)] | None,
-        Field(description="Models that may always be absent at once."),
-    ] = None
+        Share | UnsetType | None, Meta(description="Share of its models that may be absent at once.", examples=[0.4])
+    ] = UNSET
+    shrink_models: Annotated[Most | UnsetType | None, Meta(description="Models that may always be absent at once.")] = UNSET
     price_factor: Annotated[
-        float | None, Field(ge=2, le=1000, description="A price that moves by this factor or more, either way, is held.", examples=[20])
-    ] = None
+        Factor | UnsetType | None, Meta(description="A price that moves by this factor or more, either way, is held.", examples=[20])
+    ] = UNSET
     price_first_sight: Annotated[
-        float | None, Field(ge=1e-11, le=1e-2, description="USD per token above which a first price is held.", examples=[0.002])
-    ] = None
+        FirstPrice | UnsetType | None, Meta(description="USD per token above which a first price is held.", examples=[0.002])
+    ] = UNSET
 
-    def limits(self) -> dict[str, Any]:
+    def limits(self) -> dict[str, object]:
         """What was sent, as the catalog keeps it: factors and prices with the digits that were written."""
-        sent = self.model_dump(exclude_unset=True, exclude={"reason"})
         exact = ("price_factor", "price_first_sight")
-        return {name: Decimal(f"{value:.15g}") if name in exact and value is not None else value for name, value in sent.items()}
+        given = sent(self, but="reason")
+        return {name: Decimal(f"{value:.15g}") if name in exact and value is not None else value for name, value in given.items()}
 
 
-def _fields() -> dict[str, Any]:
-    """The fields that can be pinned, as a JSON Schema of objects with them."""
-    return {"properties": {field: kind_of(field) for field in PINNABLE}, "patternProperties": {r"^metadata\..+$": {}}}
-
-
-class PinBody(Why):
+class PinBody(Why, frozen=True, kw_only=True):
     """Values that win over every sync. Prices are USD per token, as texts or numbers."""
 
     provider: Slug
     model: ModelId
     values: Annotated[
         dict[str, Any],
-        Field(
+        Meta(
             min_length=1,
             max_length=100,
             examples=[{"pricing_prompt": "0.00000125"}],
-            json_schema_extra={**_fields(), "additionalProperties": False},
+            extra_json_schema={**PINS, "additionalProperties": False},
         ),
     ]
-    until: Annotated[Time | None, Field(description="When it ends.")] = None
+    until: Annotated[Time | None, Meta(description="When it ends.")] = None
 
 
-class Rollback(Why):
+class Rollback(Why, frozen=True, kw_only=True):
     """Back to what a provider's models were after a run."""
 
     provider: Slug
-    to: Annotated[Number, Field(description="The run.")]
+    to: Annotated[Number, Meta(description="The run.")]
 
 
-class Thaw(Why):
+class Thaw(Why, frozen=True, kw_only=True):
     """Let a provider sync again."""
 
     provider: Slug
 
 
 _HOST = r"[A-Za-z0-9._~-]+(:[0-9]{1,5})?"
-Link = Annotated[str, StringConstraints(max_length=500, pattern=rf"^https?://{_HOST}([/?#][^\u0000-\u0020\u007f-\u00a0]*)?$")]
+Link = Annotated[str, Meta(max_length=500, pattern=rf"^https?://{_HOST}([/?#][^\u0000-\u0020\u007f-\u00a0]*)?{END}")]
 """An address for people, without a user in it."""
-LongText = Annotated[str, StringConstraints(max_length=5000, pattern=r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$")]
+LongText = Annotated[str, Meta(max_length=5000, pattern=rf"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*{END}")]
+Variable = Annotated[str, Meta(pattern=rf"^[A-Z][A-Z0-9_]{{0,99}}{END}")]
+Document = Annotated[dict[str, Any], Meta(max_length=100)]
 
 
-class ProviderFacts(Body):
+class ProviderFacts(Body, frozen=True, kw_only=True):
     """What an operator may say of a provider. What its models support is derived from them."""
 
-    name: Annotated[Words | None, Field()] = None
-    description: LongText | None = None
-    base_url: Link | None = None
-    api_key_env_var: Annotated[str | None, Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")] = None
-    site_url: Link | None = None
-    logo_url: Link | None = None
-    status_page_url: Link | None = None
-    privacy_policy_url: Link | None = None
-    terms_of_service_url: Link | None = None
-    is_active: bool | None = None
-    metadata: Annotated[dict[str, Any] | None, Field(max_length=100)] = None
-    reason: Annotated[Reason, Field(description="Others will read it.")] = "over the API"
+    name: Words | UnsetType | None = UNSET
+    description: LongText | UnsetType | None = UNSET
+    base_url: Link | UnsetType | None = UNSET
+    api_key_env_var: Variable | UnsetType | None = UNSET
+    site_url: Link | UnsetType | None = UNSET
+    logo_url: Link | UnsetType | None = UNSET
+    status_page_url: Link | UnsetType | None = UNSET
+    privacy_policy_url: Link | UnsetType | None = UNSET
+    terms_of_service_url: Link | UnsetType | None = UNSET
+    is_active: bool | UnsetType | None = UNSET
+    metadata: Document | UnsetType | None = UNSET
+    reason: Annotated[Reason, Meta(description="Others will read it.")] = "over the API"
 
     def columns(self) -> dict[str, Any]:
         """What was sent, by column; a null empties what may be empty, and leaves the rest as it is."""
-        sent = self.model_dump(exclude_unset=True, exclude={"reason"})
+        given = sent(self, but="reason")
         try:
-            storable(sent.get("metadata"))
+            storable(given.get("metadata"))
         except ValueError as error:
             raise UsageError(f"metadata cannot be so: {error}", "Send plain JSON values") from None
-        return {name: value for name, value in sent.items() if value is not None or name not in NEEDED}
+        return {name: value for name, value in given.items() if value is not None or name not in NEEDED}
 
 
 NEEDED = ("name", "is_active", "metadata")
 
 
-class NewProvider(ProviderFacts):
+class NewProvider(ProviderFacts, frozen=True, kw_only=True):
     """A provider that the catalog does not have."""
 
     slug: Slug
     name: Words
 
 
-class Health(Body):
+class Health(Body, frozen=True, kw_only=True):
     """A provider's health as an operator decides it; null gives that back to the sync record."""
 
     health_status: Literal["healthy", "degraded", "down", "unknown"] | None
     reason: Reason = "over the API"
 
 
-def _say_the_fields(schema: dict[str, Any]) -> None:
-    """In OpenAPI, the fields that can be pinned stand beside the declared ones."""
-    fields = _fields()
-    schema |= {**fields, "properties": schema["properties"] | fields["properties"], "additionalProperties": False}
-
-
-class Fields(Body):
+class Fields(OpenBody, frozen=True, kw_only=True):
     """Fields of a model as an operator wants them."""
-
-    model_config = ConfigDict(extra="allow", json_schema_extra=_say_the_fields)
 
     def pins(self) -> list[Pin]:
         """The fields as pins. UsageError for one that cannot be pinned, or has no such value."""
-        return pins_of(self.__pydantic_extra__ or {})
+        return pins_of(self.fields)
 
 
-class ModelFacts(Fields):
+class ModelFacts(Fields, frozen=True, kw_only=True):
     """Fields of a model as an operator wants them, and why."""
 
     reason: Reason = "over the API"
 
 
-class NamedModel(Fields):
+class NamedModel(Fields, frozen=True, kw_only=True):
     """A model by its provider and its id there."""
 
     provider_id: Number | None = None
@@ -170,17 +166,24 @@ class NamedModel(Fields):
     provider_model_id: ModelId
 
 
-class NewModel(NamedModel):
+class NewModel(NamedModel, frozen=True, kw_only=True):
     """A model that its provider does not list."""
 
     reason: Reason = "over the API"
 
 
-class Bulk(Body):
+class Bulk(Body, frozen=True, kw_only=True):
     """Models to create or to change; all of them, or none, and for one reason."""
 
-    models: Annotated[list[NamedModel], Field(min_length=1, max_length=MOST)]
+    models: Annotated[
+        tuple[dict[str, Any], ...],
+        Meta(min_length=1, max_length=MOST, extra_json_schema={"x-items": {"$ref": "#/components/schemas/NamedModel"}}),
+    ]
     reason: Reason = "over the API"
+
+    def named(self) -> list[NamedModel]:
+        """The models. Raises Invalid."""
+        return [read(NamedModel, each, strict=True, place=f"models.{number}.") for number, each in enumerate(self.models)]
 
 
 def pins_of(values: Mapping[str, Any]) -> list[Pin]:
@@ -197,3 +200,6 @@ def pins_of(values: Mapping[str, Any]) -> list[Pin]:
 
 
 LONGEST_FIELD = 100
+
+ALL = (Decision, GuardLimits, PinBody, Rollback, Thaw, Why, ProviderFacts, NewProvider, Health, ModelFacts, NamedModel, NewModel, Bulk)
+"""Every body."""

@@ -1,16 +1,17 @@
 """`/openapi.json`, and `/docs`: the same as a page to read, without a script and from nowhere else."""
 
 import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from modelsync.api import openapi
+from modelsync.api.routing import Route as Documented
 from modelsync.server.responses import JSON
 
 _STYLE = (
@@ -22,9 +23,12 @@ _STYLE = (
 )
 
 
-def add(app: FastAPI) -> None:
-    """Serve both. They are the same until the program changes, so their bytes are made once."""
+def pages(routes: Iterable[Documented], *, public: bool) -> list[Route]:
+    """Both pages. They are the same until the program changes, so their bytes are made once."""
     made: dict[tuple[str, bool], bytes] = {}
+
+    def document() -> dict[str, Any]:
+        return openapi.document(routes, public=public)
 
     def answer(request: Request, name: str, make: Callable[[], bytes], media: str, headers: Mapping[str, str]) -> Response:
         packs = "gzip" in request.headers.get("accept-encoding", "")
@@ -33,15 +37,15 @@ def add(app: FastAPI) -> None:
         packed = {"Content-Encoding": "gzip"} if packs else {}
         return Response(made[name, packs], media_type=media, headers={"Vary": "Accept-Encoding", **packed, **headers})
 
-    async def openapi(request: Request) -> Response:
-        return answer(request, "json", lambda: msgspec.json.encode(app.openapi()), JSON, {})
+    async def as_json(request: Request) -> Response:
+        return answer(request, "json", lambda: msgspec.json.encode(document()), JSON, {})
 
-    async def docs(request: Request) -> Response:
+    async def as_page(request: Request) -> Response:
         policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         headers = {"Content-Security-Policy": policy}
-        return answer(request, "html", lambda: page(app.openapi()).encode(), "text/html; charset=utf-8", headers)
+        return answer(request, "html", lambda: page(document()).encode(), "text/html; charset=utf-8", headers)
 
-    app.router.routes += [Route("/openapi.json", openapi, name="openapi"), Route("/docs", docs, name="docs")]
+    return [Route("/openapi.json", as_json, name="openapi"), Route("/docs", as_page, name="docs")]
 
 
 def page(document: dict[str, Any]) -> str:

@@ -1,20 +1,23 @@
-"""OpenAPI: the answers' schemas made of their shapes, and what every route may also answer."""
+"""OpenAPI: parameters, bodies and answers made of their structs, and what every route may also answer."""
 
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
+import copy
+import inspect
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 from modelsync import __version__
-from modelsync.api import examples
+from modelsync.api import bodies, examples
 from modelsync.api import schemas as shapes
 from modelsync.api.exports import CSV, NDJSON
+from modelsync.api.requests import END, OpenBody, Query, fields_of
 from modelsync.model.actors import Scope
 from modelsync.server import access
 from modelsync.server.responses import JSON
+
+if TYPE_CHECKING:
+    from modelsync.api.routing import Route
 
 _REFERENCE = "#/components/schemas/{name}"
 _WORDS = {
@@ -59,44 +62,97 @@ def _error(code: int) -> dict[str, Any]:
     return {"description": _WORDS[code], "content": {JSON: {"schema": {"$ref": _REFERENCE.format(name="Error")}}}}
 
 
-@lru_cache(maxsize=1)
-def _components() -> Mapping[str, Any]:
-    return msgspec.json.schema_components(shapes.ALL, ref_template=_REFERENCE)[1]
+# The document
+
+Schema = dict[str, Any]
 
 
-def document(app: FastAPI, *, public: bool) -> dict[str, Any]:
-    """The OpenAPI document of an application."""
-    found = get_openapi(
-        title="modelsync",
-        version=__version__,
-        summary="A catalog of AI models, in step with what providers' own APIs say.",
-        description='Prices are texts with exact digits, in USD per token. null is "not stated"; a price of 0 is stated to be free.',
-        routes=app.routes,
-    )
-    schemas = found.setdefault("components", {}).setdefault("schemas", {})
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
-    schemas |= _components()
+def document(routes: "Iterable[Route]", *, public: bool) -> Schema:
+    """The OpenAPI document of these routes."""
+    paths: dict[str, Schema] = {}
+    for route in routes:
+        path = route.matched().path_format
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route, access.needed(route.method, path, public=public))
     key = {"type": "http", "scheme": "bearer", "description": "ADMIN_API_KEY, or a key of `modelsync keys`."}
-    found["components"]["securitySchemes"] = {"key": key}
-    for path, methods in found["paths"].items():
-        for method, route in methods.items():
-            _complete(route, access.needed(method.upper(), path, public=public))
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "modelsync",
+            "version": __version__,
+            "summary": "A catalog of AI models, in step with what providers' own APIs say.",
+            "description": 'Prices are texts with exact digits, in USD per token. null is "not stated"; a price of 0 is stated to be free.',
+        },
+        "paths": paths,
+        "components": {"schemas": dict(sorted(_components().items())), "securitySchemes": {"key": key}},
+    }
+
+
+def _components() -> Schema:
+    found = msgspec.json.schema_components((*shapes.ALL, *bodies.ALL), ref_template=_REFERENCE)[1]
+    for kind in bodies.ALL:
+        if issubclass(kind, OpenBody):  # the fields that can be pinned stand beside the declared ones
+            declared = {name: schema for name, schema in found[kind.__name__]["properties"].items() if name != "fields"}
+            found[kind.__name__] |= {**bodies.PINS, "properties": declared | bodies.PINS["properties"], "additionalProperties": False}
+        for field in fields_of(kind).values():
+            _in_order(found[kind.__name__]["properties"][field.name], field.words)
+    return {name: _written(schema) for name, schema in found.items()}
+
+
+def _in_order(schema: Schema, words: tuple[str, ...]) -> None:
+    """Choices as they were declared, the usual one first: msgspec sorts them."""
+    for each in (schema, *schema.get("anyOf", ())):
+        if "enum" in each:
+            each["enum"] = list(words)
+
+
+def _written(schema: Any) -> Any:
+    """A schema as clients read it: patterns in the words of JSON Schema, what a type says better under `x-…`, and no null by default."""
+    if isinstance(schema, list | tuple):
+        return [_written(value) for value in schema]
+    if not isinstance(schema, dict):
+        return schema.replace(END, "$") if isinstance(schema, str) else schema
+    said = {name: _written(value) for name, value in schema.items() if (name, value) not in (("default", None), ("required", []))}
+    better = {name.removeprefix("x-"): value for name, value in said.items() if name.startswith("x-")}
+    kind = {"type": "string"} if "enum" in said else {}
+    return kind | {name: value for name, value in said.items() if not name.startswith("x-")} | better
+
+
+def _operation(route: "Route", scope: Scope | None) -> Schema:
+    """One route, what it may also answer, and which key it needs."""
+    asked, told = route.parameters, inspect.cleandoc(route.handler.__doc__ or "")
+    parameters = [*_parameters(route), *(_query(asked.query[1]) if asked.query else ())]
+    codes = [*_ALWAYS, *(_WITH_KEY if scope else ()), *((400, 413) if asked.body else ())]
+    codes += [422] if parameters or asked.body else []
+    responses = {str(code): answer for code, answer in route.responses.items()}
+    responses |= {str(code): _error(code) for code in codes if str(code) not in responses}
+    found: Schema = {
+        "tags": list(route.tags),
+        "summary": route.handler.__name__.replace("_", " ").title(),
+        "description": f"{told}\n\nNeeds a key of scope {scope} or more." if scope else told,
+        "operationId": route.handler.__name__,
+        "responses": {code: copy.deepcopy(answer) for code, answer in sorted(responses.items())},
+        "security": [{"key": []}] if scope else [],
+    }
+    if parameters:
+        found["parameters"] = parameters
+    if asked.body:
+        schema = {"$ref": _REFERENCE.format(name=asked.body[1].__name__)}
+        found["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+    examples.add(found)
     return found
 
 
-def _complete(route: dict[str, Any], scope: Scope | None) -> None:
-    """What every route may also answer, and which key it needs."""
-    told: dict[str, Any] = route["responses"]
-    for answer in told.values():
-        if answer.get("content", {}).get(JSON) == {"schema": {}}:  # FastAPI's own, of routes that never answer in JSON
-            del answer["content"][JSON]
-    codes = [*_ALWAYS, *(_WITH_KEY if scope else ()), *((400, 413) if "requestBody" in route else ())]
-    if "parameters" in route or "requestBody" in route:
-        codes.append(422)
-    told.update({str(code): _error(code) for code in codes if str(code) not in told or code == 422})
-    route["security"] = [{"key": []}] if scope else []
-    if scope:
-        route["description"] = f"{route.get('description', '')}\n\nNeeds a key of scope {scope} or more.".strip()
-    examples.add(route)
-    route["responses"] = dict(sorted(told.items()))
+def _parameters(route: "Route") -> Iterator[Schema]:
+    """What stands in the path."""
+    for name, kind in route.parameters.path.items():
+        yield {"name": name, "in": "path", "required": True, "schema": _written(msgspec.json.schema(kind))}
+
+
+def _query(kind: type[Query]) -> Iterator[Schema]:
+    """Query parameters, from their struct."""
+    properties = msgspec.json.schema_components((kind,), ref_template=_REFERENCE)[1][kind.__name__]["properties"]
+    for name, field in fields_of(kind).items():
+        _in_order(properties[name], field.words)
+        schema = _written(properties[name])
+        told = {"description": schema["description"]} if "description" in schema else {}
+        yield {"name": name, "in": "query", "required": field.required, "schema": schema, **told}

@@ -1,21 +1,21 @@
 """What changed: as JSON, and as feeds to subscribe to."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from modelsync.api import schemas
 from modelsync.api.openapi import Responses, answers
 from modelsync.api.parameters import ChangeQuery, Id, PastOfModel, moment
-from modelsync.api.routes.common import Server
+from modelsync.api.routing import Router
 from modelsync.formats import feeds
 from modelsync.model.timeline import RecordedChange
 from modelsync.queries.history import ChangeFilter
 from modelsync.server.responses import REVISION, error, of_catalog, stamped
 from modelsync.server.state import Service
 
-router = APIRouter(tags=["changes"])
+router = Router(tags=("changes",))
 
 
 def wanted(query: ChangeQuery, **more: Any) -> ChangeFilter:
@@ -46,13 +46,13 @@ async def page(request: Request, server: Service, filters: ChangeFilter, limit: 
 
 
 @router.get("/changes", responses=answers(schemas.Changes, 400))
-async def list_changes(request: Request, server: Server, query: Annotated[ChangeQuery, Query()]) -> Response:
+async def list_changes(request: Request, server: Service, query: ChangeQuery) -> Response:
     """What changed, newest first: models that came, went and came back, and every field's old and new value."""
     return await page(request, server, wanted(query), query.limit)
 
 
 @router.get("/models/{model_id:int}/history", responses=answers(schemas.Changes, 404))
-async def model_history(request: Request, server: Server, model_id: Id, query: Annotated[PastOfModel, Query()]) -> Response:
+async def model_history(request: Request, server: Service, model_id: Id, query: PastOfModel) -> Response:
     """Everything that ever happened to one model, newest first."""
     row, _ = await server.read(server.reader.model, model_id)
     if row is None:
@@ -67,13 +67,13 @@ def _feed(media: str, told: str) -> Responses:
 
 
 @router.get("/changes/feed.atom", responses=_feed(feeds.ATOM, "An Atom feed (RFC 4287)."))
-async def atom_feed(request: Request, server: Server, query: Annotated[ChangeQuery, Query()]) -> Response:
+async def atom_feed(request: Request, server: Service, query: ChangeQuery) -> Response:
     """The same changes as an Atom feed: subscribe with the filters of your choice."""
     return await _as_feed(request, server, query, feeds.ATOM)
 
 
 @router.get("/changes/feed.json", responses=_feed(feeds.JSON_FEED, "A JSON Feed (version 1.1)."))
-async def json_feed(request: Request, server: Server, query: Annotated[ChangeQuery, Query()]) -> Response:
+async def json_feed(request: Request, server: Service, query: ChangeQuery) -> Response:
     """The same changes as a JSON Feed: subscribe with the filters of your choice."""
     return await _as_feed(request, server, query, feeds.JSON_FEED)
 

@@ -1,26 +1,15 @@
 """What routes share: the server's state, and who asks."""
 
 from collections.abc import Iterable
-from typing import Annotated
 
 import msgspec
-from fastapi import Depends, Request
+from starlette.requests import Request
 
 from modelsync.api import schemas
 from modelsync.formats import held
 from modelsync.model.actors import Person
 from modelsync.planning.holding import RecordedHold
 from modelsync.server.gate import HOLDER
-from modelsync.server.state import Service
-
-
-def service(request: Request) -> Service:
-    """The server's state."""
-    found: Service = request.app.state.service
-    return found
-
-
-Server = Annotated[Service, Depends(service)]
 
 
 def person(request: Request, reason: str) -> Person:

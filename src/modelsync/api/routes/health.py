@@ -1,17 +1,17 @@
 """Whether the server lives, whether the catalog can be read, and numbers for monitoring."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from modelsync.api import schemas
 from modelsync.api.openapi import Responses, also, answers
-from modelsync.api.routes.common import Server
+from modelsync.api.routing import Router
 from modelsync.database.migrate import Schema
 from modelsync.errors import DatabaseError
 from modelsync.server.metrics import CONTENT_TYPE
 from modelsync.server.responses import said
+from modelsync.server.state import Service
 
-router = APIRouter(tags=["health"])
+router = Router(tags=("health",))
 
 
 @router.get("/health/live", responses=answers(schemas.Alive))
@@ -21,7 +21,7 @@ async def live() -> Response:
 
 
 @router.get("/health/ready", responses=answers(schemas.Ready) | also(schemas.Ready, 503, "The catalog cannot be read."))
-async def ready(server: Server) -> Response:
+async def ready(server: Service) -> Response:
     """200 when the catalog can be read: for what sends requests here. How fresh it is is told, and is no reason to send none."""
     try:
         states = await server.freshness.now()
@@ -34,6 +34,6 @@ _NUMBERS: Responses = {200: {"description": "Numbers for Prometheus.", "content"
 
 
 @router.get("/metrics", responses=_NUMBERS)
-async def metrics(server: Server) -> Response:
+async def metrics(server: Service) -> Response:
     """What the catalog holds, how its syncs went, and what this server answered, as Prometheus reads it."""
     return Response(await server.numbers.now(), headers={"Content-Type": CONTENT_TYPE})

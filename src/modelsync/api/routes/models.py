@@ -1,23 +1,21 @@
 """Reading models: pages, exports, counts, one of them."""
 
-from typing import Annotated
-
 import msgspec
-from fastapi import APIRouter, Path, Query, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from modelsync.api import schemas
 from modelsync.api.exports import CSV, NDJSON, exported, wanted_media
 from modelsync.api.openapi import answers, exports
 from modelsync.api.parameters import Id, ModelQuery, Paged, Slug, StatsQuery, WordsAndPage
-from modelsync.api.routes.common import Server
+from modelsync.api.routing import Router
 from modelsync.queries.filters import ModelFilter, Order
 from modelsync.queries.reader import PAGE, Page
 from modelsync.queries.rows import ModelRow
 from modelsync.server.responses import error, of_catalog, stamped
 from modelsync.server.state import Service
 
-router = APIRouter(tags=["models"])
+router = Router(tags=("models",))
 
 
 def page_of(request: Request, page: Page[ModelRow], limit: int, offset: int) -> Response:
@@ -28,7 +26,7 @@ def page_of(request: Request, page: Page[ModelRow], limit: int, offset: int) -> 
 
 
 @router.get("/models", responses=answers(schemas.ModelPage, 400) | exports(also=schemas.ModelPage))
-async def list_models(request: Request, server: Server, query: Annotated[ModelQuery, Query()]) -> Response:
+async def list_models(request: Request, server: Service, query: ModelQuery) -> Response:
     """Models that match, a page at a time; or all of them as CSV or NDJSON, by the Accept header or as /models.csv and /models.ndjson.
 
     Filters apply before paging. Follow next_cursor to go through all: nothing is skipped or repeated.
@@ -42,19 +40,19 @@ async def list_models(request: Request, server: Server, query: Annotated[ModelQu
 
 
 @router.get("/models.csv", responses=exports(CSV))
-async def export_models_as_csv(request: Request, server: Server, query: Annotated[ModelQuery, Query()]) -> Response:
+async def export_models_as_csv(request: Request, server: Service, query: ModelQuery) -> Response:
     """Models that match as CSV; all of them unless there is a limit. A text that a spreadsheet would run begins with an apostrophe."""
     return await exported(request, server, query, CSV)
 
 
 @router.get("/models.ndjson", responses=exports(NDJSON))
-async def export_models_as_ndjson(request: Request, server: Server, query: Annotated[ModelQuery, Query()]) -> Response:
+async def export_models_as_ndjson(request: Request, server: Service, query: ModelQuery) -> Response:
     """Models that match, one JSON document on each line; all of them unless there is a limit."""
     return await exported(request, server, query, NDJSON)
 
 
 @router.get("/models/stats", responses=answers(schemas.ModelStats))
-async def model_stats(request: Request, server: Server, query: Annotated[StatsQuery, Query()]) -> Response:
+async def model_stats(request: Request, server: Service, query: StatsQuery) -> Response:
     """How many models there are of what."""
     return await stats_of(request, server, query.provider_id)
 
@@ -66,7 +64,7 @@ async def stats_of(request: Request, server: Service, provider_id: int | None) -
 
 
 @router.get("/models/search", responses=answers(schemas.ModelPage))
-async def search_models(request: Request, server: Server, query: Annotated[WordsAndPage, Query()]) -> Response:
+async def search_models(request: Request, server: Service, query: WordsAndPage) -> Response:
     """Active models with all of these words in their ids and names."""
     wanted = ModelFilter(query=query.q, active=True, limit=query.limit)
     page = await server.page(request, wanted, Order(), query.offset)
@@ -74,7 +72,7 @@ async def search_models(request: Request, server: Server, query: Annotated[Words
 
 
 @router.get("/models/provider/{slug}", responses=answers(schemas.ModelPage, 404))
-async def models_of_provider(request: Request, server: Server, slug: Annotated[Slug, Path()], query: Annotated[Paged, Query()]) -> Response:
+async def models_of_provider(request: Request, server: Service, slug: Slug, query: Paged) -> Response:
     """A provider's active models."""
     wanted = ModelFilter(providers=(slug,), active=True, limit=query.limit)
     page = await server.page(request, wanted, Order(), query.offset)
@@ -84,7 +82,7 @@ async def models_of_provider(request: Request, server: Server, slug: Annotated[S
 
 
 @router.get("/models/{model_id:int}", responses=answers(schemas.OneModel, 404))
-async def get_model(request: Request, server: Server, model_id: Id) -> Response:
+async def get_model(request: Request, server: Service, model_id: Id) -> Response:
     """One model by its number."""
     row, revision = await server.read(server.reader.model, model_id)
     if row is None:

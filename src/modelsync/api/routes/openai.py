@@ -4,19 +4,20 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
-from fastapi import APIRouter, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from modelsync.api import schemas
 from modelsync.api.exports import Format, Rows, every, sent
 from modelsync.api.openapi import answers
 from modelsync.api.parameters import ListedId
-from modelsync.api.routes.common import Server
+from modelsync.api.routing import Router
 from modelsync.queries.filters import ModelFilter, Order
 from modelsync.queries.rows import ModelRow
 from modelsync.server.responses import JSON, error, of_catalog
+from modelsync.server.state import Service
 
-router = APIRouter(prefix="/v1", tags=["openai"])
+router = Router(prefix="/v1", tags=("openai",))
 
 
 def _shown(row: ModelRow) -> schemas.OpenAIModel:
@@ -44,13 +45,13 @@ LIST = Format(JSON, _list)
 
 
 @router.get("/models", responses=answers(schemas.OpenAIList))
-async def list_openai_models(request: Request, server: Server) -> Response:
+async def list_openai_models(request: Request, server: Service) -> Response:
     """All active models, in the shape of OpenAI's API."""
     return await sent(request, server, LIST, lambda reader: every(reader, ModelFilter(active=True), Order()))
 
 
 @router.get("/models/{model:path}", responses=answers(schemas.OpenAIModel, 404))
-async def get_openai_model(request: Request, server: Server, model: ListedId) -> Response:
+async def get_openai_model(request: Request, server: Service, model: ListedId) -> Response:
     """One active model; its id may hold slashes."""
     slug, _, row_id = model.partition("/")
     row, revision = await server.read(server.reader.model_of, slug, row_id)

@@ -1,11 +1,10 @@
 """`/admin`: what waits for a person, what persons decided, and how values came to be."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from modelsync.api import schemas
@@ -23,10 +22,12 @@ from modelsync.api.parameters import (
     PinQuery,
     Removal,
     Slug,
+    is_true,
     moment,
 )
 from modelsync.api.routes.changes import page, wanted
-from modelsync.api.routes.common import Server, holds, person
+from modelsync.api.routes.common import holds, person
+from modelsync.api.routing import Router
 from modelsync.errors import UsageError
 from modelsync.model.actors import Person
 from modelsync.model.prices import plain
@@ -43,7 +44,7 @@ from modelsync.queries.history import ChangeFilter
 from modelsync.server.responses import error, said
 from modelsync.server.state import Service
 
-router = APIRouter(prefix="/admin", tags=["operating"])
+router = Router(prefix="/admin", tags=("operating",))
 
 
 def _pins(rows: Iterable[PinRecord]) -> schemas.Pins:
@@ -55,49 +56,49 @@ def _pins(rows: Iterable[PinRecord]) -> schemas.Pins:
 
 
 @router.get("/held", responses=answers(schemas.Holds))
-async def list_held(server: Server, query: Annotated[HoldQuery, Query()]) -> Response:
+async def list_held(server: Service, query: HoldQuery) -> Response:
     """What waits for a person, oldest first; or the holds of another status, with who decided them, when and why."""
     rows = await server.do(server.catalog.holds, query.provider, query.kind, query.status)
     return said(schemas.Holds(holds(rows), len(rows)))
 
 
-async def _decided(server: Service, decision: str, ids: list[int], by: Person) -> Response:
+async def _decided(server: Service, decision: str, ids: Sequence[int], by: Person) -> Response:
     rows = await server.do(decisions.decide, server.store, ids, decision, by)
     return said(schemas.Decided(decision, holds(rows)))
 
 
-async def _chosen(server: Service, body: Decision) -> list[int]:
+async def _chosen(server: Service, body: Decision) -> Sequence[int]:
     if bool(body.ids) == bool(body.provider or body.kind):
         raise UsageError("Say which holds: ids, or provider, or kind", "GET /admin/held lists them")
     return body.ids or [row.id for row in await server.do(server.catalog.holds, body.provider, body.kind)]
 
 
 @router.post("/held/confirm", responses=answers(schemas.Decided, 400, 404, 409))
-async def confirm_held(request: Request, server: Server, body: Decision) -> Response:
+async def confirm_held(request: Request, server: Service, body: Decision) -> Response:
     """Accept what is held: by numbers, or all of some providers or of a kind. A confirmed price is live where it is stated now."""
     return await _decided(server, "confirm", await _chosen(server, body), person(request, body.reason))
 
 
 @router.post("/held/reject", responses=answers(schemas.Decided, 400, 404, 409))
-async def reject_held(request: Request, server: Server, body: Decision) -> Response:
+async def reject_held(request: Request, server: Service, body: Decision) -> Response:
     """Refuse what is held: the catalog stays as it is. A price stays out until it is reopened, an absence until the model is listed."""
     return await _decided(server, "reject", await _chosen(server, body), person(request, body.reason))
 
 
 @router.post("/held/{hold_id:int}/confirm", responses=answers(schemas.Decided, 400, 404, 409))
-async def confirm_one(request: Request, server: Server, hold_id: Id, body: Why) -> Response:
+async def confirm_one(request: Request, server: Service, hold_id: Id, body: Why) -> Response:
     """Accept one hold. 409 when it was decided already, or the provider says something else now: the answer names the hold of that."""
     return await _decided(server, "confirm", [hold_id], person(request, body.reason))
 
 
 @router.post("/held/{hold_id:int}/reject", responses=answers(schemas.Decided, 400, 404, 409))
-async def reject_one(request: Request, server: Server, hold_id: Id, body: Why) -> Response:
+async def reject_one(request: Request, server: Service, hold_id: Id, body: Why) -> Response:
     """Refuse one hold."""
     return await _decided(server, "reject", [hold_id], person(request, body.reason))
 
 
 @router.post("/held/{hold_id:int}/reopen", responses=answers(schemas.Decided, 400, 404, 409))
-async def reopen_one(request: Request, server: Server, hold_id: Id, body: Why) -> Response:
+async def reopen_one(request: Request, server: Service, hold_id: Id, body: Why) -> Response:
     """Take a decision back: the hold waits again, and a price that was confirmed goes back to what it was.
 
     400 when nobody has decided it; 409 when it cannot be taken back, because a later listing did away with it or it is done.
@@ -121,21 +122,21 @@ async def _one_guard(server: Service, slug: str) -> Response:
 
 
 @router.get("/guards", responses=answers(schemas.Guards))
-async def list_guards(server: Server) -> Response:
+async def list_guards(server: Service) -> Response:
     """The providers for which limits of the guard are set."""
     rows = [_guard(server, slug, limits) for slug, limits in (await server.do(server.catalog.guards)).items()]
     return said(schemas.Guards(rows, len(rows)))
 
 
 @router.get("/guards/{slug}", responses=answers(schemas.Guard, 404))
-async def get_guard(server: Server, slug: Annotated[Slug, Path()]) -> Response:
+async def get_guard(server: Service, slug: Slug) -> Response:
     """How much a provider's syncs may believe by themselves: limits that are set for it, and those of the settings."""
     select(server.store.providers, [slug])
     return await _one_guard(server, slug)
 
 
 @router.patch("/guards/{slug}", responses=answers(schemas.Guard, 400, 404))
-async def set_guard(request: Request, server: Server, slug: Annotated[Slug, Path()], body: GuardLimits) -> Response:
+async def set_guard(request: Request, server: Service, slug: Slug, body: GuardLimits) -> Response:
     """Set the limits that were sent, from the next sync on; null gives one back to the settings."""
     select(server.store.providers, [slug])
     wanted = body.limits()
@@ -146,7 +147,7 @@ async def set_guard(request: Request, server: Server, slug: Annotated[Slug, Path
 
 
 @router.post("/pause", responses=answers(schemas.Paused, 409))
-async def pause(request: Request, server: Server, body: Why) -> Response:
+async def pause(request: Request, server: Service, body: Why) -> Response:
     """Stop every sync of every provider, those under way included, until it is resumed. Reading goes on, and so do decisions."""
     if not await server.do(decisions.pause, server.store, person(request, body.reason)):
         return error(409, "Syncs are paused already; /admin/model-sync/status tells by whom and why")
@@ -154,7 +155,7 @@ async def pause(request: Request, server: Server, body: Why) -> Response:
 
 
 @router.post("/resume", responses=answers(schemas.Paused, 409))
-async def resume(request: Request, server: Server, body: Why) -> Response:
+async def resume(request: Request, server: Service, body: Why) -> Response:
     """Let every provider sync again."""
     if not await server.do(decisions.resume, server.store, person(request, body.reason)):
         return error(409, "Nothing is paused; /admin/model-sync/status tells what keeps a provider from syncing")
@@ -165,13 +166,13 @@ async def resume(request: Request, server: Server, body: Why) -> Response:
 
 
 @router.get("/pins", responses=answers(schemas.Pins))
-async def list_pins(server: Server, query: Annotated[PinQuery, Query()]) -> Response:
+async def list_pins(server: Service, query: PinQuery) -> Response:
     """What is pinned, and what the provider says beneath it."""
-    return said(_pins(row for row in await server.do(server.catalog.pins, query.provider) if row.moved or query.moved == "false"))
+    return said(_pins(row for row in await server.do(server.catalog.pins, query.provider) if row.moved or not is_true(query.moved)))
 
 
 @router.post("/pins", responses=answers(schemas.Pins, 400, 404))
-async def pin(request: Request, server: Server, body: PinBody) -> Response:
+async def pin(request: Request, server: Service, body: PinBody) -> Response:
     """Set fields of a model to values that win over every sync. The pins of that model are answered."""
     until = moment(body.until) if body.until else None
     by = person(request, body.reason)
@@ -180,7 +181,7 @@ async def pin(request: Request, server: Server, body: PinBody) -> Response:
 
 
 @router.delete("/pins", responses=answers(schemas.Unpinned, 404))
-async def unpin(request: Request, server: Server, query: Annotated[Removal, Query()]) -> Response:
+async def unpin(request: Request, server: Service, query: Removal) -> Response:
     """Remove pins of a model: what the provider said last shows at once."""
     by = person(request, query.reason)
     removed = await server.do(operators.unpin, server.store, query.provider, query.model, query.field, by)
@@ -193,19 +194,19 @@ async def unpin(request: Request, server: Server, query: Annotated[Removal, Quer
 
 
 @router.get("/changes", responses=answers(schemas.Changes, 400))
-async def admin_changes(request: Request, server: Server, query: Annotated[ChangeQuery, Query()]) -> Response:
+async def admin_changes(request: Request, server: Service, query: ChangeQuery) -> Response:
     """What changed, newest first: as /changes, where the catalog is closed."""
     return await page(request, server, wanted(query), query.limit)
 
 
 @router.get("/history", responses=answers(schemas.Changes))
-async def admin_history(request: Request, server: Server, query: Annotated[OfModel, Query()]) -> Response:
+async def admin_history(request: Request, server: Service, query: OfModel) -> Response:
     """Everything that ever happened to one model, by its provider and its id there; the last 500 changes."""
     return await page(request, server, ChangeFilter(providers=(query.provider,), model=query.model, limit=500), 500)
 
 
 @router.get("/diff", responses=answers(schemas.Differences, 400))
-async def diff(server: Server, query: Annotated[Between, Query()]) -> Response:
+async def diff(server: Service, query: Between) -> Response:
     """The catalog at two times compared; the later one is now, unless it is given."""
     times = [moment(query.before), moment(query.after) if query.after else datetime.now(UTC)]
     if times[0] > times[1]:
@@ -217,12 +218,12 @@ async def diff(server: Server, query: Annotated[Between, Query()]) -> Response:
 
 
 @router.get("/as-of", responses=answers(schemas.PastModels, 400))
-async def as_of(server: Server, query: Annotated[AtTime, Query()]) -> Response:
+async def as_of(server: Service, query: AtTime) -> Response:
     """Models as they stood at a time, in the columns that history keeps. Models that were purged since are not in it."""
     then = moment(query.at)
     if then > datetime.now(UTC):
         return error(400, "at is in the future; give an earlier time, or GET /models")
-    found = await server.do(server.history.models_at, then, query.filter(None, changed_since=None))
+    found = await server.do(server.history.models_at, then, query.filter(None, past=True))
     rows = found[query.offset : query.offset + query.limit]
     began_at = await server.do(server.history.began_at)
     page_of = {"total": len(found), "returned": len(rows), "limit": query.limit, "offset": query.offset}
@@ -230,14 +231,14 @@ async def as_of(server: Server, query: Annotated[AtTime, Query()]) -> Response:
 
 
 @router.post("/rollback", responses=answers(schemas.RolledBack, 400, 404))
-async def roll_back(request: Request, server: Server, body: Rollback) -> Response:
+async def roll_back(request: Request, server: Service, body: Rollback) -> Response:
     """Bring a provider's models back to what they were after a run, and keep syncs out until it is thawed. Pins are kept."""
     run_id, models = await server.do(rollback, server.store, body.provider, body.to, person(request, body.reason))
     return said(schemas.RolledBack(body.provider, run_id, models))
 
 
 @router.post("/thaw", responses=answers(schemas.Thawed, 404, 409))
-async def thaw_provider(request: Request, server: Server, body: Thaw) -> Response:
+async def thaw_provider(request: Request, server: Service, body: Thaw) -> Response:
     """Let a provider sync again that a rollback froze."""
     if not await server.do(thaw, server.store, body.provider, person(request, body.reason)):
         return error(409, f"{body.provider} is not frozen; /admin/model-sync/status names those that are")
@@ -245,7 +246,7 @@ async def thaw_provider(request: Request, server: Server, body: Thaw) -> Respons
 
 
 @router.get("/explain", responses=answers(schemas.Explanations, 400, 404))
-async def explain_model(server: Server, query: Annotated[FieldOfModel, Query()]) -> Response:
+async def explain_model(server: Service, query: FieldOfModel) -> Response:
     """How the values of a model came to be: the wire value, the unit, the rule, pins and holds; of all fields, or of one."""
     (provider,) = select(server.store.providers, [query.provider])
     known = await server.do(Explanations(server.store).known, provider, query.model)
@@ -259,7 +260,7 @@ async def explain_model(server: Server, query: Annotated[FieldOfModel, Query()])
 
 
 @router.get("/audit", responses=answers(schemas.Audit, 400))
-async def audit(server: Server, query: Annotated[AuditQuery, Query()]) -> Response:
+async def audit(server: Service, query: AuditQuery) -> Response:
     """What persons decided, newest first."""
     since = moment(query.since) if query.since else None
     rows = await server.do(server.catalog.audit, since, query.actor, query.limit)

@@ -1,17 +1,17 @@
 """`/admin/model-sync`: start syncs, and see what came of them."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Sequence
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from modelsync.api import schemas
 from modelsync.api.openapi import Responses, also, answers
-from modelsync.api.parameters import Id, RunQuery, SyncAll, SyncOne
-from modelsync.api.routes.common import Server, holds
+from modelsync.api.parameters import Id, RunQuery, SlugAsked, SyncAll, SyncOne, is_true
+from modelsync.api.routes.common import holds
+from modelsync.api.routing import Router
 from modelsync.errors import NotThere
 from modelsync.formats.held import by_kind, left_in_place
 from modelsync.planning.outcome import Busy, Failed, Held, Report, document, of_one
@@ -22,7 +22,7 @@ from modelsync.server.state import Service
 from modelsync.server.syncs import Running, TooMany
 from modelsync.sync.run import Stopped
 
-router = APIRouter(prefix="/admin/model-sync", tags=["model-sync"])
+router = Router(prefix="/admin/model-sync", tags=("model-sync",))
 
 _UNUSABLE = "The provider's answer could not be used; nothing of it was changed."
 _SYNCED: Responses = {
@@ -33,16 +33,14 @@ _SYNCED: Responses = {
 
 
 @router.get("/providers", responses=answers(schemas.Slugs))
-async def syncable_providers(server: Server) -> Response:
+async def syncable_providers(server: Service) -> Response:
     """The providers that can be synced."""
     slugs = list(server.store.providers)
     return said(schemas.Slugs(slugs, len(slugs)))
 
 
 @router.post("/provider/{provider_slug}", responses=_SYNCED | answers(schemas.SyncResponse, 404, 409))
-async def sync_provider(
-    request: Request, server: Server, provider_slug: Annotated[str, Path(max_length=100)], query: Annotated[SyncOne, Query()]
-) -> Response:
+async def sync_provider(request: Request, server: Service, provider_slug: SlugAsked, query: SyncOne) -> Response:
     """Sync one provider. 404 names the known ones; 409 the run that is at it; 200 with success false when its key is missing, or syncs are
     paused. A list that a person has rejected is no failure: 200 with success true, status held, and who rejected it.
 
@@ -51,7 +49,7 @@ async def sync_provider(
     known = server.store.providers
     if provider_slug not in known:
         return error(404, f"There is no provider {provider_slug[:100]!a}; known are {', '.join(known)}")
-    dry_run = query.dry_run == "true"
+    dry_run = is_true(query.dry_run)
     busy = None if dry_run else await server.do(server.syncs.busy, provider_slug)
     if busy is not None:
         return _busy(provider_slug, busy)
@@ -59,7 +57,7 @@ async def sync_provider(
 
 
 @router.post("/all", responses=_SYNCED | answers(schemas.SyncResponse, 400))
-async def sync_all(request: Request, server: Server, query: Annotated[SyncAll, Query()]) -> Response:
+async def sync_all(request: Request, server: Service, query: SyncAll) -> Response:
     """Sync all providers, or the named ones, at once. 502 when none succeeded; a provider that another run is at is one of the errors.
 
     With `Prefer: respond-async` the answer is 202 and a Location to poll, at once.
@@ -68,11 +66,11 @@ async def sync_all(request: Request, server: Server, query: Annotated[SyncAll, Q
         select(server.store.providers, query.providers)
     except NotThere as problem:
         return error(400, str(problem))
-    return await _synced(request, server, query.providers or None, _answer_of_all, dry_run=query.dry_run == "true")
+    return await _synced(request, server, query.providers or None, _answer_of_all, dry_run=is_true(query.dry_run))
 
 
 async def _synced(
-    request: Request, server: Service, slugs: list[str] | None, answer: Callable[[Report], Response], *, dry_run: bool
+    request: Request, server: Service, slugs: Sequence[str] | None, answer: Callable[[Report], Response], *, dry_run: bool
 ) -> Response:
     try:
         running = await server.syncs.begin(slugs, dry_run=dry_run)
@@ -112,7 +110,7 @@ def _busy(slug: str, run_id: int | None) -> Response:
 
 
 @router.get("/status", responses=answers(schemas.Status))
-async def sync_status(server: Server) -> Response:
+async def sync_status(server: Service) -> Response:
     """What the catalog holds, which providers can be synced, how fresh each is, what waits, what was rejected, and what keeps syncs out."""
     return said(_status(await server.do(status, server.store), list(server.store.providers)))
 
@@ -137,14 +135,14 @@ def _status(found: Status, fetchable: list[str]) -> dict[str, object]:
 
 
 @router.get("/runs", responses=answers(schemas.Runs))
-async def list_runs(server: Server, query: Annotated[RunQuery, Query()]) -> Response:
+async def list_runs(server: Service, query: RunQuery) -> Response:
     """Past and running syncs, newest first."""
     rows, total = await server.do(server.catalog.runs, query.limit, query.offset, query.status, query.provider)
     return said({"data": rows, "total": total, "returned": len(rows), "limit": query.limit, "offset": query.offset})
 
 
 @router.get("/runs/{run_id:int}", responses=answers(schemas.OneRun, 404))
-async def get_run(server: Server, run_id: Id) -> Response:
+async def get_run(server: Service, run_id: Id) -> Response:
     """One run, and each provider's result in it."""
     found = await server.do(server.catalog.run, run_id)
     if found is None:

@@ -1,13 +1,14 @@
 """What operators write about models: pins, and models of their own. No sync undoes it."""
 
-from fastapi import APIRouter, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from modelsync.api import schemas
 from modelsync.api.bodies import Bulk, ModelFacts, NamedModel, NewModel
 from modelsync.api.openapi import answers
 from modelsync.api.parameters import Id
-from modelsync.api.routes.common import Server, person
+from modelsync.api.routes.common import person
+from modelsync.api.routing import Router
 from modelsync.errors import NotThere, UsageError
 from modelsync.model.actors import Person
 from modelsync.model.fields import Pin
@@ -16,7 +17,7 @@ from modelsync.operations.models import Wish
 from modelsync.server.responses import error, said, stamped
 from modelsync.server.state import Service
 
-router = APIRouter(tags=["models"])
+router = Router(tags=("models",))
 _OVER = "over the API"
 
 
@@ -47,8 +48,8 @@ async def _shown(server: Service, slug: str, row_id: str, status: int = 200) -> 
     return said(stamped(row, revision), status)
 
 
-@router.post("/models", status_code=201, responses=answers(schemas.OneModel, 400, 404, 409, status=201))
-async def create_model(request: Request, server: Server, body: NewModel) -> Response:
+@router.post("/models", responses=answers(schemas.OneModel, 400, 404, 409, status=201))
+async def create_model(request: Request, server: Service, body: NewModel) -> Response:
     """Add a model that its provider does not list. It stays active until somebody says otherwise."""
     slug = await _slug(server, body)
     await server.do(models.add, server.store, slug, body.provider_model_id, body.pins(), person(request, body.reason))
@@ -56,15 +57,15 @@ async def create_model(request: Request, server: Server, body: NewModel) -> Resp
 
 
 @router.post("/models/bulk-upsert", responses=answers(schemas.Upserted, 400, 404))
-async def bulk_upsert_models(request: Request, server: Server, body: Bulk) -> Response:
+async def bulk_upsert_models(request: Request, server: Service, body: Bulk) -> Response:
     """Add models, and pin fields of those that are there: all of it, or nothing."""
-    wishes = [Wish(await _slug(server, each), each.provider_model_id, tuple(each.pins())) for each in body.models]
+    wishes = [Wish(await _slug(server, each), each.provider_model_id, tuple(each.pins())) for each in body.named()]
     created, ids = await server.do(models.upsert, server.store, wishes, person(request, body.reason))
     return said(schemas.Upserted(created, len(ids) - created, ids))
 
 
 @router.patch("/models/{model_id:int}", responses=answers(schemas.OneModel, 400, 404))
-async def change_model(request: Request, server: Server, model_id: Id, body: ModelFacts) -> Response:
+async def change_model(request: Request, server: Service, model_id: Id, body: ModelFacts) -> Response:
     """Pin the fields that were sent, and nothing else: they win over every sync until they are unpinned."""
     wanted = body.pins()
     if not wanted:
@@ -79,19 +80,19 @@ async def _pinned(server: Service, model_id: int, wanted: list[Pin], by: Person)
 
 
 @router.post("/models/{model_id:int}/activate", responses=answers(schemas.OneModel, 404))
-async def activate_model(request: Request, server: Server, model_id: Id) -> Response:
+async def activate_model(request: Request, server: Service, model_id: Id) -> Response:
     """Keep a model active, whether its provider lists it or not."""
     return await _pinned(server, model_id, [Pin("is_active", True)], person(request, _OVER))
 
 
 @router.post("/models/{model_id:int}/deactivate", responses=answers(schemas.OneModel, 404))
-async def deactivate_model(request: Request, server: Server, model_id: Id) -> Response:
+async def deactivate_model(request: Request, server: Service, model_id: Id) -> Response:
     """Take a model out of use, whatever its provider says."""
     return await _pinned(server, model_id, [Pin("is_active", False)], person(request, _OVER))
 
 
 @router.delete("/models/{model_id:int}", responses=answers(schemas.Deleted, 404, 409))
-async def delete_model(request: Request, server: Server, model_id: Id) -> Response:
+async def delete_model(request: Request, server: Service, model_id: Id) -> Response:
     """Delete a model that somebody added, with its history. One that its provider listed is never deleted: deactivate it."""
     slug, row_id = await _named(server, model_id)
     await server.do(models.remove, server.store, slug, row_id, person(request, _OVER))

@@ -1,0 +1,159 @@
+"""Requests as structs: each field that is declared is read by its type, and whatever else is said is refused."""
+
+import json
+import typing
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import UnionType
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+
+END = r"$(?![\s\S])"
+"""The end of a text in a pattern: Python's `$` matches before a last newline too. That of JSON Schema does not, and OpenAPI says `$`."""
+
+FULLEST = 5
+"""Problems of one request that are told."""
+
+
+class Invalid(Exception):
+    """A request that says what cannot be: each problem begins with its place. `status` is that of the answer."""
+
+    def __init__(self, *problems: str, status: int = 422) -> None:
+        super().__init__("; ".join(problems[:FULLEST]))
+        self.status = status
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Query parameters."""
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A JSON object: 0 is no false there, and "1" no number."""
+
+
+class OpenBody(Body, frozen=True, kw_only=True):
+    """A JSON object with declared fields, and others beside them, in `fields`."""
+
+    fields: dict[str, Any] = {}
+
+
+Asked = TypeVar("Asked", bound=msgspec.Struct)
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """One declared field. `words` are all that it may say, in the order of their declaration, where that is a choice.
+
+    `checks` are functions of a value that raise ValueError, from `Meta(extra={"check": …})` of its type.
+    """
+
+    name: str
+    type: Any
+    required: bool
+    is_list: bool
+    is_whole: bool
+    words: tuple[str, ...]
+    checks: tuple[Any, ...]
+
+
+@cache
+def fields_of(kind: type[msgspec.Struct]) -> Mapping[str, Field]:
+    """The declared fields of a kind of request, by name."""
+    declared = (field for field in msgspec.structs.fields(kind) if not (issubclass(kind, OpenBody) and field.name == "fields"))
+    return {field.name: _field(field) for field in declared}
+
+
+def _field(field: msgspec.structs.FieldInfo) -> Field:
+    parts = list(_parts(field.type))
+    checks = tuple(part.extra["check"] for part in parts if isinstance(part, msgspec.Meta) and part.extra)
+    words = tuple(word for part in parts if typing.get_origin(part) is typing.Literal for word in typing.get_args(part))
+    is_list = any(typing.get_origin(part) is tuple for part in parts)
+    return Field(
+        name=field.name, type=field.type, required=field.required, is_list=is_list, is_whole=int in parts, words=words, checks=checks
+    )
+
+
+def _parts(kind: object) -> Iterator[object]:
+    """A type, and what it is made of: the alternatives of a union, the items of a tuple, and what is annotated."""
+    yield kind
+    origin = typing.get_origin(kind)
+    if origin in (tuple, typing.Union, UnionType, typing.Annotated):
+        for part in typing.get_args(kind):
+            yield from _parts(part)
+
+
+def read(kind: type[Asked], given: Mapping[str, object], *, strict: bool, place: str = "") -> Asked:
+    """What was given, as a request of this kind. Not `strict`, numbers are read from texts. Raises Invalid."""
+    declared = fields_of(kind)
+    others = {name: value for name, value in given.items() if name not in declared}
+    open_to_others = issubclass(kind, OpenBody)
+    problems = [f"{place}{name}: there is no such parameter" for name in (() if open_to_others else others)]
+    values: dict[str, Any] = {"fields": others} if open_to_others else {}
+    for name, field in declared.items():
+        if name not in given:
+            problems += [f"{place}{name}: it is missing"] * field.required
+            continue
+        try:
+            values[name] = _value(field, given[name], strict=strict)
+        except ValueError as problem:
+            problems.append(f"{place}{name}{_told(problem, field)}")
+    if problems:
+        raise Invalid(*problems)
+    return kind(**values)
+
+
+def _value(field: Field, given: object, *, strict: bool) -> object:
+    value = msgspec.convert(_whole(given) if field.is_whole else given, field.type, strict=strict)
+    for check in field.checks:
+        if value is not None:
+            check(value)
+    return value
+
+
+def _whole(value: object) -> object:
+    """1.0 is a whole number in JSON Schema."""
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _told(problem: ValueError, field: Field) -> str:
+    """What is wrong, and where inside the field; never what was sent, nor a pattern that nobody would read."""
+    if not isinstance(problem, msgspec.ValidationError):
+        return f": {problem}"
+    what, _, inside = str(problem).partition(" - at `$")
+    if "enum value" in what:
+        what = f"it is none of {', '.join(field.words)}"
+    elif "matching regex" in what:
+        what = "it is not of the right form: see /docs"
+    return f"{inside.rstrip('`').replace('[', '.').replace(']', '')}: {what}"
+
+
+def query_of(kind: type[Asked], given: QueryParams) -> Asked:
+    """The query of a request. Raises Invalid, also for a parameter that comes twice where there is one: whoever says `field=a&field=b` does
+    not mean the last of them."""
+    declared = fields_of(kind)
+    lists = {name for name, field in declared.items() if field.is_list}
+    twice = [name for name in given if name in declared and name not in lists and len(given.getlist(name)) > 1]
+    if twice:
+        raise Invalid(*(f"{name}: it can be given only once" for name in twice))
+    return read(kind, {name: given.getlist(name) if name in lists else given[name] for name in given}, strict=False)
+
+
+async def body_of(kind: type[Asked], request: Request) -> Asked:
+    """The body of a request. Raises Invalid."""
+    content = await request.body()
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != "application/json" and not media.endswith("+json"):
+        raise Invalid("body: send JSON, with Content-Type: application/json")
+    try:
+        given = json.loads(content)  # msgspec would say of 1e400 or half a character that all of it is no JSON, and not where
+    except json.JSONDecodeError:
+        raise Invalid("body: it is no JSON") from None
+    except (ValueError, RecursionError):
+        raise Invalid("body: it cannot be read", status=400) from None
+    if not isinstance(given, dict):
+        raise Invalid("body: it is no JSON object")
+    return read(kind, given, strict=True)
