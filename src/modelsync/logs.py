@@ -4,7 +4,6 @@ import json
 import logging
 import sys
 from collections.abc import Iterable, MutableMapping
-from typing import Any
 
 import stamina.instrumentation
 import structlog
@@ -21,7 +20,7 @@ def configure(*, verbose: bool, secrets: Iterable[str], serving: bool = False) -
     forms = {form for secret in secrets if len(secret) >= 4 for form in redaction.forms(secret)}
     hidden = sorted({printable(form) for form in forms} | forms, key=len, reverse=True)
 
-    def redacted_line(_: object, __: str, event: MutableMapping[str, Any]) -> str:
+    def redacted_line(_: object, __: str, event: MutableMapping[str, object]) -> str:
         line = _line(event) if not serving or sys.stderr.isatty() else _json_line(event)
         for form in hidden:
             line = line.replace(form, "***")
@@ -41,8 +40,8 @@ def configure(*, verbose: bool, secrets: Iterable[str], serving: bool = False) -
     )
 
 
-def _line(event: MutableMapping[str, Any]) -> str:
-    time, level, text = event.pop("timestamp"), event.pop("level"), event.pop("event")
+def _line(event: MutableMapping[str, object]) -> str:
+    time, level, text = (str(event.pop(name)) for name in ("timestamp", "level", "event"))
     provider, trace = event.pop("provider", ""), event.pop("exception", "")
     facts = " ".join(f"{name}={value}" for name, value in event.items())
     line = " ".join(
@@ -51,5 +50,5 @@ def _line(event: MutableMapping[str, Any]) -> str:
     return printable(line) + (f"\n{trace}" if trace else "")
 
 
-def _json_line(event: MutableMapping[str, Any]) -> str:
+def _json_line(event: MutableMapping[str, object]) -> str:
     return json.dumps({"at": event.pop("timestamp"), "level": event.pop("level"), "message": event.pop("event"), **event}, default=str)

@@ -117,7 +117,7 @@ class ProviderFacts(Body, frozen=True, kw_only=True):
     metadata: Document | UnsetType | None = UNSET
     reason: Annotated[Reason, Meta(description="Others will read it.")] = "over the API"
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, object]:
         """What was sent, by column; a null empties what may be empty, and leaves the rest as it is."""
         given = sent(self, but="reason")
         try:

@@ -3,7 +3,6 @@
 import gzip
 from collections.abc import Callable, Iterable, Mapping
 from html import escape
-from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -27,7 +26,7 @@ def pages(routes: Iterable[Documented], *, public: bool) -> list[Route]:
     """Both pages. They are the same until the program changes, so their bytes are made once."""
     made: dict[tuple[str, bool], bytes] = {}
 
-    def document() -> dict[str, Any]:
+    def document() -> dict[str, object]:
         return openapi.document(routes, public=public)
 
     def answer(request: Request, name: str, make: Callable[[], bytes], media: str, headers: Mapping[str, str]) -> Response:
@@ -48,7 +47,7 @@ def pages(routes: Iterable[Documented], *, public: bool) -> list[Route]:
     return [Route("/openapi.json", as_json, name="openapi"), Route("/docs", as_page, name="docs")]
 
 
-def page(document: dict[str, Any]) -> str:
+def page(document: openapi.Schema) -> str:
     """Every route of an OpenAPI document as HTML."""
     groups: dict[str, list[str]] = {}
     for path, methods in document["paths"].items():
@@ -61,7 +60,7 @@ def page(document: dict[str, Any]) -> str:
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{title}{told}{body}</body></html>"
 
 
-def _route(method: str, path: str, route: dict[str, Any]) -> str:
+def _route(method: str, path: str, route: openapi.Schema) -> str:
     parameters = "".join(map(_parameter, route.get("parameters", ())))
     table = f"<table>{parameters}</table>" if parameters else ""
     told = "".join(f"<p>{escape(part)}</p>" for part in route.get("description", "").split("\n\n") if part)
@@ -72,7 +71,7 @@ def _route(method: str, path: str, route: dict[str, Any]) -> str:
     return f"<details><summary>{summary}</summary>{told}{table}<table>{answers}</table></details>"
 
 
-def _parameter(given: dict[str, Any]) -> str:
+def _parameter(given: openapi.Schema) -> str:
     schema = given["schema"]
     default = f" (default {escape(str(schema['default']))})" if schema.get("default") not in (None, "", []) else ""
     told = escape(given.get("description", schema.get("description", "")))

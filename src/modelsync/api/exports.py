@@ -9,9 +9,8 @@ import csv
 import io
 import re
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
-from typing import Any
 
 import msgspec
 import structlog
@@ -134,7 +133,7 @@ async def sent(request: Request, server: Service, form: Format, rows: Callable[[
             headers["Content-Encoding"] = "gzip"
         if form.name:
             headers["Content-Disposition"] = f'inline; filename="{form.name}"'
-        return _Sent(kept.spool, ending.pop_all(), media_type=form.media, headers=headers)
+        return _Sent(kept.spool, ending.pop_all(), form.media, headers)
 
 
 def _made(reader: Reader, form: Format, rows: Callable[[Reader], Found], packs: bool) -> Kept:
@@ -156,10 +155,10 @@ def headers_of(request: Request, revision: Revision, media: str) -> dict[str, st
 class _Sent(StreamingResponse):
     """A file, piece by piece as the client takes it; at the end, whatever it is, `ending` is closed."""
 
-    def __init__(self, spool: Spool, ending: ExitStack, **more: Any) -> None:
+    def __init__(self, spool: Spool, ending: ExitStack, media: str, headers: Mapping[str, str]) -> None:
         self._spool = spool
         self._ending = ending
-        super().__init__(self._pieces(), **more)
+        super().__init__(self._pieces(), media_type=media, headers=headers)
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         for start in range(0, self._spool.size, PIECE):

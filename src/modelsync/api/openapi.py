@@ -37,7 +37,10 @@ _WORDS = {
 _ALWAYS = (414, 429, 500, 503)
 _WITH_KEY = (401, 403)
 
-Responses = dict[int | str, dict[str, Any]]
+Schema = dict[str, Any]
+"""A part of the document, in JSON values."""
+
+Responses = dict[int | str, Schema]
 
 
 def answers(shape: type[msgspec.Struct], *errors: int, status: int = 200) -> Responses:
@@ -58,13 +61,11 @@ def also(shape: type[msgspec.Struct], status: int, told: str) -> Responses:
     return {status: {"description": told, "content": {JSON: {"schema": {"$ref": _REFERENCE.format(name=shape.__name__)}}}}}
 
 
-def _error(code: int) -> dict[str, Any]:
+def _error(code: int) -> dict[str, object]:
     return {"description": _WORDS[code], "content": {JSON: {"schema": {"$ref": _REFERENCE.format(name="Error")}}}}
 
 
 # The document
-
-Schema = dict[str, Any]
 
 
 def document(routes: "Iterable[Route]", *, public: bool) -> Schema:
@@ -105,7 +106,7 @@ def _in_order(schema: Schema, words: tuple[str, ...]) -> None:
             each["enum"] = list(words)
 
 
-def _written(schema: Any) -> Any:
+def _written(schema: object) -> Any:
     """A schema as clients read it: patterns in the words of JSON Schema, what a type says better under `x-…`, and no null by default."""
     if isinstance(schema, list | tuple):
         return [_written(value) for value in schema]

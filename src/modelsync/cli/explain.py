@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
@@ -156,7 +156,7 @@ def _changed(field: str, change: LastChange) -> str:
     return f"{output.utc(change.at)}, run {change.run_id}{by}, {what}{moved}{corrected}"
 
 
-def _shown(field: str, value: Any) -> str:
+def _shown(field: str, value: object) -> str:
     """A value for people; prices per token in USD per million."""
     if value is None:
         return text.UNKNOWN

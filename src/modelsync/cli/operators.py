@@ -3,7 +3,7 @@
 import getpass
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -49,7 +49,7 @@ def _pin(text: str) -> Pin:
         raise UsageError(f"{field} cannot be {value}: {error}", hint) from None
 
 
-def _value(field: str, text: str) -> Any:
+def _value(field: str, text: str) -> object:
     """A value as people write it: JSON, or a text; prices per token also as 2.5/M, USD per million tokens, and `unknown`."""
     if not is_price_per_token(field):
         try:

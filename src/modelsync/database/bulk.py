@@ -1,7 +1,7 @@
 """What is asked of the module of a database's dialect."""
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -12,10 +12,10 @@ class Bulk(Protocol):
     def hashes(self, connection: sa.Connection, provider_id: int) -> dict[str, str]:
         """The content hash of every model of a provider."""
 
-    def upsert_models(self, connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) -> int:
+    def upsert_models(self, connection: sa.Connection, rows: Iterable[tuple[object, ...]]) -> int:
         """Insert or update rows given in the order of COLUMNS; how many were written."""
 
-    def insert_changes(self, connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    def insert_changes(self, connection: sa.Connection, rows: Iterable[tuple[object, ...]]) -> None:
         """Append rows of model_changes."""
 
     def now(self, connection: sa.Connection) -> str:

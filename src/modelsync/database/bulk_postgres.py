@@ -23,7 +23,7 @@ def hashes(connection: sa.Connection, provider_id: int) -> dict[str, str]:
     return dict(_cursor(connection).execute(_HASHES, (provider_id,)).fetchall())
 
 
-def upsert_models(connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) -> int:
+def upsert_models(connection: sa.Connection, rows: Iterable[tuple[object, ...]]) -> int:
     """Insert or update rows given in the order of COLUMNS, sorted by key so that two writers cannot deadlock; how many."""
     cursor = _cursor(connection)
     cursor.execute("CREATE TEMPORARY TABLE incoming (LIKE models INCLUDING DEFAULTS) ON COMMIT DROP")
@@ -35,12 +35,12 @@ def upsert_models(connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) ->
     return written
 
 
-def insert_changes(connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+def insert_changes(connection: sa.Connection, rows: Iterable[tuple[object, ...]]) -> None:
     """Append rows of model_changes."""
     _copy(_cursor(connection), _COPY_CHANGES, postgres_values(rows))
 
 
-def _copy(cursor: "psycopg.Cursor[Any]", statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+def _copy(cursor: "psycopg.Cursor[Any]", statement: str, rows: Iterable[tuple[object, ...]]) -> None:
     with cursor.copy(statement.encode()) as copy:
         for row in rows:
             copy.write_row(row)

@@ -4,7 +4,6 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -25,12 +24,12 @@ def hashes(connection: sa.Connection, provider_id: int) -> dict[str, str]:
     return dict(_driver(connection).execute(_HASHES, (provider_id,)).fetchall())
 
 
-def upsert_models(connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) -> int:
+def upsert_models(connection: sa.Connection, rows: Iterable[tuple[object, ...]]) -> int:
     """Insert or update rows given in the order of COLUMNS; the number of rows written."""
     return _driver(connection).executemany(_UPSERT, sqlite_values(rows)).rowcount
 
 
-def insert_changes(connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+def insert_changes(connection: sa.Connection, rows: Iterable[tuple[object, ...]]) -> None:
     """Append rows of model_changes."""
     _driver(connection).executemany(_CHANGES, sqlite_values(rows))
 

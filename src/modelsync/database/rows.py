@@ -33,7 +33,7 @@ STATUSES = {Kind.MISSING: "missing", Kind.RETIRED: "retired"}
 _facts, _in_order = attrgetter(*MODEL_COLUMNS), itemgetter(*COLUMNS)
 
 
-def incoming(change: Change, provider_id: int, seq: int, now: datetime) -> tuple[Any, ...]:
+def incoming(change: Change, provider_id: int, seq: int, now: datetime) -> tuple[object, ...]:
     """The row that a change leaves behind, in the order of COLUMNS, still with Python values."""
     model = change.model
     values: dict[str, Any] = dict(zip(MODEL_COLUMNS, _facts(model), strict=True))
@@ -56,11 +56,11 @@ def incoming(change: Change, provider_id: int, seq: int, now: datetime) -> tuple
         "created_at": now,
         "updated_at": change.updated_at or now,
     }
-    row: tuple[Any, ...] = _in_order(values)
+    row: tuple[object, ...] = _in_order(values)
     return row
 
 
-def _standing(change: Change, seq: int, now: datetime) -> dict[str, Any]:
+def _standing(change: Change, seq: int, now: datetime) -> dict[str, object]:
     """The columns of a change about presence and absence."""
     if change.kind is Kind.UPDATED and change.before is not None:
         before = change.before
@@ -70,7 +70,7 @@ def _standing(change: Change, seq: int, now: datetime) -> dict[str, Any]:
     return {"status": status, "missing_since": now if newly else None, "missing_since_seq": seq if newly else None}
 
 
-def price_document(prices: Prices, stated_at: datetime, *, by_operator: bool = False, reader: int | None = None) -> dict[str, Any]:
+def price_document(prices: Prices, stated_at: datetime, *, by_operator: bool = False, reader: int | None = None) -> dict[str, object]:
     """The whole price document as JSON values: decimals as plain digits, with the time since when the price stands so.
 
     `reader` is the version of the provider's module that read it.
@@ -123,20 +123,20 @@ _POINTS = {**{name: point for point, name in FLAT.items()}, "dynamic": DYNAMIC}
 """How schema 0005 and older named what is not stated any more."""
 
 
-def beneath_row(provider_id: int, row_id: str, lies: Beneath) -> dict[str, Any]:
+def beneath_row(provider_id: int, row_id: str, lies: Beneath) -> dict[str, object]:
     """The row of upstream_values for what lies beneath a model."""
     facts = {"stated": plain(lies.stated), "believed": plain(lies.believed), "silent": plain(lies.silent)}
     return {"provider_id": provider_id, "provider_model_id": row_id, **facts}
 
 
-def change_fields(change: Change) -> dict[str, list[Any]]:
+def change_fields(change: Change) -> dict[str, list[object]]:
     """`{field: [old, new]}` as JSON values; an added model carries none, because the past is read backwards from the present."""
     if change.kind is Kind.ADDED:
         return {}
     return {field.field: [json_value(field.old), json_value(field.new)] for field in change.fields}
 
 
-def json_value(value: object) -> Any:
+def json_value(value: object) -> object:
     """A fact as a JSON value."""
     return plain_decimals(msgspec.to_builtins(value, builtin_types=(Decimal,)))
 
@@ -152,16 +152,16 @@ _POSTGRES: _Forms = {dict: _json, list: _json, tuple: _json, datetime: times.awa
 _SQLITE: _Forms = {**_POSTGRES, datetime: time_text, Decimal: "{:f}".format}
 
 
-def sqlite_values(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+def sqlite_values(rows: Iterable[tuple[object, ...]]) -> Iterator[tuple[object, ...]]:
     """Rows as SQLite's driver takes them: times, decimals and documents as text."""
     return _formed(rows, _SQLITE)
 
 
-def postgres_values(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+def postgres_values(rows: Iterable[tuple[object, ...]]) -> Iterator[tuple[object, ...]]:
     """Rows as COPY takes them: documents as JSON text, the rest by the driver's own types. ValueError for a time without a zone."""
     return _formed(rows, _POSTGRES)
 
 
-def _formed(rows: Iterable[tuple[Any, ...]], forms: _Forms) -> Iterator[tuple[Any, ...]]:
+def _formed(rows: Iterable[tuple[object, ...]], forms: _Forms) -> Iterator[tuple[object, ...]]:
     for row in rows:
         yield tuple([forms[type(value)](value) if type(value) in forms else value for value in row])

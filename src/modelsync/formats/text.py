@@ -89,12 +89,12 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def told(fields: Mapping[str, Any]) -> str:
+def told(fields: Mapping[str, tuple[object, object]]) -> str:
     """Recorded fields as old → new; prices in USD per million tokens."""
     return ", ".join(field_text(FieldChange(name, _value(name, old), _value(name, new))) for name, (old, new) in fields.items())
 
 
-def _value(name: str, value: Any) -> object:
+def _value(name: str, value: object) -> object:
     """A recorded JSON value as the fact it was: prices are decimals, lists tuples."""
     if name.startswith("pricing") and isinstance(value, str):
         try:

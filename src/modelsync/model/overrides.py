@@ -3,7 +3,6 @@
 import math
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
@@ -19,12 +18,12 @@ DEEPEST = 32
 _LONGEST = {"model_name": MAX_NAME, "description": MAX_DESCRIPTION}
 
 
-def pin_of(field: str, value: Any) -> Pin:
+def pin_of(field: str, value: object) -> Pin:
     """A field that can be pinned, with a JSON value for it (prices in USD per token). ValueError when it cannot have that one."""
     return Pin(field, _believable(field, typed(field, storable(value))))
 
 
-def storable(value: Any, deep: int = 0) -> Any:
+def storable(value: object, deep: int = 0) -> object:
     """A JSON value that both databases can hold, and every reader can read."""
     if deep >= DEEPEST and isinstance(value, dict | list):
         raise ValueError(f"it is nested more than {DEEPEST} deep")
@@ -38,24 +37,24 @@ def storable(value: Any, deep: int = 0) -> Any:
     return value
 
 
-def _believable(field: str, value: Any) -> Any:
+def _believable(field: str, value: object) -> object:
     """A value within the limits that hold for what providers say too."""
     if is_price(field):
         return _price("token" if is_price_per_token(field) else field, value)
     if isinstance(value, datetime):
         return times.within(value)
     if field == ALIAS:
-        check_id(value)
+        check_id(str(value))
     elif isinstance(value, str) and len(value) > _LONGEST.get(field, MAX_METADATA):
         raise ValueError(f"it is longer than {_LONGEST.get(field, MAX_METADATA):,} characters")
     elif isinstance(value, list | dict | tuple) and len(msgspec.json.encode(value)) > MAX_METADATA:
         raise ValueError(f"it is longer than {MAX_METADATA:,} bytes")
-    elif field in ("context_length", "max_output_tokens") and value is not None and not 0 < value <= MAX_TOKENS:
+    elif field in ("context_length", "max_output_tokens") and isinstance(value, int) and not 0 < value <= MAX_TOKENS:
         raise ValueError(f"it is outside 1 to {MAX_TOKENS:,}")
     return value
 
 
-def _price(per: str, value: Any) -> Any:
+def _price(per: str, value: object) -> object:
     """A price, or prices, in canonical form and within the bounds that a provider's must keep."""
     match value:
         case Decimal():

@@ -208,7 +208,7 @@ class _Found:
             self._keep(field, price, value, self.facts, self.per_unit)
 
     @staticmethod
-    def _keep(field: str, price: Price, value: Decimal, flat: dict[str, Any], units: list[UnitPrice]) -> None:
+    def _keep(field: str, price: Price, value: Decimal, flat: dict[str, Decimal], units: list[UnitPrice]) -> None:
         if price.to == "per_unit":
             units.append(UnitPrice(price.unit.per, value, field))
         else:
@@ -288,7 +288,7 @@ def plain(value: object) -> Any:
     return plain_decimals(msgspec.to_builtins(value, builtin_types=(Decimal,), enc_hook=str))
 
 
-def plain_decimals(value: Any) -> Any:
+def plain_decimals(value: object) -> Any:
     """The same JSON value with every Decimal as a string of plain digits: 0.0000001, not 1E-7."""
     if isinstance(value, str):  # by far the most
         return value

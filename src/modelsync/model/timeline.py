@@ -97,7 +97,7 @@ def _before(state: Past, change: Recorded) -> Past:
     return Past(state.provider, state.provider_model_id, status, facts)
 
 
-def _left_out(field: str, value: Any) -> bool:
+def _left_out(field: str, value: object) -> bool:
     """Values that are not written down: nothing, empty lists of a price document, and a price that is not dynamic."""
     return value is None or value in ([], {}) or (field == "pricing.dynamic" and value is False)
 
@@ -176,7 +176,7 @@ class Difference(msgspec.Struct, frozen=True):
     provider_model_id: str
     fields: Mapping[str, tuple[Any, Any]]
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self) -> dict[str, object]:
         """The same for JSON."""
         fields = {name: {"old": old, "new": new} for name, (old, new) in self.fields.items()}
         return {"kind": self.kind, "provider": self.provider, "provider_model_id": self.provider_model_id, "fields": fields}
@@ -205,7 +205,7 @@ class Line(msgspec.Struct, frozen=True):
     counts: Mapping[str, int] = {}
 
 
-def _last_new(rows: Sequence[RecordedChange], key: tuple[str, str, str]) -> dict[str, Any]:
+def _last_new(rows: Sequence[RecordedChange], key: tuple[str, str, str]) -> dict[str, object]:
     """What all changes of a field that is a mapping, newest first, come to."""
     found: dict[str, Any] = {}
     for row in rows:

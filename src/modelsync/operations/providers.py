@@ -38,7 +38,7 @@ def create(store: Session, values: Mapping[str, Any], person: Person) -> int:
     return store.transact(work)
 
 
-def change(store: Session, provider_id: int, values: Mapping[str, Any], person: Person) -> None:
+def change(store: Session, provider_id: int, values: Mapping[str, object], person: Person) -> None:
     """Set columns of a provider. NotThere when there is none with this id."""
 
     def work(connection: sa.Connection) -> None:

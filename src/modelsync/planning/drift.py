@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from operator import not_
-from typing import Any
 
 import msgspec
 
@@ -77,7 +76,7 @@ class Tally:
         self._rows = 0
         self._counts: Counter[_Look] = Counter()
 
-    def see(self, row: Mapping[str, Any]) -> None:
+    def see(self, row: Mapping[str, object]) -> None:
         """Look at the next row, if it is of the sample."""
         self._passed += 1
         if self._passed % self._every or len(self._counts) > MOST_LOOKS:
@@ -88,7 +87,7 @@ class Tally:
             if value.__class__ is dict:
                 self._count(name, value)
 
-    def _count(self, parent: str, fields: Mapping[str, Any]) -> None:
+    def _count(self, parent: str, fields: Mapping[str, object]) -> None:
         if len(fields) <= WIDEST:
             values = fields.values()
             self._counts[parent, tuple(fields), tuple(map(type, values)), tuple(map(not_, values))] += 1

@@ -1,7 +1,6 @@
 """How long a list says it is, held against what came of it. What it lacks is not absent."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -68,7 +67,7 @@ def _goes_on(request: Request, answer: Answer) -> bool:
     return any(_value(request, answer, path) for path in told) or (bool(told) and paging.next_relation(answer) is not None)
 
 
-def _value(request: Request, answer: Answer, path: str) -> Any:
+def _value(request: Request, answer: Answer, path: str) -> object:
     """What an envelope says at a dotted path; None where it says nothing, or has no envelope."""
     if request.endpoint.rows == (".",):
         return None

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 import msgspec
 
@@ -64,7 +63,7 @@ LIMITS: Mapping[str, Limit] = {
 """By the names that the catalog keeps them under. USD per token is the unit of `price_first_sight`."""
 
 
-def given(values: Mapping[str, str | None], defaults: list[str]) -> dict[str, Any]:
+def given(values: Mapping[str, str | None], defaults: list[str]) -> dict[str, object]:
     """What somebody wants to set, by name; None gives one back. UsageError for what cannot be, or is said twice."""
     wanted = {name: LIMITS[name].read(text) for name, text in values.items() if text is not None}
     by_option = {limit.option: name for name, limit in LIMITS.items()}

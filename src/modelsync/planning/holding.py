@@ -135,7 +135,7 @@ class Refusal(msgspec.Struct, frozen=True):
         return f'{self.what}: {row.resolved_by} rejected it{when}{why}; `modelsync reopen {row.id} --reason "…"` takes that back'
 
 
-def content(kind: str, ids: Iterable[str], detail: Mapping[str, Any] | None) -> Content:
+def content(kind: str, ids: Iterable[str], detail: Mapping[str, object] | None) -> Content:
     """What a hold stands for, comparable: of a short list the number of rows, else the ids; of prices with the values on both sides.
 
     Ten times one price is another question than five times another one, even where both lead to the same.
@@ -145,7 +145,7 @@ def content(kind: str, ids: Iterable[str], detail: Mapping[str, Any] | None) -> 
     return (kind, *sorted(ids), *sorted(_values(kind, tuple(ids), detail)), *_new(kind, detail))
 
 
-def _values(kind: str, ids: Sequence[str], detail: Mapping[str, Any] | None) -> Iterable[tuple[str, str, str | None, str]]:
+def _values(kind: str, ids: Sequence[str], detail: Mapping[str, object] | None) -> Iterable[tuple[str, str, str | None, str]]:
     """Model, point, the value before and the claimed one."""
     if kind not in OF_PRICES:
         return ()

@@ -249,7 +249,7 @@ def decode_rows(endpoint: Endpoint, raws: Sequence[msgspec.Raw], warnings: list[
 _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError, NotJson)
 
 
-def _whole(endpoint: Endpoint, wire: msgspec.Raw, warnings: list[str]) -> tuple[msgspec.Raw, dict[str, Any], list[tuple[str, str]]]:
+def _whole(endpoint: Endpoint, wire: msgspec.Raw, warnings: list[str]) -> tuple[msgspec.Raw, dict[str, object], list[tuple[str, str]]]:
     """A row without what no text can hold, its fields, and those that hold a number out of any range."""
     text = bytes(wire)
     raw = _without_nul(endpoint, wire) if b"\\u0000" in text else wire
@@ -275,12 +275,12 @@ def _without_nul(endpoint: Endpoint, raw: msgspec.Raw) -> msgspec.Raw:
     return msgspec.Raw(without_nul(bytes(raw)))
 
 
-def _values(raw: msgspec.Raw) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def _values(raw: msgspec.Raw) -> tuple[dict[str, object], list[tuple[str, str]]]:
     """The fields of a row, and those that hold a number out of any range (1e400, 5,000 digits) with the reason."""
     try:
         return _any_object.decode(raw), []
     except msgspec.ValidationError:
-        values: dict[str, Any] = {}
+        values: dict[str, object] = {}
         unreadable: list[tuple[str, str]] = []
         for name, value in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).items():
             try:
@@ -290,7 +290,7 @@ def _values(raw: msgspec.Raw) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         return values, unreadable
 
 
-def _typed_row(typed: msgspec.json.Decoder[Any], raw: msgspec.Raw, warnings: list[str]) -> Any:
+def _typed_row(typed: msgspec.json.Decoder[msgspec.Struct], raw: msgspec.Raw, warnings: list[str]) -> msgspec.Struct:
     try:
         return typed.decode(raw)
     except msgspec.ValidationError:
@@ -309,7 +309,7 @@ _any_object = msgspec.json.Decoder(dict[str, Any])
 _path = re.compile(r" - at `\$\.?([^`]+)`$")
 
 
-def _without_unreadable_values(typed: msgspec.json.Decoder[Any], row: dict[str, Any], warnings: list[str]) -> Any:
+def _without_unreadable_values(typed: msgspec.json.Decoder[msgspec.Struct], row: dict[str, object], warnings: list[str]) -> msgspec.Struct:
     """Decode a row that has values of the wrong type: each such optional value becomes "not stated", with a warning.
 
     The value is cut at the nearest field: a bad element of a list makes the whole list not stated.
@@ -325,9 +325,9 @@ def _without_unreadable_values(typed: msgspec.json.Decoder[Any], row: dict[str, 
     raise msgspec.ValidationError("too many unreadable values")
 
 
-def _cut(row: dict[str, Any], path: str) -> bool:
+def _cut(row: dict[str, object], path: str) -> bool:
     """Remove the field at a msgspec path like `pricing.tiers[0].cost`; False when there is nothing to remove."""
-    parent: dict[str, Any] | None = None
+    parent: dict[str, object] | None = None
     here: Any = row
     last = ""
     for name, index in re.findall(r"([^.\[\]]+)|\[(\d+|\.\.\.)\]", path):
@@ -343,7 +343,7 @@ def _cut(row: dict[str, Any], path: str) -> bool:
     return True
 
 
-def _name(row: Mapping[str, Any], kind: type[msgspec.Struct]) -> str:
+def _name(row: Mapping[str, object], kind: type[msgspec.Struct]) -> str:
     """What to call a row in a warning: its id, when that can be read."""
     row_id = row.get(wire_id_field(kind))
     return row_id[:120] if isinstance(row_id, str) and row_id else "a row"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, assert_never
+from typing import assert_never
 
 import msgspec
 
@@ -267,7 +267,7 @@ def words_of(plan: Plan) -> tuple[str, ...]:
     return (*(refusal.message for refusal in refusals), *plan.notices)
 
 
-def details(report: Report, result: ProviderResult) -> dict[str, Any]:
+def details(report: Report, result: ProviderResult) -> dict[str, object]:
     """One provider's result under the field names of the REST contract."""
     counts = result.counts
     return {
@@ -293,14 +293,14 @@ def details(report: Report, result: ProviderResult) -> dict[str, Any]:
     }
 
 
-def plan_line(change: Change) -> dict[str, Any]:
+def plan_line(change: Change) -> dict[str, object]:
     """One planned change for machines. A new model's fields are all that is stated of it: its price is what somebody looks for."""
     changed = differences(Model(id=change.id), change.model) if change.kind is Kind.ADDED else change.fields
     fields = {field.field: {"old": plain(field.old), "new": plain(field.new)} for field in changed}
     return {"kind": change.kind.value, "provider_model_id": change.id, "fields": fields}
 
 
-def of_one(report: Report) -> dict[str, Any]:
+def of_one(report: Report) -> dict[str, object]:
     """A run over one provider under the field names of the REST contract."""
     (result,) = report.results
     return {"success": result.succeeded, "message": _told(report, result), "details": details(report, result)}
@@ -318,7 +318,7 @@ def _told(report: Report, result: ProviderResult) -> str:
     return f"{report.prefix}Synced {count} models from {result.slug}. {numbers}"
 
 
-def document(report: Report) -> dict[str, Any]:
+def document(report: Report) -> dict[str, object]:
     """The whole report as one JSON document."""
     counts = report.counts
     errors = [{"provider": result.slug, "error": result.error} for result in report.results if result.error]

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from modelsync.database.schema import models, providers
+from modelsync.queries import filters
 from modelsync.queries.filters import is_free
 
 HEALTH = ("healthy", "degraded", "down", "unknown")
@@ -90,7 +91,7 @@ def _incomplete_fields(dialect: str) -> sa.TableValuedAlias:
     return each(*_incomplete(dialect)).table_valued("value")
 
 
-def _incomplete(dialect: str) -> tuple[Any, ...]:
+def _incomplete(dialect: str) -> tuple[filters.Element | str, ...]:
     """Where these names are, as functions of a database take it."""
     if dialect == "postgresql":
         return (sa.type_coerce(models.c.pricing, postgresql.JSONB)["incomplete"],)

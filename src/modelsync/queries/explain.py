@@ -234,7 +234,7 @@ def explain(known: Known, field: str) -> Explanation:
     )
 
 
-def _value(stored: StoredModel, model: Model, field: str) -> Any:
+def _value(stored: StoredModel, model: Model, field: str) -> object:
     if field == ALIAS:
         return stored.alias or model.id
     if field == "status":
@@ -244,7 +244,7 @@ def _value(stored: StoredModel, model: Model, field: str) -> Any:
     return model.prices.others if field == OTHERS else value_of(model, field)
 
 
-def _is_nothing(value: Any) -> bool:
+def _is_nothing(value: object) -> bool:
     return value is None or value is False or value in ([], {}, ())
 
 
@@ -255,7 +255,7 @@ def _said(known: Known) -> Model:
     return msgspec.structs.replace(stated, prices=claimed(stated.prices))
 
 
-def _stated(known: Known, field: str) -> Any:
+def _stated(known: Known, field: str) -> object:
     if field == ALIAS:
         return known.stored.model.id
     if field == "status" or (known.stored.beneath is None and not _says_it_all(known.stored)):
@@ -272,7 +272,7 @@ def _says_it_all(stored: StoredModel) -> bool:
 # Where a value is from
 
 
-def _source(known: Known, field: str, value: Any, last: LastChange | None) -> str | None:
+def _source(known: Known, field: str, value: object, last: LastChange | None) -> str | None:
     if _pin(known, field):
         return "pinned"
     if field in DERIVED or (field == "is_active" and known.stored.status == "retired"):

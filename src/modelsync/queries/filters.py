@@ -17,6 +17,9 @@ from modelsync.database.schema import models, providers, time_text
 from modelsync.errors import UsageError
 
 column = models.c
+Element = sa.ColumnElement[Any]
+"""A column, or what is made of columns, of whatever type."""
+
 PER_MILLION = 1_000_000
 SMALLEST = Decimal("1e-300")
 
@@ -79,7 +82,7 @@ def distinct_words(query: str) -> tuple[str, ...]:
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
-def with_words(query: str, names: Sequence[sa.ColumnElement[Any]], dialect: str) -> list[sa.ColumnElement[bool]]:
+def with_words(query: str, names: Sequence[Element], dialect: str) -> list[sa.ColumnElement[bool]]:
     """Conditions that every word of a query is in one of the texts, whatever its case.
 
     Postgres makes all texts of a row one in lower case, once for all words. (A word holds no blank, so none is found across two texts.)
@@ -99,7 +102,7 @@ def is_free() -> sa.ColumnElement[bool]:
     return sa.and_(column.pricing_prompt == Decimal(0), column.pricing_completion == Decimal(0))
 
 
-def _lists(names: sa.ColumnElement[Any], name: str, dialect: str) -> sa.ColumnElement[bool]:
+def _lists(names: Element, name: str, dialect: str) -> sa.ColumnElement[bool]:
     """Whether a JSON list of texts has one."""
     if dialect == "postgresql":
         return sa.type_coerce(names, postgresql.JSONB).contains([name])
@@ -116,7 +119,7 @@ def per_token(price: float) -> Decimal:
     return Decimal(str(price)) / PER_MILLION
 
 
-def _bound(price: float) -> sa.ColumnElement[Any]:
+def _bound(price: float) -> Element:
     """The end of a range of prices, made a number by the database just as it made the prices numbers.
 
     Postgres refuses what is nearer to nothing than its numbers go, as 5e-324; no price is.
@@ -195,12 +198,12 @@ def cursor(text: str, order: Order) -> Cursor:
     return msgspec.structs.replace(found, keys=tuple(keys))
 
 
-def sort_keys(order: Order, dialect: str) -> list[sa.ColumnElement[Any]]:
+def sort_keys(order: Order, dialect: str) -> list[Element]:
     """What rows are ordered by; the last is unique, so that no page repeats or skips a row."""
     name = sa.func.lower(sa.func.coalesce(column.model_name, column.provider_model_id), type_=sa.Text())
     # Times as the text that cursors hold: SQLite has them so, and Postgres compares it as a time.
     changed = column.updated_at if dialect == "postgresql" else sa.type_coerce(column.updated_at, sa.Text)
-    keys: Mapping[str, Sequence[sa.ColumnElement[Any]]] = {
+    keys: Mapping[str, Sequence[Element]] = {
         "provider": (providers.c.slug, column.provider_model_id),
         "name": (name,),
         "price": (PROMPT_PRICE,),
@@ -221,7 +224,7 @@ def listed(order: Order, dialect: str) -> sa.Select[tuple[int]]:
     return sa.select(column.id).join(providers, providers.c.id + 0 == column.provider_id)
 
 
-def ordering(order: Order, dialect: str) -> list[sa.ColumnElement[Any]]:
+def ordering(order: Order, dialect: str) -> list[Element]:
     """ORDER BY: what is unknown last, both ways; rows that are equal by id."""
     *keys, unique = sort_keys(order, dialect)
     ways = [key.desc() if order.descending else key.asc() for key in keys]

@@ -175,7 +175,7 @@ class Reader:
             row = connection.execute(self._select().where(condition)).one_or_none()
             return None if row is None else self._model.row(row), _revision(connection)
 
-    def _select(self, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    def _select(self, *more: filters.Element) -> sa.Select[Any]:
         return sa.select(*self._model.columns, *more).select_from(models.join(providers, providers.c.id == models.c.provider_id))
 
 
@@ -188,7 +188,7 @@ def _provider_conditions(wanted: ProviderFilter, dialect: str) -> Iterator[sa.Co
     yield from filters.with_words(wanted.query, (column.slug, column.name, column.description), dialect)
 
 
-def _key(value: Any) -> Any:
+def _key(value: str | float | datetime | None) -> str | float | None:
     return time_text(value) if isinstance(value, datetime) else value
 
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from modelsync.database.schema import Document, Money, UtcTime
 from modelsync.model.records import RecordedModel
+from modelsync.queries.filters import Element
 
 _POSTGRES_TIME = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 _BOOLEANS = {None: None, 0: False, 1: True}
@@ -60,7 +61,7 @@ Row = TypeVar("Row", bound=msgspec.Struct)
 class Shape(Generic[Row]):
     """How what is selected becomes rows of a kind: each field is the column of its name, or one of the `others`."""
 
-    def __init__(self, kind: type[Row], table: sa.Table, dialect: str, **others: "sa.ColumnElement[Any]") -> None:
+    def __init__(self, kind: type[Row], table: sa.Table, dialect: str, **others: Element) -> None:
         self._kind = kind
         elements = [others[name] if name in others else table.c[name] for name in kind.__struct_fields__]
         self.columns = [_as_json(element, dialect) for element in elements]
@@ -78,7 +79,7 @@ class Shape(Generic[Row]):
         return self._kind(*values)
 
 
-def _as_json(element: "sa.ColumnElement[Any]", dialect: str) -> "sa.ColumnElement[Any]":
+def _as_json(element: Element, dialect: str) -> Element:
     """A column as the text that its JSON is made of."""
     kind = element.type
     if dialect == "sqlite":

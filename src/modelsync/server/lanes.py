@@ -6,11 +6,13 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Generic, ParamSpec, TypeVar
 
 from modelsync.errors import ModelsyncError
 
 Result = TypeVar("Result")
+Asked = ParamSpec("Asked")
 
 
 class Busy(ModelsyncError):
@@ -67,7 +69,7 @@ class Lane:
         self._patience = patience
         self._waiting: OrderedDict[str | None, deque[asyncio.Future[None]]] = OrderedDict()
 
-    async def run(self, client: str | None, work: Callable[..., Result], *arguments: Any) -> Result:
+    async def run(self, client: str | None, work: Callable[Asked, Result], *asked: Asked.args, **named: Asked.kwargs) -> Result:
         """What `work` gives. Raises Busy when too many wait, or it is not this client's turn within `patience` seconds."""
         with self._shares.one(client):
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -75,7 +77,7 @@ class Lane:
             self._give_turns()
             try:
                 await self._came(turn)
-                return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *asked, **named))
             finally:
                 if turn.done() and not turn.cancelled():  # also when it came just as this gave up
                     self._free += 1

@@ -6,7 +6,8 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 import structlog
 from starlette.requests import Request
@@ -31,6 +32,7 @@ from modelsync.sync.store import Store
 
 log = structlog.get_logger("modelsync.api")
 Result = TypeVar("Result")
+Asked = ParamSpec("Asked")
 
 FRESH_FOR = 0.05
 """Seconds that the revision is taken as read: another program's commit shows after these, one made through this server at once."""
@@ -82,16 +84,16 @@ class Service:
         self._revision: Revision | None = None
         self._revision_until = self._learnt_at = 0.0
 
-    async def read(self, work: Callable[..., Result], *arguments: Any) -> Result:
+    async def read(self, work: Callable[Asked, Result], *asked: Asked.args, **named: Asked.kwargs) -> Result:
         """A short question to the catalog, in the thread for these: about a few rows that an index finds."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, partial(work, *asked, **named))
 
     def _shares(self, what: str) -> Shares:
         return Shares(what, self.settings.searches, self.settings.client_searches)
 
-    async def search(self, request: Request, work: Callable[..., Result], *arguments: Any) -> Result:
+    async def search(self, request: Request, work: Callable[Asked, Result], *asked: Asked.args, **named: Asked.kwargs) -> Result:
         """A question that may take long. Raises Busy, or TooSlow when it does take too long."""
-        return await self._searchers.run(self.clients.of(host_of(request.scope)), work, *arguments)
+        return await self._searchers.run(self.clients.of(host_of(request.scope)), work, *asked, **named)
 
     async def page(self, request: Request, wanted: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None) -> Page[ModelRow]:
         """A page of models. What an index finds waits for nothing that takes longer: a page of usual length for no longer one, and the
@@ -104,18 +106,18 @@ class Service:
         lane = self._long_pages if (wanted.limit or 0) > PAGE else self._pages if offset else self._fronts
         return await lane.run(self.clients.of(host_of(request.scope)), self.reader.models, wanted, order, offset)
 
-    async def export(self, work: Callable[..., Result], *arguments: Any) -> Result:
+    async def export(self, work: Callable[Asked, Result], *asked: Asked.args, **named: Asked.kwargs) -> Result:
         """Make a file of many rows, in the threads for these."""
-        return await asyncio.get_running_loop().run_in_executor(self._exporters, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._exporters, partial(work, *asked, **named))
 
-    async def aside(self, work: Callable[..., Result], *arguments: Any) -> Result:
+    async def aside(self, work: Callable[Asked, Result], *asked: Asked.args, **named: Asked.kwargs) -> Result:
         """Something that takes longer and writes nothing."""
-        return await asyncio.get_running_loop().run_in_executor(self._others, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._others, partial(work, *asked, **named))
 
-    async def do(self, work: Callable[..., Result], *arguments: Any) -> Result:
+    async def do(self, work: Callable[Asked, Result], *asked: Asked.args, **named: Asked.kwargs) -> Result:
         """Something that may take longer, or writes; what was known of the catalog is asked anew after it."""
         try:
-            return await self.aside(work, *arguments)
+            return await self.aside(work, *asked, **named)
         finally:
             self.forget()
 

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 
@@ -19,7 +18,7 @@ from modelsync.sync.store import Store
 
 log = structlog.get_logger("modelsync.running")
 
-Story = Callable[[int, Watch], Coroutine[Any, Any, None]]
+Story = Callable[[int, Watch], Coroutine[object, None, None]]
 """What a run does, given its number (0 for a dry run); it tells the watch each provider's result."""
 
 
@@ -110,7 +109,7 @@ def _finish(store: Store, report: Report, *, cancelled: bool = False) -> None:
         log.warning(f"the end of run {report.run_id} was not recorded: {error.message}")
 
 
-async def _until_signal(story: Coroutine[Any, Any, None], handle: Handle | None) -> None:
+async def _until_signal(story: Coroutine[object, None, None], handle: Handle | None) -> None:
     """Let it happen, or stop it at the first SIGINT or SIGTERM: providers already committed stay so, the others are untouched."""
     code = 0
     task = asyncio.current_task()

@@ -1,7 +1,5 @@
 """What changed: as JSON, and as feeds to subscribe to."""
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,11 +16,17 @@ from modelsync.server.state import Service
 router = Router(tags=("changes",))
 
 
-def wanted(query: ChangeQuery, **more: Any) -> ChangeFilter:
-    """What the store understands."""
-    since = moment(query.since) if query.since else None
-    given = {"providers": tuple(query.provider), "model": query.model, "field": query.field, "kind": query.kind, "before": query.before}
-    return ChangeFilter(since=since, limit=query.limit, **given | more)
+def wanted(query: ChangeQuery) -> ChangeFilter:
+    """What the catalog understands."""
+    return ChangeFilter(
+        since=moment(query.since) if query.since else None,
+        providers=query.provider,
+        model=query.model,
+        field=query.field,
+        kind=query.kind,
+        before=query.before,
+        limit=query.limit,
+    )
 
 
 def _shown(row: RecordedChange) -> schemas.Change:

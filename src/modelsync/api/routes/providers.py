@@ -1,5 +1,6 @@
 """Providers: reading them, and what operators decide of them."""
 
+from functools import partial
 from typing import Annotated
 
 from msgspec import Meta
@@ -26,8 +27,8 @@ HealthStatus = Annotated[str, Meta(pattern=f"^(healthy|degraded|down|unknown){EN
 
 
 async def _page(request: Request, server: Service, wanted: ProviderFilter, paged: Paged) -> Response:
-    asked = (server.reader.providers, wanted, paged.limit, paged.offset)
-    page = await (server.search(request, *asked) if wanted.query else server.read(*asked))
+    find = partial(server.reader.providers, wanted, paged.limit, paged.offset)
+    page = await (server.search(request, find) if wanted.query else server.read(find))
     body = {"data": page.rows, "total": page.total, "returned": len(page.rows), "limit": paged.limit, "offset": paged.offset}
     return of_catalog(request, page.revision, stamped(body, page.revision))
 

@@ -30,10 +30,10 @@ async def _named(server: Service, model_id: int) -> tuple[str, str]:
 
 
 async def _slug(server: Service, body: NamedModel) -> str:
-    if (body.provider is None) == (body.provider_id is None):
-        raise UsageError("Say which provider: provider or provider_id", "GET /providers lists them")
-    if body.provider is not None:
+    if body.provider is not None and body.provider_id is None:
         return body.provider
+    if body.provider is not None or body.provider_id is None:
+        raise UsageError("Say which provider: provider or provider_id", "GET /providers lists them")
     row, _ = await server.read(server.reader.provider, body.provider_id)
     if row is None:
         raise NotThere(f"There is no provider {body.provider_id}", "GET /providers lists them")

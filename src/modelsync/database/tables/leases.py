@@ -1,8 +1,8 @@
 """The right to commit: one lease per provider at a time, ordered, and worthless once somebody else took over."""
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -81,7 +81,7 @@ def renew(connection: sa.Connection, run_id: int, now: datetime) -> None:
     connection.execute(sa.update(provider_state).where(*mine).values(ticket_until=now + timedelta(seconds=LEASE)))
 
 
-def release(connection: sa.Connection, lease: Lease, values: dict[str, Any]) -> None:
+def release(connection: sa.Connection, lease: Lease, values: Mapping[str, object]) -> None:
     """Give a lease back, and note `values` in the provider's state."""
     free = {"ticket_token": None, "ticket_until": None, "ticket_run_id": None}
     mine = (state.provider == lease.slug, state.ticket_token == lease.token)

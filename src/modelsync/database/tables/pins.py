@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -40,7 +39,7 @@ def listed(connection: sa.Connection, slugs: Iterable[str] = (), model: str | No
     return [RecordedPin(**row) for row in connection.execute(query).mappings()]
 
 
-def put(connection: sa.Connection, slug: str, row_id: str, pin: Pin, beneath: object, **values: Any) -> None:
+def put(connection: sa.Connection, slug: str, row_id: str, pin: Pin, beneath: object, **values: object) -> None:
     """Set a pin, in place of one on the same field."""
     remove(connection, slug, row_id, [pin.field])
     facts = {"provider": slug, "provider_model_id": row_id, "field": pin.field, "value": plain(pin.value), "beneath": plain(beneath)}

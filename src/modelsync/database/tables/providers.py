@@ -32,7 +32,7 @@ def ensure(connection: sa.Connection, provider: Provider[Any], now: datetime) ->
     return int(connection.execute(sa.insert(providers).values(values).returning(providers.c.id)).scalar_one())
 
 
-def facts(provider: Provider[Any]) -> dict[str, Any]:
+def facts(provider: Provider[Any]) -> dict[str, object]:
     """What a provider's row says at first."""
     return {
         "slug": provider.slug,
@@ -81,7 +81,7 @@ def move_revision(connection: sa.Connection, slug: str) -> None:
     connection.execute(sa.update(provider_state).where(provider_state.c.provider == slug).values(next_revision()))
 
 
-def next_revision() -> dict[str, Any]:
+def next_revision() -> dict[str, object]:
     """What `provider_state` says after a write: one more of them, and a number that no other write has, in a restored catalog either."""
     return {"revision": provider_state.c.revision + 1, "edition": secrets.randbits(EDITION_BITS)}
 
@@ -89,7 +89,7 @@ def next_revision() -> dict[str, Any]:
 def derive_abilities(connection: sa.Connection, provider_id: int) -> None:
     """What a provider supports is what at least one of its active models is stated to support."""
 
-    def some(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[Any]:
+    def some(condition: sa.ColumnElement[bool]) -> sa.Case[bool | None]:
         found = sa.exists().where(models.c.provider_id == provider_id, models.c.is_active, condition)
         return sa.case((found, sa.true()), else_=sa.null())
 
