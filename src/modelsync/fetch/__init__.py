@@ -1,7 +1,8 @@
 """The only HTTP client towards providers."""
 
-from modelsync.fetch.auth import Credential, GoogleCredential, KeyCredential
+from modelsync.fetch.auth import Credential, KeyCredential
 from modelsync.fetch.client import Fetcher, authorities
+from modelsync.fetch.google_account import GoogleCredential
 from modelsync.fetch.origins import Origins
 from modelsync.fetch.results import Fetched, FetchResult, Limits, NeedsKey, Unfollowed, Unmodified, Validators
 

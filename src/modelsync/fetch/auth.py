@@ -1,9 +1,13 @@
-"""What a provider is asked with. No value here shows itself in a `repr`."""
+"""What a provider is asked with, and where it comes from. No value here shows itself in a `repr`."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
+
+from modelsync.fetch import google_account
+from modelsync.fetch.google_account import Get, GoogleCredential
+from modelsync.providers.base import Auth, GoogleAccount
+from modelsync.redaction import secrets_in_headers
 
 
 class KeyCredential(msgspec.Struct, frozen=True):
@@ -16,34 +20,40 @@ class KeyCredential(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"KeyCredential(from {self.variable})"
 
-
-class GoogleCredential(msgspec.Struct, frozen=True):
-    """Google credentials: JSON text or a file of it; neither means the machine's own account from the metadata server."""
-
-    variable: str
-    scope: str
-    json_text: str | None = None
-    path: Path | None = None
-
-    def __repr__(self) -> str:
-        return f"GoogleCredential(from {self.variable})"
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What no output may hold."""
+        return frozenset({self.key})
 
 
 Credential = KeyCredential | GoogleCredential
 
 
+def found(auth: Auth, get: Get) -> Credential | None:
+    """The credential of a provider, from the first of its variables that is set; None when there is none."""
+    if isinstance(auth, GoogleAccount):
+        return google_account.found(auth, get)
+    keys = (KeyCredential(key, name, auth.scheme) for name in auth.variables if (key := get(name)))
+    return next(keys, None)
+
+
 class Authorization(msgspec.Struct, frozen=True):
-    """The headers that carry a key or a token, and the `secrets` in them.
+    """The headers that carry a key or a token, and the `keys` in them.
 
     Whatever header a provider wants: what is here is sent over TLS or to this machine only, is shown nowhere, and an answer that repeats
     it is refused.
     """
 
     headers: Mapping[str, str] = {}
-    secrets: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"Authorization({', '.join(self.headers)})"
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What no output may hold: the keys, and what any secret header carries."""
+        return self.keys | secrets_in_headers(self.headers)
 
 
 NOBODY = Authorization()

@@ -14,7 +14,8 @@ from google.oauth2 import credentials as user_account
 from google.oauth2 import service_account
 
 from modelsync.errors import Failure, Kind
-from modelsync.fetch.auth import Authorization, GoogleCredential
+from modelsync.fetch.auth import Authorization
+from modelsync.fetch.google_account import GoogleCredential
 from modelsync.fetch.origins import is_safe_for_keys
 
 LATER = "Nothing was changed; try again later"
@@ -103,10 +104,7 @@ def authorization(credential: GoogleCredential, connect_timeout: float, route: R
         return Failure(Kind.TRANSIENT, "Google's token server answered without a token", LATER)
     headers: dict[str, str] = {}
     account.apply(headers)
-    tokens = (
-        value.partition(" ")[2] for name, value in headers.items() if name.lower() == "authorization"
-    )  # which it writes in lower case
-    return Authorization(headers, frozenset(tokens))
+    return Authorization(headers)
 
 
 def _refused(error: Exception) -> bool:

@@ -12,7 +12,8 @@ import httpx2
 import msgspec
 
 from modelsync.errors import Failure, Kind
-from modelsync.fetch.auth import NOBODY, Authorization, Credential, GoogleCredential, authorized
+from modelsync.fetch.auth import NOBODY, Authorization, Credential, authorized
+from modelsync.fetch.google_account import GoogleCredential
 from modelsync.fetch.origins import Origins
 from modelsync.fetch.request import LATER, Asker, NotModified, RequestFailed
 from modelsync.fetch.results import Fetched, FetchResult, Limits, NeedsKey, Unfollowed, Unmodified, Validators

@@ -12,6 +12,7 @@ from modelsync.errors import Failure
 from modelsync.model.model import Model
 from modelsync.model.prices import Price
 from modelsync.providers.document import Document, document
+from modelsync.redaction import is_secret_header
 
 
 class PagingError(Exception):
@@ -197,6 +198,12 @@ class Provider(Generic[Row]):
     status_page_url: str | None = None
     privacy_policy_url: str | None = None
     terms_of_service_url: str | None = None
+
+    def __post_init__(self) -> None:
+        own = self.auth.header if isinstance(self.auth, ApiKey) else ""
+        for endpoint in self.endpoints:
+            if any(is_secret_header(name, own) for name in endpoint.headers):
+                raise ValueError(f"the headers of {self.slug}'s {endpoint.name} hold a secret one: keys are sent by `auth`")
 
     @property
     def needs_key(self) -> bool:
