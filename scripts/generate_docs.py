@@ -94,9 +94,10 @@ def general_settings() -> str:
 
 def of_limits(kind: str) -> str:
     """Settings of the server: what a client may take of it, or who a client is."""
-    limits = set(settings.SERVING_LIMITS)
-    chosen = limits if kind == "limits" else {name for name in settings.GENERAL if "PROXIES" in name or "SIGN_IN" in name}
-    return table(("variable", "what it is"), ((f"`{name}`", told) for name, told in settings.GENERAL.items() if name in chosen))
+    serving = [entry for entry in settings.TABLE if entry.into is settings.Serving]
+    limits = [entry for entry in serving if isinstance(entry.read, settings.Number)]
+    chosen = limits if kind == "limits" else [entry for entry in serving if "PROXIES" in entry.name or "SIGN_IN" in entry.name]
+    return table(("variable", "what it is"), ((f"`{entry.name}`", entry.help) for entry in chosen))
 
 
 def explained(text: str) -> str:

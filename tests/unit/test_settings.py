@@ -11,7 +11,7 @@ from modelsync.fetch import GoogleCredential, Limits
 from modelsync.model.actors import Scope
 from modelsync.providers import registry
 from modelsync.providers.base import ApiKey
-from modelsync.settings import DEFAULT_DATABASE, GENERAL, SERVING_LIMITS, Settings
+from modelsync.settings import TABLE, Settings
 
 KEY = "sk-canary-4711"
 GROQ, ALIBABA, FIREWORKS = (registry.load()[slug] for slug in ("groq", "alibaba", "fireworks"))
@@ -45,7 +45,7 @@ def key(loaded, slug="groq"):
 
 def test_without_anything_there_are_defaults(load):
     loaded = load()
-    assert loaded.database_url == DEFAULT_DATABASE == "sqlite:///modelsync.db"
+    assert loaded.database_url == "sqlite:///modelsync.db"
     assert (loaded.limits, loaded.origins.everywhere, loaded.origins.by_slug) == (Limits(), None, {})
     assert loaded.enabled == registry.load().keys() == loaded.options.keys()
     assert {slug for slug in loaded.credentials if slug != "google-vertex"} == set()  # a machine of Google's has an account of its own
@@ -209,16 +209,6 @@ def test_numbers(load):
     assert load(given).limits == Limits(deadline=1.5, connect_timeout=3, attempts=1, max_bytes=1024)
 
 
-def test_what_a_client_may_take_has_defaults_that_the_help_says(load):
-    by_default, told = load({}).serving, {setting.name: setting.help for setting in load({}).shown}
-    for name, (field, (kind, _, _)) in SERVING_LIMITS.items():
-        assert getattr(load({name: "7000"}).serving, field) == 7000, name
-        default = getattr(by_default, field)
-        assert f"; default {int(default) if default == int(default) else default}" in told[name], name
-        assert isinstance(default, kind), name
-    assert load({"MODELSYNC_RATE": "0"}).serving.rate == 0
-
-
 @pytest.mark.parametrize("name", ["MODELSYNC_TRUSTED_PROXIES", "MODELSYNC_SIGN_IN_PROXIES"])
 @pytest.mark.parametrize("value", ["*", "proxy.example.org", "10.0.0.0/8,10.0.0.300", "unix:"])
 def test_a_proxy_is_an_address_or_a_network(load, name, value):
@@ -345,7 +335,7 @@ def test_every_setting_is_listed_once_with_a_help(load):
     shown = load({"MODELSYNC_ORIGIN_GROQ": "http://127.0.0.1:1"}).shown
     names = [setting.name for setting in shown]
     assert len(names) == len(set(names))
-    assert GENERAL.keys() | {name for _, name in BEARERS} | {"ALIBABA_REGION", "MODELSYNC_ORIGIN_GROQ"} <= set(names)
+    assert {entry.name for entry in TABLE} | {name for _, name in BEARERS} | {"ALIBABA_REGION", "MODELSYNC_ORIGIN_GROQ"} <= set(names)
     assert all(setting.help for setting in shown)
 
 

@@ -1,0 +1,110 @@
+"""Settings, read once at the edge: environment, then `.env`, then a TOML file, then defaults."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from modelsync.errors import SettingsError
+from modelsync.fetch import Limits, Origins
+from modelsync.fetch.auth import found as credential_of
+from modelsync.planning.policy import Rules
+from modelsync.planning.quarantine import Limits as PriceLimits
+from modelsync.providers import registry
+from modelsync.providers.registry import Registry
+from modelsync.settings import of_providers
+from modelsync.settings.of_providers import Row, origin_variable
+from modelsync.settings.readers import Number, networks, value_of
+from modelsync.settings.sources import Source, dotenv_file, toml_file
+from modelsync.settings.table import TABLE, UNKNOWN, Entry
+from modelsync.settings.values import Places, Serving, Setting, Settings
+
+__all__ = ["TABLE", "Entry", "Number", "Serving", "Setting", "Settings", "load"]
+
+Struct = TypeVar("Struct", bound=msgspec.Struct)
+
+
+def load(
+    environment: Mapping[str, str] | None = None, folder: Path | None = None, *, providers: Registry | None = None, **overrides: str
+) -> Settings:
+    """Settings from `environment` (the process's own), a `.env` and a TOML file in `folder` (the working directory).
+
+    `overrides` (from the command line) win over all. `providers` are a registry that was loaded (`registry.load`); by default those that
+    come with this program.
+    Raises SettingsError naming the variable that cannot be used.
+    """
+    env = dict(os.environ if environment is None else environment)
+    base = folder or Path.cwd()
+    source = Source([("command line", overrides), ("environment", env)]) | dotenv_file(base / ".env")
+    named = _given(source, Places)
+    toml = Path(str(named["config"])) if named else base / Places().config
+    return _settings(source | toml_file(toml, required=bool(named)), registry.load() if providers is None else providers)
+
+
+def _given(source: Source, into: type[msgspec.Struct]) -> dict[str, object]:
+    """What is set for a struct, by its fields."""
+    entries = (entry for entry in TABLE if entry.into is into)
+    return {entry.field: value_of(entry.name, entry.read, text) for entry in entries if (text := source.text(entry.name))}
+
+
+def _filled(source: Source, struct: Struct) -> Struct:
+    """A struct with what is set for it."""
+    return msgspec.structs.replace(struct, **_given(source, type(struct)))
+
+
+def _settings(source: Source, known: Registry) -> Settings:
+    credentials = {slug: found for slug, provider in known.items() if (found := credential_of(provider.auth, source.text))}
+    rows = tuple(_rows(source, known))
+    secrets = frozenset[str]().union(
+        *(found.secrets for found in credentials.values()),
+        *(secrecy.secrets(text) for name, secrecy, _ in rows if (text := source.text(name))),
+    )
+    chosen = _filled(
+        source,
+        Settings(
+            limits=_filled(source, Limits()),
+            rules=_filled(source, Rules(prices=_filled(source, PriceLimits()))),
+            origins=_filled(source, Origins(by_slug=of_providers.origins(source, known))),
+            serving=_serving(source),
+            enabled=frozenset(known),
+            credentials=credentials,
+            options={slug: of_providers.options(provider, source) for slug, provider in known.items()},
+            providers=known,
+            shown=tuple(_setting(source, row) for row in rows),
+            secrets=tuple(sorted(secrets, key=len, reverse=True)),
+        ),
+    )
+    return msgspec.structs.replace(chosen, enabled=of_providers.enabled(chosen.enabled, known))
+
+
+def _serving(source: Source) -> Serving:
+    """How a proxy says who signed in there is set as a whole, or not at all."""
+    if source.text("MODELSYNC_SIGN_IN_HEADER") is None:
+        proxies = value_of("MODELSYNC_SIGN_IN_PROXIES", networks, source.text("MODELSYNC_SIGN_IN_PROXIES") or "")
+        if proxies or source.text("MODELSYNC_SIGN_IN_SCOPE"):
+            what = "MODELSYNC_SIGN_IN_HEADER is not set, and other settings of signing in are"
+            raise SettingsError(what, "Name the header, or unset them")
+    chosen = _filled(source, Serving())
+    if chosen.sign_in_header and not chosen.sign_in_proxies:
+        raise SettingsError("MODELSYNC_SIGN_IN_PROXIES is not set: anybody could send the header", "Give the address of the proxy")
+    return chosen
+
+
+def _rows(source: Source, known: Registry) -> Iterable[Row]:
+    """Every setting there is, and those that are set and do not exist."""
+    for entry in TABLE:
+        yield entry.name, entry.secrecy, entry.help
+    for provider in known.values():
+        yield from of_providers.rows(provider, source)
+    names = {entry.name for entry in TABLE} | {origin_variable(slug) for slug in known}
+    for name in sorted(source.names() - names):
+        if name.startswith("MODELSYNC_"):
+            yield name, UNKNOWN, "unknown: no such setting"
+
+
+def _setting(source: Source, row: Row) -> Setting:
+    name, secrecy, what = row
+    found = source.get(name)
+    return Setting(name, secrecy.shown(found[0]), found[1], what) if found else Setting(name, "", "not set", what)

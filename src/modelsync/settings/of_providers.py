@@ -1,0 +1,70 @@
+"""Settings that providers bring: which are on, their options, and the names of both."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from modelsync.errors import SettingsError
+from modelsync.providers.base import Provider
+from modelsync.settings.readers import origin, value_of, words
+from modelsync.settings.sources import Source
+from modelsync.settings.table import ADDRESS, KEY_OF_PROVIDER, ORIGIN, Secrecy
+
+Row = tuple[str, Secrecy, str]
+"""The name of a setting that is shown, its secrecy, and its help."""
+
+
+def rows(provider: Provider[Any], source: Source) -> Iterable[Row]:
+    """A provider's settings: its keys, its options, and its own origin if that is set."""
+    for variable in provider.auth.variables:
+        yield variable, ADDRESS if variable.endswith("_CREDENTIALS") else KEY_OF_PROVIDER, f"key of {provider.name}"
+    for field in msgspec.structs.fields(provider.options):
+        default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+        yield option_variable(provider, field.name), ADDRESS, f"option of {provider.name}; default {default}"
+    if source.get(origin_variable(provider.slug)):
+        yield origin_variable(provider.slug), ORIGIN, f"replaces {provider.name}'s scheme, host and port"
+
+
+def option_variable(provider: Provider[Any], option: str) -> str:
+    """The variable of a provider's option: `ALIBABA_REGION`."""
+    return f"{_upper(provider.slug)}_{option.upper()}"
+
+
+def origin_variable(slug: str) -> str:
+    """The variable of a provider's own origin: `MODELSYNC_ORIGIN_GROQ`."""
+    return f"MODELSYNC_ORIGIN_{_upper(slug)}"
+
+
+def _upper(slug: str) -> str:
+    return slug.replace("-", "_").upper()
+
+
+def origins(source: Source, known: Iterable[str]) -> dict[str, str]:
+    """The origins of single providers, by slug."""
+    names = {slug: origin_variable(slug) for slug in known}
+    return {slug: value_of(name, origin, text) for slug, name in names.items() if (text := source.text(name))}
+
+
+def enabled(wanted: frozenset[str], known: Mapping[str, Provider[Any]]) -> frozenset[str]:
+    """The providers that are on: those that are wanted, or all. SettingsError for one that is not known."""
+    for name in sorted(wanted - known.keys()):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Known providers: {', '.join(known)}"
+        raise SettingsError(f"MODELSYNC_PROVIDERS names the unknown provider {name}", hint)
+    return wanted or frozenset(known)
+
+
+def options(provider: Provider[Any], source: Source) -> msgspec.Struct:
+    """A provider's options. SettingsError names the one that cannot be used."""
+    values: dict[str, str | tuple[str, ...]] = {}
+    for field in msgspec.structs.fields(provider.options):
+        if text := source.text(option_variable(provider, field.name)):
+            values[field.name] = words(text) if isinstance(field.default, tuple) else text
+    try:
+        return msgspec.convert(values, provider.options, strict=False)
+    except msgspec.ValidationError as error:
+        reason, at, name = str(error).partition(" - at `$.")
+        what = option_variable(provider, name.rstrip("`").split("[")[0]) if at else f"the options of {provider.name}"
+        raise SettingsError(f"{what} cannot be used: {reason}", "See `modelsync settings`") from error

@@ -1,0 +1,59 @@
+"""Where settings' text comes from: named values of several places, the strongest first."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import dotenv
+
+from modelsync.errors import SettingsError
+
+
+class Source:
+    """Named values from all places, the strongest first."""
+
+    def __init__(self, places: Iterable[tuple[str, Mapping[str, str]]]) -> None:
+        self._places = tuple(places)
+
+    def __or__(self, weaker: "Source") -> "Source":
+        return Source((*self._places, *weaker._places))
+
+    def get(self, name: str) -> tuple[str, str] | None:
+        """The value and its place; None when it is unset, blank or only quotes."""
+        for place, values in self._places:
+            value = values.get(name, "").strip().strip("'\"").strip()
+            if value:
+                return value, place
+        return None
+
+    def text(self, name: str) -> str | None:
+        """The value alone."""
+        found = self.get(name)
+        return found[0] if found else None
+
+    def names(self) -> set[str]:
+        """Every name that some place has."""
+        return {name for _, values in self._places for name in values}
+
+
+def dotenv_file(path: Path) -> Source:
+    """A `.env` file, if it is there. SettingsError when it is no text."""
+    try:
+        found = {name: value or "" for name, value in dotenv.dotenv_values(path).items()} if path.is_file() else {}
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not text in UTF-8", "Correct it, or remove it") from error
+    return Source([(".env", found)])
+
+
+def toml_file(path: Path, *, required: bool) -> Source:
+    """A TOML file, lists in it joined by commas. SettingsError when it is none, or is `required` and not there."""
+    if not path.is_file():
+        if required:
+            raise SettingsError(f"MODELSYNC_CONFIG names {path}, which is not there", "Correct the path, or unset it")
+        return Source([])
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML ({error})", "Correct it; names are those of `modelsync settings`") from error
+    values = {name: ",".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in document.items()}
+    return Source([(path.name, values)])
