@@ -377,6 +377,13 @@ def test_i31_a_password_in_an_origin_is_not_shown(load):
     assert row(load({"MODELSYNC_ORIGIN": f"http://me:{PASSWORD}@127.0.0.1:1"}), "MODELSYNC_ORIGIN")[0] == "http://me:***@127.0.0.1:1"
 
 
+@pytest.mark.parametrize("name", ["AIMO_BASE_URL", "MODELSYNC_CORS_ORIGINS", "MODELSYNC_DATABASE"])
+def test_i31_a_password_that_is_masked_is_a_secret_in_whatever_setting_it_is(load, name):
+    loaded = load({name: f"https://me:{PASSWORD}@h.test.invalid"})
+    assert PASSWORD not in repr(loaded.shown)
+    assert loaded.secrets == (PASSWORD,)
+
+
 def test_i31_a_token_in_an_origin_is_not_shown_and_is_a_secret(load):
     loaded = load({"MODELSYNC_ORIGIN_GROQ": f"https://{KEY}%2B@proxy.test.invalid"})
     assert row(loaded, "MODELSYNC_ORIGIN_GROQ")[0] == "https://***@proxy.test.invalid"
