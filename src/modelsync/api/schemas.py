@@ -1,17 +1,13 @@
 """What answers look like: the schema in OpenAPI is made of these. Prices are texts with exact digits; times are UTC."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 
-_Said = msgspec.Meta
-Time = Annotated[datetime, msgspec.Meta(tz=True)]
-"""With a zone, as `format: date-time` is."""
-PerToken = Annotated[str | None, _Said(description="USD per token.")]
-Tokens = Annotated[int | None, _Said(description="Tokens.")]
-Stated = Annotated[bool | None, _Said(description="null where the provider does not say.")]
-Document = Annotated[dict[str, Any], _Said(description="What the provider says beside that, as it says it.")]
+from modelsync.model.records import Moment as Time
+from modelsync.model.records import RecordedAct, RecordedPause
+from modelsync.queries.counts import IncompletePrices, ModelCounts, ProviderCounts
+from modelsync.queries.rows import ModelRow, ProviderRow
 
 
 class Error(msgspec.Struct, frozen=True):
@@ -20,43 +16,8 @@ class Error(msgspec.Struct, frozen=True):
     detail: str
 
 
-class Model(msgspec.Struct, frozen=True, kw_only=True):
+class Model(ModelRow, frozen=True):
     """One model. null is "not stated", everywhere; a price of "0" is stated to be free."""
-
-    provider: Annotated[str, _Said(description="The provider's slug.")]
-    id: int
-    provider_id: int
-    provider_model_id: Annotated[str, _Said(description="The id to call it by, byte for byte as the provider writes it.")]
-    model_id: Annotated[str, _Said(description="The id this catalog offers it under: the same, unless it is pinned.")]
-    model_name: str | None
-    description: str | None
-    context_length: Tokens
-    max_output_tokens: Tokens
-    modality: Annotated[str | None, _Said(description="Both sides in one word: text+image->text.")]
-    input_modalities: list[str] | None
-    output_modalities: list[str] | None
-    pricing_prompt: PerToken
-    pricing_completion: PerToken
-    pricing_image: Annotated[str | None, _Said(description="USD per image.")]
-    pricing_request: Annotated[str | None, _Said(description="USD per request.")]
-    pricing: Annotated[dict[str, Any], _Said(description="The whole price: these, and those that have no field of their own.")]
-    supports_streaming: Stated
-    supports_function_calling: Stated
-    supports_vision: Stated
-    supports_reasoning: Stated
-    supports_structured_output: Stated
-    is_active: Annotated[bool, _Said(description="Whether it can be called, as far as its provider or an operator says.")]
-    status: Annotated[str, _Said(description="active; missing while the last complete listings lacked it; retired after long enough.")]
-    missing_since: Time | None
-    released_at: Time | None
-    expires_at: Time | None
-    hugging_face_id: str | None
-    content_hash: str
-    metadata: Document
-    first_seen_at: Time
-    created_at: Time
-    updated_at: Time
-    price_incomplete: Annotated[bool, _Said(description="A call may pay more: `pricing.incomplete` names what is stated and not read.")]
 
 
 class Fresh(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,46 +62,16 @@ class OneModel(Model, frozen=True, kw_only=True):
     as_of: Time | None
 
 
-class ModelStats(Fresh, frozen=True, kw_only=True):
+class ModelStats(ModelCounts, frozen=True, kw_only=True):
     """total = active + inactive = priced + unpriced (by the prompt price); free ones are priced."""
 
-    total: int
-    active: int
-    inactive: int
-    missing: int
-    retired: int
-    priced: int
-    free: int
-    unpriced: int
-    by_modality: dict[str, int]
     by_provider: dict[str, int]
+    revision: int
+    as_of: Time | None
 
 
-class Provider(msgspec.Struct, frozen=True, kw_only=True):
+class Provider(ProviderRow, frozen=True):
     """One provider: facts, what at least one of its active models supports, and its health as its syncs or an operator show it."""
-
-    id: int
-    slug: str
-    name: str
-    description: str | None
-    base_url: str | None
-    api_key_env_var: str | None
-    site_url: str | None
-    logo_url: str | None
-    status_page_url: str | None
-    privacy_policy_url: str | None
-    terms_of_service_url: str | None
-    is_active: bool
-    supports_streaming: bool | None
-    supports_function_calling: bool | None
-    supports_vision: bool | None
-    supports_image_generation: bool | None
-    health_status: str
-    health_pinned: bool
-    metadata: dict[str, Any]
-    created_at: Time
-    updated_at: Time
-    model_count: int
 
 
 class ProviderPage(Paged, frozen=True, kw_only=True):
@@ -158,16 +89,11 @@ class OneProvider(Provider, frozen=True, kw_only=True):
     as_of: Time | None
 
 
-class ProviderStats(Fresh, frozen=True, kw_only=True):
+class ProviderStats(ProviderCounts, frozen=True, kw_only=True):
     """total = active + inactive = healthy + degraded + down + unknown."""
 
-    total: int
-    active: int
-    inactive: int
-    healthy: int
-    degraded: int
-    down: int
-    unknown: int
+    revision: int
+    as_of: Time | None
 
 
 class Deleted(msgspec.Struct, frozen=True):
@@ -226,11 +152,13 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     models: int
     held: int
     error: str | None
-    refused: Annotated[str | None, _Said(description="Who rejected the list that the provider shows now, and how to take that back.")]
+    refused: Annotated[
+        str | None, msgspec.Meta(description="Who rejected the list that the provider shows now, and how to take that back.")
+    ]
     frozen_at: Time | None
     frozen_reason: str | None
     drift: list[dict[str, Any]]
-    guard: Annotated[dict[str, Any], _Said(description="Limits of the guard that are set for it.")]
+    guard: Annotated[dict[str, Any], msgspec.Meta(description="Limits of the guard that are set for it.")]
 
 
 class HeldNow(msgspec.Struct, frozen=True):
@@ -240,19 +168,12 @@ class HeldNow(msgspec.Struct, frozen=True):
     by_kind: dict[str, int]
 
 
-class Incomplete(msgspec.Struct, frozen=True):
+class Incomplete(IncompletePrices, frozen=True):
     """Models of a provider whose price is not whole, and how many of them lack which field."""
 
-    models: int
-    fields: dict[str, int]
 
-
-class Pause(msgspec.Struct, frozen=True, kw_only=True):
+class Pause(RecordedPause, frozen=True):
     """Who keeps every sync out, since when, and why."""
-
-    at: Time
-    actor: str
-    reason: str
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,7 +187,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     freshness: list[Freshness]
     held: HeldNow
     rejected: "Rejections"
-    incomplete_prices: Annotated[dict[str, Incomplete], _Said(description="By provider; retired models are left out.")]
+    incomplete_prices: Annotated[dict[str, Incomplete], msgspec.Meta(description="By provider; retired models are left out.")]
     pause: Pause | None
 
 
@@ -354,7 +275,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     provider: str
     kind: str
-    status: Annotated[str, _Said(description="open, rejected, confirmed, superseded, released or closed.")]
+    status: Annotated[str, msgspec.Meta(description="open, rejected, confirmed, superseded, released or closed.")]
     message: str
     hint: str
     ids: list[str]
@@ -362,10 +283,10 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Time
     last_seen_at: Time
     resolved_at: Time | None
-    resolved_by: Annotated[str | None, _Said(description='Who decided; "sync" where a later listing did away with it.')]
+    resolved_by: Annotated[str | None, msgspec.Meta(description='Who decided; "sync" where a later listing did away with it.')]
     reason: str | None
     detail: Any
-    needs_person: Annotated[bool, _Said(description="No rule ends it until the provider says something else.")]
+    needs_person: Annotated[bool, msgspec.Meta(description="No rule ends it until the provider says something else.")]
     over: list[str]
     commands: list[str]
 
@@ -495,15 +416,8 @@ class Explanations(msgspec.Struct, frozen=True):
     fields: list[dict[str, Any]]
 
 
-class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
+class AuditRow(RecordedAct, frozen=True):
     """What somebody decided, when and why."""
-
-    id: int
-    at: Time
-    actor: str
-    action: str
-    target: str
-    reason: str | None
 
 
 class Audit(msgspec.Struct, frozen=True):
@@ -553,5 +467,9 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     freshness: dict[str, int]
 
 
-ALL = tuple(value for value in list(vars().values()) if isinstance(value, type) and issubclass(value, msgspec.Struct))
+ALL = tuple(
+    value
+    for value in list(vars().values())
+    if isinstance(value, type) and issubclass(value, msgspec.Struct) and value.__module__ == __name__
+)
 """Every shape."""

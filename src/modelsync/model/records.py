@@ -1,9 +1,13 @@
 """What the catalog records beside models, as values: runs and their results, pins, pauses, acts of persons. Times are UTC."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta, Raw
+
+Moment = Annotated[datetime, Meta(tz=True)]
+"""With a zone, as `format: date-time` is."""
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +77,7 @@ class RecordedPin(msgspec.Struct, frozen=True, kw_only=True):
 class RecordedPause(msgspec.Struct, frozen=True, kw_only=True):
     """Who keeps every sync out, since when, and why."""
 
-    at: datetime
+    at: Moment
     actor: str
     reason: str
 
@@ -82,7 +86,7 @@ class RecordedAct(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody decided, when and why; `sync` is an actor too."""
 
     id: int
-    at: datetime
+    at: Moment
     actor: str
     action: str
     target: str
@@ -103,36 +107,43 @@ class _PriceFlags(msgspec.Struct, frozen=True):
     incomplete: tuple[str, ...] = ()
 
 
+# Models, as JSON has them
+
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+PerToken = Annotated[str | None, Meta(description="USD per token.")]
+Tokens = Annotated[int | None, Meta(description="Tokens.")]
+Stated = Annotated[bool | None, Meta(description="null where the provider does not say.")]
+Document = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
+Names = Annotated[Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})]
+
+
 class RecordedModel(msgspec.Struct, frozen=True):
-    """A model now or in the past, with what history keeps: as JSON has it, prices and times as text, documents as they were written.
+    """A model now or in the past, with what history keeps. None is "not stated"; documents are as they were written."""
 
-    Prices are USD per token, per image or per request; lengths are tokens. None is "not stated".
-    """
-
-    provider: str
-    provider_model_id: str
-    model_id: str | None
+    provider: Annotated[str, Meta(description="The provider's slug.")]
+    provider_model_id: Annotated[str, Meta(description="The id to call it by, byte for byte as the provider writes it.")]
+    model_id: Annotated[str | None, Meta(description="The id this catalog offers it under: the same, unless it is pinned.")]
     model_name: str | None
     description: str | None
-    context_length: int | None
-    max_output_tokens: int | None
-    modality: str | None
-    input_modalities: msgspec.Raw | None
-    output_modalities: msgspec.Raw | None
-    pricing_prompt: str | None
-    pricing_completion: str | None
-    pricing_image: str | None
-    pricing_request: str | None
-    pricing: msgspec.Raw
-    supports_streaming: bool | None
-    supports_function_calling: bool | None
-    supports_vision: bool | None
-    supports_reasoning: bool | None
-    supports_structured_output: bool | None
-    is_active: bool | None
-    status: str
-    released_at: str | None
-    expires_at: str | None
+    context_length: Tokens
+    max_output_tokens: Tokens
+    modality: Annotated[str | None, Meta(description="Both sides in one word: text+image->text.")]
+    input_modalities: Names | None
+    output_modalities: Names | None
+    pricing_prompt: PerToken
+    pricing_completion: PerToken
+    pricing_image: Annotated[str | None, Meta(description="USD per image.")]
+    pricing_request: Annotated[str | None, Meta(description="USD per request.")]
+    pricing: Annotated[Document, Meta(description="The whole price: these, and those that have no field of their own.")]
+    supports_streaming: Stated
+    supports_function_calling: Stated
+    supports_vision: Stated
+    supports_reasoning: Stated
+    supports_structured_output: Stated
+    is_active: Annotated[bool | None, Meta(description="Whether it can be called, as far as its provider or an operator says.")]
+    status: Annotated[str, Meta(description="active; missing while the last complete listings lacked it; retired after long enough.")]
+    released_at: Time | None
+    expires_at: Time | None
     hugging_face_id: str | None
 
     @property

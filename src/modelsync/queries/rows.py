@@ -1,13 +1,14 @@
 """Rows of models and providers as values of JSON: the text of the database goes to an answer without becoming anything else between."""
 
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Meta
 
-from modelsync.database.schema import Document, Money, UtcTime
-from modelsync.model.records import RecordedModel
+from modelsync.database import schema
+from modelsync.model.records import Document, RecordedModel, Time
 from modelsync.queries.filters import Element
 
 _POSTGRES_TIME = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
@@ -15,17 +16,19 @@ _BOOLEANS = {None: None, 0: False, 1: True}
 
 
 class ModelRow(RecordedModel, frozen=True):
-    """One model of the catalog. `price_incomplete` says that a call may pay more: fields are stated, and not read."""
+    """One model of the catalog."""
 
+    model_id: Annotated[str, Meta(description="The id this catalog offers it under: the same, unless it is pinned.")]
+    is_active: Annotated[bool, Meta(description="Whether it can be called, as far as its provider or an operator says.")]
     id: int
     provider_id: int
-    missing_since: str | None
+    missing_since: Time | None
     content_hash: str
-    metadata: msgspec.Raw
-    first_seen_at: str
-    created_at: str
-    updated_at: str
-    price_incomplete: bool
+    metadata: Annotated[Document, Meta(description="What the provider says beside that, as it says it.")]
+    first_seen_at: Time
+    created_at: Time
+    updated_at: Time
+    price_incomplete: Annotated[bool, Meta(description="A call may pay more: `pricing.incomplete` names what is stated and not read.")]
 
 
 class ProviderRow(msgspec.Struct, frozen=True):
@@ -49,9 +52,9 @@ class ProviderRow(msgspec.Struct, frozen=True):
     supports_image_generation: bool | None
     health_status: str
     health_pinned: bool
-    metadata: msgspec.Raw
-    created_at: str
-    updated_at: str
+    metadata: Document
+    created_at: Time
+    updated_at: Time
     model_count: int
 
 
@@ -65,7 +68,7 @@ class Shape(Generic[Row]):
         self._kind = kind
         elements = [others[name] if name in others else table.c[name] for name in kind.__struct_fields__]
         self.columns = [_as_json(element, dialect) for element in elements]
-        self._documents = [place for place, element in enumerate(elements) if isinstance(element.type, Document)]
+        self._documents = [place for place, element in enumerate(elements) if isinstance(element.type, schema.Document)]
         self._flags = [place for place, element in enumerate(elements) if isinstance(element.type, sa.Boolean) and dialect == "sqlite"]
 
     def row(self, selected: Sequence[Any]) -> Row:
@@ -83,8 +86,8 @@ def _as_json(element: Element, dialect: str) -> Element:
     """A column as the text that its JSON is made of."""
     kind = element.type
     if dialect == "sqlite":
-        ours = isinstance(kind, UtcTime | Money | Document | sa.Boolean)
+        ours = isinstance(kind, schema.UtcTime | schema.Money | schema.Document | sa.Boolean)
         return sa.type_coerce(element, sa.Integer if isinstance(kind, sa.Boolean) else sa.Text) if ours else element
-    if isinstance(kind, UtcTime):
+    if isinstance(kind, schema.UtcTime):
         return sa.func.to_char(sa.func.timezone("UTC", element), _POSTGRES_TIME)
-    return sa.cast(element, sa.Text) if isinstance(kind, Money | Document) else element
+    return sa.cast(element, sa.Text) if isinstance(kind, schema.Money | schema.Document) else element
