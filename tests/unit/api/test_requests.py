@@ -1,0 +1,86 @@
+"""Requests read as structs: what is declared and nothing else, every problem at once, and never what was sent."""
+
+import inspect
+from typing import Annotated
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Meta
+from starlette.datastructures import QueryParams
+
+from modelsync.api import bodies, parameters
+from modelsync.api.requests import END, Body, Invalid, Query, fields_of, query_of, read
+
+KINDS = [
+    kind
+    for module in (parameters, bodies)
+    for _, kind in inspect.getmembers(module, inspect.isclass)
+    if issubclass(kind, Query | Body) and kind.__module__ == module.__name__
+]
+
+
+class Wanted(Query, frozen=True, kw_only=True):
+    name: Annotated[str, Meta(pattern=rf"^[a-z]*{END}")] = ""
+    limit: Annotated[int, Meta(ge=1, le=9)] = 5
+    tags: tuple[str, ...] = ()
+    must: str
+
+
+def problem(kind: type[msgspec.Struct], given: dict[str, object], *, strict: bool = False) -> str:
+    with pytest.raises(Invalid) as caught:
+        read(kind, given, strict=strict)
+    return str(caught.value)
+
+
+def test_every_problem_is_told_at_once_each_with_its_place():
+    told = problem(Wanted, {"name": "A", "limit": "10", "more": "x"})
+    assert (
+        told
+        == "more: there is no such parameter; name: it is not of the right form: see /docs; limit: Expected `int` <= 9; must: it is missing"
+    )
+
+
+def test_a_parameter_that_comes_twice_is_refused_where_there_is_one():
+    assert query_of(Wanted, QueryParams("tags=a&tags=b&must=c")).tags == ("a", "b")
+    with pytest.raises(Invalid, match=r"^must: it can be given only once$"):
+        query_of(Wanted, QueryParams("must=a&must=a"))
+
+
+@pytest.mark.parametrize("text", ["1_0", " 1", "+1", "１", "0x1", "", "nan", "1.5", "true"])
+def test_a_number_is_written_as_everybody_writes_one(text: str):
+    assert problem(Wanted, {"limit": text, "must": ""}).startswith("limit: ")
+
+
+def test_a_whole_number_may_have_a_point_and_a_text_is_none_in_a_body():
+    limits = {"shrink_models": 5.0, "reason": "r"}
+    assert read(bodies.GuardLimits, limits, strict=True).limits() == {"shrink_models": 5}
+    assert "shrink_models" in problem(bodies.GuardLimits, {**limits, "shrink_models": "5"}, strict=True)
+    assert "shrink_models" in problem(bodies.GuardLimits, {**limits, "shrink_models": 5.5}, strict=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_pattern_lets_a_last_newline_through(kind: type[msgspec.Struct]):
+    schema = msgspec.json.schema_components((kind,))[1][kind.__name__]
+    for name, field in fields_of(kind).items():
+        here = schema["properties"][name]
+        for each in (here, here.get("items", {}), *here.get("anyOf", ())):
+            if "pattern" in each:
+                assert each["pattern"].endswith(END), (kind, name)
+        if str in (field.type, *getattr(field.type, "__args__", ())) and "pattern" in here:
+            assert name in problem(kind, {name: "a\n"}), (kind, name)
+
+
+def refused(kind: type[msgspec.Struct], given: dict[str, object], *, strict: bool) -> str:
+    """What is told of it; nothing when it can be."""
+    try:
+        read(kind, given, strict=strict)
+    except Invalid as error:
+        return str(error)
+    return ""
+
+
+@given(st.text(alphabet="xyz", min_size=12, max_size=30), st.sampled_from(KINDS), st.booleans())
+def test_what_was_sent_is_never_repeated(text: str, kind: type[msgspec.Struct], strict: bool):
+    assert text not in refused(kind, dict.fromkeys(fields_of(kind), text), strict=strict)
