@@ -35,7 +35,7 @@ CORE = [
     for folder, names in {
         "model": ("fields", "limits", "model", "points", "prices", "timeline"),
         "providers": ("paging",),
-        "planning": ("drift", "holding", "layers", "listing", "outcome", "plan", "policy", "quarantine"),
+        "planning": ("drift", "holding", "layers", "listing", "outcome", "plan", "policy", "pairs", "doubts", "quarantine"),
         "fetch": ("body", "request", "origins"),
         "database": ("rows",),
         "database/tables": ("drift", "holds", "leases", "models", "pins", "runs"),

@@ -9,8 +9,8 @@ import pytest
 from modelsync import settings
 from modelsync.errors import SettingsError
 from modelsync.fetch import Limits, Origins
+from modelsync.planning.doubts import PriceLimits
 from modelsync.planning.policy import Rules
-from modelsync.planning.quarantine import Limits as PriceLimits
 from modelsync.settings import TABLE, Entry, Serving, Settings, readers
 from modelsync.settings.readers import Choice, Number
 from modelsync.settings.table import HIDDEN, KEYS

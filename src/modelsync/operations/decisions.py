@@ -25,8 +25,9 @@ from modelsync.operations.models import Act, act_within
 from modelsync.planning import holding
 from modelsync.planning.guard import Guard
 from modelsync.planning.holding import RecordedHold, Standing, Stood
+from modelsync.planning.pairs import is_beside
 from modelsync.planning.plan import Change, Kind, StoredModel
-from modelsync.planning.quarantine import is_beside, with_confirmed
+from modelsync.planning.quarantine import with_confirmed
 from modelsync.sync import context
 
 STEP = 200

@@ -10,6 +10,7 @@ import msgspec
 
 from modelsync.model.model import claimed
 from modelsync.planning import holding, quarantine
+from modelsync.planning.doubts import PriceLimits
 from modelsync.planning.holding import Hold, Refusal, Standing
 from modelsync.planning.layers import Silence, unstated, without_prices
 from modelsync.planning.listing import Listing
@@ -33,7 +34,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     rejected_share: float = 0.1
     other_catalog_share: float = 0.8
     total_listings: int = 3
-    prices: quarantine.Limits = quarantine.Limits()
+    prices: PriceLimits = PriceLimits()
 
     def is_due(self, since: datetime, since_seq: int, now: datetime, seq: int) -> bool:
         """Whether what is absent since listing `since_seq` at `since` is believed to be gone if listing `seq` at `now` lacks it too."""

@@ -1,46 +1,33 @@
-"""Prices that are not believed by themselves: the old price stays, the stated one waits beside it.
-
-The numbers come from 1,786 real price edits: all visible unit mistakes are factors of a thousand or more, one edit in thirty is over ten.
-"""
+"""Prices that are not believed by themselves: the old price stays, the stated one waits beside it."""
 
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from statistics import median
 
 import msgspec
 
-from modelsync.model.model import NO_PRICES, Model, Prices, claimed, price_facts
-from modelsync.model.points import DYNAMIC, PRICE_NAMES, changed, flat_point, is_per_token, numbers
-from modelsync.model.prices import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKEN
+from modelsync.model.model import Model, Prices, claimed
+from modelsync.model.points import DYNAMIC, changed, numbers
+from modelsync.planning.doubts import PriceLimits, doubt, is_released, way_out
 from modelsync.planning.holding import PRICE, UNIT_CHANGE, Content, Hold, Refusal, Standing, claims, shown
 from modelsync.planning.layers import effective_prices
+from modelsync.planning.pairs import (
+    Pair,
+    digits,
+    factor,
+    is_in_bounds,
+    known_numbers,
+    known_prices,
+    median_of,
+    nearest,
+    pair_text,
+    pairs_of,
+    power_of_ten,
+    powers,
+    repriced,
+)
 from modelsync.planning.plan import Change, StoredModel, is_corrected
-
-FIRST_SIGHT_PER_UNIT = {"pricing_request": Decimal(1), "pricing_image": Decimal(1), "pricing.web_search": Decimal(1)}
-"""Above this (USD) a first price per request, image or search is not believed: the dearest ones known are 0.035, 0.22 and 0.035."""
-
-ANY_FIRST_SIGHT = Decimal(100)
-"""The same of every other unit: the dearest known is a few dollars for a video."""
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """When a price is not believed: it moved by `factor` or more, or is `median_factor` or more off its median at other providers.
-
-    So is one per token above `first_sight` (USD per token) of which no number was believed before: the dearest list price known is 6e-4;
-    and one of another unit above FIRST_SIGHT_PER_UNIT.
-    It is released by itself once two later listings, `release_hours` apart, state the same and another provider agrees within
-    `agree_factor`. When `unit_share` of a provider's prices move by the same power of ten, none of these are believed.
-    """
-
-    factor: Decimal = Decimal(10)
-    first_sight: Decimal = Decimal("1e-3")
-    median_factor: Decimal = Decimal(100)
-    agree_factor: Decimal = Decimal(3)
-    release_hours: float = 6.0
-    unit_share: float = 0.3
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,50 +51,6 @@ class Judged(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...]
     holds: tuple[Hold, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-
-
-class Pair(msgspec.Struct, frozen=True):
-    """One price as it was believed last and as it is claimed now, USD per token or per its own unit.
-
-    `beside` is the flat price that a tier of which nothing was believed yet stands in for; `ordinary` what the same tokens cost without
-    the cache or the reasoning that the price is for, of which nothing was believed yet. `replaces` says that a price per one unit came in
-    the place of those per other units.
-    """
-
-    field: str
-    old: Decimal | None
-    new: Decimal
-    beside: Decimal | None = None
-    ordinary: Decimal | None = None
-    replaces: bool = False
-
-    @property
-    def per_token(self) -> bool:
-        """Whether it is USD per token."""
-        return is_per_token(self.field)
-
-    @property
-    def base(self) -> Decimal | None:
-        """What the new price is compared with."""
-        return self.beside if self.old is None else self.old
-
-
-def repriced(changes: Iterable[Change]) -> list[Change]:
-    """The changes that claim another price than the one that is known."""
-    return [change for change in changes if change.stated is not None and change.model.prices != _known(change) and _differ(change)]
-
-
-def out_of_bounds(changes: Iterable[Change]) -> list[str]:
-    """The models with a believed price out of bounds that moves: an accident, or a person's word."""
-    known = (change for change in changes if change.before is not None)
-    return [change.id for change in known if any(pair.old is not None and not _is_in_bounds(pair.old, pair) for pair in _pairs(change))]
-
-
-def _powers(moved: Iterable[Sequence[Pair]]) -> Counter[int]:
-    found: Counter[int] = Counter()
-    for pairs in moved:
-        found.update({_power(pair.old, pair.new) for pair in pairs} - {0})
-    return found
 
 
 def same_model(model: Model) -> frozenset[str]:
@@ -148,14 +91,14 @@ class Case(msgspec.Struct, frozen=True):
         What is only kept as received, and what of it is not read, follows the provider by itself.
         """
         claims = self.change.model.prices
-        before = msgspec.structs.replace(_known(self.change), others=claims.others, incomplete=claims.incomplete)
+        before = msgspec.structs.replace(known_prices(self.change), others=claims.others, incomplete=claims.incomplete)
         if self.change.corrected is None:
             return before
         read: dict[str, Decimal | None] = dict.fromkeys(self.change.corrected.points - {pair.field for pair in self.pairs})
         return changed(before, {**read, **{pair.field: pair.new for pair in self.corrected}}, claimed(claims))
 
 
-def judge(changes: tuple[Change, ...], evidence: Evidence, limits: Limits) -> Judged:
+def judge(changes: tuple[Change, ...], evidence: Evidence, limits: PriceLimits) -> Judged:
     """Every price change believed, held or refused, in this order: what a person refused stays out before any rule could let it in."""
     words = _Words(_refused(evidence.standing), _confirmed(evidence.standing), _asked(evidence.standing))
     cases = {change.id: _case(change, words) for change in repriced(changes)}
@@ -164,7 +107,7 @@ def judge(changes: tuple[Change, ...], evidence: Evidence, limits: Limits) -> Ju
     if power or _has_slipped(cases, doubts, evidence, limits):
         doubts = {row_id: found for row_id, case in cases.items() if (found := _with_first_prices(case, doubts.get(row_id, {})))}
     waiting = {row.content: row for row in evidence.standing if row.status == "open"}
-    moved = {row_id: found for row_id, found in doubts.items() if power and power in _powers([tuple(found)])}
+    moved = {row_id: found for row_id, found in doubts.items() if power and power in powers([tuple(found)])}
     taken_back = any(cases[row_id].asked.get(pair) for row_id, found in moved.items() for pair in found)
     holds = [_unit_hold(moved, power, needs_person=taken_back)] if power and moved else []
     holds += [
@@ -210,7 +153,7 @@ def _asked(standing: Iterable[Standing]) -> dict[str, dict[tuple[str, str], bool
     for row in standing:
         for row_id, points in shown(row).items() if row.status == "open" and (row.needs_person or row.kind == UNIT_CHANGE) else ():
             for point, (old, new) in points.items():
-                if row.needs_person or _power(None if old is None else Decimal(old), Decimal(new)):
+                if row.needs_person or power_of_ten(None if old is None else Decimal(old), Decimal(new)):
                     mine = found.setdefault(row_id, {})
                     mine[point, new] = row.needs_person or mine.get((point, new), False)
     return found
@@ -226,19 +169,19 @@ class _Words(msgspec.Struct, frozen=True):
 
 def _case(change: Change, words: _Words) -> Case:
     refused, confirmed, asked = words.refused.get(change.id, {}), words.confirmed.get(change.id, set()), words.asked.get(change.id, {})
-    every = tuple(_pairs(change))
+    every = tuple(pairs_of(change))
     corrected = tuple(
         pair
         for pair in every
-        if is_corrected(change, pair.field) and _is_in_bounds(pair.new, pair) and (pair.field, _digits(pair.new)) not in refused
+        if is_corrected(change, pair.field) and is_in_bounds(pair.new, pair) and (pair.field, digits(pair.new)) not in refused
     )
     pairs = tuple(pair for pair in every if pair not in corrected) if corrected else every
     if not (refused or confirmed or asked):
         return Case(change, pairs, corrected=corrected)
-    out = {pair: refused[key] for pair in pairs if (key := (pair.field, _digits(pair.new))) in refused}
-    steps = {pair: (pair.field, None if pair.base is None else _digits(pair.base), _digits(pair.new)) for pair in pairs}
+    out = {pair: refused[key] for pair in pairs if (key := (pair.field, digits(pair.new))) in refused}
+    steps = {pair: (pair.field, None if pair.base is None else digits(pair.base), digits(pair.new)) for pair in pairs}
     accepted = frozenset(pair for pair, step in steps.items() if step in confirmed and pair not in out)
-    waits = {pair: asked[key] for pair in pairs if (key := (pair.field, _digits(pair.new))) in asked and pair not in accepted}
+    waits = {pair: asked[key] for pair in pairs if (key := (pair.field, digits(pair.new))) in asked and pair not in accepted}
     return Case(change, pairs, out, accepted, waits, corrected)
 
 
@@ -256,27 +199,15 @@ def with_confirmed(believed: Prices, stated: Prices, points: Iterable[str]) -> P
     return msgspec.structs.replace(moved, raw={})
 
 
-def is_beside(known: Mapping[str, Decimal], point: str, shown: str | None) -> bool:
-    """Whether the price that was shown as the old one is still the one that is believed, by what is known of all points.
-
-    One without a price of its own was shown beside what its tokens cost otherwise, or beside the flat price that was claimed with it.
-    """
-    old = known.get(point)
-    beside = _beside(point, known) if old is None else [old]
-    if beside:
-        return shown is not None and Decimal(shown) in beside
-    return shown is None or flat_point(point) != point
-
-
-def _unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, limits: Limits) -> int | None:
+def _unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, limits: PriceLimits) -> int | None:
     """The power of ten by which so many prices moved together that the unit must have changed."""
-    found = _powers(pairs for change, pairs in moved if change.before is not None).most_common(1)
+    found = powers(pairs for change, pairs in moved if change.before is not None).most_common(1)
     if not found or found[0][1] < 2 or found[0][1] < limits.unit_share * priced:
         return None
     return found[0][0]
 
 
-def _has_slipped(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]], evidence: Evidence, limits: Limits) -> bool:
+def _has_slipped(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]], evidence: Evidence, limits: PriceLimits) -> bool:
     """Whether the unit of this list is another one than is believed, though not every price of it moved by the same power of ten.
 
     So many prices wait that are far off that a first one is no better; or a change of unit waits or was rejected, and none of its models
@@ -292,8 +223,8 @@ def _has_slipped(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]]
     return any(_still_off(row, cases, off, evidence.read) for row in units)
 
 
-def _is_far(pair: Pair, limits: Limits) -> bool:
-    return bool(pair.old and pair.new) and _factor(pair.old or pair.new, pair.new) >= limits.factor
+def _is_far(pair: Pair, limits: PriceLimits) -> bool:
+    return bool(pair.old and pair.new) and factor(pair.old or pair.new, pair.new) >= limits.factor
 
 
 def _still_off(row: Standing, cases: Mapping[str, Case], off: Mapping[str, Sequence[Pair]], read: Mapping[str, Model]) -> bool:
@@ -323,22 +254,24 @@ def _unit_hold(moved: Mapping[str, Mapping[Pair, str]], power: int, *, needs_per
 
 def _some(moved: Mapping[str, Iterable[Pair]]) -> str:
     """The first of many models, each with a price of it."""
-    first = [f"{row_id} {pair.field} {_told(pair)}" for row_id, pairs in sorted(moved.items())[:3] for pair in itertools.islice(pairs, 1)]
+    first = [
+        f"{row_id} {pair.field} {pair_text(pair)}" for row_id, pairs in sorted(moved.items())[:3] for pair in itertools.islice(pairs, 1)
+    ]
     return "; ".join([*first, "…"] if len(moved) > 3 else first)
 
 
 def _detail(pairs: Iterable[Pair]) -> dict[str, list[str | None]]:
-    return {pair.field: [None if pair.base is None else _digits(pair.base), _digits(pair.new)] for pair in pairs}
+    return {pair.field: [None if pair.base is None else digits(pair.base), digits(pair.new)] for pair in pairs}
 
 
-def _doubts(case: Case, power: int | None, evidence: Evidence, limits: Limits) -> dict[Pair, str]:
+def _doubts(case: Case, power: int | None, evidence: Evidence, limits: PriceLimits) -> dict[Pair, str]:
     """What of a price is not believed, and why."""
     elsewhere = evidence.elsewhere.get(case.change.id, ())
-    paid = any(usd for usd in _known_numbers(case.change).values())
+    paid = any(usd for usd in known_numbers(case.change).values())
     found: dict[Pair, str] = {}
     for pair in case.open:
-        meant = pair.old is not None and (pair.field, _digits(pair.old)) in evidence.confirmed.get(case.change.id, ())
-        reason = _doubt(pair, _median(pair, elsewhere), limits, paid=paid, meant=meant) or _of_the_list(pair, power)
+        meant = pair.old is not None and (pair.field, digits(pair.old)) in evidence.confirmed.get(case.change.id, ())
+        reason = doubt(pair, median_of(pair, elsewhere), limits, paid=paid, meant=meant) or _of_the_list(pair, power)
         if reason or pair in case.asked:
             found[pair] = reason or ASKED
     return found
@@ -346,7 +279,7 @@ def _doubts(case: Case, power: int | None, evidence: Evidence, limits: Limits) -
 
 def _of_the_list(pair: Pair, power: int | None) -> str | None:
     """Why a price that moved with the unit of its list is not believed."""
-    return "it moved with the others" if power and _power(pair.old, pair.new) == power else None
+    return "it moved with the others" if power and power_of_ten(pair.old, pair.new) == power else None
 
 
 def _with_first_prices(case: Case, doubts: Mapping[Pair, str]) -> dict[Pair, str]:
@@ -358,15 +291,17 @@ def _with_first_prices(case: Case, doubts: Mapping[Pair, str]) -> dict[Pair, str
 ASKED = "asked before, and only a person lets it in"
 
 
-def _hold(case: Case, doubts: Mapping[Pair, str], waiting: Mapping[Content, Standing], evidence: Evidence, limits: Limits) -> Hold | None:
+def _hold(
+    case: Case, doubts: Mapping[Pair, str], waiting: Mapping[Content, Standing], evidence: Evidence, limits: PriceLimits
+) -> Hold | None:
     """What a person is asked of one model's price; None when what `waiting` says of the same question releases it."""
     row_id, elsewhere = case.change.id, evidence.elsewhere.get(case.change.id, ())
-    told = "; ".join(f"{pair.field} {_told(pair)} ({reason})" for pair, reason in doubts.items())
+    told = "; ".join(f"{pair.field} {pair_text(pair)} ({reason})" for pair, reason in doubts.items())
     needs_person = any(case.asked.get(pair) for pair in doubts)
     asked = not case.asked.keys().isdisjoint(doubts)
-    hint = f"{_meanwhile(case.known)}. {WAITS if asked else _way_out(doubts, elsewhere, limits)}"
+    hint = f"{_meanwhile(case.known)}. {WAITS if asked else way_out(doubts, elsewhere, limits)}"
     hold = Hold(PRICE, f"{row_id}: {told}", hint, (row_id,), _detail(doubts), needs_person)
-    return None if not asked and _is_released(doubts, waiting.get(hold.content), elsewhere, evidence.now, limits) else hold
+    return None if not asked and is_released(doubts, waiting.get(hold.content), elsewhere, evidence.now, limits) else hold
 
 
 WAITS = "It waits for you: confirm or reject it"
@@ -384,12 +319,12 @@ def _not_denied(before: StoredModel, wanted: Mapping[str, str]) -> list[Pair]:
     """The prices of a model that its provider claims, or says nothing of, and that do not stand, beside what is believed."""
     known, live, stated = before.believed_numbers, numbers(before.believed.prices), numbers(claimed(before.stated.prices))
     pairs = []
-    for point, digits in wanted.items():
-        new = Decimal(digits)
+    for point, claim in wanted.items():
+        new = Decimal(claim)
         denied = before.stated.prices.dynamic if point not in stated else stated[point] != new
         if not denied and live.get(point) != new:
             old = known.get(point)
-            pairs.append(Pair(point, old, new, _nearest(point, new, known, stated) if old is None else None))
+            pairs.append(Pair(point, old, new, nearest(point, new, known, stated) if old is None else None))
     return pairs
 
 
@@ -432,196 +367,3 @@ def _refusals(cases: Iterable[Case]) -> Iterator[Refusal]:
     for row, ids in found.values():
         what = f"the stated price of {ids[0]}" if len(ids) == 1 else f"the stated prices of {len(ids):,} models"
         yield Refusal(row, f"{what} stays out")
-
-
-def _doubt(pair: Pair, middle: Decimal | None, limits: Limits, *, paid: bool, meant: bool) -> str | None:
-    """Why a price is not believed; None when it is. `meant` says that a person confirmed the old one."""
-    old, new = pair.base, pair.new
-    if pair.old == new:  # it was believed before, and only did not stand for a while
-        return None
-    if not _is_in_bounds(new, pair):
-        bounds = (LOWEST_PER_TOKEN, HIGHEST_PER_TOKEN) if pair.per_token else (Decimal(0), HIGHEST_PER_UNIT)
-        return f"outside {' to '.join(_usd(bound, per_token=pair.per_token) for bound in bounds)}"
-    at_first = _doubt_at_first_sight(pair, limits)
-    if at_first:
-        return at_first
-    if pair.old is not None and not _is_in_bounds(pair.old, pair) and not meant:  # an accident is never kept
-        return None
-    if old and not new:
-        return "it was not free before"
-    if old is not None and new and not old and paid:
-        return "it was free before"
-    if old and new and _factor(old, new) >= limits.factor:
-        return f"{_ratio(old, new)} at once"
-    if middle and new and _factor(middle, new) >= limits.median_factor:
-        return f"{_ratio(middle, new)} compared with other providers"
-    return None
-
-
-def _doubt_at_first_sight(pair: Pair, limits: Limits) -> str | None:
-    """Why a price is not believed of which no number above zero was believed before."""
-    highest = limits.first_sight if pair.per_token else FIRST_SIGHT_PER_UNIT.get(pair.field, ANY_FIRST_SIGHT)
-    if not pair.old and pair.new > highest:
-        return f"above {_usd(highest, per_token=pair.per_token)}, which no known model costs"
-    if pair.ordinary and pair.new / pair.ordinary >= limits.factor:
-        return f"{_ratio(pair.ordinary, pair.new)} compared with ordinary tokens"
-    return "it was billed by another unit before" if pair.replaces else None
-
-
-def _is_released(
-    doubts: Iterable[Pair], standing: Standing | None, elsewhere: Sequence[Prices], now: datetime | None, limits: Limits
-) -> bool:
-    """Whether two later listings said the same, long enough apart, and another provider agrees on every price in doubt."""
-    if standing is None or standing.agreed_at is None or now is None:
-        return False
-    long_enough = now - standing.agreed_at >= timedelta(hours=limits.release_hours)
-    return long_enough and all(any(_agrees(pair.new, price, limits) for price in _prices_of(pair, elsewhere)) for pair in doubts)
-
-
-def _agrees(new: Decimal, other: Decimal, limits: Limits) -> bool:
-    return new == other if not (new and other) else _factor(new, other) <= limits.agree_factor
-
-
-def _way_out(doubts: Iterable[Pair], elsewhere: Sequence[Prices], limits: Limits) -> str:
-    if all(_prices_of(pair, elsewhere) for pair in doubts):
-        return (
-            f"It is believed once two later listings, {limits.release_hours:g} hours apart, state the same and another provider "
-            "agrees; or confirm or reject it"
-        )
-    return "No other provider lists this price, so it waits for you: confirm or reject it"
-
-
-# Prices side by side
-
-
-def _known(change: Change) -> Prices:
-    return change.before.believed.prices if change.before else NO_PRICES
-
-
-def _known_numbers(change: Change) -> Mapping[str, Decimal]:
-    return change.before.believed_numbers if change.before else {}
-
-
-def _differ(change: Change) -> bool:
-    return price_facts(claimed(change.model.prices)) != price_facts(_known(change))
-
-
-def _pairs(change: Change) -> Iterator[Pair]:
-    """Every claimed price that is not the one that was believed last, beside that; a new tier's beside the flat price."""
-    known, claims = _known_numbers(change), numbers(claimed(change.model.prices))
-    live = numbers(_known(change)) if change.before and change.before.last else known
-    read = {point: usd for point in known if (usd := claims.get(point) if is_corrected(change, point) else known[point]) is not None}
-    for point, new in claims.items():
-        old = known.get(point)
-        if live.get(point) == new:
-            continue
-        flat = flat_point(point)
-        ordinary = None if old else _ORDINARY.get(flat)
-        beside = None
-        if old is None:
-            beside = _nearest(point, new, read, claims)
-        yield Pair(
-            point,
-            old,
-            new,
-            beside,
-            None if ordinary is None else read.get(ordinary) or claims.get(ordinary),
-            old is None and _is_per_piece(point) and _is_replaced(change, live, read),
-        )
-
-
-def _nearest(point: str, new: Decimal, known: Mapping[str, Decimal], claims: Mapping[str, Decimal]) -> Decimal | None:
-    """What a tier's price is compared with of which nothing was believed yet; nothing for every other price."""
-    flat = flat_point(point)
-    near = _beside(point, known)
-    if near:
-        return min(near, key=lambda usd: _distance(usd, new))
-    return claims.get(flat) if flat != point else None
-
-
-def _beside(point: str, known: Mapping[str, Decimal]) -> list[Decimal]:
-    """What a tier's tokens cost otherwise, by what is believed: the flat price, or where there is none, each other tier's."""
-    flat = flat_point(point)
-    if flat == point:
-        return []
-    if known.get(flat):
-        return [known[flat]]
-    return [usd for other, usd in known.items() if usd and flat_point(other) == flat]
-
-
-def _distance(one: Decimal, other: Decimal) -> Decimal:
-    """How many times one price is another one; from a free one each is far."""
-    return _factor(one, other) if one and other else Decimal("Infinity")
-
-
-def _is_per_piece(point: str) -> bool:
-    """Whether it is the price of a picture, a request, a second …"""
-    return point in ("pricing_image", "pricing_request") or point.startswith("pricing.per_unit[")
-
-
-def _is_replaced(change: Change, live: Mapping[str, Decimal], known: Mapping[str, Decimal]) -> bool:
-    """Whether a price per piece is not stated any more: the new one may be the same, or be per another piece.
-
-    One that stands; where none does, one that was believed last.
-    """
-    stated = numbers(claimed(change.stated.prices)) if change.stated else {}
-    pieces = [point for point, usd in known.items() if usd and _is_per_piece(point)]
-    return any(point not in stated for point in [point for point in pieces if point in live] or pieces)
-
-
-_ORDINARY = {
-    "pricing.cache_read": "pricing_prompt",
-    "pricing.cache_write": "pricing_prompt",
-    "pricing.cache_write_1h": "pricing_prompt",
-    "pricing.reasoning": "pricing_completion",
-    "pricing.audio_cache_read": "pricing.audio_input",
-}
-
-
-def _prices_of(pair: Pair, elsewhere: Sequence[Prices]) -> list[Decimal]:
-    """The same price at other providers."""
-    name = PRICE_NAMES.get(pair.field)
-    return [value for prices in elsewhere if name and (value := getattr(prices, name)) is not None]
-
-
-def _median(pair: Pair, elsewhere: Sequence[Prices]) -> Decimal | None:
-    found = [price for price in _prices_of(pair, elsewhere) if price]
-    return median(found) if found else None
-
-
-def _is_in_bounds(value: Decimal, pair: Pair) -> bool:
-    return value.is_zero() or (LOWEST_PER_TOKEN <= value <= HIGHEST_PER_TOKEN if pair.per_token else 0 < value <= HIGHEST_PER_UNIT)
-
-
-def _factor(one: Decimal, other: Decimal) -> Decimal:
-    return max(one / other, other / one)
-
-
-def _power(old: Decimal | None, new: Decimal) -> int:
-    """n where new is exactly old times 10 to the n, otherwise 0."""
-    if not old or not new:
-        return 0
-    power = round((new / old).log10())
-    return power if old.scaleb(power) == new else 0
-
-
-def _ratio(old: Decimal, new: Decimal) -> str:
-    return f"×{_short(new / old)}" if new > old else f"÷{_short(old / new)}"
-
-
-def _short(value: Decimal) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def _told(pair: Pair) -> str:
-    old = "unknown" if pair.base is None else _usd(pair.base, per_token=pair.per_token)
-    return f"{old} → {_usd(pair.new, per_token=pair.per_token)}{' per 1M tokens' if pair.per_token else ''}"
-
-
-def _digits(value: Decimal) -> str:
-    return f"{value.normalize():f}"
-
-
-def _usd(value: Decimal, *, per_token: bool) -> str:
-    amount = (value * 1_000_000 if per_token else value).normalize()
-    return f"${amount:,f}"

@@ -10,8 +10,8 @@ import msgspec
 from modelsync.errors import SettingsError
 from modelsync.fetch import Limits, Origins
 from modelsync.fetch.auth import found as credential_of
+from modelsync.planning.doubts import PriceLimits
 from modelsync.planning.policy import Rules
-from modelsync.planning.quarantine import Limits as PriceLimits
 from modelsync.providers import registry
 from modelsync.providers.registry import Registry
 from modelsync.settings import of_providers

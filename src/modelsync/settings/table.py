@@ -11,9 +11,9 @@ import msgspec
 
 from modelsync.fetch import Limits, Origins
 from modelsync.operations.purge import LEAST_AGE
+from modelsync.planning.doubts import PriceLimits
 from modelsync.planning.guard import LIMITS, plain
 from modelsync.planning.policy import Rules
-from modelsync.planning.quarantine import Limits as PriceLimits
 from modelsync.providers.base import Provider
 from modelsync.redaction import SHORTEST_KEY, passwords, tokens, without_passwords, without_tokens
 from modelsync.settings.readers import Choice, Number, folder, keys, names, networks, origin, scope, sign_in_header, words

@@ -18,7 +18,7 @@ from modelsync.database.tables import holds, pins, providers
 from modelsync.model.fields import Pin
 from modelsync.model.model import Model, Prices
 from modelsync.model.points import joined
-from modelsync.planning import holding, quarantine
+from modelsync.planning import holding, pairs, quarantine
 from modelsync.planning.decision import Basis
 from modelsync.planning.guard import Guard
 from modelsync.planning.holding import Standing
@@ -171,7 +171,7 @@ def _evidence(
     now: datetime,
 ) -> Evidence:
     """What judging the plan's prices needs; nothing when no price moves."""
-    moving = quarantine.repriced(plan.changes)
+    moving = pairs.repriced(plan.changes)
     if not moving:
         return Evidence()
     return Evidence(
@@ -180,7 +180,7 @@ def _evidence(
         elsewhere=_elsewhere(connection, provider_id, [change.model for change in moving]),
         priced=_priced(connection, provider_id) if len(moving) > 1 else 0,
         standing=standing,
-        confirmed=holds.confirmed_prices(connection, slug, frozenset(quarantine.out_of_bounds(moving))),
+        confirmed=holds.confirmed_prices(connection, slug, frozenset(pairs.out_of_bounds(moving))),
     )
 
 

@@ -3,6 +3,7 @@
 import types
 import typing
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -13,7 +14,7 @@ from modelsync.database.schema import Document, Money, models, providers
 def test_a_model_has_every_column_but_the_one_for_counting_absences_and_whether_its_price_is_whole():
     columns = [column.name for column in models.columns]
     shown = [name for name in columns if name != "missing_since_seq"]
-    assert list(schemas.Model.__struct_fields__) == ["provider", *shown, "price_incomplete"]
+    assert sorted(schemas.Model.__struct_fields__) == sorted(["provider", *shown, "price_incomplete"])
 
 
 def test_a_provider_has_every_column_and_the_number_of_its_models():
@@ -34,4 +35,4 @@ def test_what_may_be_null_and_what_a_price_is_are_the_same_in_both(table: sa.Tab
         if isinstance(column.type, sa.Boolean):
             assert bool in parts, column.name
         if isinstance(column.type, Document):
-            assert {typing.get_origin(part) for part in parts} & {dict, list}, column.name
+            assert msgspec.Raw in parts, column.name  # as the database has it

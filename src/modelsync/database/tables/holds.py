@@ -16,9 +16,10 @@ from modelsync.model.prices import plain
 from modelsync.planning import holding
 from modelsync.planning.holding import Hold, RecordedHold, Sight, Standing, Stood
 from modelsync.planning.listing import Listing
+from modelsync.planning.pairs import is_beside
 from modelsync.planning.plan import Plan
 from modelsync.planning.policy import Context
-from modelsync.planning.quarantine import WAITS, is_beside
+from modelsync.planning.quarantine import WAITS
 
 MEMORY = timedelta(days=7)
 """How far back the largest listing is looked for."""
