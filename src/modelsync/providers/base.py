@@ -49,6 +49,11 @@ class KeyUse(Enum):
     REQUIRED = "required"
 
 
+def single(endpoint: "Endpoint", url: str) -> "Flow":
+    """One answer holds everything."""
+    yield Request(endpoint, url)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """One list of a provider: where it is, where its rows are, how it is paged.
@@ -68,7 +73,7 @@ class Endpoint:
     url: str | Callable[[Any], str]
     row: type[msgspec.Struct]
     rows: tuple[str, ...] = ("data",)
-    paging: Callable[["Endpoint", str], "Flow"]
+    paging: Callable[["Endpoint", str], "Flow"] = single
     key: KeyUse = KeyUse.NEVER
     fills: bool = False
     may_be_absent: bool = False

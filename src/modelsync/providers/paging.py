@@ -14,6 +14,7 @@ import msgspec
 from modelsync.errors import Failure
 from modelsync.providers.addresses import folder, strays
 from modelsync.providers.base import Answer, Endpoint, Flow, PagingError, Request, UnreadablePage
+from modelsync.providers.base import single as single
 from modelsync.providers.document import NotJson
 from modelsync.providers.parsing import whole_number
 
@@ -25,11 +26,6 @@ def with_query(url: str, **parameters: object) -> str:
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True)) | {name: str(value) for name, value in parameters.items()}
     return urlunsplit(parts._replace(query=urlencode(query)))
-
-
-def single(endpoint: Endpoint, url: str) -> Flow:
-    """One answer holds everything."""
-    yield Request(endpoint, url)
 
 
 def follow(next_url: Callable[[Answer, str], str | None]) -> Callable[[Endpoint, str], Flow]:

@@ -58,6 +58,11 @@ def words(value: str | Iterable[str] | None) -> list[str]:
     return sorted({name.strip().lower() for name in names} - {""})
 
 
+def filled(**facts: object) -> dict[str, object]:
+    """The facts that say anything: without None, False, 0, and empty texts and lists."""
+    return {name: value for name, value in facts.items() if value}
+
+
 def whole_number(value: object) -> int | None:
     """A whole number that is not negative, also as text ("131072") or with a point (131072.0); None for anything else."""
     if isinstance(value, str):

@@ -4,9 +4,9 @@ import msgspec
 
 from modelsync.model.model import Model, modalities
 from modelsync.model.prices import USD_PER_1M_TOKENS, Price, read_prices
-from modelsync.providers import paging
+from modelsync.providers import openai_like
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
-from modelsync.providers.parsing import Count, count, in_our_words, sees, stated_true, words
+from modelsync.providers.parsing import Count, count, in_our_words, sees, words
 
 # gpt-5 is listed as 1.25 / 10 / 0.125, which is OpenAI's price per 1M tokens.
 PRICES = {
@@ -18,6 +18,8 @@ PRICES = {
 
 # Of these kinds of models the prices are known to be per token. Speech, pictures and films are billed in units that the list does not say.
 TOKEN_UNITS = TokenUnits(field="types", types=frozenset({"llm", "t2t", "embedding"}))
+
+ABILITIES = openai_like.AbilityWords(function_calling=("tools", "function_calling"), reasoning=("thinking",))
 
 # The list has no output modalities. These are the documented values of `types` and their older names (docs.aihubmix.com, Models API).
 OUTPUT_OF_TYPE = {
@@ -59,13 +61,11 @@ def normalize(row: Row) -> Model:
         max_output_tokens=count(row.max_output),
         input_modalities=inputs,
         output_modalities=outputs,
-        supports_function_calling=stated_true(features, "tools", "function_calling"),
         supports_vision=sees(inputs),
-        supports_reasoning=stated_true(features, "thinking"),
-        supports_structured_output=stated_true(features, "structured_outputs"),
         metadata={"types": kinds, "features": features},
         # Free models of words are listed at 0; what makes pictures, sound or video is billed in other units.
         prices=read_prices(PRICES, row.pricing or {}, per_token=TOKEN_UNITS.hold_for(kinds)),
+        **ABILITIES.stated_by(features),
     )
 
 
@@ -87,7 +87,6 @@ PROVIDER = Provider(
             # The other list, /v1/models, has no prices and shows what the key may call.
             url="https://aihubmix.com/api/v1/models",
             row=Row,
-            paging=paging.single,
             key=KeyUse.NEVER,
             units=PRICES,
         ),

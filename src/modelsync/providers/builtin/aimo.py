@@ -6,9 +6,9 @@ import msgspec
 
 from modelsync.model.model import Model
 from modelsync.model.prices import Price, Unit, canonical, number, read_prices
-from modelsync.providers import paging
+from modelsync.providers import openai_like
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
-from modelsync.providers.parsing import Count, count, in_our_words, sees
+from modelsync.providers.parsing import Count, count
 
 UNIT: Unit | None = None
 """What one wire unit of a price means; None while nobody can say. Setting it is all that is needed to read the prices."""
@@ -28,11 +28,6 @@ class Options(msgspec.Struct, frozen=True):
     base_url: str = "https://beta.aimo.network/api/v1"
 
 
-class Architecture(msgspec.Struct, frozen=True):
-    input_modalities: tuple[str, ...] | None = None
-    output_modalities: tuple[str, ...] | None = None
-
-
 class Offer(msgspec.Struct, frozen=True):
     """One host of a model, with its own price."""
 
@@ -46,23 +41,20 @@ class Row(msgspec.Struct, frozen=True):
     display_name: str | None = None
     created: float | None = None  # of unknown meaning
     context_length: Count | None = None
-    architecture: Architecture | None = None
+    architecture: openai_like.Modalities | None = None
     providers: tuple[Offer, ...] | None = None
 
 
 def normalize(row: Row) -> Model:
-    architecture = row.architecture or Architecture()
-    inputs = in_our_words(architecture.input_modalities)
+    architecture = row.architecture or openai_like.Modalities()
     offers = sorted(row.providers or (), key=order)
     return Model(
         id=row.name,
         model_name=row.display_name,
         context_length=count(row.context_length),
-        input_modalities=inputs,
-        output_modalities=in_our_words(architecture.output_modalities),
-        supports_vision=sees(inputs),
         metadata={"providers": [told(offer) for offer in offers]},
         prices=read_prices(PRICES, (offers[0].pricing or {}) if offers else {}),
+        **openai_like.modalities(architecture.input_modalities, architecture.output_modalities),
     )
 
 
@@ -94,7 +86,7 @@ PROVIDER = Provider(
     token_units=TOKEN_UNITS,
     verified="unverified: no recording and no schema is known, and it may be closed",
     auth=ApiKey(("AIMO_API_KEY",)),
-    endpoints=(Endpoint(url=models_url, row=Row, paging=paging.single, key=KeyUse.OPTIONAL, units=PRICES),),
+    endpoints=(Endpoint(url=models_url, row=Row, key=KeyUse.OPTIONAL, units=PRICES),),
     normalize=normalize,
     options=Options,
 )

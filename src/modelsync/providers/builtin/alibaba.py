@@ -302,7 +302,6 @@ PROVIDER = Provider(
             name="compatible",
             url=lambda options: f"{options.origin}/compatible-mode/v1/models",
             row=PlainRow,
-            paging=paging.single,
             key=KeyUse.REQUIRED,
         ),
     ),

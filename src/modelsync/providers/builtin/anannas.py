@@ -4,7 +4,7 @@ import msgspec
 
 from modelsync.model.model import Model, modalities
 from modelsync.model.prices import USD_PER_REQUEST, USD_PER_TOKEN, Price, read_prices
-from modelsync.providers import paging
+from modelsync.providers import openai_like
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count, stated_true
 
@@ -22,13 +22,12 @@ TOKEN_UNITS = TokenUnits(field="capabilities", types=frozenset({"text"}))
 OUTPUT_OF_CAPABILITY = {"text": "text", "image_output": "image", "audio_output": "audio"}
 
 
-class Row(msgspec.Struct, frozen=True):
-    """Both item shapes: the documented one, and the one that `?details=true` was seen to answer with."""
+class Row(openai_like.Row, frozen=True):
+    """Both item shapes: the documented one, and the one that `?details=true` was seen to answer with.
 
-    id: str
-    name: str | None = None
-    description: str | None = None
-    created: float | None = None  # undocumented; other gateways send the time of the answer here
+    `created` is undocumented and not kept: other gateways send the time of the answer there.
+    """
+
     context_length: Count | None = None
     context_window: Count | None = None
     max_output: Count | None = None
@@ -75,7 +74,6 @@ PROVIDER = Provider(
             # With ?details=true the prices come under other names and in an unknown unit.
             url="https://api.anannas.ai/v1/models",
             row=Row,
-            paging=paging.single,
             key=KeyUse.OPTIONAL,
             units=PRICES,
         ),

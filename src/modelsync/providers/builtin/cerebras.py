@@ -4,7 +4,7 @@ import msgspec
 
 from modelsync.model.model import Model, modalities
 from modelsync.model.prices import USD_PER_TOKEN, Price, read_prices
-from modelsync.providers import paging
+from modelsync.providers import openai_like
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count, sees, sides, unix_time
 
@@ -24,27 +24,17 @@ class Limits(msgspec.Struct, frozen=True):
     tokens_per_minute: Count | None = None
 
 
-class Architecture(msgspec.Struct, frozen=True):
-    modality: str | None = None
-    tokenizer: str | None = None
-    instruct_type: str | None = None
-
-
-class Row(msgspec.Struct, frozen=True):
-    id: str
-    name: str | None = None
-    description: str | None = None
-    created: float | None = None  # 0 in the older list with a key: then no date
+class Row(openai_like.Row, frozen=True):
     hugging_face_id: str | None = None
     pricing: dict[str, msgspec.Raw] = {}
     capabilities: dict[str, bool | None] = {}
-    architecture: Architecture = Architecture()
+    architecture: openai_like.Architecture = openai_like.Architecture()
     limits: Limits = Limits()
     datacenter_locations: tuple[str, ...] = ()
 
 
 def normalize(row: Row) -> Model:
-    able = row.capabilities
+    able, limits = row.capabilities, row.limits
     inputs, outputs = sides(row.architecture.modality, WORDS)
     if inputs and able.get("vision"):
         inputs = modalities((*inputs, "image"))
@@ -54,8 +44,8 @@ def normalize(row: Row) -> Model:
         id=row.id,
         model_name=row.name,
         description=row.description,
-        context_length=count(row.limits.max_context_length),
-        max_output_tokens=count(row.limits.max_completion_tokens),
+        context_length=count(limits.max_context_length),
+        max_output_tokens=count(limits.max_completion_tokens),
         input_modalities=inputs,
         output_modalities=outputs,
         supports_streaming=able.get("streaming"),
@@ -63,23 +53,18 @@ def normalize(row: Row) -> Model:
         supports_vision=able.get("vision") if able.get("vision") is not None else sees(inputs) or None,
         supports_reasoning=able.get("reasoning"),
         supports_structured_output=able.get("structured_outputs"),
-        released_at=unix_time(row.created),
+        released_at=unix_time(row.created),  # 0 in the older list with a key: then no date
         hugging_face_id=row.hugging_face_id or None,
-        metadata=metadata(row),
+        metadata={
+            "tokenizer": row.architecture.tokenizer,
+            "instruct_type": row.architecture.instruct_type,
+            "requests_per_minute": count(limits.requests_per_minute),
+            "tokens_per_minute": count(limits.tokens_per_minute),
+            "capabilities": able or None,
+            "datacenter_locations": sorted(row.datacenter_locations) or None,
+        },
         prices=read_prices(PRICES, row.pricing),
     )
-
-
-def metadata(row: Row) -> dict[str, object]:
-    facts = {
-        "tokenizer": row.architecture.tokenizer,
-        "instruct_type": row.architecture.instruct_type,
-        "requests_per_minute": count(row.limits.requests_per_minute),
-        "tokens_per_minute": count(row.limits.tokens_per_minute),
-        "capabilities": row.capabilities or None,
-        "datacenter_locations": sorted(row.datacenter_locations) or None,
-    }
-    return {name: value for name, value in facts.items() if value is not None}
 
 
 PROVIDER = Provider(
@@ -99,7 +84,7 @@ PROVIDER = Provider(
     auth=ApiKey(("CEREBRAS_API_KEY",)),
     endpoints=(
         # With a key, /v1/models has neither prices nor context and only what that key may call.
-        Endpoint(url="https://api.cerebras.ai/public/v1/models", row=Row, paging=paging.single, key=KeyUse.NEVER, units=PRICES),
+        Endpoint(url="https://api.cerebras.ai/public/v1/models", row=Row, key=KeyUse.NEVER, units=PRICES),
     ),
     normalize=normalize,
 )

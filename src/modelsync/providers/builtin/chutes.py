@@ -4,9 +4,9 @@ import msgspec
 
 from modelsync.model.model import Model
 from modelsync.model.prices import USD_PER_1M_TOKENS, Price, read_prices
-from modelsync.providers import paging
+from modelsync.providers import openai_like
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
-from modelsync.providers.parsing import Count, count, in_our_words, sees, stated
+from modelsync.providers.parsing import Count, count
 
 PRICES = {
     "prompt": Price("prompt", USD_PER_1M_TOKENS),
@@ -32,20 +32,15 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def normalize(row: Row) -> Model:
-    inputs = in_our_words(row.input_modalities)
     lists = {"supported_features": row.supported_features, "supported_sampling_parameters": row.supported_sampling_parameters}
     return Model(
         id=row.id,
         context_length=count(row.context_length) or count(row.max_model_len),
         max_output_tokens=count(row.max_output_length),
-        input_modalities=inputs,
-        output_modalities=in_our_words(row.output_modalities),
-        supports_function_calling=stated(row.supported_features, "tools"),
-        supports_vision=sees(inputs),
-        supports_reasoning=stated(row.supported_features, "reasoning"),
-        supports_structured_output=stated(row.supported_features, "structured_outputs"),
         metadata={"max_model_len": count(row.max_model_len)} | {name: sorted(words) for name, words in lists.items() if words is not None},
         prices=read_prices(PRICES, row.pricing or {}),
+        **openai_like.modalities(row.input_modalities, row.output_modalities),
+        **openai_like.FEATURES.stated_by(row.supported_features),
     )
 
 
@@ -69,7 +64,6 @@ PROVIDER = Provider(
             # api.chutes.ai/v1/models is another host and not the list: it answers 401.
             url="https://llm.chutes.ai/v1/models",
             row=Row,
-            paging=paging.single,
             key=KeyUse.OPTIONAL,
             units=PRICES,
         ),

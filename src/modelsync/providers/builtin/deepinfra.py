@@ -20,7 +20,6 @@ from modelsync.model.prices import (
     number,
     read_prices,
 )
-from modelsync.providers import paging
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, NoOptions, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.providers.parsing import Count, count, iso_time, stated_true, unix_time
 from modelsync.providers.tiers import with_unread
@@ -112,7 +111,6 @@ def normalize(joined: Joined) -> Model:
     tags = sorted({*(own.tags or ()), *(more.tags or ())})
     kind = more.type or ("text-generation" if row.metadata else None)
     reads, writes = TYPES.get(kind or "", (None, None))
-    extra = {"type": kind, "tags": tags or None, "max_tokens": count(own.max_tokens)}
     return Model(
         id=row.id,
         description=own.description or more.description,
@@ -126,7 +124,7 @@ def normalize(joined: Joined) -> Model:
         supports_structured_output=stated_true(tags, "structured-output"),
         released_at=unix_time(row.created) or iso_time(more.create_ts),
         expires_at=unix_time(more.deprecated),
-        metadata={name: value for name, value in extra.items() if value is not None},
+        metadata={"type": kind, "tags": tags or None, "max_tokens": count(own.max_tokens)},
         prices=prices(own.pricing or {}, more.pricing or {}),
     )
 
@@ -188,7 +186,6 @@ PROVIDER = Provider(
         Endpoint(
             url="https://api.deepinfra.com/v1/openai/models",
             row=Row,
-            paging=paging.single,
             key=KeyUse.OPTIONAL,
             units=PRICES,
         ),
@@ -197,7 +194,6 @@ PROVIDER = Provider(
             url="https://api.deepinfra.com/models/list",
             row=Details,
             rows=("",),
-            paging=paging.single,
             key=KeyUse.OPTIONAL,
             fills=True,
             units=DETAIL_PRICES,

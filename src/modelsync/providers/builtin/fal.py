@@ -207,7 +207,6 @@ PROVIDER = Provider(
             url="https://api.fal.ai/v1/models/pricing",
             row=PriceRow,
             rows=("prices",),
-            paging=paging.single,
             totals=(),
             further=("has_more", "next_cursor"),
             key=KeyUse.REQUIRED,

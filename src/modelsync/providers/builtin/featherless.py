@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import msgspec
 
 from modelsync.model.model import Model
-from modelsync.providers import paging
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, NoOptions, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.providers.parsing import Count, count, unix_time
 
@@ -63,7 +62,6 @@ PROVIDER = Provider(
             # Without paging parameters everything comes at once, about 8 MB.
             url="https://api.featherless.ai/v1/models",
             row=Row,
-            paging=paging.single,
             totals=("total", "pagination.total_items"),
             further=(),
             key=KeyUse.OPTIONAL,

@@ -9,6 +9,7 @@ import msgspec
 from modelsync.model.model import Model
 from modelsync.providers import paging
 from modelsync.providers.base import Endpoint, Flow, GoogleAccount, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
+from modelsync.providers.parsing import filled
 
 BASE = "https://aiplatform.googleapis.com/v1beta1"  # v1 has no list, and answers it with an HTML 404
 STUDIO = frozenset({"openGenerationAiStudio", "requestAccess"})
@@ -43,8 +44,8 @@ class Row(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def normalize(row: Row) -> Model:
-    lists = {"supportedActions": sorted(row.supported_actions or ()), "frameworks": sorted(row.frameworks or ())}
-    return Model(id=row.name, metadata={name: values for name, values in lists.items() if values})
+    metadata = filled(supportedActions=sorted(row.supported_actions or ()), frameworks=sorted(row.frameworks or ()))
+    return Model(id=row.name, metadata=metadata)
 
 
 def managed(row: Row) -> bool:

@@ -4,7 +4,7 @@ import msgspec
 
 from modelsync.model.model import Model
 from modelsync.model.prices import USD_PER_REQUEST, USD_PER_TOKEN, Price, read_prices
-from modelsync.providers import paging
+from modelsync.providers import openai_like
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count, in_our_words, sees, unix_time
 
@@ -45,11 +45,7 @@ KINDS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
 NO_DATE = 1693721698  # the same on many models of different years
 
 
-class Row(msgspec.Struct, frozen=True):
-    id: str
-    name: str | None = None
-    description: str | None = None
-    created: float | None = None
+class Row(openai_like.Row, frozen=True):
     active: bool | None = None
     context_window: Count | None = None
     max_completion_tokens: Count | None = None  # may exceed the context: text to speech counts its output differently
@@ -98,6 +94,6 @@ PROVIDER = Provider(
     token_units=TOKEN_UNITS,
     verified="recordings of 2025-09-11 and 2025-10",
     auth=ApiKey(("GROQ_API_KEY",)),
-    endpoints=(Endpoint(url="https://api.groq.com/openai/v1/models", row=Row, paging=paging.single, key=KeyUse.REQUIRED, units=PRICES),),
+    endpoints=(Endpoint(url="https://api.groq.com/openai/v1/models", row=Row, key=KeyUse.REQUIRED, units=PRICES),),
     normalize=normalize,
 )

@@ -7,7 +7,6 @@ import msgspec
 
 from modelsync.model.model import NO_PRICES, PER_TOKEN, Model, Prices
 from modelsync.model.prices import USD_PER_1M_TOKENS, USD_PER_SEARCH, Price, number, read_prices
-from modelsync.providers import paging
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count, in_our_words, iso_time, sees, stated, stated_true
 from modelsync.providers.tiers import read_tier, with_tier, with_unread
@@ -183,7 +182,6 @@ PROVIDER = Provider(
             url="https://api.helicone.ai/v1/public/model-registry/models",
             row=Row,
             rows=("data.models",),
-            paging=paging.single,
             totals=("data.total",),
             further=(),
             key=KeyUse.NEVER,

@@ -9,9 +9,9 @@ import msgspec
 
 from modelsync.model.model import Model, Prices
 from modelsync.model.prices import USD_PER_1M_TOKENS, Price, excerpt, read_prices
-from modelsync.providers import paging
+from modelsync.providers import openai_like, paging
 from modelsync.providers.base import ApiKey, Endpoint, Flow, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
-from modelsync.providers.parsing import Count, count, in_our_words, iso_time, sees, sides, unix_time
+from modelsync.providers.parsing import Count, count, iso_time, sides, unix_time
 
 PRICES = {"input": Price("prompt", USD_PER_1M_TOKENS), "output": Price("completion", USD_PER_1M_TOKENS)}
 TOKEN_UNITS = TokenUnits(
@@ -57,11 +57,6 @@ class Options(msgspec.Struct, frozen=True):
     hub_limit: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
 
 
-class Architecture(msgspec.Struct, frozen=True):
-    input_modalities: tuple[str, ...] | None = None
-    output_modalities: tuple[str, ...] | None = None
-
-
 class Offer(msgspec.Struct, frozen=True, omit_defaults=True):
     """One inference provider's offer. Not kept: first_token_latency_ms and throughput, which every probe changes."""
 
@@ -78,7 +73,7 @@ class Offer(msgspec.Struct, frozen=True, omit_defaults=True):
 class Row(msgspec.Struct, frozen=True):
     id: str
     created: float | None = None
-    architecture: Architecture = Architecture()
+    architecture: openai_like.Modalities = openai_like.Modalities()
     providers: tuple[Offer, ...] | None = None
 
 
@@ -103,14 +98,10 @@ def served(row: Row) -> Model:
     """A model that the router serves. Price, context and abilities are those of one and the same offer."""
     offers = row.providers or ()
     offer = min((each for each in offers if each.status == "live"), key=rank, default=Offer())
-    inputs = in_our_words(row.architecture.input_modalities)
     return Model(
         id=row.id,
         context_length=count(offer.context_length),
-        input_modalities=inputs,
-        output_modalities=in_our_words(row.architecture.output_modalities),
         supports_function_calling=offer.supports_tools,
-        supports_vision=sees(inputs),
         supports_structured_output=offer.supports_structured_output,
         available=row.providers is None or any(each.status != "error" for each in offers),
         released_at=unix_time(row.created),
@@ -118,6 +109,7 @@ def served(row: Row) -> Model:
         metadata={"providers": sorted((kept(each) for each in offers), key=msgspec.json.encode)}
         | ({"price_and_context_of": offer.provider} if offer.provider else {}),
         prices=prices(offer, per_token=TOKEN_UNITS.hold_for(row.architecture.output_modalities)),
+        **openai_like.modalities(row.architecture.input_modalities, row.architecture.output_modalities),
     )
 
 
@@ -199,7 +191,7 @@ PROVIDER = Provider(
     verified="vendor documentation example of the router; one recorded page of the Hub (December 2024)",
     auth=ApiKey(("HF_TOKEN", "HUG_API_KEY")),
     endpoints=(
-        Endpoint(url="https://router.huggingface.co/v1/models", row=Row, paging=paging.single, key=KeyUse.NEVER, units=PRICES),
+        Endpoint(url="https://router.huggingface.co/v1/models", row=Row, key=KeyUse.NEVER, units=PRICES),
         # With a key the Hub also lists that account's private models.
         Endpoint(
             name="hub",

@@ -7,9 +7,9 @@ import msgspec
 
 from modelsync.model.model import Model, Prices
 from modelsync.model.prices import USD_PER_1M_TOKENS, USD_PER_IMAGE, USD_PER_TOKEN, Price, read_prices, scaled
-from modelsync.providers import paging
+from modelsync.providers import openai_like, paging
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
-from modelsync.providers.parsing import Count, count, in_our_words, iso_time, sees, stated
+from modelsync.providers.parsing import Count, count, iso_time
 from modelsync.providers.tiers import read_tier, with_new_prices, with_tier, with_unread
 
 PRICES = {
@@ -85,24 +85,19 @@ def normalize(offer: Offer) -> Model:
     row = offer.row
     facts = row.metadata or Facts()
     architecture = facts.architecture or Architecture()
-    inputs = in_our_words(architecture.input_modalities)
     return Model(
         id=row.model_id,
         model_name=facts.model_display_name,
         description=facts.model_description,
         context_length=count(facts.context_length),
         max_output_tokens=count(facts.max_output_length),
-        input_modalities=inputs,
-        output_modalities=in_our_words(architecture.output_modalities),
-        supports_function_calling=stated(facts.supported_features, "tools"),
-        supports_vision=sees(inputs),
-        supports_reasoning=stated(facts.supported_features, "reasoning"),
-        supports_structured_output=stated(facts.supported_features, "structured_outputs"),
         available=facts.is_ready is not False,
         expires_at=iso_time(facts.deprecation_date),
         hugging_face_id=facts.hugging_face_id,
         metadata=kept(facts),
         prices=with_new_prices(prices(row), offer.more),
+        **openai_like.modalities(architecture.input_modalities, architecture.output_modalities),
+        **openai_like.FEATURES.stated_by(facts.supported_features),
     )
 
 

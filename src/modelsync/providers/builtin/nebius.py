@@ -4,9 +4,9 @@ import msgspec
 
 from modelsync.model.model import Model
 from modelsync.model.prices import USD_PER_IMAGE, USD_PER_REQUEST, USD_PER_TOKEN, Price, read_prices
-from modelsync.providers import paging
+from modelsync.providers import openai_like
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
-from modelsync.providers.parsing import Count, count, sees, sides, stated_true
+from modelsync.providers.parsing import Count, count, filled, sees, sides
 
 # Every row fills in "0" where it has no such price: the output of an embedding, the tokens of an image model. No model is known to be free.
 PRICES = {
@@ -17,21 +17,14 @@ PRICES = {
 }
 # By what comes out: the words on the right of the arrow.
 TOKEN_UNITS = TokenUnits(field="architecture.modality", types=frozenset({"text", "embedding"}))
+ABILITIES = openai_like.AbilityWords(function_calling=("tools", "function-calling"))
 
 
-class Architecture(msgspec.Struct, frozen=True):
-    modality: str | None = None
-    tokenizer: str | None = None
-    instruct_type: str | None = None
+class Row(openai_like.Row, frozen=True):
+    """Ids that differ only in case are different models. `created` is not kept: it is the minute of the answer, not a release."""
 
-
-class Row(msgspec.Struct, frozen=True):
-    id: str  # with exact case: names that differ only in case are different models
-    name: str | None = None
-    description: str | None = None
-    created: float | None = None  # not kept: it is the minute of the answer, not a release
     context_length: Count | None = None
-    architecture: Architecture = Architecture()
+    architecture: openai_like.Architecture = openai_like.Architecture()
     pricing: dict[str, msgspec.Raw] = {}
     supported_features: tuple[str, ...] = ()
     features: tuple[str, ...] = ()  # the older name, with older words
@@ -39,7 +32,9 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def normalize(row: Row) -> Model:
-    inputs, outputs = sides(row.architecture.modality)
+    architecture = row.architecture
+    inputs, outputs = sides(architecture.modality)
+    written = (architecture.modality or "").partition("->")[2].split("+")
     features = (*row.supported_features, *row.features)
     return Model(
         id=row.id,
@@ -48,25 +43,16 @@ def normalize(row: Row) -> Model:
         context_length=count(row.context_length),
         input_modalities=inputs,
         output_modalities=outputs,
-        supports_function_calling=stated_true(features, "tools", "function-calling"),
         supports_vision=sees(inputs),
-        supports_reasoning=stated_true(features, "reasoning"),
-        supports_structured_output=stated_true(features, "structured_outputs"),
-        metadata=metadata(row, features),
-        prices=read_prices(
-            PRICES, row.pricing, per_token=TOKEN_UNITS.hold_for((row.architecture.modality or "").partition("->")[2].split("+"))
+        metadata=filled(
+            tokenizer=architecture.tokenizer,
+            instruct_type=architecture.instruct_type,
+            supported_features=sorted(features),
+            supported_sampling_parameters=sorted(row.supported_sampling_parameters),
         ),
+        prices=read_prices(PRICES, row.pricing, per_token=TOKEN_UNITS.hold_for(written)),
+        **ABILITIES.stated_by(features),
     )
-
-
-def metadata(row: Row, features: tuple[str, ...]) -> dict[str, object]:
-    facts = {
-        "tokenizer": row.architecture.tokenizer,
-        "instruct_type": row.architecture.instruct_type,
-        "supported_features": sorted(features),
-        "supported_sampling_parameters": sorted(row.supported_sampling_parameters),
-    }
-    return {name: value for name, value in facts.items() if value}
 
 
 PROVIDER = Provider(
@@ -89,7 +75,6 @@ PROVIDER = Provider(
             # Without verbose=true there are neither prices nor context lengths.
             url="https://api.tokenfactory.nebius.com/v1/models?verbose=true",
             row=Row,
-            paging=paging.single,
             key=KeyUse.REQUIRED,
             units=PRICES,
         ),

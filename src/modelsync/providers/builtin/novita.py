@@ -7,7 +7,7 @@ import msgspec
 
 from modelsync.model.model import Model, Prices
 from modelsync.model.prices import TENTHOUSANDTHS_PER_1M_TOKENS, UNPRICED, USD_PER_1M_TOKENS, Price, read_prices
-from modelsync.providers import paging
+from modelsync.providers import openai_like
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.providers.parsing import Count, count, in_our_words, sees, stated_true, unix_time
 from modelsync.providers.tiers import read_tier, with_new_prices, with_tier, with_unread
@@ -32,6 +32,7 @@ IGNORED = {f"pricing.{name}.origin_price_per_m{end}": BEFORE_DISCOUNT for name i
 # The list of 2024 states no type and has nothing but language models; all rows recorded since are "chat".
 TOKEN_UNITS = TokenUnits(field="model_type", types=frozenset({"", "chat", "embedding"}))
 NO_PRICE = {b"-1": UNPRICED}
+ABILITIES = openai_like.AbilityWords(function_calling=("function-calling",), structured_output=("structured-outputs",))
 LIVE = 1
 BRACKETS = "tiered_billing_configs"
 
@@ -91,14 +92,12 @@ def normalize(offer: Offer) -> Model | None:
         max_output_tokens=count(row.max_output_tokens),
         input_modalities=inputs,
         output_modalities=in_our_words(row.output_modalities),
-        supports_function_calling=stated_true(row.features, "function-calling"),
         supports_vision=stated_true(row.features, "vision") if seen is None else seen,
-        supports_reasoning=stated_true(row.features, "reasoning"),
-        supports_structured_output=stated_true(row.features, "structured-outputs"),
         available=row.status in (None, LIVE),  # 4: taken off the shelf, still listed
         released_at=unix_time(row.created),
         metadata=metadata(row),
         prices=with_new_prices(prices(row), offer.more),
+        **ABILITIES.stated_by(row.features),
     )
 
 
@@ -172,9 +171,7 @@ PROVIDER = Provider(
     auth=ApiKey(("NOVITA_API_KEY",)),
     endpoints=(
         # With a key the list is what that account may call.
-        Endpoint(
-            url="https://api.novita.ai/openai/v1/models", row=Row, paging=paging.single, key=KeyUse.NEVER, units=PRICES, ignored=IGNORED
-        ),
+        Endpoint(url="https://api.novita.ai/openai/v1/models", row=Row, key=KeyUse.NEVER, units=PRICES, ignored=IGNORED),
     ),
     normalize=normalize,
     combine=combine,

@@ -6,9 +6,9 @@ import msgspec
 
 from modelsync.model.model import WEEKDAYS, Model, Prices
 from modelsync.model.prices import DYNAMIC, USD_PER_REQUEST, USD_PER_SEARCH, USD_PER_TOKEN, Price, read_prices
-from modelsync.providers import paging
+from modelsync.providers import openai_like, paging
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
-from modelsync.providers.parsing import Count, count, in_our_words, iso_time, sees, stated, unix_time
+from modelsync.providers.parsing import Count, count, iso_time, unix_time
 from modelsync.providers.tiers import read_tier, with_tier, with_unread
 
 # `image` is missing on purpose: per image on some rows and per image token on others, no unit can be declared. So is `discount`, a part
@@ -41,9 +41,7 @@ ROUTED = {b"-1": DYNAMIC}  # openrouter/auto and other routers: the price is tha
 WORDS = {"speech": "audio", "transcription": "text"}  # of output_modalities
 
 
-class Architecture(msgspec.Struct, frozen=True):
-    input_modalities: tuple[str, ...] | None = None
-    output_modalities: tuple[str, ...] | None = None
+class Architecture(openai_like.Modalities, frozen=True):
     tokenizer: str | None = None
 
 
@@ -67,11 +65,7 @@ class TopProvider(msgspec.Struct, frozen=True):
     is_moderated: bool | None = None
 
 
-class Row(msgspec.Struct, frozen=True):
-    id: str
-    name: str | None = None
-    description: str | None = None
-    created: float | None = None
+class Row(openai_like.Row, frozen=True):
     context_length: Count | None = None
     architecture: Architecture = Architecture()
     pricing: dict[str, msgspec.Raw] = {}
@@ -82,25 +76,21 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def normalize(row: Row) -> Model:
-    inputs = in_our_words(row.architecture.input_modalities, WORDS)
-    outputs = in_our_words(row.architecture.output_modalities, WORDS)
+    shown = openai_like.modalities(row.architecture.input_modalities, row.architecture.output_modalities, WORDS)
+    writes_text = shown["output_modalities"] in (None, ("text",))
     return Model(
         id=row.id,
         model_name=row.name,
         description=row.description,
         context_length=count(row.context_length),
         max_output_tokens=count(row.top_provider.max_completion_tokens),
-        input_modalities=inputs,
-        output_modalities=outputs,
-        supports_function_calling=stated(row.supported_parameters, "tools", "tool_choice"),
-        supports_vision=sees(inputs),
-        supports_reasoning=stated(row.supported_parameters, "reasoning", "include_reasoning"),
-        supports_structured_output=stated(row.supported_parameters, "structured_outputs"),
         released_at=unix_time(row.created),
         expires_at=iso_time(row.expiration_date),  # 2098-12-31 means "no end": outside the years read
         hugging_face_id=row.hugging_face_id or None,
         metadata={"tokenizer": row.architecture.tokenizer, "supported_parameters": sorted(row.supported_parameters or ())},
-        prices=prices(row, billed_elsewhere=outputs not in (None, ("text",)) and not row.id.endswith(":free")),
+        prices=prices(row, billed_elsewhere=not writes_text and not row.id.endswith(":free")),
+        **shown,
+        **openai_like.PARAMETERS.stated_by(row.supported_parameters),
     )
 
 

@@ -4,7 +4,6 @@ import msgspec
 
 from modelsync.model.model import Model, Prices
 from modelsync.model.prices import USD_PER_1M_TOKENS, Price, read_prices
-from modelsync.providers import paging
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count, unix_time
 
@@ -88,7 +87,6 @@ PROVIDER = Provider(
             url="https://api.together.xyz/v1/models",
             row=Row,
             rows=("", "data"),
-            paging=paging.single,
             key=KeyUse.REQUIRED,
             units=PRICES,
             ignored=IGNORED,

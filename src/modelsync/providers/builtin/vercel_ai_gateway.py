@@ -15,9 +15,9 @@ from modelsync.model.prices import (
     excerpt,
     read_prices,
 )
-from modelsync.providers import paging
+from modelsync.providers import openai_like
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
-from modelsync.providers.parsing import Count, count, in_our_words, sees, stated_true, unix_time
+from modelsync.providers.parsing import Count, count, filled, in_our_words, sees, stated_true, unix_time
 from modelsync.providers.tiers import read_tier, with_tier, with_unread
 
 PRICES = {
@@ -62,11 +62,9 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max: int | None = None
 
 
-class Row(msgspec.Struct, frozen=True):
-    id: str
-    name: str | None = None
-    description: str | None = None
-    created: float | None = None  # the same number on every row: no date
+class Row(openai_like.Row, frozen=True):
+    """`created` is the same number on every row: no date."""
+
     released: float | None = None
     deprecated_at: float | None = None  # in milliseconds, unlike `released`
     context_window: Count | None = None
@@ -83,7 +81,6 @@ def normalize(row: Row) -> Model:
     tags, parameters = row.tags or (), row.supported_parameters or ()
     wire = row.modalities or Modalities()
     inputs = in_our_words(wire.input or inputs_of(row.type, tags))
-    lists = {"tags": sorted(tags), "supported_parameters": sorted(parameters), "regions": sorted(row.regions or ())}
     return Model(
         id=row.id,
         model_name=row.name,
@@ -98,7 +95,7 @@ def normalize(row: Row) -> Model:
         supports_structured_output=stated_true(parameters, "structured_outputs"),
         released_at=unix_time(row.released),
         expires_at=unix_time(row.deprecated_at / 1000 if row.deprecated_at else None),
-        metadata={name: values for name, values in ({"type": row.type} | lists).items() if values},
+        metadata=filled(type=row.type, tags=sorted(tags), supported_parameters=sorted(parameters), regions=sorted(row.regions or ())),
         # Only language models and those tagged so are free at 0; the others have no such price.
         prices=prices(
             row.pricing or {},
@@ -200,7 +197,6 @@ PROVIDER = Provider(
         Endpoint(
             url="https://ai-gateway.vercel.sh/v1/models",
             row=Row,
-            paging=paging.single,
             key=KeyUse.NEVER,
             units=PRICES,
         ),

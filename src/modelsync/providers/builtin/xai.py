@@ -8,9 +8,8 @@ import msgspec
 
 from modelsync.model.model import Model, Prices
 from modelsync.model.prices import TICKS_PER_IMAGE, TICKS_PER_SEARCH, TICKS_PER_TOKEN, Price, excerpt, number, read_prices
-from modelsync.providers import paging
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
-from modelsync.providers.parsing import Count, count, in_our_words, sees, unix_time
+from modelsync.providers.parsing import Count, count, filled, in_our_words, sees, unix_time
 from modelsync.providers.tiers import read_tier, with_new_prices, with_tier, with_unread
 
 PRICES = {
@@ -90,11 +89,8 @@ def normalize(offer: Offer) -> Model:
     inputs = in_our_words(next((row.input_modalities for row in offer.rows if row.input_modalities), None))
     outputs = in_our_words(next((row.output_modalities for row in offer.rows if row.output_modalities), None))
     able = next((row.capabilities for row in offer.rows if row.capabilities), Capabilities())
-    kept = {
-        "aliases": sorted({alias for row in offer.rows for alias in row.aliases or ()}),
-        "reasoning_effort": sorted(able.reasoning_effort or ()),
-        "default_reasoning_effort": able.default_reasoning_effort,
-    }
+    aliases = sorted({alias for row in offer.rows for alias in row.aliases or ()})
+    effort = sorted(able.reasoning_effort or ())
     return Model(
         id=offer.id,
         context_length=next((found for row in offer.rows if (found := count(row.context_length))), None),
@@ -103,7 +99,7 @@ def normalize(offer: Offer) -> Model:
         supports_vision=sees(inputs),
         supports_reasoning=True if able.reasoning_effort else None,
         released_at=unix_time(next((row.created for row in offer.rows if row.created), None)),
-        metadata={name: value for name, value in kept.items() if value},
+        metadata=filled(aliases=aliases, reasoning_effort=effort, default_reasoning_effort=able.default_reasoning_effort),
         prices=with_new_prices(prices(offer, text=outputs in (None, ("text",))), offer.more),
     )
 
@@ -177,7 +173,6 @@ def kind(name: str, path: str) -> Endpoint:
         url=f"https://api.x.ai/v1/{path}",
         row=Row,
         rows=("data",) if name == "models" else ("models",),
-        paging=paging.single,
         key=KeyUse.REQUIRED,
         units=PRICES | LONG_CONTEXT,
     )
@@ -208,7 +203,6 @@ PROVIDER = Provider(
             url="https://api.x.ai/v1/api-key",
             row=Account,
             rows=(".",),
-            paging=paging.single,
             key=KeyUse.REQUIRED,
             fills=True,
         ),
