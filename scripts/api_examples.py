@@ -232,6 +232,7 @@ def serving(folder: Path, simulator: Simulator) -> Iterator[httpx2.Client]:
     env = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "PYTHONPATH": str(SOURCES), "ADMIN_API_KEY": KEY, "MODELSYNC_RATE": "0"}
     env |= {provider.auth.variables[0]: simulator.key(slug).removeprefix("Key ") for slug, provider in registry.load().items()}
     env |= {"GOOGLE_VERTEX_CREDENTIALS_JSON": simulator.service_account(), "MODELSYNC_ORIGIN": simulator.origin}
+    env |= {"MODELSYNC_PROVIDERS": ",".join(simulator.wires.slugs)}
     command = [sys.executable, "-m", "modelsync", "serve", "--port", str(port)]
     process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, headers={"Authorization": f"Bearer {KEY}"}) as client:

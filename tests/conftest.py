@@ -12,7 +12,7 @@ import pytest
 
 from modelsync.simulator.server import Simulator
 from modelsync.sync.store import Store
-from support import postgres
+from support import postgres, samples
 from support.cli import ZONE
 
 os.environ["TZ"] = ZONE
@@ -83,7 +83,7 @@ def shared_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest
 
 @pytest.fixture(scope="session")
 def running_simulator() -> Iterator[Simulator]:
-    with Simulator() as simulator:
+    with samples.simulator() as simulator:
         yield simulator
 
 

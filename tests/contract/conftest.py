@@ -8,14 +8,14 @@ from modelsync.fetch import Fetched, Fetcher, Limits, Origins
 from modelsync.providers import registry
 from modelsync.providers.base import Answer, Request
 from modelsync.settings import load
-from modelsync.simulator.server import Simulator
+from support import samples
 from support.cli import environment
 
 
 @pytest.fixture(scope="session")
 def wire(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[Request, Answer]]]:
     """Every provider's answers as they come over HTTP from the simulator."""
-    with Simulator() as simulator:
+    with samples.simulator() as simulator:
         settings = load(environment(tmp_path_factory.mktemp("keys"), simulator), tmp_path_factory.mktemp("empty"))
 
         async def fetch_all() -> dict[str, list[tuple[Request, Answer]]]:

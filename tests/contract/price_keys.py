@@ -4,8 +4,7 @@ A key is the way to it in a row: `pricing.overrides[].prompt`. Where the value s
 belongs to the key: `prices[].prices[].type=input_token`. `*` stands for any names. Each is tried: its value is put into the base row.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -383,23 +382,3 @@ CENSUS: dict[tuple[str, str], Census] = {
         ),
     ),
 }
-
-PRICE_WORD = re.compile(r"pric|cost|cents|^rate|discount|billing|sku|^unit|tier|long_context|currency|credit|^fee", re.IGNORECASE)
-
-
-def price_keys(row: Any, values: tuple[str, ...]) -> Iterator[str]:
-    """The keys of all values in a row that a price word is on the way to; what is null states none."""
-    for way, value in leaves(row, ""):
-        if value is not None and any(PRICE_WORD.search(name) for name in way.split(".")):
-            yield f"{way}={value}" if way in values else way
-
-
-def leaves(value: Any, way: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for name, part in value.items():
-            yield from leaves(part, f"{way}.{name}" if way else name)
-    elif isinstance(value, list):
-        for part in value:
-            yield from leaves(part, f"{way}[]")
-    else:
-        yield way, value

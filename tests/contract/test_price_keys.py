@@ -7,12 +7,14 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from price_keys import CENSUS, Census, Claim, Key, price_keys
+from price_keys import CENSUS, Census, Claim, Key
 
 from modelsync.model.model import PRICE_FIELDS, Prices
 from modelsync.providers import registry
-from modelsync.testing import good, sample
+from modelsync.testing import document, good
+from modelsync.testing.price_keys import merged, placed, price_keys
 from support.recordings import FOLDER, needs_recordings
+from support.samples import trials
 
 LISTS = [pytest.param(slug, name, id=f"{slug} {name}") for slug, name in CENSUS]
 CASES = [pytest.param(slug, name, key, id=f"{slug} {name} {key}") for (slug, name), found in CENSUS.items() for key in found.keys]
@@ -26,9 +28,9 @@ def unknown(census: Census, rows: list[Any]) -> set[str]:
 
 
 def rows_of_the_sample(slug: str, name: str) -> Iterator[Any]:
-    document = sample(slug)
-    yield from document["lists"][name]
-    for day in document["days"]:
+    sample = trials()[slug].sample
+    yield from sample["lists"][name]
+    for day in sample["days"]:
         changes = day.get(name, {})
         yield from changes.get("add", ())
         for changed in changes.get("change", {}).values():
@@ -43,8 +45,9 @@ def nested(changed: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def test_every_list_of_every_provider_is_in_the_census() -> None:
-    lists = {(slug, endpoint.name) for slug, provider in registry.load().items() for endpoint in provider.endpoints}
+def test_every_list_of_every_provider_here_is_in_the_census() -> None:
+    here = {slug for slug, _ in CENSUS}
+    lists = {(slug, endpoint.name) for slug in here for endpoint in registry.load()[slug].endpoints}
     others = {("alibaba", "compatible"), ("fal", "models"), ("xai", "account"), ("xai", "language"), ("xai", "image"), ("xai", "video")}
     assert lists == CENSUS.keys() | others
 
@@ -74,23 +77,6 @@ def test_no_price_key_of_a_recording_is_unknown(census: Census, file: str, at: s
 # What is done with each
 
 
-def placed(way: str, value: Any) -> Any:
-    """A row with nothing but a value at the end of a way."""
-    first, _, rest = way.partition(".")
-    inner = placed(rest, value) if rest else value
-    name, is_list = first.removesuffix("[]"), first.endswith("[]")
-    return {name: [inner] if is_list else inner}
-
-
-def merged(base: Any, more: Any) -> Any:
-    """`base` under `more`: objects by name, lists by position."""
-    if isinstance(base, dict) and isinstance(more, dict):
-        return {**base, **{name: merged(base.get(name), value) for name, value in more.items()}}
-    if isinstance(base, list) and isinstance(more, list) and more and isinstance(more[0], dict):
-        return [*(merged(old, new) for old, new in zip(base, more, strict=False)), *base[len(more) :], *more[len(base) :]]
-    return more
-
-
 def patch(key: str, known: Key) -> dict[str, Any]:
     whole = isinstance(known.value, dict)
     return known.value if whole else placed(key, known.value)
@@ -101,11 +87,8 @@ def read_of(slug: str, name: str, row: dict[str, Any]) -> Prices:
     documents: dict[str, object] = {}
     for endpoint in registry.load()[slug].endpoints:
         base = CENSUS[slug, endpoint.name].base if (slug, endpoint.name) in CENSUS else {"endpoint_id": "m"} if slug == "fal" else None
-        document: object = [row] if endpoint.name == name else [base] if base else []
-        for step in reversed(endpoint.rows[0].split(".") if endpoint.rows[0] not in ("", ".") else []):
-            document = {step: document}
         if endpoint.rows[0] != ".":
-            documents[endpoint.name] = document
+            documents[endpoint.name] = document(endpoint, [row] if endpoint.name == name else [base] if base else [])
     return next(iter(good(registry.load()[slug], documents).models.values())).prices
 
 

@@ -17,6 +17,8 @@ import pytest
 
 from modelsync.providers import registry
 from modelsync.simulator.server import Simulator
+from modelsync.simulator.wires import WIRES, Wires
+from support import samples
 from support.cli import ROOT, environment, run, run_json, run_python
 
 EVERY = len(registry.load())
@@ -26,7 +28,7 @@ SCRIPT = str(ROOT / "scripts" / "sync_models.py")
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Simulator]:
-    with Simulator() as simulator:
+    with samples.simulator() as simulator:
         yield simulator
 
 
@@ -248,10 +250,11 @@ def test_doctor_names_what_is_broken(simulator: Simulator, tmp_path: Path):
     assert len(simulator.requests("fal")) == 1  # one light request each
 
 
-def test_the_demo_shows_two_syncs_of_21_providers(tmp_path: Path):
+def test_the_demo_shows_two_syncs_of_every_provider_that_has_a_sample_here(tmp_path: Path):
     done = run(tmp_path, "demo", "--keep", "demo.db", env=environment(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(f"{EVERY} of {EVERY} providers in step") == 2
+    shown = len(Wires(WIRES).slugs)
+    assert done.stdout.count(f"{shown} of {shown} providers in step") == 2
     with sqlite3.connect(tmp_path / "demo.db") as catalog:
         first, second = catalog.execute("SELECT created, updated FROM sync_runs ORDER BY id").fetchall()
     catalog.close()

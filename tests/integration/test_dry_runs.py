@@ -66,7 +66,7 @@ def test_i40_a_dry_run_of_an_unchanged_answer_syncs_nothing_and_knows_the_provid
 
 
 def test_i40_a_plan_of_an_unchanged_answer_is_saved_and_applied(database_url: str, due: Any, tmp_path: Path):
-    """It was "a bug in modelsync (KeyError)" for each of 21 providers."""
+    """It was "a bug in modelsync (KeyError)" for every provider."""
     file = tmp_path / "plan.json"
     planned = due.sync([SLUG], dry_run=True, save=file)
     applied = due.apply(file)

@@ -21,6 +21,7 @@ from modelsync.simulator.server import Simulator
 from modelsync.sync.request import Commit
 from modelsync.sync.store import Store
 from modelsync.testing import D
+from support import samples
 from support.cli import environment, run, run_json
 from support.store import PROVIDER, SLUG, lease_for, listing, model, opened, seen
 from support.sync import environment as settings
@@ -236,7 +237,7 @@ def test_a_first_price_out_of_all_bounds_is_stated_held_and_unknown(database_url
 
 
 def test_every_flat_price_of_every_provider_has_its_wire_text_and_nothing_is_doubted(database_url: str, tmp_path: Path):
-    with Simulator() as simulator:
+    with samples.simulator() as simulator:
         modelsync = program(settings(simulator), database_url, tmp_path)
         modelsync.sync()
     store = modelsync.open_store(read_only=True)

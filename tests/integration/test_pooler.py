@@ -14,9 +14,9 @@ import psycopg
 import pytest
 
 from modelsync.providers import registry
-from modelsync.simulator.server import Simulator
-from support import postgres
+from support import postgres, samples
 from support.cli import environment, run, run_json
+from support.sync import DAYS
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
 
@@ -58,7 +58,7 @@ def test_syncs_work_through_a_transaction_mode_pooler(postgres_server: str, tmp_
     name = "pooled"
     postgres.new_database(postgres_server, name)
     try:
-        with pooler(postgres_server, folder) as address, Simulator() as simulator:
+        with pooler(postgres_server, folder) as address, samples.simulator() as simulator:
             env = environment(folder, simulator, DATABASE_URL=f"{address.replace('postgresql', 'postgres')}/{name}?pgbouncer=true")
             first = run_json(folder, "sync", env=env)["details"]
             assert (first["status"], len(first["results"])) == ("succeeded", len(registry.load()))
@@ -71,7 +71,7 @@ def test_syncs_work_through_a_transaction_mode_pooler(postgres_server: str, tmp_
                 models, changes = (
                     direct.execute("SELECT (SELECT count(*) FROM models), (SELECT count(*) FROM model_changes)").fetchone() or ()
                 )
-            assert models == first["total_models_synced"] + 21
+            assert models == first["total_models_synced"] + sum(created for _, created, _ in DAYS.values())
             assert changes > models
     finally:
         postgres.drop_database(postgres_server, name)

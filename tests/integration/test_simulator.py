@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import functools
 import json
 import re
 import threading
@@ -19,9 +20,11 @@ from modelsync.simulator.catalog import Changes, Sample, catalog, changed, load_
 from modelsync.simulator.faults import BOMB, HUGE, KINDS
 from modelsync.simulator.refusals import refusal
 from modelsync.simulator.server import Simulator
-from modelsync.simulator.wires import SLUGS, WIRES, Key, Wire, ids_of
+from modelsync.simulator.wires import WIRES, Key, Simulated, Wire, Wires
 
 SAMPLES = load_samples()
+OWN = Wires(WIRES)
+SLUGS = OWN.slugs
 LISTED = [wire for wire in WIRES if wire.name in getattr(SAMPLES.get(wire.slug), "lists", {})]
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -177,7 +180,7 @@ def test_every_list_changes_on_the_days_of_its_sample(client: httpx2.Client, sim
     sample = SAMPLES[wire.slug]
     for day in range(len(sample.days) + 1):
         simulator.set_day(day)
-        expected = catalog(sample, ids_of(wire.slug), day)[wire.name]
+        expected = catalog(sample, OWN.ids_of(wire.slug), day)[wire.name]
         assert client.get("/_simulator").json()["providers"][wire.slug][wire.name] == len(expected)
         if wire.name == "models" and wire.slug != "google-vertex":
             came = [row for page in walk(client, simulator, wire, wire.path) for row in rows_in(wire, page)]
@@ -212,6 +215,34 @@ def test_an_unknown_provider_is_404_and_names_the_known_ones(client: httpx2.Clie
 
 def test_lists_are_read_only(client: httpx2.Client):
     assert client.post("/chutes/v1/models", json={}).status_code == 405
+
+
+# Providers that are brought along
+
+
+def brought(**details: Any) -> Simulated:
+    wire = Wire(slug="acme", path="/v1/list", id="name", rows="items", key=Key.REQUIRED, **details)
+    return Simulated((wire,), Sample(lists={"models": [{"name": "a"}]}, days=[{"models": Changes(add=[{"name": "b"}])}]))
+
+
+@pytest.mark.parametrize(("header", "scheme", "sent"), [("X-Key", "", "demo-acme"), ("Authorization", "Token", "Token demo-acme")])
+def test_a_provider_that_is_brought_along_is_one_like_the_others(header: str, scheme: str, sent: str):
+    with Simulator(more=[brought(method="POST", header=header, scheme=scheme)]) as simulator:
+        ask = functools.partial(httpx2.post, f"{simulator.origin}/acme/v1/list")
+        assert ask(headers={header: sent}).json() == {"items": [{"name": "a"}]}
+        simulator.set_day(1)
+        assert ask(headers={header: sent}).json() == {"items": [{"name": "b"}, {"name": "a"}]}
+        simulator.set_list("acme", "models", [])
+        assert [ask(headers=wrong).status_code for wrong in ({}, {header: f"{sent}x"}, {header: f"x {sent}"})] == [401] * 3
+        assert httpx2.get(f"{simulator.origin}/acme/v1/list", headers={header: sent}).status_code == 405
+        assert [seen.key for seen in simulator.requests("acme")] == ["right", "right", "none", "wrong", "wrong", "right"]
+        assert httpx2.get(f"{simulator.origin}/").json()["providers"]["acme"] == {"models": "/acme/v1/list"}
+        assert simulator.state()["providers"]["acme"] == {"models": 0}
+
+
+def test_a_provider_that_is_known_here_cannot_be_brought_along():
+    with pytest.raises(ValueError, match=r"^the simulator has these already: groq$"):
+        Simulator(more=[Simulated((Wire(slug="groq", path="/"),), Sample(lists={}))])
 
 
 # What is particular to one provider
@@ -399,7 +430,7 @@ def test_a_sample_that_changes_what_is_not_there_is_a_mistake():
 def test_samples_name_known_providers_and_lists():
     assert SAMPLES.keys() <= set(SLUGS)
     for slug, sample in SAMPLES.items():
-        assert sample.lists.keys() <= ids_of(slug).keys()
+        assert sample.lists.keys() <= OWN.ids_of(slug).keys()
         assert all(day.keys() <= sample.lists.keys() for day in sample.days)
 
 

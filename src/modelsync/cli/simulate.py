@@ -11,10 +11,11 @@ from modelsync import app, settings
 from modelsync.cli import output, rendering
 from modelsync.cli.parameters import Number, Port
 from modelsync.providers.registry import load
-from modelsync.simulator.server import Simulator, serve
+from modelsync.simulator.server import Simulator
+from modelsync.testing.trial import trial_in
 
 
-def simulate(*, host: str = "127.0.0.1", port: Port = 8900, day: Number = 0) -> int:
+def simulate(*, host: str = "127.0.0.1", port: Port = 8900, day: Number = 0, sample: tuple[Path, ...] = ()) -> int:
     """Serve all providers' wire formats locally, for tests and for trying things out.
 
     Parameters
@@ -23,9 +24,13 @@ def simulate(*, host: str = "127.0.0.1", port: Port = 8900, day: Number = 0) -> 
         Address to listen on.
     day:
         Start on this day: catalogs change from day to day (POST /_simulator/day).
+    sample:
+        The test of a provider that has no sample here: a Python file with its TRIAL. It is run.
     """
-    output.stderr().print(f"Simulating {len(load())} providers: MODELSYNC_ORIGIN=http://{host}:{port} (Ctrl-C ends it)", soft_wrap=True)
-    serve(host, port, day=day)
+    simulator = Simulator(host=host, port=port, day=day, more=[trial_in(file).simulated for file in sample])
+    told = f"Simulating {len(simulator.wires.slugs)} providers: MODELSYNC_ORIGIN=http://{host}:{port} (Ctrl-C ends it)"
+    output.stderr().print(told, soft_wrap=True)
+    simulator.run()
     return 0
 
 
@@ -52,9 +57,10 @@ def demo(*, keep: Annotated[Path | None, Parameter(help="Keep the demo's catalog
 
 def demo_settings(simulator: Simulator, database: Path) -> settings.Settings:
     """Settings for a simulator: its keys, its origin, and nothing of this machine's."""
+    known = {slug: provider for slug, provider in load().items() if slug in simulator.wires.slugs}
     keys = {
         provider.auth.variables[0]: simulator.service_account() if slug == "google-vertex" else simulator.key(slug)
-        for slug, provider in load().items()
+        for slug, provider in known.items()
     }
     environment = {**keys, "DATABASE_URL": f"sqlite:///{database}", "MODELSYNC_ORIGIN": simulator.origin, "HUGGINGFACE_HUB_LIMIT": "0"}
-    return settings.load(environment, Path(os.devnull).parent)
+    return settings.load(environment, Path(os.devnull).parent, providers=known)

@@ -15,7 +15,7 @@ from modelsync.simulator.faults import Fault
 from modelsync.simulator.pages import Asked, Refused
 from modelsync.simulator.refusals import HTML_NOT_FOUND, refusal
 from modelsync.simulator.replies import HTML, Reply, compressed, json_reply, send_reply
-from modelsync.simulator.wires import SCHEMES, SLUGS, TOKENS, Key, Wire, wire_at
+from modelsync.simulator.wires import Key, Wire
 from modelsync.simulator.world import Seen, World
 
 TOKEN_PATH = "/token"  # noqa: S105
@@ -41,10 +41,10 @@ class Providers:
         """Answer one request."""
         request = Request(scope, receive)
         slug, _, rest = str(scope["path"]).removeprefix("/").partition("/")
-        if slug in SLUGS:
+        if slug in self._world.wires.slugs:
             reply = await self._reply(slug, f"/{rest}", request)
         else:
-            reply = json_reply({"error": f"no provider is called {slug}", "providers": SLUGS}, 404)
+            reply = json_reply({"error": f"no provider is called {slug}", "providers": self._world.wires.slugs}, 404)
         reply = await compressed(reply, request.headers.get("accept-encoding", ""))
         await send_reply(reply, scope, receive, send, self._abort)
 
@@ -66,12 +66,13 @@ def query_of(request: Request) -> str:
 
 def key_sent(world: World, slug: str, request: Request) -> KeySent:
     """Whether a request carries the right key, in the provider's own scheme."""
-    header = request.headers.get("authorization")
-    if not header:
+    wire, *_ = world.wires.of(slug)
+    sent = request.headers.get(wire.header)
+    if not sent:
         return "none"
-    scheme, _, key = header.partition(" ")
-    right = world.account.accepts(key) if slug in TOKENS else key == key_of(slug)
-    return "right" if right and scheme == SCHEMES[slug] else "wrong"
+    scheme, _, key = sent.rpartition(" ")
+    right = world.account.accepts(key) if world.wires.takes_tokens(slug) else key == key_of(slug)
+    return "right" if right and scheme == wire.scheme else "wrong"
 
 
 async def answer(world: World, slug: str, path: str, request: Request, sent: KeySent, fault: Fault | None) -> Reply:
@@ -79,7 +80,7 @@ async def answer(world: World, slug: str, path: str, request: Request, sent: Key
     verbatim = world.answer(slug, path, query_of(request))
     if verbatim:
         return Reply(status=verbatim.status, body=verbatim.body, headers=verbatim.headers)
-    if slug in TOKENS and path == TOKEN_PATH:
+    if world.wires.takes_tokens(slug) and path == TOKEN_PATH:
         return await token(world, request)
     try:
         return listed(world, slug, path, request, sent, fault)
@@ -89,14 +90,14 @@ async def answer(world: World, slug: str, path: str, request: Request, sent: Key
 
 def listed(world: World, slug: str, path: str, request: Request, sent: KeySent, fault: Fault | None) -> Reply:
     """One page of a list, in the provider's envelope."""
-    found = wire_at(slug, path)
+    found = world.wires.at(slug, path)
     if found is None:
         if slug in HTML_NOT_FOUND:
             return Reply(status=404, body=b"<!doctype html><title>Not found</title><h1>Not found</h1>", headers=HTML)
         raise Refused(404, "there is nothing at this path")
     wire, matched = found
-    if request.method != "GET":
-        raise Refused(405, "only GET is served here")
+    if request.method != wire.method:
+        raise Refused(405, f"only {wire.method} is served here")
     check_key(wire, sent)
     query = request.query_params.multi_items()
     asked = Asked(path=path, query=query, matched=matched, lists=world.lists(slug), cap=world.page_size)

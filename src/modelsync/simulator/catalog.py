@@ -30,14 +30,15 @@ def as_written(number: str) -> msgspec.Raw:
     return msgspec.Raw(number.encode())
 
 
-_decoder = msgspec.json.Decoder(Sample, float_hook=as_written)
+sample_of = msgspec.json.Decoder(Sample, float_hook=as_written).decode
+"""The sample that a JSON document holds."""
 
 
 def load_samples() -> dict[str, Sample]:
     """Every sample in the folder, by the provider's slug."""
     folder = importlib.resources.files("modelsync.simulator") / "samples"
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
-    return {file.name.removesuffix(".json"): _decoder.decode(file.read_bytes()) for file in files}
+    return {file.name.removesuffix(".json"): sample_of(file.read_bytes()) for file in files}
 
 
 def catalog(sample: Sample, ids: Mapping[str, str], day: int) -> dict[str, list[Row]]:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from modelsync.simulator.catalog import Row, as_written
 from modelsync.simulator.faults import KINDS, Fault
-from modelsync.simulator.wires import SLUGS, WIRES
+from modelsync.simulator.wires import Wires
 from modelsync.simulator.world import World
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -88,7 +88,7 @@ def routes(world: World) -> list[Route]:
         return Route(path, _posted(world, body, change), methods=["POST"])
 
     return [
-        get("/", lambda _: index()),
+        get("/", lambda _: index(world.wires)),
         get("/_simulator", lambda _: world.state()),
         delete("/_simulator", lambda _: world.reset()),
         post("/_simulator/day", Day, lambda body: world.set_day(body.day)),
@@ -109,11 +109,11 @@ def routes(world: World) -> list[Route]:
     ]
 
 
-def index() -> Row:
+def index(wires: Wires) -> Row:
     """What this server is, for somebody who opens it in a browser."""
     return {
         "what": "Every provider's model list as its API would send it, at /<provider><the provider's own path>",
-        "providers": {slug: {wire.name: f"/{slug}{wire.path}" for wire in WIRES if wire.slug == slug} for slug in SLUGS},
+        "providers": {slug: {wire.name: f"/{slug}{wire.path}" for wire in wires.of(slug)} for slug in wires.slugs},
         "keys": "demo-<provider>, as the provider wants it; google-vertex: GET /_simulator/service-account",
         "control": INTERFACE,
         "faults": KINDS,

@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from asyncio import AbstractEventLoop
+from collections.abc import Iterable
 from threading import Thread
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,7 @@ from uvicorn.server import ServerState
 
 from modelsync.simulator.answering import Providers, key_of
 from modelsync.simulator.control import routes
+from modelsync.simulator.wires import Simulated
 from modelsync.simulator.world import PAGE_SIZE, World
 
 LOOPBACK = "127.0.0.1"
@@ -51,9 +53,11 @@ class Simulator(World):
     `origin` is what MODELSYNC_ORIGIN is set to.
     """
 
-    def __init__(self, *, host: str = LOOPBACK, port: int = 0, day: int = 0, page_size: int | None = PAGE_SIZE) -> None:
+    def __init__(
+        self, *, host: str = LOOPBACK, port: int = 0, day: int = 0, page_size: int | None = PAGE_SIZE, more: Iterable[Simulated] = ()
+    ) -> None:
         """Nothing listens before `start`."""
-        super().__init__(day=day, page_size=page_size)
+        super().__init__(day=day, page_size=page_size, more=more)
         self.host = host
         self.port = port
         self._server: uvicorn.Server | None = None
@@ -135,8 +139,3 @@ class Simulator(World):
         for connection in list(self._server.server_state.connections) if self._server else ():
             if isinstance(connection, H11Protocol) and connection.client == tuple(scope["client"]):
                 connection.transport.abort()
-
-
-def serve(host: str = LOOPBACK, port: int = 8900, *, day: int = 0, page_size: int | None = PAGE_SIZE) -> None:
-    """Serve until interrupted, as `modelsync simulate` does."""
-    Simulator(host=host, port=port, day=day, page_size=page_size).run()

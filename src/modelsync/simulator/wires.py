@@ -1,11 +1,15 @@
-"""The wire formats of all providers, as a table: one entry for each list."""
+"""The wire formats of providers, as a table: one entry for each list.
+
+They are written after the providers' own words and not after this program's: what reads a list is tried against somebody else.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 
 from modelsync.simulator import filters, pages
-from modelsync.simulator.catalog import Row, put
+from modelsync.simulator.catalog import Row, Sample, put
 from modelsync.simulator.pages import Page, Paging
 
 
@@ -22,7 +26,8 @@ class Key(Enum):
 class Wire:
     """One list of a provider. `rows` is the dotted path of the rows in the answer, "" for a bare array, "." for a single object.
 
-    `path` may hold `{placeholders}`; `beside` is what the envelope always says; `id` names the rows' id field.
+    `path` may hold `{placeholders}`; `beside` is what the envelope always says; `id` names the rows' id field. A key is sent in `header`,
+    after `scheme` if there is one.
     """
 
     slug: str
@@ -33,7 +38,9 @@ class Wire:
     beside: Row = field(default_factory=dict)
     select: filters.Select = filters.everything
     paging: Paging = pages.whole
+    method: str = "GET"
     key: Key = Key.IGNORED
+    header: str = "Authorization"
     scheme: str = "Bearer"
     etag: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -171,19 +178,43 @@ WIRES = (
     Wire(slug="alibaba", name="compatible", path="/compatible-mode/v1/models", beside=LIST, key=Key.REQUIRED),
 )
 
-SLUGS = tuple(dict.fromkeys(wire.slug for wire in WIRES))
-SCHEMES = {wire.slug: wire.scheme for wire in WIRES}
-TOKENS = frozenset(wire.slug for wire in WIRES if wire.key is Key.TOKEN)
+
+@dataclass(frozen=True)
+class Wires:
+    """The lists of all providers that are simulated."""
+
+    lists: tuple[Wire, ...]
+
+    @cached_property
+    def slugs(self) -> tuple[str, ...]:
+        """The providers, in the order of their lists."""
+        return tuple(dict.fromkeys(wire.slug for wire in self.lists))
+
+    def of(self, slug: str) -> tuple[Wire, ...]:
+        """The lists of one provider."""
+        return tuple(wire for wire in self.lists if wire.slug == slug)
+
+    def ids_of(self, slug: str) -> dict[str, str]:
+        """The id field of each list of a provider."""
+        return {wire.name: wire.id for wire in self.of(slug)}
+
+    def takes_tokens(self, slug: str) -> bool:
+        """Whether a provider's key is an access token of its token endpoint."""
+        return any(wire.key is Key.TOKEN for wire in self.of(slug))
+
+    def at(self, slug: str, path: str) -> tuple[Wire, dict[str, str]] | None:
+        """The list that a provider serves at a path, and what the path's placeholders matched."""
+        return next(((wire, matched) for wire in self.of(slug) if (matched := wire.matches(path)) is not None), None)
 
 
-def ids_of(slug: str) -> dict[str, str]:
-    """The id field of each list of a provider."""
-    return {wire.name: wire.id for wire in WIRES if wire.slug == slug}
+@dataclass(frozen=True)
+class Simulated:
+    """A provider that has no entry here and no sample beside it: both are brought along."""
 
+    wires: tuple[Wire, ...]
+    sample: Sample
 
-def wire_at(slug: str, path: str) -> tuple[Wire, dict[str, str]] | None:
-    """The list that a provider serves at a path, and what the path's placeholders matched."""
-    for wire in WIRES:
-        if wire.slug == slug and (matched := wire.matches(path)) is not None:
-            return wire, matched
-    return None
+    @property
+    def slug(self) -> str:
+        """The provider's."""
+        return self.wires[0].slug

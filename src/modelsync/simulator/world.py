@@ -9,7 +9,7 @@ import msgspec
 from modelsync.simulator.account import ServiceAccount
 from modelsync.simulator.catalog import Row, Rows, Sample, catalog, load_samples
 from modelsync.simulator.faults import EVERY_PROVIDER, Fault
-from modelsync.simulator.wires import SLUGS, ids_of
+from modelsync.simulator.wires import WIRES, Simulated, Wires
 
 PAGE_SIZE = 3
 REMEMBERED = 10_000
@@ -37,11 +37,18 @@ class Verbatim(msgspec.Struct, frozen=True, kw_only=True):
 class World:
     """The state of all simulated providers. Safe to change from any thread while requests are served."""
 
-    def __init__(self, *, day: int = 0, page_size: int | None = PAGE_SIZE) -> None:
-        """`page_size` is the largest page of any paged list, so that small samples are paged; None leaves the providers' own sizes."""
+    def __init__(self, *, day: int = 0, page_size: int | None = PAGE_SIZE, more: Iterable[Simulated] = ()) -> None:
+        """`page_size` is the largest page of any paged list, so that small samples are paged; None leaves the providers' own sizes.
+
+        `more` are providers beside those that are known here.
+        """
+        others = {each.slug: each for each in more}
+        self.wires = Wires((*WIRES, *(wire for each in others.values() for wire in each.wires)))
+        if known := others.keys() & Wires(WIRES).slugs:
+            raise ValueError(f"the simulator has these already: {', '.join(sorted(known))}")
         self._lock = Lock()
         self._start = (day, page_size)
-        self._samples: dict[str, Sample] = load_samples()
+        self._samples = {**load_samples(), **{slug: each.sample for slug, each in others.items()}}
         self._catalogs: dict[tuple[str, int], dict[str, list[Row]]] = {}
         self.account = ServiceAccount()
         self.reset()
@@ -72,8 +79,9 @@ class World:
 
     def set_list(self, provider: str, name: str, rows: Iterable[Mapping[str, object]]) -> None:
         """Replace a list on all days."""
-        if name not in ids_of(_known(provider)):
-            raise ValueError(f"{provider} has no list {name}: choose among {', '.join(ids_of(provider))}")
+        known = self.wires.ids_of(self._known(provider))
+        if name not in known:
+            raise ValueError(f"{provider} has no list {name}: choose among {', '.join(known)}")
         self._lists[provider, name] = [dict(row) for row in rows]
 
     def clear_lists(self) -> None:
@@ -86,7 +94,7 @@ class World:
         """Answer a path with these bytes, whatever the key; with a query in `path`, only that query. Faults still hit."""
         content = body.encode() if isinstance(body, str) else body
         typed = {"content-type": "application/json", **{name.lower(): value for name, value in (headers or {}).items()}}
-        self._answers[_known(provider), path] = Verbatim(body=content, headers=typed, status=status)
+        self._answers[self._known(provider), path] = Verbatim(body=content, headers=typed, status=status)
 
     def clear_answers(self) -> None:
         """Forget all verbatim answers."""
@@ -96,7 +104,7 @@ class World:
         """Let answers go wrong from now on; `details` are the other fields of Fault. Faults with `times` are used up in this order."""
         added = msgspec.convert({"provider": provider, "fault": fault, **details}, Fault)
         if provider != EVERY_PROVIDER:
-            _known(provider)
+            self._known(provider)
         with self._lock:
             self._faults.append(added)
 
@@ -126,15 +134,15 @@ class World:
         return {
             "day": self.day,
             "page_size": self.page_size,
-            "providers": {slug: {name: len(rows) for name, rows in self.lists(slug).items()} for slug in SLUGS},
+            "providers": {slug: {name: len(rows) for name, rows in self.lists(slug).items()} for slug in self.wires.slugs},
             "faults": self.faults(),
             "answers": [{"provider": provider, "path": path} for provider, path in list(self._answers)],
-            "requests": {slug: self._counts[slug] for slug in SLUGS},
+            "requests": {slug: self._counts[slug] for slug in self.wires.slugs},
         }
 
     def lists(self, provider: str) -> dict[str, Rows]:
         """All lists of a provider today; without a sample they are empty."""
-        ids, today = ids_of(_known(provider)), (provider, self.day)
+        ids, today = self.wires.ids_of(self._known(provider)), (provider, self.day)
         if today not in self._catalogs:
             sample = self._samples.get(provider, Sample(lists={}))
             self._catalogs[today] = catalog(sample, ids, self.day)
@@ -163,8 +171,7 @@ class World:
         """The verbatim answer for a request."""
         return self._answers.get((provider, f"{path}?{query}")) or self._answers.get((provider, path))
 
-
-def _known(provider: str) -> str:
-    if provider not in SLUGS:
-        raise ValueError(f"no provider is called {provider}: choose among {', '.join(SLUGS)}")
-    return provider
+    def _known(self, provider: str) -> str:
+        if provider not in self.wires.slugs:
+            raise ValueError(f"no provider is called {provider}: choose among {', '.join(self.wires.slugs)}")
+        return provider

@@ -1,9 +1,9 @@
-"""For tests of providers: samples, answers made of bytes, and a flow driven by hand. Nothing is asked of the network."""
+"""For tests of providers: samples, answers made of bytes, a flow driven by hand, and the contract. Nobody but this machine is asked."""
 
 import hashlib
 import importlib.resources
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,7 @@ import msgspec
 
 from modelsync.errors import Failure
 from modelsync.planning.listing import Listing, read
-from modelsync.providers.base import Answer, Provider, Request
+from modelsync.providers.base import Answer, Endpoint, Provider, Request
 
 D = Decimal
 
@@ -21,6 +21,17 @@ def sample(slug: str) -> dict[str, Any]:
     path = importlib.resources.files("modelsync.simulator") / "samples" / f"{slug}.json"
     found: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return found
+
+
+def document(endpoint: Endpoint, rows: Sequence[object]) -> object:
+    """The answer that holds these rows, where the endpoint looks for them first."""
+    path = endpoint.rows[0]
+    if path == ".":
+        return rows[0]
+    inside: object = rows
+    for step in reversed(path.split(".") if path else ()):
+        inside = {step: inside}
+    return inside
 
 
 def answer(document: object, url: str = "https://test.invalid/", headers: Mapping[str, str] | None = None) -> Answer:
@@ -39,7 +50,7 @@ def listing(provider: Provider[Any], documents: Mapping[str, object], **options:
 def good(provider: Provider[Any], documents: Mapping[str, object], **options: object) -> Listing:
     """Like `listing`, for documents that can be read."""
     result = listing(provider, documents, **options)
-    assert isinstance(result, Listing), result  # noqa: S101 - it is a test's
+    assert isinstance(result, Listing), result
     return result
 
 
