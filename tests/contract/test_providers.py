@@ -10,7 +10,8 @@ from price_keys import CENSUS, Claim
 
 from modelsync.providers import builtin, registry
 from modelsync.simulator.server import Simulator
-from modelsync.testing.contract import CHECKS, PRICE_CHECKS, Subject
+from modelsync.testing.contract import CHECKS, PRICE_CHECKS
+from modelsync.testing.subject import Subject
 from modelsync.testing.trial import Trial
 from support.samples import trials
 from support.sync import SLUGS

@@ -279,7 +279,7 @@ def test_providers_from_toml(load):
         ("groq,opnrouter", "opnrouter", "Did you mean openrouter?"),
         ("google_vertex", "google_vertex", "Did you mean google-vertex?"),
         ("Groq", "Groq", "Did you mean groq?"),
-        ("zzzzqqqq", "zzzzqqqq", "Known providers: aihubmix, "),
+        ("zzzzqqqq", "zzzzqqqq", "Known providers: "),
     ],
 )
 def test_an_unknown_provider_is_named_with_a_near_one(load, value, unknown, hint):

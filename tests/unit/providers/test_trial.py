@@ -15,6 +15,7 @@ from modelsync.providers.parsing import Count, count, unix_time
 from modelsync.simulator.server import Simulator
 from modelsync.simulator.wires import Key, Wire
 from modelsync.testing import contract
+from modelsync.testing.subject import Subject
 from modelsync.testing.trial import Trial, trial_in, wire_of
 
 PRICES = {"input": Price("prompt", USD_PER_1M_TOKENS), "output": Price("completion", USD_PER_1M_TOKENS)}
@@ -141,7 +142,7 @@ def test_what_is_wrong_is_noticed(by, wrong):
     trial = dataclasses.replace(TRIAL, **wrong)
     (held,) = (each for each in (*contract.CHECKS, *contract.PRICE_CHECKS) if each.__name__ == by)
     with Simulator(more=[trial.simulated]) as simulator, pytest.raises(AssertionError):
-        held(contract.Subject(trial, simulator))
+        held(Subject(trial, simulator))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_a_list_that_is_said_to_be_otherwise_is_simulated_so(by, wire):
     trial = dataclasses.replace(TRIAL, wires=(Wire(slug=PROVIDER.slug, **wire),), provider=listed(key=KeyUse.OPTIONAL))
     (held,) = (each for each in contract.CHECKS if each.__name__ == by)
     with Simulator(more=[trial.simulated]) as simulator, pytest.raises(AssertionError):
-        held(contract.Subject(trial, simulator))
+        held(Subject(trial, simulator))
 
 
 def test_a_price_that_is_stated_elsewhere_too_may_be_left_alone():
