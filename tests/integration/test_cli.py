@@ -19,6 +19,7 @@ from modelsync.providers import registry
 from modelsync.simulator.server import Simulator
 from modelsync.simulator.wires import WIRES, Wires
 from support import samples
+from support.api import free_port
 from support.cli import ROOT, environment, run, run_json, run_python
 
 EVERY = len(registry.load())
@@ -260,6 +261,18 @@ def test_the_demo_shows_two_syncs_of_every_provider_that_has_a_sample_here(tmp_p
     catalog.close()
     assert first[0] > 100
     assert second[0] < 30
+
+
+def test_the_simulator_takes_along_the_provider_of_a_test(tmp_path: Path):
+    file = ROOT / "tests" / "unit" / "providers" / "test_trial.py"
+    command = [sys.executable, "-m", "modelsync", "simulate", "--port", str(free_port()), "--sample", str(file)]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(tmp_path), stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        told = running.stderr.readline()
+        running.terminate()
+    assert told.startswith(f"Simulating {len(Wires(WIRES).slugs) + 1} providers: ")
+    wrong = run(tmp_path, "simulate", "--sample", str(ROOT / "README.md"), env=environment(tmp_path))
+    assert (wrong.returncode, "README.md cannot be run (" in wrong.stderr) == (64, True)
 
 
 def on_a_terminal(folder: Path, simulator: Simulator, *arguments: str, columns: int = 80, code: int = 0) -> str:
