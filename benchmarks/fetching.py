@@ -13,7 +13,7 @@ import catalogs
 import slow_server
 from measure import Figure, Scale, alternate
 
-from modelsync.fetch import Fetcher, Limits, Origins
+from modelsync.fetch import Fetcher, FetchLimits, Origins
 from modelsync.planning.outcome import Planned, ProviderResult
 from modelsync.providers.builtin import openrouter
 from modelsync.sync.pipeline import Job, Step, sync_all
@@ -51,7 +51,7 @@ def _run(slugs: Sequence[str], origin: str, gaps: list[float] | None = None) -> 
     with tempfile.TemporaryDirectory(prefix="modelsync-bench-") as folder:
         store = Store.open(f"sqlite:///{folder}/catalog.db", {job.slug: job.provider for job in jobs}, read_only=True)
         started = time.perf_counter()
-        gap = asyncio.run(_watched(jobs, Fetcher(Limits(), Origins(everywhere=origin), {}), store))
+        gap = asyncio.run(_watched(jobs, Fetcher(FetchLimits(), Origins(everywhere=origin), {}), store))
         seconds = time.perf_counter() - started
         store.close()
     if gaps is not None:

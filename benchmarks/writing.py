@@ -18,7 +18,7 @@ from modelsync.database.tables.runs import Seen
 from modelsync.model.records import Counts
 from modelsync.planning.listing import Listing
 from modelsync.planning.outcome import NotModified, ProviderResult, Synced
-from modelsync.planning.plan import Change, Kind
+from modelsync.planning.plan import Change, ChangeKind
 from modelsync.providers.builtin import openrouter
 from modelsync.sync.request import Commit
 from modelsync.sync.store import Store
@@ -108,7 +108,9 @@ def _first_load(database: Database, scale: Scale, base: Listing) -> Figure:
 def _rows(listing: Listing) -> list[tuple[Any, ...]]:
     """A listing as rows, as they are written at first sight."""
     now = datetime.now(UTC)
-    return [incoming(Change(Kind.ADDED, row_id, model, listing.hashes[row_id]), 1, 1, now) for row_id, model in listing.models.items()]
+    return [
+        incoming(Change(ChangeKind.ADDED, row_id, model, listing.hashes[row_id]), 1, 1, now) for row_id, model in listing.models.items()
+    ]
 
 
 def _counted(database: Database, store: Store, _scale: Scale, _body: bytes, base: Listing) -> Iterator[Figure]:

@@ -17,7 +17,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Kind(StrEnum):
+class FailureKind(StrEnum):
     """Whose turn it is: what to do about a failure."""
 
     CONFIG = "config"  # the operator's: a key, an address, a certificate
@@ -32,7 +32,7 @@ class Failure(msgspec.Struct, frozen=True):
     `message` says what happened, `hint` what to do next; neither ever holds a key or an upstream body.
     """
 
-    kind: Kind
+    kind: FailureKind
     message: str
     hint: str
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from modelsync.fetch import Fetched, Fetcher, Limits, Origins
+from modelsync.fetch import Fetched, Fetcher, FetchLimits, Origins
 from modelsync.providers import registry
 from modelsync.providers.base import Answer, Request
 from modelsync.settings import load
@@ -19,7 +19,7 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[Reque
         settings = load(environment(tmp_path_factory.mktemp("keys"), simulator), tmp_path_factory.mktemp("empty"))
 
         async def fetch_all() -> dict[str, list[tuple[Request, Answer]]]:
-            async with Fetcher(Limits(), Origins(simulator.origin), settings.credentials) as fetcher:
+            async with Fetcher(FetchLimits(), Origins(simulator.origin), settings.credentials) as fetcher:
                 found = {slug: await fetcher.fetch(provider, settings.options[slug]) for slug, provider in registry.load().items()}
             assert all(isinstance(came, Fetched) for came in found.values()), found
             return {slug: list(came.answers) for slug, came in found.items() if isinstance(came, Fetched)}

@@ -23,7 +23,7 @@ from modelsync.model.limits import check_id, without_nul
 from modelsync.model.model import PER_TOKEN
 from modelsync.model.prices import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKEN
 from modelsync.planning.listing import Listing, read
-from modelsync.planning.plan import Kind, Plan
+from modelsync.planning.plan import ChangeKind, Plan
 from modelsync.providers import registry
 from modelsync.providers.base import Answer, Provider, Request
 from modelsync.testing import answer
@@ -71,9 +71,9 @@ def holds_planned(plan: Plan, listing: Listing) -> None:
     if plan.refused:
         assert plan.changes == ()
         return
-    assert plan.count(Kind.ADDED, Kind.UPDATED) + plan.unchanged == len(listing.models)
+    assert plan.count(ChangeKind.ADDED, ChangeKind.UPDATED) + plan.unchanged == len(listing.models)
     for change in plan.changes:
-        assert change.kind is not Kind.MISSING or change.id not in listing.seen
+        assert change.kind is not ChangeKind.MISSING or change.id not in listing.seen
         old, new = change.before.model.prices if change.before else None, change.model.prices
         for name in (*PER_TOKEN, "request", "image", "web_search"):
             before, after = getattr(old, name, None), getattr(new, name)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from modelsync.errors import Kind
+from modelsync.errors import FailureKind
 from modelsync.planning.outcome import NotModified, Synced
 from support.faults import Bench, Served, and_more, groq, linux, measured_sync
 from support.raw import Handler, answering, http
@@ -41,7 +41,7 @@ def test_h01_statuses_that_say_no_are_not_tried_again(bench: Bench) -> None:
     failures = bench.failures(*statuses, **CAUTIOUS)
     for slug, failure in failures.items():
         expected = f"127.0.0.1:{served[slug].port} answered {statuses[slug]} instead of a list"
-        assert (failure.kind, failure.message) == (Kind.UPSTREAM, expected)
+        assert (failure.kind, failure.message) == (FailureKind.UPSTREAM, expected)
         assert len(served[slug].requests) == 1
 
 
@@ -51,7 +51,7 @@ def test_h02_a_revoked_key_is_the_operators_turn(each_bench: Bench, capsys: pyte
     served = serve_all(each_bench, {"groq": http(echo, status="401 No"), "nebius": http(echo, status="403 No")})
     failures = each_bench.failures(*served, **CAUTIOUS)
     for slug, status in (("groq", 401), ("nebius", 403)):
-        assert failures[slug].kind is Kind.CONFIG
+        assert failures[slug].kind is FailureKind.CONFIG
         assert failures[slug].message == f"127.0.0.1:{served[slug].port} rejected the key ({status})"
         assert f"{slug.upper()}_API_KEY" in failures[slug].hint
         (request,) = served[slug].requests
@@ -63,7 +63,7 @@ def test_h03_i32_402_with_an_account_in_the_body_shows_none_of_it(bench: Bench, 
     body = json.dumps({"error": {"message": f"no credit left for {CANARY}", "key_id": CANARY}}).encode()
     served = bench.serve("groq", answering(http(body, f"X-Account: {CANARY}", status=f"402 {CANARY}")))
     failure = bench.failure("groq", **CAUTIOUS)
-    assert (failure.kind, failure.message) == (Kind.UPSTREAM, f"127.0.0.1:{served.port} answered 402 instead of a list")
+    assert (failure.kind, failure.message) == (FailureKind.UPSTREAM, f"127.0.0.1:{served.port} answered 402 instead of a list")
     assert len(served.requests) == 1
     assert CANARY not in f"{everything(bench.database_url)} {capsys.readouterr()}"
 
@@ -84,7 +84,7 @@ def test_h04_retry_after_is_waited_for_where_it_makes_sense(bench: Bench) -> Non
     served = {slug: bench.serve(slug, handler) for slug, handler in handlers.items()}
     failures = bench.failures(*handlers, MODELSYNC_ATTEMPTS="2")
     for slug, failure in failures.items():
-        assert failure.kind is Kind.TRANSIENT
+        assert failure.kind is FailureKind.TRANSIENT
         assert failure.message.startswith(f"127.0.0.1:{served[slug].port} answered 429")
     assert failures["together"].message.endswith("asked to wait 999999 s")
     waits = {slug: gaps(each) for slug, each in served.items()}
@@ -97,7 +97,7 @@ def test_h04_retry_after_is_waited_for_where_it_makes_sense(bench: Bench) -> Non
 def test_h04_a_wait_beyond_the_deadline_is_not_begun(bench: Bench) -> None:
     served = bench.serve("groq", slow_down("4"))
     began = time.monotonic()
-    assert bench.failure("groq", **CAUTIOUS, MODELSYNC_DEADLINE="3").kind is Kind.TRANSIENT
+    assert bench.failure("groq", **CAUTIOUS, MODELSYNC_DEADLINE="3").kind is FailureKind.TRANSIENT
     assert time.monotonic() - began < 2.5
     assert len(served.requests) == 1
 
@@ -107,7 +107,7 @@ def test_h05_servers_in_trouble_are_asked_three_times_with_growing_waits(bench: 
     served = serve_all(bench, {slug: http(b"{}", status=f"{status} No") for slug, status in statuses.items()})
     failures = bench.failures(*statuses, **CAUTIOUS)
     for slug, failure in failures.items():
-        assert (failure.kind, failure.message) == (Kind.TRANSIENT, f"127.0.0.1:{served[slug].port} answered {statuses[slug]}")
+        assert (failure.kind, failure.message) == (FailureKind.TRANSIENT, f"127.0.0.1:{served[slug].port} answered {statuses[slug]}")
         first, second = gaps(served[slug])
         assert 0.45 <= first < 2
         assert 0.95 <= second < 3
@@ -134,7 +134,7 @@ def test_h06_i33_redirects_are_never_followed_and_no_header_leaves(bench: Bench)
     failures = bench.failures(*places, **CAUTIOUS)
     for slug, (_, named) in places.items():
         here = f"127.0.0.1:{served[slug].port}"
-        assert (failures[slug].kind, failures[slug].message) == (Kind.UPSTREAM, f"{here} redirects to {named or here}")
+        assert (failures[slug].kind, failures[slug].message) == (FailureKind.UPSTREAM, f"{here} redirects to {named or here}")
         assert len(served[slug].requests) == 1
     assert elsewhere.requests == []
 
@@ -168,7 +168,7 @@ def test_h07_answers_with_another_meaning_are_no_list(bench: Bench) -> None:
     served = serve_all(bench, {slug: answer for slug, (answer, _) in answers.items()})
     failures = bench.failures(*answers, **CAUTIOUS)
     for slug, (_, expected) in answers.items():
-        assert failures[slug].kind is Kind.UPSTREAM
+        assert failures[slug].kind is FailureKind.UPSTREAM
         assert expected in failures[slug].message, slug
         assert len(served[slug].requests) == 1
 
@@ -205,7 +205,7 @@ def test_h08_text_that_is_not_utf_8_is_no_list(bench: Bench) -> None:
     }
     serve_all(bench, {slug: http(body, "Content-Type: application/json; charset=latin-1") for slug, body in bodies.items()})
     failures = bench.failures(*bodies)
-    assert {failure.kind for failure in failures.values()} == {Kind.UPSTREAM}
+    assert {failure.kind for failure in failures.values()} == {FailureKind.UPSTREAM}
 
 
 def test_h08_a_text_that_is_not_utf_8_costs_what_is_none_in_it(bench: Bench) -> None:
@@ -231,7 +231,7 @@ def test_h09_codings_that_were_not_asked_for_and_damaged_ones_are_no_list(bench:
     }
     served = serve_all(bench, answers)
     failures = bench.failures(*answers, **CAUTIOUS)
-    assert {failure.kind for failure in failures.values()} == {Kind.UPSTREAM}
+    assert {failure.kind for failure in failures.values()} == {FailureKind.UPSTREAM}
     for slug, coding in (("groq", "br"), ("nebius", "zstd"), ("chutes", "gzip, gzip")):
         assert failures[slug].message.endswith(f"content coding {coding!r} was not asked for")
     assert {len(each.requests) for each in served.values()} == {1}
@@ -286,7 +286,7 @@ def test_h10_heads_and_frames_that_are_no_http(bench: Bench) -> None:
     serve_all(bench, answers)
     failures = bench.failures(*answers)
     for slug, failure in failures.items():
-        assert failure.kind is Kind.TRANSIENT, slug
+        assert failure.kind is FailureKind.TRANSIENT, slug
         assert failure.message.endswith("broke off (RemoteProtocolError)"), slug
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from modelsync.errors import Kind
+from modelsync.errors import FailureKind
 from modelsync.planning.outcome import Synced
 from support.faults import Authority, Bench, Served, Servers, and_more, failing, groq, hang, reset
 from support.proxy import Proxy, Toxics
@@ -44,7 +44,7 @@ def test_n01_refused_port_unknown_name_and_no_route(each_bench: Bench) -> None:
     failures = each_bench.failures("groq", "novita", "cerebras", **CAUTIOUS, MODELSYNC_CONNECT_TIMEOUT="5")
     # Three tries: waits of 0.5 to 1 and 1 to 1.5 seconds between them. A resolver that is not reachable takes its timeout for each.
     assert 1.5 <= time.monotonic() - began < 20
-    assert {failure.kind for failure in failures.values()} == {Kind.TRANSIENT}
+    assert {failure.kind for failure in failures.values()} == {FailureKind.TRANSIENT}
     assert failures["groq"].message.startswith("cannot connect to 127.0.0.1:")
     assert "nosuch.invalid" in failures["novita"].message
     assert failures["cerebras"].message.startswith("cannot connect to 255.255.255.255")
@@ -72,7 +72,7 @@ def test_n02_a_connection_that_hangs_ends_with_the_connect_timeout(bench: Bench)
         began = time.monotonic()
         failure = bench.failure("groq", MODELSYNC_CONNECT_TIMEOUT="0.5")
         assert 0.5 <= time.monotonic() - began < 3
-    assert (failure.kind, failure.message) == (Kind.TRANSIENT, f"no connection to 127.0.0.1:{port} within 0.5 s")
+    assert (failure.kind, failure.message) == (FailureKind.TRANSIENT, f"no connection to 127.0.0.1:{port} within 0.5 s")
 
 
 # Time
@@ -100,7 +100,7 @@ def test_n03_a_server_that_never_answers_ends_at_the_deadline(bench: Bench) -> N
     began = time.monotonic()
     failure = bench.failure("groq", **CAUTIOUS, MODELSYNC_DEADLINE="1")
     assert 1 <= time.monotonic() - began < 4
-    assert (failure.kind, failure.message) == (Kind.TRANSIENT, "no complete answer from api.groq.com within 1 s")
+    assert (failure.kind, failure.message) == (FailureKind.TRANSIENT, "no complete answer from api.groq.com within 1 s")
     assert len(served.requests) == 1
 
 
@@ -112,7 +112,7 @@ def test_n04_drips_of_a_body_and_of_a_header_end_at_the_deadline(bench: Bench) -
     failures = bench.failures("groq", "chutes", **CAUTIOUS, MODELSYNC_DEADLINE="1")
     assert 1 <= time.monotonic() - began < 4
     for failure in failures.values():
-        assert failure.kind is Kind.TRANSIENT
+        assert failure.kind is FailureKind.TRANSIENT
         assert failure.message.endswith("within 1 s")
 
 
@@ -139,7 +139,7 @@ def test_n05_a_body_that_breaks_off_is_asked_for_three_times(bench: Bench) -> No
     }
     failures = bench.failures(*served, **CAUTIOUS)
     for slug, failure in failures.items():
-        assert failure.kind is Kind.TRANSIENT
+        assert failure.kind is FailureKind.TRANSIENT
         assert failure.message.startswith(f"the connection to 127.0.0.1:{served[slug].port} broke off (")
         first, second = gaps(served[slug])
         assert 0.45 <= first < 2
@@ -165,7 +165,7 @@ def test_n05_tls_that_breaks_off_says_nothing_about_trust(bench: Bench, servers:
         bench.point("groq", proxy.origin.replace("http:", "https:"))
         proxy.downstream = toxics
         failure = bench.failure("groq", MODELSYNC_ATTEMPTS="2", MODELSYNC_CONNECT_TIMEOUT="0.5")
-        assert (failure.kind, proxy.accepted) == (Kind.TRANSIENT, 2), failure
+        assert (failure.kind, proxy.accepted) == (FailureKind.TRANSIENT, 2), failure
         proxy.heal()
         assert isinstance(bench.outcome("groq"), Synced)
 
@@ -190,7 +190,7 @@ def test_n06_a_body_whose_end_nobody_announces_is_no_json_when_it_is_cut(bench: 
     for at in (1, 20, len(body) // 2, len(body) - 1):
         bench.serve("groq", answering(b"HTTP/1.1 200 OK\r\n\r\n" + body[:at]))
         failure = bench.failure("groq")
-        assert failure.kind is Kind.UPSTREAM
+        assert failure.kind is FailureKind.UPSTREAM
         assert "cut off" in failure.message
     served = bench.serve("groq", answering(b"HTTP/1.1 200 OK\r\n\r\n"))
     assert "the answer is empty" in bench.failure("groq").message
@@ -257,7 +257,7 @@ def test_n07_tls_that_cannot_be_trusted_is_the_operators_turn(bench: Bench, serv
         failures = bench.failures(*ports, **CAUTIOUS)
         assert {slug: proxy.accepted for slug, proxy in proxies.items()} == dict.fromkeys(ports, 1)
     for slug, failure in failures.items():
-        assert failure.kind is Kind.CONFIG
+        assert failure.kind is FailureKind.CONFIG
         assert failure.message.startswith(f"no trusted TLS connection to 127.0.0.1:{proxies[slug].port} (")
         assert "SSL_CERT_FILE" in failure.hint
     assert [each.requests for each in served.values()] == [[]] * 3
@@ -270,7 +270,7 @@ def test_n07_a_certificate_of_the_authority_in_ssl_cert_file_is_trusted(
     bench.point("groq", served.origin)
     assert isinstance(bench.outcome("groq"), Synced)
     monkeypatch.delenv("SSL_CERT_FILE")
-    assert bench.failure("groq").kind is Kind.CONFIG
+    assert bench.failure("groq").kind is FailureKind.CONFIG
     assert len(served.requests) == 1
 
 
@@ -326,7 +326,7 @@ def test_n10_a_proxy_that_is_not_there(bench: Bench, no_proxies: pytest.MonkeyPa
     no_proxies.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port()}")
     bench.point("groq", REAL)
     failure = bench.failure("groq")
-    assert (failure.kind, failure.message[:30]) == (Kind.TRANSIENT, "cannot connect to api.groq.com")
+    assert (failure.kind, failure.message[:30]) == (FailureKind.TRANSIENT, "cannot connect to api.groq.com")
 
 
 @pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "403 Forbidden", "502 Bad Gateway"])
@@ -335,7 +335,7 @@ def test_n10_a_proxy_that_refuses(bench: Bench, servers: Servers, no_proxies: py
     no_proxies.setenv("HTTPS_PROXY", f"http://someone:PASSWORD-77@127.0.0.1:{proxy.port}")
     bench.point("groq", REAL)
     failure = bench.failure("groq", **CAUTIOUS)
-    assert (failure.kind, failure.message) == (Kind.CONFIG, "the proxy refused the connection")
+    assert (failure.kind, failure.message) == (FailureKind.CONFIG, "the proxy refused the connection")
     (request,) = proxy.requests
     assert request.startswith("CONNECT api.groq.com:443 HTTP/1.1\r\n")
     assert bench.values["GROQ_API_KEY"] not in request

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from modelsync.errors import Kind
+from modelsync.errors import FailureKind
 from modelsync.planning.outcome import Held, Outcome, Synced
 from support.faults import Bench, and_more, groq, linux, measured_sync
 from support.raw import Handler, answering, http
@@ -40,7 +40,7 @@ def test_p01_documents_that_are_no_list(bench: Bench) -> None:
     served = {slug: bench.serve(slug, answering(http(body))) for slug, (body, _) in bodies.items()}
     failures = bench.failures(*bodies, **CAUTIOUS)
     for slug, (_, expected) in bodies.items():
-        assert failures[slug].kind is Kind.UPSTREAM
+        assert failures[slug].kind is FailureKind.UPSTREAM
         assert expected in failures[slug].message, slug
         assert len(served[slug].requests) == 1
 
@@ -48,7 +48,7 @@ def test_p01_documents_that_are_no_list(bench: Bench) -> None:
 @pytest.mark.parametrize("body", [b"", b" \n", b"17", b"true", b'{"data": null}', b'{"data": 3}', b"while(1);" + groq("a"), b"f([])"])
 def test_p01_more_of_them(bench: Bench, body: bytes) -> None:
     bench.serve("groq", answering(http(body)))
-    assert bench.failure("groq").kind is Kind.UPSTREAM
+    assert bench.failure("groq").kind is FailureKind.UPSTREAM
 
 
 def test_p01_a_list_cut_anywhere(bench: Bench) -> None:
@@ -119,7 +119,7 @@ def test_p02_json_that_is_none_is_no_list(bench: Bench, slug: str, row: str, sai
     body = and_more(bench, slug, "LAST").replace(b'{"id": "LAST"}', row.encode())
     bench.serve(slug, answering(http(body)))
     failure = bench.failure(slug, **CAUTIOUS)
-    assert failure.kind is Kind.UPSTREAM
+    assert failure.kind is FailureKind.UPSTREAM
     assert re.fullmatch(rf"models: the answer is not valid JSON at byte [0-9,]+ \({re.escape(said)}\)", failure.message)
 
 
@@ -212,7 +212,7 @@ def test_p03_half_a_million_models_are_over_the_limit_and_change_nothing(bench: 
     began = time.monotonic()
     failure = bench.failure("groq", **CAUTIOUS)
     assert time.monotonic() - began < 20
-    assert failure.kind is Kind.UPSTREAM
+    assert failure.kind is FailureKind.UPSTREAM
     assert failure.message.endswith("are larger than 67,108,864 bytes")
 
 
@@ -298,7 +298,7 @@ def tokens(ids: tuple[str, ...], following: str) -> bytes:
     return http(json.dumps({"models": rows, "nextPageToken": following}).encode())
 
 
-def fail(bench: Bench, pages: dict[str, list[bytes]], *, kind: Kind, asked: int, said: str) -> None:
+def fail(bench: Bench, pages: dict[str, list[bytes]], *, kind: FailureKind, asked: int, said: str) -> None:
     """Pages that are no list to the end: nothing of any page is used."""
     served = {slug: bench.serve(slug, answering(*answers)) for slug, answers in pages.items()}
     for slug, failure in bench.failures(*pages).items():
@@ -312,29 +312,35 @@ def test_p05_a_repeated_page_or_cursor_fails_the_whole_list(each_bench: Bench) -
         "near": [counted(("a",), 9), counted(("a",), 9)],
         "fireworks": [tokens(("a",), "t"), tokens(("b",), "t")],
     }
-    fail(each_bench, pages, kind=Kind.UPSTREAM, asked=2, said="the pages of the list cannot be followed: ")
+    fail(each_bench, pages, kind=FailureKind.UPSTREAM, asked=2, said="the pages of the list cannot be followed: ")
 
 
 def test_p05_pages_in_a_circle_fail_the_whole_list(bench: Bench) -> None:
     circle = [links(("a",), "/api/v1/models?offset=1"), links(("b",), "/api/v1/models?offset=2")] * 2
     tokens_around = [tokens(("a",), "s"), tokens(("b",), "t"), tokens(("c",), "s")]
-    fail(bench, {"openrouter": circle, "fireworks": tokens_around}, kind=Kind.UPSTREAM, asked=3, said="the same page was offered twice")
+    fail(
+        bench,
+        {"openrouter": circle, "fireworks": tokens_around},
+        kind=FailureKind.UPSTREAM,
+        asked=3,
+        said="the same page was offered twice",
+    )
 
 
 @pytest.mark.parametrize(
     ("second", "kind", "said"),
     [
-        (http(b"{}", status="500 No"), Kind.TRANSIENT, "answered 500"),
-        (http(b"{}", status="404 No"), Kind.UPSTREAM, "answered 404 instead of a list"),
-        (http(b"{}", status="401 No"), Kind.CONFIG, "401"),
-        (b"", Kind.TRANSIENT, "broke off"),
-        (http(b'{"data": [', "Content-Length: 900"), Kind.TRANSIENT, "broke off"),
-        (http(b'{"data": ['), Kind.UPSTREAM, "models: the answer is cut off: its JSON does not end"),
-        (http(b"<html>"), Kind.UPSTREAM, "models: the answer is an HTML page, not JSON"),
+        (http(b"{}", status="500 No"), FailureKind.TRANSIENT, "answered 500"),
+        (http(b"{}", status="404 No"), FailureKind.UPSTREAM, "answered 404 instead of a list"),
+        (http(b"{}", status="401 No"), FailureKind.CONFIG, "401"),
+        (b"", FailureKind.TRANSIENT, "broke off"),
+        (http(b'{"data": [', "Content-Length: 900"), FailureKind.TRANSIENT, "broke off"),
+        (http(b'{"data": ['), FailureKind.UPSTREAM, "models: the answer is cut off: its JSON does not end"),
+        (http(b"<html>"), FailureKind.UPSTREAM, "models: the answer is an HTML page, not JSON"),
     ],
     ids=["500", "404", "401", "closed", "cut", "half JSON", "HTML"],
 )
-def test_p05_a_second_page_that_fails_fails_the_whole_list(bench: Bench, second: bytes, kind: Kind, said: str) -> None:
+def test_p05_a_second_page_that_fails_fails_the_whole_list(bench: Bench, second: bytes, kind: FailureKind, said: str) -> None:
     pages = {
         "openrouter": [links(("a",), "/api/v1/models?offset=1"), second],
         "near": [counted(("a",), 9), second],
@@ -355,7 +361,7 @@ def test_p05_a_second_page_that_fails_fails_the_whole_list(bench: Bench, second:
     ids=["shrinks", "shrinks to what is read", "null", "text", "true"],
 )
 def test_p05_a_total_that_shrinks_or_is_none_fails_the_whole_list(bench: Bench, second: bytes, said: str) -> None:
-    fail(bench, {"near": [counted(("a", "b"), 4), second]}, kind=Kind.UPSTREAM, asked=2, said=said)
+    fail(bench, {"near": [counted(("a", "b"), 4), second]}, kind=FailureKind.UPSTREAM, asked=2, said=said)
 
 
 def stating(slug: str, ids: tuple[str, ...], total: int) -> Handler:
@@ -413,7 +419,7 @@ def test_p05_i36_pages_without_end_stop_at_the_deadline(bench: Bench) -> None:
     failures = bench.failures(*served, MODELSYNC_DEADLINE="3")
     assert 3 <= time.monotonic() - began < 8
     for slug, failure in failures.items():
-        assert failure.kind is Kind.TRANSIENT
+        assert failure.kind is FailureKind.TRANSIENT
         assert failure.message.endswith("within 3 s")
         assert len(served[slug].requests) > 2
 

@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from modelsync.database import schema
-from modelsync.errors import Kind
+from modelsync.errors import FailureKind
 from modelsync.fetch import Origins
 from modelsync.fetch.auth import Authorization
 from modelsync.fetch.request import Asker, RequestFailed
@@ -308,7 +308,7 @@ def test_i33_no_key_and_no_token_goes_over_plain_http_to_another_machine(bench: 
     for slug in (*KEYED, "google_vertex"):
         bench.point(slug, origin)
     for slug, failure in bench.failures(*KEYED).items():
-        assert (failure.kind, failure.message) == (Kind.CONFIG, "a key would be sent over plain http"), slug
+        assert (failure.kind, failure.message) == (FailureKind.CONFIG, "a key would be sent over plain http"), slug
     assert "not https" in str(bench.outcome("google-vertex"))
     assert served.requests == []
 

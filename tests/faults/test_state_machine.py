@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from modelsync.database.schema import metadata
 from modelsync.database.tables.leases import Lease
 from modelsync.database.tables.runs import Seen
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.model.actors import Person
 from modelsync.model.fields import Pin
 from modelsync.model.model import Model, Prices, content_hash
@@ -385,7 +385,7 @@ class Catalogs(RuleBasedStateMachine):
     def fail(self) -> None:
         if not self.reference.parts[OURS].frozen:
             lease = self._lease(OURS)
-            failed = ProviderResult(slug=OURS, outcome=Failed(Failure(Kind.TRANSIENT, "no answer", "")), seconds=0.0)
+            failed = ProviderResult(slug=OURS, outcome=Failed(Failure(FailureKind.TRANSIENT, "no answer", "")), seconds=0.0)
             self.store.give_up(lease.run_id, failed, lease)
             self.valid = None
 

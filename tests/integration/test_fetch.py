@@ -13,8 +13,8 @@ import pytest
 import structlog
 
 from modelsync import logs
-from modelsync.errors import Failure, Kind
-from modelsync.fetch import Fetched, KeyCredential, Limits, NeedsKey, Unfollowed, Unmodified, Validators
+from modelsync.errors import Failure, FailureKind
+from modelsync.fetch import Fetched, FetchLimits, KeyCredential, NeedsKey, Unfollowed, Unmodified, Validators
 from support.raw import CANARY, KEY, LIST, QUICK, Came, answering, fetch_from, http
 
 URL = "https://api.groq.com/openai/v1/models"
@@ -74,9 +74,9 @@ async def endless_pages(writer: asyncio.StreamWriter, number: int) -> None:
     ids=lambda value: str(value)[:20],
 )
 def test_the_deadline_holds_for_everything_together(handler: object, slug: str) -> None:
-    came = fetch_from(handler, slug, limits=Limits(deadline=1.0))  # type: ignore[arg-type]
+    came = fetch_from(handler, slug, limits=FetchLimits(deadline=1.0))  # type: ignore[arg-type]
     assert 0.9 <= came.seconds < 3
-    assert failed(came).kind is Kind.TRANSIENT
+    assert failed(came).kind is FailureKind.TRANSIENT
     assert failed(came).message.endswith("within 1 s")
 
 
@@ -90,13 +90,15 @@ def test_the_deadline_holds_for_everything_together(handler: object, slug: str) 
 def test_only_what_may_pass_is_tried_again(status: int, tries: int) -> None:
     came = fetch_from(answering(http(b"{}", status=f"{status} Said")))
     assert len(came.requests) == tries
-    assert failed(came).kind is (Kind.TRANSIENT if tries == 3 else Kind.CONFIG if status in (401, 403) else Kind.UPSTREAM)
+    assert failed(came).kind is (
+        FailureKind.TRANSIENT if tries == 3 else FailureKind.CONFIG if status in (401, 403) else FailureKind.UPSTREAM
+    )
     assert str(status) in failed(came).message
 
 
 def test_a_network_that_breaks_off_is_tried_again() -> None:
     came = fetch_from(answering(b""))
-    assert (len(came.requests), failed(came).kind) == (3, Kind.TRANSIENT)
+    assert (len(came.requests), failed(came).kind) == (3, FailureKind.TRANSIENT)
     came = fetch_from(answering(b"", http(b"{", "Content-Length: 900"), http()))
     assert (len(came.requests), body_of(came)) == (3, LIST)
 
@@ -126,7 +128,7 @@ def test_retry_after_that_says_nothing_is_no_reason_to_wait(value: str) -> None:
 @pytest.mark.parametrize("value", ["5", "3600", "9" * 300])
 def test_retry_after_beyond_the_deadline_fails_at_once(value: str) -> None:
     came = fetch_from(
-        answering(http(b"", f"Retry-After: {value}", status="429 Slow"), http()), limits=Limits(deadline=2.0, first_wait=0.01)
+        answering(http(b"", f"Retry-After: {value}", status="429 Slow"), http()), limits=FetchLimits(deadline=2.0, first_wait=0.01)
     )
     if len(value) < 300:  # a number that is no time is as good as none
         assert (len(came.requests), failed(came).message) == (1, failed(came).message)
@@ -145,7 +147,7 @@ def test_redirects_are_not_followed(status: int) -> None:
 
     came = fetch_from(handle)
     assert len(came.requests) == 1
-    assert failed(came).kind is Kind.UPSTREAM
+    assert failed(came).kind is FailureKind.UPSTREAM
     assert "redirects to localhost:" in failed(came).message
 
 
@@ -189,7 +191,7 @@ def test_i33_a_next_page_anywhere_else_is_not_asked_for(link: str, everywhere: b
     page = b'{"data": [{"id": "a"}], "links": {"next": "%s"}}' % link.encode()
     came = fetch_from(answering(http(page)), "openrouter", everywhere=everywhere)
     assert len(came.requests) == 1
-    assert failed(came).kind is Kind.UPSTREAM
+    assert failed(came).kind is FailureKind.UPSTREAM
     assert failed(came).message.startswith("the pages of the list cannot be followed: the link to the next page ")
 
 
@@ -221,7 +223,7 @@ def test_a_next_page_at_home_is() -> None:
 def test_i33_a_key_never_goes_over_plain_http_to_another_machine(origin: str) -> None:
     came = fetch_from(answering(http()), origin=origin)
     assert failed(came) == Failure(
-        Kind.CONFIG, "a key would be sent over plain http", "Use https, or a loopback address, in MODELSYNC_ORIGIN"
+        FailureKind.CONFIG, "a key would be sent over plain http", "Use https, or a loopback address, in MODELSYNC_ORIGIN"
     )
     assert came.seconds < 0.3
 
@@ -229,7 +231,7 @@ def test_i33_a_key_never_goes_over_plain_http_to_another_machine(origin: str) ->
 def test_a_key_that_cannot_be_sent_is_named_by_its_variable() -> None:
     for key in ("bad\nkey", "bad\rkey", "schl\u00fcssel", "\U0001f511", "nul\0"):
         came = fetch_from(answering(http()), credential=KeyCredential(key, "GROQ_API_KEY"))
-        assert failed(came).kind is Kind.CONFIG
+        assert failed(came).kind is FailureKind.CONFIG
         assert "GROQ_API_KEY" in failed(came).hint
         assert key not in str(came.result)
         assert came.requests == []
@@ -254,9 +256,9 @@ def test_no_key_is_asked_for_by_name() -> None:
 )
 def test_other_statuses_are_no_list(status: str) -> None:
     came = fetch_from(
-        answering(http(b"" if status[:3] in ("204", "304") else LIST, status=status)), limits=Limits(deadline=2, first_wait=0.01)
+        answering(http(b"" if status[:3] in ("204", "304") else LIST, status=status)), limits=FetchLimits(deadline=2, first_wait=0.01)
     )
-    assert failed(came).kind in (Kind.UPSTREAM, Kind.TRANSIENT)
+    assert failed(came).kind in (FailureKind.UPSTREAM, FailureKind.TRANSIENT)
 
 
 def test_304_counts_only_when_it_was_asked_for() -> None:
@@ -277,7 +279,7 @@ def test_304_counts_only_when_it_was_asked_for() -> None:
 
 zipped = functools.partial(gzip.compress, mtime=0)  # the ids of tests are the same in every process
 
-LIMITED = Limits(deadline=10, attempts=1, max_bytes=100_000)
+LIMITED = FetchLimits(deadline=10, attempts=1, max_bytes=100_000)
 
 
 def chunked(*parts: bytes) -> bytes:
@@ -357,7 +359,7 @@ def test_codings_that_are_understood(coding: str, body: bytes, *, piecewise: boo
 )
 def test_codings_that_are_not(coding: str, body: bytes, reason: str) -> None:
     came = fetch_from(answering(http(body, f"Content-Encoding: {coding}")))
-    assert (failed(came).kind, len(came.requests)) == (Kind.UPSTREAM, 1)
+    assert (failed(came).kind, len(came.requests)) == (FailureKind.UPSTREAM, 1)
     assert failed(came).message.endswith(f"cannot be decoded: {reason}")
 
 

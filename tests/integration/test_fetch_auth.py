@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from modelsync import logs
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.fetch import Fetched, KeyCredential, Unfollowed
 from modelsync.providers import paging, registry
 from modelsync.providers.base import Answer, ApiKey, Endpoint, Flow, KeyUse, Provider, Request
@@ -62,7 +62,11 @@ def test_i33_no_key_goes_over_plain_http_to_another_machine(style: tuple[ApiKey,
 def test_i31_no_answer_that_repeats_a_key_is_kept(style: tuple[ApiKey, str]):
     key = f"{CANARY}-{CANARY}"  # which is too long to be there by chance
     came = fetched(answering(http(b'{"data": [{"id": "%s"}]}' % key.encode())), asking(style[0]), key)
-    assert (failure(came).kind, "repeats the key" in failure(came).message, CANARY in str(came.result)) == (Kind.UPSTREAM, True, False)
+    assert (failure(came).kind, "repeats the key" in failure(came).message, CANARY in str(came.result)) == (
+        FailureKind.UPSTREAM,
+        True,
+        False,
+    )
 
 
 def test_i31_no_line_shows_a_key(style: tuple[ApiKey, str], capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest):

@@ -11,8 +11,8 @@ import pytest
 import structlog
 
 from modelsync import logs
-from modelsync.errors import Failure, Kind
-from modelsync.fetch import Fetched, Fetcher, GoogleCredential, Limits, Origins
+from modelsync.errors import Failure, FailureKind
+from modelsync.fetch import Fetched, Fetcher, FetchLimits, GoogleCredential, Origins
 from modelsync.fetch.results import FetchResult
 from modelsync.providers import registry
 from modelsync.simulator.account import ServiceAccount
@@ -21,10 +21,10 @@ from modelsync.simulator.server import Simulator
 PROVIDER = registry.load()["google-vertex"]
 VARIABLE = "GOOGLE_VERTEX_CREDENTIALS_JSON"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-ONE_TRY = Limits(deadline=15, attempts=1)
+ONE_TRY = FetchLimits(deadline=15, attempts=1)
 
 
-def fetched(simulator: Simulator, credential: GoogleCredential, limits: Limits = ONE_TRY) -> tuple[FetchResult, float]:
+def fetched(simulator: Simulator, credential: GoogleCredential, limits: FetchLimits = ONE_TRY) -> tuple[FetchResult, float]:
     async def run() -> tuple[FetchResult, float]:
         async with Fetcher(limits, Origins(everywhere=simulator.origin), {"google-vertex": credential}) as fetcher:
             began = time.monotonic()
@@ -38,7 +38,7 @@ def given(text: str) -> GoogleCredential:
     return GoogleCredential(VARIABLE, SCOPE, json_text=text)
 
 
-def failed(simulator: Simulator, credential: GoogleCredential, limits: Limits = ONE_TRY) -> Failure:
+def failed(simulator: Simulator, credential: GoogleCredential, limits: FetchLimits = ONE_TRY) -> Failure:
     result, _ = fetched(simulator, credential, limits)
     assert isinstance(result, Failure), result
     return result
@@ -59,12 +59,12 @@ def test_an_account_in_a_file_is_as_good(simulator: Simulator, tmp_path: Path) -
     result, _ = fetched(simulator, GoogleCredential("GOOGLE_APPLICATION_CREDENTIALS", SCOPE, path=file))
     assert isinstance(result, Fetched)
     gone = failed(simulator, GoogleCredential("GOOGLE_APPLICATION_CREDENTIALS", SCOPE, path=tmp_path / "none.json"))
-    assert (gone.kind, gone.message) == (Kind.CONFIG, "the Google credentials cannot be read (FileNotFoundError)")
+    assert (gone.kind, gone.message) == (FailureKind.CONFIG, "the Google credentials cannot be read (FileNotFoundError)")
 
 
 def test_another_account_is_refused_by_name(simulator: Simulator) -> None:
     failure = failed(simulator, given(ServiceAccount().document()))
-    assert (failure.kind, failure.message) == (Kind.CONFIG, "Google refused the credentials")
+    assert (failure.kind, failure.message) == (FailureKind.CONFIG, "Google refused the credentials")
     assert failure.hint.startswith(f"Check the credentials in {VARIABLE}")
     assert [request.path for request in simulator.requests()] == ["/token"]
 
@@ -94,7 +94,7 @@ def _spoilt(account: str, **changes: Any) -> str:
 )
 def test_credentials_that_are_none_are_told_as_that(simulator: Simulator, text: str) -> None:
     failure = failed(simulator, given(text))
-    assert failure.kind is Kind.CONFIG
+    assert failure.kind is FailureKind.CONFIG
     assert failure.message.startswith("the Google credentials cannot be read (")
     assert VARIABLE in failure.hint
     assert simulator.requests() == []
@@ -144,7 +144,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 def test_a_token_server_that_answers_something_else_is_nobodys_key(simulator: Simulator, name: str) -> None:
     simulator.set_answer("google-vertex", "/token", **ANSWERS[name])
     failure = failed(simulator, given(simulator.service_account()))
-    assert failure.kind is Kind.TRANSIENT
+    assert failure.kind is FailureKind.TRANSIENT
     bounded = {"a bomb": "an encoding that was not asked for", "a flood": "an answer that does not end"}
     said = f"cannot be reached ({bounded[name]})" if name in bounded else ("failed", "answered without a token")
     assert failure.message.removeprefix("Google's token server ") in said
@@ -161,7 +161,7 @@ def test_a_token_that_cannot_be_sent_is_not(simulator: Simulator) -> None:
 
 def test_the_deadline_holds_for_the_token_too(simulator: Simulator) -> None:
     simulator.add_fault("google-vertex", "delay", path="/token", seconds=2.5)
-    result, seconds = fetched(simulator, given(simulator.service_account()), Limits(deadline=1.0))
+    result, seconds = fetched(simulator, given(simulator.service_account()), FetchLimits(deadline=1.0))
     assert isinstance(result, Failure)
     assert "within 1 s" in result.message
     assert seconds < 2

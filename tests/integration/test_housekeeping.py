@@ -16,7 +16,7 @@ import pytest
 
 from modelsync.database.tables.leases import Lease
 from modelsync.errors import DatabaseError, ModelsyncError
-from modelsync.operations.purge import Housekeeping, Kept, Purge, Records
+from modelsync.operations.purge import Housekeeping, KeptModel, Purge, Records
 from modelsync.planning.outcome import ProviderResult, Report
 from modelsync.planning.policy import Rules
 from modelsync.providers import registry
@@ -115,7 +115,7 @@ def test_pinned_and_held_models_stay(database_url: str) -> None:
     with opened(database_url, read_only=True) as store:
         plan = Housekeeping(store).plan(Purge())
     assert names(plan) == ["b"]
-    assert plan.kept == (Kept(SLUG, "c", "pinned"), Kept(SLUG, "d", "held"))
+    assert plan.kept == (KeptModel(SLUG, "c", "pinned"), KeptModel(SLUG, "d", "held"))
 
 
 def test_the_age_of_a_retirement_is_that_of_the_last_change(database_url: str) -> None:

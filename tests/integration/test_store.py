@@ -16,7 +16,7 @@ from modelsync.model.model import Model, Prices, Tier, UnitPrice
 from modelsync.model.records import Counts
 from modelsync.operations import decisions
 from modelsync.planning.outcome import Busy, NotModified, ProviderResult, Superseded, Synced
-from modelsync.planning.plan import Kind
+from modelsync.planning.plan import ChangeKind
 from modelsync.queries.catalog import Catalog
 from modelsync.queries.filters import ModelFilter
 from modelsync.queries.reader import Reader
@@ -358,7 +358,7 @@ def test_models_by_hand_that_cannot_be_written_leave_no_ticket(database_url: str
 
 def test_kinds_are_what_history_says(database_url: str) -> None:
     """A person reads these words by SQL."""
-    assert [kind.value for kind in Kind] == ["added", "updated", "missing", "retired", "revived"]
+    assert [kind.value for kind in ChangeKind] == ["added", "updated", "missing", "retired", "revived"]
     with opened(database_url) as store, store.reading() as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM model_changes")).scalar_one() == 0
 

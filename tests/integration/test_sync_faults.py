@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from modelsync.errors import Kind
+from modelsync.errors import FailureKind
 from modelsync.planning.outcome import Failed, Held, ProviderResult, Synced
 from modelsync.simulator.server import Simulator
 from support.store import raise_no_more, raise_on
@@ -29,77 +29,95 @@ from support.sync import (
 LATER = "Nothing was changed; try again later"
 
 # The provider that is broken, how, and what people are told; {host} is the simulator's.
-FAULTS: dict[str, tuple[str, str, dict[str, Any], Kind | None, str]] = {
-    "401": ("openrouter", "status", {"status": 401}, Kind.CONFIG, "{host} rejected the key (401). Check the key in OPENROUTER_API_KEY"),
-    "403": ("groq", "status", {"status": 403}, Kind.CONFIG, "{host} rejected the key (403). Check the key in GROQ_API_KEY"),
+FAULTS: dict[str, tuple[str, str, dict[str, Any], FailureKind | None, str]] = {
+    "401": (
+        "openrouter",
+        "status",
+        {"status": 401},
+        FailureKind.CONFIG,
+        "{host} rejected the key (401). Check the key in OPENROUTER_API_KEY",
+    ),
+    "403": ("groq", "status", {"status": 403}, FailureKind.CONFIG, "{host} rejected the key (403). Check the key in GROQ_API_KEY"),
     "401 without a key": (
         "cerebras",
         "status",
         {"status": 401},
-        Kind.CONFIG,
+        FailureKind.CONFIG,
         "{host} answered 401 to a request without a key. Nothing was changed; a proxy or the provider may keep this machine out",
     ),
-    "404": ("xai", "status", {"status": 404}, Kind.UPSTREAM, f"{{host}} answered 404 instead of a list. {LATER}"),
+    "404": ("xai", "status", {"status": 404}, FailureKind.UPSTREAM, f"{{host}} answered 404 instead of a list. {LATER}"),
     "429": (
         "openrouter",
         "status",
         {"status": 429, "retry_after": 3600},
-        Kind.TRANSIENT,
+        FailureKind.TRANSIENT,
         f"{{host}} answered 429 and asked to wait 3600 s. {LATER}",
     ),
-    "500": ("near", "status", {"status": 500}, Kind.TRANSIENT, f"{{host}} answered 500. {LATER}"),
-    "html": ("chutes", "html", {}, Kind.UPSTREAM, f"models: the answer is an HTML page, not JSON. {LATER}"),
-    "not_json": ("nebius", "not_json", {}, Kind.UPSTREAM, f"models: the answer is not valid JSON at byte 0 (invalid character). {LATER}"),
-    "cut_json": ("together", "cut_json", {}, Kind.UPSTREAM, f"models: the answer is cut off: its JSON does not end. {LATER}"),
+    "500": ("near", "status", {"status": 500}, FailureKind.TRANSIENT, f"{{host}} answered 500. {LATER}"),
+    "html": ("chutes", "html", {}, FailureKind.UPSTREAM, f"models: the answer is an HTML page, not JSON. {LATER}"),
+    "not_json": (
+        "nebius",
+        "not_json",
+        {},
+        FailureKind.UPSTREAM,
+        f"models: the answer is not valid JSON at byte 0 (invalid character). {LATER}",
+    ),
+    "cut_json": ("together", "cut_json", {}, FailureKind.UPSTREAM, f"models: the answer is cut off: its JSON does not end. {LATER}"),
     "cut_json of a page": (
         "alibaba",
         "cut_json",
         {},
-        Kind.UPSTREAM,
+        FailureKind.UPSTREAM,
         f"models: the answer is cut off: its JSON does not end. {LATER}",
     ),
-    "truncated": ("helicone", "truncated", {}, Kind.TRANSIENT, f"the connection to {{host}} broke off (RemoteProtocolError). {LATER}"),
-    "reset": ("fireworks", "reset", {}, Kind.TRANSIENT, f"the connection to {{host}} broke off (RemoteProtocolError). {LATER}"),
+    "truncated": (
+        "helicone",
+        "truncated",
+        {},
+        FailureKind.TRANSIENT,
+        f"the connection to {{host}} broke off (RemoteProtocolError). {LATER}",
+    ),
+    "reset": ("fireworks", "reset", {}, FailureKind.TRANSIENT, f"the connection to {{host}} broke off (RemoteProtocolError). {LATER}"),
     "redirect": (
         "novita",
         "redirect",
         {},
-        Kind.UPSTREAM,
+        FailureKind.UPSTREAM,
         "{host} redirects to elsewhere.invalid. Redirects are not followed. Nothing was changed; check whether the provider moved",
     ),
     "redirect to no address": (
         "novita",
         "redirect",
         {"location": "http://[elsewhere"},
-        Kind.UPSTREAM,
+        FailureKind.UPSTREAM,
         "{host} redirects to another place. Redirects are not followed. Nothing was changed; check whether the provider moved",
     ),
     "garbage_gzip": (
         "aimo",
         "garbage_gzip",
         {},
-        Kind.UPSTREAM,
+        FailureKind.UPSTREAM,
         f"the answer of {{host}} cannot be decoded: the gzip data is damaged. {LATER}",
     ),
     "gzip_bomb": (
         "anannas",
         "gzip_bomb",
         {},
-        Kind.UPSTREAM,
+        FailureKind.UPSTREAM,
         "the answers of {host} are larger than 8,000,000 bytes. Nothing was changed; raise MODELSYNC_MAX_BYTES",
     ),
     "huge answer": (
         "vercel-ai-gateway",
         "huge_string",
         {},
-        Kind.UPSTREAM,
+        FailureKind.UPSTREAM,
         "the answers of {host} are larger than 8,000,000 bytes. Nothing was changed; raise MODELSYNC_MAX_BYTES",
     ),
     "google 500": (
         "google-vertex",
         "status",
         {"status": 500, "path": "/v1beta1/publishers/qwen/models"},
-        Kind.TRANSIENT,
+        FailureKind.TRANSIENT,
         f"{{host}} answered 500. {LATER}",
     ),
     "empty": ("featherless", "empty", {}, None, "the list is empty. Nothing was changed; the last listing stays in place"),
@@ -170,7 +188,7 @@ def test_a_commit_that_the_database_refuses_is_that_providers_own(simulator: Sim
     assert list(errors(report)) == ["openrouter"]
     outcome = outcomes(report)["openrouter"]
     assert isinstance(outcome, Failed)
-    assert outcome.failure.kind is Kind.INTERNAL
+    assert outcome.failure.kind is FailureKind.INTERNAL
     assert "on purpose" in outcome.failure.message
     assert "bug" not in outcome.failure.message
     assert models_of(database_url, "openrouter") == before

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from modelsync.database.tables.leases import Lease
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.model.actors import Person
 from modelsync.model.model import Model, Prices
 from modelsync.operations import providers
@@ -117,7 +117,7 @@ def fill(database_url: str) -> datetime:
         pause()
         synced(store, "openrouter", (ALPHA, beta("0.00000005"), DELTA, GAMMA, HALF, OLD))
         synced(store, "groq", ())  # an empty list is not believed: a hold
-        synced(store, "near", (), Failure(Kind.TRANSIENT, "no answer", "try again"))
+        synced(store, "near", (), Failure(FailureKind.TRANSIENT, "no answer", "try again"))
         facts = {"slug": "mine", "name": "My own", "description": "models in the cellar", "is_active": False}
         providers.create(store, facts, Person("tests", "to have one that never synced"))
     execute(database_url, "UPDATE models SET status = 'retired', is_active = false WHERE provider_model_id = 'acme/old'")

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from modelsync.fetch import Credential, Fetcher, KeyCredential, Limits, Origins, Validators
+from modelsync.fetch import Credential, Fetcher, FetchLimits, KeyCredential, Origins, Validators
 from modelsync.fetch.results import FetchResult
 from modelsync.providers import registry
 from modelsync.providers.base import Provider
 
 CANARY = "CANARY-5d1f-key"
 KEY = KeyCredential(CANARY, "GROQ_API_KEY")
-QUICK = Limits(deadline=10, first_wait=0.01)
+QUICK = FetchLimits(deadline=10, first_wait=0.01)
 LIST = b'{"data": [{"id": "a"}, {"id": "b"}]}'
 
 Handler = Callable[[asyncio.StreamWriter, int], Awaitable[None]]
@@ -52,7 +52,7 @@ def fetch_from(
     handler: Handler,
     asked: str | Provider[Any] = "groq",
     *,
-    limits: Limits = QUICK,
+    limits: FetchLimits = QUICK,
     credential: Credential | None = KEY,
     validators: Validators | None = None,
     origin: str = "http://127.0.0.1:{port}",

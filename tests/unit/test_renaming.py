@@ -5,7 +5,7 @@ import pytest
 from modelsync.model.model import Model
 from modelsync.planning.holding import Standing
 from modelsync.planning.listing import Listing
-from modelsync.planning.plan import Change, Kind, Plan, Stored
+from modelsync.planning.plan import Change, ChangeKind, Plan, Stored
 from modelsync.planning.policy import DEFAULT_RULES, Context, decide
 
 HINT = "it looks like a renaming"
@@ -17,7 +17,9 @@ def names(count, prefix="m", first=0):
 
 def refusal(new, gone):
     """What is said when a list has only `new` ids, and all that were known, `gone`, are absent."""
-    changes = [Change(kind, row_id, Model(id=row_id), "h") for kind, ids in ((Kind.ADDED, new), (Kind.MISSING, gone)) for row_id in ids]
+    changes = [
+        Change(kind, row_id, Model(id=row_id), "h") for kind, ids in ((ChangeKind.ADDED, new), (ChangeKind.MISSING, gone)) for row_id in ids
+    ]
     listing = Listing(models={row_id: Model(id=row_id) for row_id in new}, hashes={})
     plan = decide(Plan(tuple(changes), gone=tuple(gone)), listing, Stored(dict.fromkeys(gone, "h")), Context(), DEFAULT_RULES).plan
     assert plan.refused.kind == "other-catalog"
@@ -26,7 +28,9 @@ def refusal(new, gone):
 
 def shrink(new, gone, staying):
     """What is said when a list lacks `gone`, has `staying` as before, and `new` beside them."""
-    changes = [Change(kind, row_id, Model(id=row_id), "h") for kind, ids in ((Kind.ADDED, new), (Kind.MISSING, gone)) for row_id in ids]
+    changes = [
+        Change(kind, row_id, Model(id=row_id), "h") for kind, ids in ((ChangeKind.ADDED, new), (ChangeKind.MISSING, gone)) for row_id in ids
+    ]
     listing = Listing(models={row_id: Model(id=row_id) for row_id in (*new, *staying)}, hashes={})
     stored = Stored(dict.fromkeys((*gone, *staying), "h"))
     most = Context(most_listed=len(gone) + len(staying))
@@ -91,7 +95,9 @@ def test_what_a_person_confirmed_is_not_counted_among_the_absent():
     """Of 12 absent models 4 are confirmed; of the other 8, four have a new name."""
     gone, staying = names(12), names(20, first=12)
     new = [f"acme/{name}" for name in gone[:4]]
-    changes = [Change(kind, row_id, Model(id=row_id), "h") for kind, ids in ((Kind.ADDED, new), (Kind.MISSING, gone)) for row_id in ids]
+    changes = [
+        Change(kind, row_id, Model(id=row_id), "h") for kind, ids in ((ChangeKind.ADDED, new), (ChangeKind.MISSING, gone)) for row_id in ids
+    ]
     listing = Listing(models={row_id: Model(id=row_id) for row_id in (*new, *staying)}, hashes={})
     stored, plan = Stored(dict.fromkeys((*gone, *staying), "h")), Plan(tuple(changes), gone=tuple(gone))
     (all_absent,) = decide(plan, listing, stored, Context(most_listed=32), DEFAULT_RULES).plan.holds

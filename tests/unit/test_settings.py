@@ -7,7 +7,7 @@ import pytest
 
 from modelsync import settings
 from modelsync.errors import SettingsError
-from modelsync.fetch import GoogleCredential, Limits
+from modelsync.fetch import FetchLimits, GoogleCredential
 from modelsync.model.actors import Scope
 from modelsync.providers import registry
 from modelsync.providers.base import ApiKey
@@ -46,7 +46,7 @@ def key(loaded, slug="groq"):
 def test_without_anything_there_are_defaults(load):
     loaded = load()
     assert loaded.database_url == "sqlite:///modelsync.db"
-    assert (loaded.limits, loaded.origins.everywhere, loaded.origins.by_slug) == (Limits(), None, {})
+    assert (loaded.limits, loaded.origins.everywhere, loaded.origins.by_slug) == (FetchLimits(), None, {})
     assert loaded.enabled == registry.load().keys() == loaded.options.keys()
     assert {slug for slug in loaded.credentials if slug != "google-vertex"} == set()  # a machine of Google's has an account of its own
     assert {setting.source for setting in loaded.shown} == {"not set"}
@@ -56,7 +56,7 @@ def test_without_anything_there_are_defaults(load):
 def test_the_environment_beats_the_env_file_beats_toml_beats_the_default(load):
     files = {"env_file": "MODELSYNC_ATTEMPTS=5\nMODELSYNC_DEADLINE=50\n", "toml": "MODELSYNC_ATTEMPTS = 6\nMODELSYNC_DEADLINE = 60\n"}
     loaded = load({"MODELSYNC_ATTEMPTS": "4"}, **files, MODELSYNC_ORIGIN="http://127.0.0.1:1")
-    assert (loaded.limits.attempts, loaded.limits.deadline, loaded.limits.max_bytes) == (4, 50, Limits().max_bytes)
+    assert (loaded.limits.attempts, loaded.limits.deadline, loaded.limits.max_bytes) == (4, 50, FetchLimits().max_bytes)
     assert row(loaded, "MODELSYNC_ATTEMPTS") == ("4", "environment")
     assert row(loaded, "MODELSYNC_DEADLINE") == ("50", ".env")
     assert row(loaded, "MODELSYNC_ORIGIN") == ("http://127.0.0.1:1", "command line")
@@ -206,7 +206,7 @@ def test_a_wrong_number_names_its_variable_and_the_range(load, name, value, said
 
 def test_numbers(load):
     given = {"MODELSYNC_DEADLINE": "1.5", "MODELSYNC_CONNECT_TIMEOUT": "3", "MODELSYNC_ATTEMPTS": "1", "MODELSYNC_MAX_BYTES": "1024"}
-    assert load(given).limits == Limits(deadline=1.5, connect_timeout=3, attempts=1, max_bytes=1024)
+    assert load(given).limits == FetchLimits(deadline=1.5, connect_timeout=3, attempts=1, max_bytes=1024)
 
 
 @pytest.mark.parametrize("name", ["MODELSYNC_TRUSTED_PROXIES", "MODELSYNC_SIGN_IN_PROXIES"])

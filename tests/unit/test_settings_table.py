@@ -8,7 +8,7 @@ import pytest
 
 from modelsync import settings
 from modelsync.errors import SettingsError
-from modelsync.fetch import Limits, Origins
+from modelsync.fetch import FetchLimits, Origins
 from modelsync.planning.doubts import PriceLimits
 from modelsync.planning.policy import Rules
 from modelsync.settings import TABLE, Entry, Serving, Settings, readers
@@ -22,7 +22,7 @@ LOADED = pytest.mark.parametrize("entry", [entry for entry in TABLE if entry.int
 
 FOUND: dict[type[msgspec.Struct], Callable[[Settings], msgspec.Struct]] = {
     Settings: lambda loaded: loaded,
-    Limits: lambda loaded: loaded.limits,
+    FetchLimits: lambda loaded: loaded.limits,
     Rules: lambda loaded: loaded.rules,
     PriceLimits: lambda loaded: loaded.rules.prices,
     Origins: lambda loaded: loaded.origins,
@@ -113,7 +113,7 @@ def test_a_broken_entry_would_be_noticed():
     }
     for fault, change in broken.items():
         assert fault in faults(msgspec.structs.replace(good, **change)), fault
-    with pytest.raises(readers.Unusable):
+    with pytest.raises(readers.UnusableText):
         faults(msgspec.structs.replace(good, read=Number(int, 4, 10)))
     with pytest.raises(KeyError):  # a reader that nobody has said here what it refuses
         faults(msgspec.structs.replace(good, read=float))

@@ -26,7 +26,7 @@ from modelsync.queries.rows import ModelRow
 from modelsync.server.cache import etag_of, is_known
 from modelsync.server.clients import host_of
 from modelsync.server.responses import error, shown_time
-from modelsync.server.spools import PIECE, Kept, Spool
+from modelsync.server.spools import PIECE, Spool, StoredExport
 from modelsync.server.state import Service
 
 log = structlog.get_logger("modelsync.api")
@@ -136,9 +136,9 @@ async def sent(request: Request, server: Service, form: Format, rows: Callable[[
         return _Sent(kept.spool, ending.pop_all(), form.media, headers)
 
 
-def _made(reader: Reader, form: Format, rows: Callable[[Reader], Found], packs: bool) -> Kept:
+def _made(reader: Reader, form: Format, rows: Callable[[Reader], Found], packs: bool) -> StoredExport:
     revision, found = rows(reader)
-    return Kept(revision, Spool(form.written(found), packs=packs))
+    return StoredExport(revision, Spool(form.written(found), packs=packs))
 
 
 def headers_of(request: Request, revision: Revision, media: str) -> dict[str, str]:

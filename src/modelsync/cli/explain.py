@@ -135,7 +135,7 @@ def _lines(known: Known, found: Explanation) -> Iterator[str]:
     yield f"last change of the model: {output.utc(found.model_updated_at)}"
     if found.last_change is not None:
         yield f"last change of the field: {_changed(found.field, found.last_change)}"
-    if known.stored.beneath is not None and found.stated != found.value and found.field != "status":
+    if known.stored.upstream is not None and found.stated != found.value and found.field != "status":
         wire = f" ({_wires(found.stated_wire)} on the wire)" if found.stated_wire else ""
         yield f"the provider said last: {_shown(found.field, found.stated)}{wire}"
     for reason in found.reasons:
@@ -152,7 +152,7 @@ def _changed(field: str, change: LastChange) -> str:
     by = f", by {change.trigger}" if change.trigger in BY_PERSONS else ""
     moved = f": {_shown(field, change.old)} → {_shown(field, change.new)}" if change.old is not None or change.new is not None else ""
     what = "the model was added" if change.kind == "added" else change.kind
-    corrected = f"; {text.told({READER: change.corrected})}" if change.corrected else ""
+    corrected = f"; {text.changes_text({READER: change.corrected})}" if change.corrected else ""
     return f"{output.utc(change.at)}, run {change.run_id}{by}, {what}{moved}{corrected}"
 
 

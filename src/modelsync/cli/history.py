@@ -123,7 +123,7 @@ def diff(
         return 0
     console = output.stdout()
     for each in found:
-        output.say(console, _line(each.kind, f"{each.provider}  {each.provider_model_id}", words.told(each.fields)))
+        output.say(console, _line(each.kind, f"{each.provider}  {each.provider_model_id}", words.changes_text(each.fields)))
     output.say(console, f"{len(old):,} models{output.of(provider)} before, {len(new):,} after, {len(found):,} differ")
     return 0
 
@@ -144,7 +144,7 @@ def _told_each(line: Line) -> Iterator[str]:
     for field, (old, new) in line.fields.items():
         count = line.counts.get(field, 1)
         back = ", back where it was" if count > 1 and old == new else ""
-        yield words.told({field: (old, new)}) + (f" ({count} changes{back})" if count > 1 else "")
+        yield words.changes_text({field: (old, new)}) + (f" ({count} changes{back})" if count > 1 else "")
 
 
 def _line(kind: str, name: str, happened: str) -> Text:

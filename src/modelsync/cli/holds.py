@@ -12,7 +12,7 @@ from modelsync.cli.operators import person
 from modelsync.cli.parameters import FLAG, Database, Json, Number, Reason, Slugs
 from modelsync.database.tables.holds import STATUSES
 from modelsync.errors import UsageError
-from modelsync.formats.held import commands, shown, told
+from modelsync.formats.held import commands, decision_text, shown
 from modelsync.operations import decisions
 from modelsync.planning.holding import KINDS, NEW, OF_PRICES, OTHER_CATALOG, RecordedHold
 from modelsync.queries.catalog import Catalog
@@ -78,7 +78,7 @@ def _lines(hold: RecordedHold, now: datetime, *, ids: bool) -> Iterator[str]:
     since = f"since {output.ago(hold.created_at, now)}, seen {times}"
     status = "" if hold.status == "open" else f", {hold.status}"
     yield f"{hold.id}  {hold.provider}  {hold.kind}{status}: {hold.message} ({since})"
-    decided = told(hold)
+    decided = decision_text(hold)
     yield f"   {hold.hint if decided is None else decided}"
     if hold.over:
         why = "whose price was listed or decided since" if hold.kind in OF_PRICES else "which are listed again"

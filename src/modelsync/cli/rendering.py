@@ -15,7 +15,7 @@ from modelsync.formats import text
 from modelsync.model.model import Model
 from modelsync.planning.holding import Refusal
 from modelsync.planning.outcome import Disabled, Held, NoKey, NotModified, Planned, ProviderResult, Report, Synced
-from modelsync.planning.plan import Change, Kind
+from modelsync.planning.plan import Change, ChangeKind
 from modelsync.sync.pipeline import Step
 
 MARKS = {"good": ("✓", "green"), "skipped": ("○", "dim"), "held": ("◐", "yellow"), "failed": ("✗", "red")}
@@ -203,15 +203,15 @@ def change_text(change: Change) -> Text:
     """One planned change in one line."""
     name = output.safe(change.id)
     match change.kind:
-        case Kind.ADDED:
+        case ChangeKind.ADDED:
             return Text("  + ", style="green").append(f"{name}  {facts(change.model)}", style="default")
-        case Kind.RETIRED:
+        case ChangeKind.RETIRED:
             return Text("  - ", style="red").append(f"{name}  retired: absent long enough, not active any more", style="default")
-        case Kind.MISSING:
+        case ChangeKind.MISSING:
             return Text("  - ", style="red").append(f"{name}  missing from the list; stays active", style="default")
         case _:
             told = ", ".join(text.field_text(field) for field in change.fields) or "metadata only"
-            again = "back again; " if change.kind is Kind.REVIVED else ""
+            again = "back again; " if change.kind is ChangeKind.REVIVED else ""
             return Text("  ~ ", style="yellow").append(f"{name}  {again}{told}", style="default")
 
 

@@ -44,7 +44,7 @@ def providers(*, json: Json = False, database: Database = None) -> int:
         needed = f"needs {provider.auth.variables[0]}" if provider.needs_key else "not needed"
         key = f"set ({credential.variable})" if credential else needed
         name = slug if slug in chosen.enabled else f"{slug} (off)"
-        guard = [guarding.told(row.guard) or text.UNKNOWN] if guarded else []
+        guard = [guarding.limits_text(row.guard) or text.UNKNOWN] if guarded else []
         made.add_row(name, key, provider.price_unit, text.number(row.models), output.ago(row.last_success_at, now), *guard)
     output.stdout().print(made)
     return 0

@@ -9,7 +9,7 @@ from modelsync.cli.guards import words_of
 from modelsync.cli.opening import opened
 from modelsync.cli.parameters import Database, Json
 from modelsync.formats import text as words
-from modelsync.formats.held import by_kind, commands, left_in_place, standing, told
+from modelsync.formats.held import by_kind, commands, decision_text, left_in_place, standing
 from modelsync.model.records import RecordedPause
 from modelsync.planning.holding import RecordedHold
 from modelsync.queries.counts import IncompletePrices
@@ -117,7 +117,7 @@ def _print_rejected(rejected: Sequence[RecordedHold]) -> None:
     output.say(console, f"\n{stands}: see `modelsync held --status rejected`")
     for hold in rejected[:SHOWN_HOLDS]:
         what = f"{hold.id}  {hold.provider}  {hold.kind}: {hold.message}"
-        output.say(console, output.safe(f"  {what}; {told(hold)}; {commands(hold)[0]}"))
+        output.say(console, output.safe(f"  {what}; {decision_text(hold)}; {commands(hold)[0]}"))
     if len(rejected) > SHOWN_HOLDS:
         output.say(console, f"  and {len(rejected) - SHOWN_HOLDS:,} more")
     left = left_in_place(rejected)

@@ -6,7 +6,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 
-class Bulk(Protocol):
+class BulkWriter(Protocol):
     """Reading and writing many rows at once, as the modules `bulk_sqlite` and `bulk_postgres` do it."""
 
     def hashes(self, connection: sa.Connection, provider_id: int) -> dict[str, str]:

@@ -15,8 +15,8 @@ from modelsync.model.fields import MODEL_COLUMNS, is_price
 from modelsync.model.model import Model, Prices
 from modelsync.model.points import DYNAMIC, FLAT
 from modelsync.model.prices import plain, plain_decimals
-from modelsync.planning.layers import Beneath, Silence
-from modelsync.planning.plan import Change, Kind, StoredModel
+from modelsync.planning.layers import Unstated, Upstream
+from modelsync.planning.plan import Change, ChangeKind, StoredModel
 
 COLUMNS = tuple(column.name for column in models.columns if column.name != "id")
 """The columns of an incoming row, in order."""
@@ -27,7 +27,7 @@ KEPT = frozenset({"provider_id", "provider_model_id", "first_seen_at", "created_
 BY_HAND = "by hand"
 """The content hash of a model that no provider has listed: somebody added it."""
 
-STATUSES = {Kind.MISSING: "missing", Kind.RETIRED: "retired"}
+STATUSES = {ChangeKind.MISSING: "missing", ChangeKind.RETIRED: "retired"}
 """The status that a change leaves behind; an update leaves it as it is, and every other makes it active."""
 
 _facts, _in_order = attrgetter(*MODEL_COLUMNS), itemgetter(*COLUMNS)
@@ -62,10 +62,10 @@ def incoming(change: Change, provider_id: int, seq: int, now: datetime) -> tuple
 
 def _standing(change: Change, seq: int, now: datetime) -> dict[str, object]:
     """The columns of a change about presence and absence."""
-    if change.kind is Kind.UPDATED and change.before is not None:
+    if change.kind is ChangeKind.UPDATED and change.before is not None:
         before = change.before
         return {"status": before.status, "missing_since": before.missing_since, "missing_since_seq": before.missing_since_seq}
-    newly = change.kind is Kind.MISSING
+    newly = change.kind is ChangeKind.MISSING
     status = STATUSES.get(change.kind, "active")
     return {"status": status, "missing_since": now if newly else None, "missing_since_seq": seq if newly else None}
 
@@ -85,7 +85,7 @@ def price_document(prices: Prices, stated_at: datetime, *, by_operator: bool = F
 _NO_PRICE = ("source", "stated_at", "reader")
 
 
-def stored_model(row: sa.RowMapping, beneath: Beneath | None = None, last: Mapping[str, Decimal] | None = None) -> StoredModel:
+def stored_model(row: sa.RowMapping, upstream_of: Upstream | None = None, last: Mapping[str, Decimal] | None = None) -> StoredModel:
     """A row as it was planned once, with the prices that were believed last and do not stand now."""
     fields = {name: row[name] for name in MODEL_COLUMNS}
     for name in ("input_modalities", "output_modalities"):
@@ -102,7 +102,7 @@ def stored_model(row: sa.RowMapping, beneath: Beneath | None = None, last: Mappi
         model,
         row["updated_at"],
         datetime.fromisoformat(stated_at) if stated_at else None,
-        beneath,
+        upstream_of,
         status=row["status"],
         missing_since=row["missing_since"],
         missing_since_seq=row["missing_since_seq"],
@@ -113,25 +113,25 @@ def stored_model(row: sa.RowMapping, beneath: Beneath | None = None, last: Mappi
     )
 
 
-def beneath(row: sa.RowMapping) -> Beneath:
+def upstream_of(row: sa.RowMapping) -> Upstream:
     """What lies beneath a model, from its row of upstream_values."""
-    silent = {_POINTS.get(name, name): since for name, since in msgspec.convert(row["silent"], dict[str, Silence]).items()}
-    return Beneath(msgspec.convert(row["stated"], Model), msgspec.convert(row["believed"], Model), silent)
+    unstated = {_POINTS.get(name, name): since for name, since in msgspec.convert(row["silent"], dict[str, Unstated]).items()}
+    return Upstream(msgspec.convert(row["stated"], Model), msgspec.convert(row["believed"], Model), unstated)
 
 
 _POINTS = {**{name: point for point, name in FLAT.items()}, "dynamic": DYNAMIC}
 """How schema 0005 and older named what is not stated any more."""
 
 
-def beneath_row(provider_id: int, row_id: str, lies: Beneath) -> dict[str, object]:
+def upstream_row(provider_id: int, row_id: str, upstream_now: Upstream) -> dict[str, object]:
     """The row of upstream_values for what lies beneath a model."""
-    facts = {"stated": plain(lies.stated), "believed": plain(lies.believed), "silent": plain(lies.silent)}
+    facts = {"stated": plain(upstream_now.stated), "believed": plain(upstream_now.believed), "silent": plain(upstream_now.unstated)}
     return {"provider_id": provider_id, "provider_model_id": row_id, **facts}
 
 
 def change_fields(change: Change) -> dict[str, list[object]]:
     """`{field: [old, new]}` as JSON values; an added model carries none, because the past is read backwards from the present."""
-    if change.kind is Kind.ADDED:
+    if change.kind is ChangeKind.ADDED:
         return {}
     return {field.field: [json_value(field.old), json_value(field.new)] for field in change.fields}
 

@@ -52,7 +52,7 @@ class Money(sa.TypeDecorator[Decimal]):
         return None if value is None else Decimal(value)
 
 
-class Document(sa.TypeDecorator[Any]):
+class JsonDocument(sa.TypeDecorator[Any]):
     """A JSON document: `jsonb` in Postgres, text in SQLite."""
 
     impl = sa.Text
@@ -120,7 +120,7 @@ providers = sa.Table(
     sa.Column("health_status", sa.Text, nullable=False, server_default="unknown"),
     # An operator decided the health; the sync record does not move it.
     sa.Column("health_pinned", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("metadata", Document, nullable=False),
+    sa.Column("metadata", JsonDocument, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("updated_at", UtcTime, nullable=False),
 )
@@ -143,13 +143,13 @@ models = sa.Table(
     sa.Column("context_length", sa.BigInteger),
     sa.Column("max_output_tokens", sa.BigInteger),
     sa.Column("modality", sa.Text),
-    sa.Column("input_modalities", Document),
-    sa.Column("output_modalities", Document),
+    sa.Column("input_modalities", JsonDocument),
+    sa.Column("output_modalities", JsonDocument),
     sa.Column("pricing_prompt", Money),
     sa.Column("pricing_completion", Money),
     sa.Column("pricing_image", Money),
     sa.Column("pricing_request", Money),
-    sa.Column("pricing", Document, nullable=False),
+    sa.Column("pricing", JsonDocument, nullable=False),
     *_flags("supports_streaming", "supports_function_calling", "supports_vision", "supports_reasoning", "supports_structured_output"),
     sa.Column("is_active", sa.Boolean, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
@@ -159,7 +159,7 @@ models = sa.Table(
     sa.Column("expires_at", UtcTime),
     sa.Column("hugging_face_id", sa.Text),
     sa.Column("content_hash", sa.Text, nullable=False),
-    sa.Column("metadata", Document, nullable=False),
+    sa.Column("metadata", JsonDocument, nullable=False),
     sa.Column("first_seen_at", UtcTime, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("updated_at", UtcTime, nullable=False),
@@ -201,7 +201,7 @@ sync_results = sa.Table(
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("error_kind", sa.Text),
     sa.Column("error", sa.Text),
-    sa.Column("warnings", Document, nullable=False),
+    sa.Column("warnings", JsonDocument, nullable=False),
     sa.Column("duration_seconds", sa.Double, nullable=False),
     sa.Column("finished_at", UtcTime, nullable=False),
     *_counts(*COUNT_COLUMNS),
@@ -218,7 +218,7 @@ model_changes = sa.Table(
     sa.Column("provider_id", Key, sa.ForeignKey("providers.id"), nullable=False),
     sa.Column("provider_model_id", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("fields", Document, nullable=False),
+    sa.Column("fields", JsonDocument, nullable=False),
     sa.Column("changed_at", UtcTime, nullable=False),
     sa.Index("ix_model_changes_model", "provider_id", "provider_model_id", "id"),
     sa.Index("ix_model_changes_run", "run_id"),
@@ -245,8 +245,8 @@ provider_state = sa.Table(
     sa.Column("scope", sa.Text),
     sa.Column("normalizer_version", sa.Integer),
     sa.Column("digest", sa.Text),
-    sa.Column("validators", Document),
-    sa.Column("listed", Document),
+    sa.Column("validators", JsonDocument),
+    sa.Column("listed", JsonDocument),
     # Complete listings: how many, and when the last one.
     sa.Column("complete_seq", Key, nullable=False, server_default="0"),
     sa.Column("last_complete_at", UtcTime),
@@ -254,7 +254,7 @@ provider_state = sa.Table(
     sa.Column("absence_scope", sa.Text),
     # The same without the key.
     sa.Column("absence_place", sa.Text),
-    sa.Column("outside_scope", Document),
+    sa.Column("outside_scope", JsonDocument),
     sa.Column("last_success_at", UtcTime),
     sa.Column("last_attempt_at", UtcTime),
     sa.Column("failures_in_a_row", sa.Integer, nullable=False, server_default="0"),
@@ -266,8 +266,8 @@ provider_state = sa.Table(
     sa.Column("frozen_at", UtcTime),
     sa.Column("frozen_reason", sa.Text),
     # How often each field of the wire was filled, by type, in the last complete listing; and how that last moved.
-    sa.Column("wire_fields", Document),
-    sa.Column("drift", Document),
+    sa.Column("wire_fields", JsonDocument),
+    sa.Column("drift", JsonDocument),
     sa.Column("drift_at", UtcTime),
     # The version of the provider's module that has seen every active model.
     sa.Column("read_version", sa.Integer),
@@ -275,7 +275,7 @@ provider_state = sa.Table(
     sa.Column("shortfall", Key, nullable=False, server_default="0"),
     sa.Column("shortfall_listings", sa.Integer, nullable=False, server_default="0"),
     # Limits of the guard that an operator set for this provider.
-    sa.Column("guard", Document),
+    sa.Column("guard", JsonDocument),
 )
 
 pauses = sa.Table(
@@ -297,21 +297,21 @@ holds = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("hint", sa.Text, nullable=False),
-    sa.Column("ids", Document, nullable=False),
+    sa.Column("ids", JsonDocument, nullable=False),
     sa.Column("times_seen", sa.Integer, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("last_seen_at", UtcTime, nullable=False),
     sa.Column("resolved_at", UtcTime),
     *_texts("resolved_by", "reason"),
     # Of a held price: the fields with their live and stated values, and when a later listing first stated the same.
-    sa.Column("detail", Document),
+    sa.Column("detail", JsonDocument),
     sa.Column("agreed_at", UtcTime),
     # The ids that a decision is not about any more: of an absence listed since, of a price listed or decided since.
-    sa.Column("over", Document),
+    sa.Column("over", JsonDocument),
     # No rule ends it until the provider says something else: a person took a decision about it back.
     sa.Column("needs_person", sa.Boolean, nullable=False, server_default=sa.false()),
     # Of held prices that a person confirmed: what stood of each model at these points, and what was believed last.
-    sa.Column("stood", Document),
+    sa.Column("stood", JsonDocument),
     sa.Index("ix_holds_provider", "provider", "status"),
 )
 
@@ -321,9 +321,9 @@ upstream_values = sa.Table(
     sa.Column("provider_id", Key, sa.ForeignKey("providers.id"), primary_key=True),
     sa.Column("provider_model_id", sa.Text, primary_key=True),
     # What the provider said last; what stands where no pin says otherwise; and since when which prices are not stated.
-    sa.Column("stated", Document, nullable=False),
-    sa.Column("believed", Document, nullable=False),
-    sa.Column("silent", Document, nullable=False),
+    sa.Column("stated", JsonDocument, nullable=False),
+    sa.Column("believed", JsonDocument, nullable=False),
+    sa.Column("silent", JsonDocument, nullable=False),
 )
 
 last_prices = sa.Table(
@@ -345,9 +345,9 @@ pins = sa.Table(
     sa.Column("provider", sa.Text, nullable=False),
     sa.Column("provider_model_id", sa.Text, nullable=False),
     sa.Column("field", sa.Text, nullable=False),
-    sa.Column("value", Document),
+    sa.Column("value", JsonDocument),
     # The value that stood beneath when the pin was set.
-    sa.Column("beneath", Document),
+    sa.Column("beneath", JsonDocument),
     sa.Column("author", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),

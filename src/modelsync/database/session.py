@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 
 from modelsync.database import bulk_postgres, bulk_sqlite, engine, migrate
-from modelsync.database.bulk import Bulk
+from modelsync.database.bulk import BulkWriter
 from modelsync.database.errors import explaining
 from modelsync.errors import Conflict, DatabaseError
 from modelsync.providers.base import Provider
@@ -34,7 +34,7 @@ class Session:
         self.providers = providers
         self.read_only = read_only
         self.dialect = engine.dialect.name
-        self.bulk: Bulk = bulk_postgres if self.dialect == "postgresql" else bulk_sqlite
+        self.bulk: BulkWriter = bulk_postgres if self.dialect == "postgresql" else bulk_sqlite
         self._one_writer = threading.Lock() if self.dialect == "sqlite" else threading.BoundedSemaphore(4)
 
     @classmethod

@@ -13,7 +13,7 @@ from google.auth import compute_engine, identity_pool
 from google.oauth2 import credentials as user_account
 from google.oauth2 import service_account
 
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.fetch.auth import Authorization
 from modelsync.fetch.google_account import GoogleCredential
 from modelsync.fetch.origins import is_safe_for_keys
@@ -91,17 +91,17 @@ def authorization(credential: GoogleCredential, connect_timeout: float, route: R
         account = _load(credential)
     except (ValueError, TypeError, AttributeError, OSError, KeyError, google.auth.exceptions.GoogleAuthError) as error:
         hint = f"Put a service account's JSON into {credential.variable}, or name its file in GOOGLE_APPLICATION_CREDENTIALS"
-        return Failure(Kind.CONFIG, f"the Google credentials cannot be read ({type(error).__name__})", hint)
+        return Failure(FailureKind.CONFIG, f"the Google credentials cannot be read ({type(error).__name__})", hint)
     try:
         with httpx2.Client(timeout=httpx2.Timeout(20, connect=connect_timeout)) as http:
             account.refresh(_Transport(http, route))
     except google.auth.exceptions.TransportError as error:
-        return Failure(Kind.TRANSIENT, f"Google's token server cannot be reached ({error})", LATER)
+        return Failure(FailureKind.TRANSIENT, f"Google's token server cannot be reached ({error})", LATER)
     except (ValueError, TypeError, AttributeError, KeyError, google.auth.exceptions.GoogleAuthError) as error:
         if _refused(error):
             hint = f"Check the credentials in {credential.variable}: the account may be deleted, disabled or without access"
-            return Failure(Kind.CONFIG, "Google refused the credentials", hint)
-        return Failure(Kind.TRANSIENT, "Google's token server answered without a token", LATER)
+            return Failure(FailureKind.CONFIG, "Google refused the credentials", hint)
+        return Failure(FailureKind.TRANSIENT, "Google's token server answered without a token", LATER)
     headers: dict[str, str] = {}
     account.apply(headers)
     return Authorization(headers)

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.fetch.auth import NOBODY, Authorization, Credential, authorized
 from modelsync.fetch.google_account import GoogleCredential
 from modelsync.fetch.origins import Origins
-from modelsync.fetch.request import LATER, Asker, NotModified, RequestFailed
-from modelsync.fetch.results import Fetched, FetchResult, Limits, NeedsKey, Unfollowed, Unmodified, Validators
+from modelsync.fetch.request import LATER, Answered304, Asker, RequestFailed
+from modelsync.fetch.results import Fetched, FetchLimits, FetchResult, NeedsKey, Unfollowed, Unmodified, Validators
 from modelsync.providers.addresses import root, strays
 from modelsync.providers.base import Answer, ApiKey, Flow, KeyUse, PagingError, Provider, Request, UnreadablePage
 
@@ -30,7 +30,7 @@ class Fetcher:
     """An HTTP client for all providers of one run. Use as an async context manager."""
 
     def __init__(
-        self, limits: Limits, origins: Origins, credentials: Mapping[str, Credential], trusted: ssl.SSLContext | None = None
+        self, limits: FetchLimits, origins: Origins, credentials: Mapping[str, Credential], trusted: ssl.SSLContext | None = None
     ) -> None:
         self._limits = limits
         self._origins = origins
@@ -74,8 +74,8 @@ class Fetcher:
                 return await self._drive(provider, options, credential, validators, asker, first_only=first_only)
         except TimeoutError:
             message = f"no complete answer from {_host(provider.endpoints[0].at(options))} within {deadline:g} s"
-            return Failure(Kind.TRANSIENT, message, f"{LATER}, or raise MODELSYNC_DEADLINE")
-        except NotModified:
+            return Failure(FailureKind.TRANSIENT, message, f"{LATER}, or raise MODELSYNC_DEADLINE")
+        except Answered304:
             return Unmodified()
         except RequestFailed as failed:
             lacking = failed.status == 401 and credential is None and takes_key
@@ -111,7 +111,7 @@ class Fetcher:
             # A page that is no JSON is told in the words of reading, which would have met it next.
             unread = isinstance(error, UnreadablePage) and answers
             what = answers[-1][0].endpoint.name if unread else "the pages of the list cannot be followed"
-            failure = Failure(Kind.UPSTREAM, f"{what}: {error}", LATER)
+            failure = Failure(FailureKind.UPSTREAM, f"{what}: {error}", LATER)
             return Unfollowed(asker.without_secrets(failure), tuple(answers))
         return Fetched(tuple(answers), tuple(notes))
 
@@ -130,7 +130,7 @@ class Fetcher:
             async with asyncio.timeout(patience):
                 return await asker.ask(request, keyed, conditional)
         except TimeoutError:
-            return Failure(Kind.TRANSIENT, f"no complete answer from {_host(request.url)} within {patience:.0f} s", LATER)
+            return Failure(FailureKind.TRANSIENT, f"no complete answer from {_host(request.url)} within {patience:.0f} s", LATER)
         except RequestFailed as failed:
             failed.failure = asker.without_secrets(failed.failure)
             if endpoint.fills or (endpoint.may_be_absent and failed.status == 404):

@@ -13,11 +13,11 @@ import httpx2
 import stamina
 import structlog
 
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.fetch.auth import Authorization
 from modelsync.fetch.body import BadEncoding, TooLarge, read_body
 from modelsync.fetch.origins import Origins, is_safe_for_keys, shown
-from modelsync.fetch.results import Limits
+from modelsync.fetch.results import FetchLimits
 from modelsync.providers.base import Answer, Request
 from modelsync.redaction import redacted, repeats
 
@@ -38,7 +38,7 @@ class RequestFailed(Exception):
         self.wait = wait
 
 
-class NotModified(Exception):
+class Answered304(Exception):
     """The answer was 304 to our conditional request."""
 
 
@@ -46,7 +46,7 @@ class Asker:
     """Sends requests of one provider. `ends_at` is its deadline on the monotonic clock, `key_variable` names where its key comes from."""
 
     def __init__(
-        self, http: httpx2.AsyncClient, limits: Limits, origins: Origins, slug: str, key_variable: str | None, ends_at: float
+        self, http: httpx2.AsyncClient, limits: FetchLimits, origins: Origins, slug: str, key_variable: str | None, ends_at: float
     ) -> None:
         self._http = http
         self._limits = limits
@@ -97,7 +97,7 @@ class Asker:
         self._sent |= {*authorization.secrets, *_user_information(target)} - {""}
         if authorization.secrets and not is_safe_for_keys(target):
             hint = "Use https, or a loopback address, in MODELSYNC_ORIGIN"
-            raise RequestFailed(Failure(Kind.CONFIG, "a key would be sent over plain http", hint))
+            raise RequestFailed(Failure(FailureKind.CONFIG, "a key would be sent over plain http", hint))
         place = redacted(shown(target), self._sent)
         try:
             headers = {**request.endpoint.headers, **conditional, **authorization.headers}
@@ -109,7 +109,7 @@ class Asker:
             raise self._unreachable(error, target) from error
         if any(repeats(body, secret) for secret in self._sent):
             hint = f"Nothing of it was kept. Renew the key in {self._key_variable or 'MODELSYNC_ORIGIN'}, and tell the provider"
-            raise RequestFailed(Failure(Kind.UPSTREAM, f"the answer of {_host(target)} repeats the key it was asked with", hint))
+            raise RequestFailed(Failure(FailureKind.UPSTREAM, f"the answer of {_host(target)} repeats the key it was asked with", hint))
         self._bytes_left -= len(body)
         log.debug("received", provider=self._slug, url=place, bytes=len(body), seconds=round(time.monotonic() - started, 3))
         received = {name.lower(): value for name, value in response.headers.items()}
@@ -121,26 +121,28 @@ class Asker:
         if status == 200:
             return
         if status == 304 and conditional:
-            raise NotModified
+            raise Answered304
         if status in (401, 403):
             raise RequestFailed(self._rejected(status, host, keyed=keyed), status=status)
         if status in RETRIED_STATUSES:
             wait = retry_after(response.headers.get("retry-after"), time.time())
             asked = f" and asked to wait {wait:.0f} s" if wait else ""
-            raise RequestFailed(Failure(Kind.TRANSIENT, f"{host} answered {status}{asked}", LATER), retry=True, status=status, wait=wait)
+            raise RequestFailed(
+                Failure(FailureKind.TRANSIENT, f"{host} answered {status}{asked}", LATER), retry=True, status=status, wait=wait
+            )
         if 300 <= status < 400 and status != 304:
             place = _place(target, response.headers.get("location", ""))
             hint = f"Redirects are not followed. Nothing was changed; check whether the provider moved its API to {place}"
-            raise RequestFailed(Failure(Kind.UPSTREAM, f"{host} redirects to {place}", hint), status=status)
-        raise RequestFailed(Failure(Kind.UPSTREAM, f"{host} answered {status} instead of a list", LATER), status=status)
+            raise RequestFailed(Failure(FailureKind.UPSTREAM, f"{host} redirects to {place}", hint), status=status)
+        raise RequestFailed(Failure(FailureKind.UPSTREAM, f"{host} answered {status} instead of a list", LATER), status=status)
 
     def _rejected(self, status: int, host: str, *, keyed: bool) -> Failure:
         if not keyed:
             hint = "Nothing was changed; a proxy or the provider may keep this machine out"
             more = f", or a key is needed by now: set {self._key_variable}" if self._key_variable else ""
-            return Failure(Kind.CONFIG, f"{host} answered {status} to a request without a key", hint + more)
+            return Failure(FailureKind.CONFIG, f"{host} answered {status} to a request without a key", hint + more)
         hint = f"Check the key in {self._key_variable}: it may be revoked, expired, of another region, or without the right to list models"
-        return Failure(Kind.CONFIG, f"{host} rejected the key ({status})", hint)
+        return Failure(FailureKind.CONFIG, f"{host} rejected the key ({status})", hint)
 
     def _unreachable(self, error: Exception, target: str) -> RequestFailed:
         """What an error of the transport means."""
@@ -149,29 +151,29 @@ class Asker:
         if untrusted is not None:
             hint = "Nothing was changed; check this machine's clock and certificates, or SSL_CERT_FILE behind a company proxy"
             text = f"no trusted TLS connection to {host} ({untrusted.reason or 'handshake failed'})"
-            return RequestFailed(Failure(Kind.CONFIG, text, hint))
+            return RequestFailed(Failure(FailureKind.CONFIG, text, hint))
         match error:
             case TooLarge():
                 text = f"the answers of {host} are larger than {self._limits.max_bytes:,} bytes"
-                return RequestFailed(Failure(Kind.UPSTREAM, text, "Nothing was changed; raise MODELSYNC_MAX_BYTES if that is right"))
+                return RequestFailed(Failure(FailureKind.UPSTREAM, text, "Nothing was changed; raise MODELSYNC_MAX_BYTES if that is right"))
             case BadEncoding():
-                return RequestFailed(Failure(Kind.UPSTREAM, f"the answer of {host} cannot be decoded: {error}", LATER))
+                return RequestFailed(Failure(FailureKind.UPSTREAM, f"the answer of {host} cannot be decoded: {error}", LATER))
             case httpx2.ProxyError():
-                return RequestFailed(Failure(Kind.CONFIG, "the proxy refused the connection", "Check HTTPS_PROXY and NO_PROXY"))
+                return RequestFailed(Failure(FailureKind.CONFIG, "the proxy refused the connection", "Check HTTPS_PROXY and NO_PROXY"))
             case httpx2.ConnectTimeout():
                 text = f"no connection to {host} within {self._limits.connect_timeout:g} s"
-                return RequestFailed(Failure(Kind.TRANSIENT, text, LATER), retry=True)
+                return RequestFailed(Failure(FailureKind.TRANSIENT, text, LATER), retry=True)
             case httpx2.ConnectError():
                 text = f"cannot connect to {host} ({str(error) or type(error).__name__})"
                 return RequestFailed(
-                    Failure(Kind.TRANSIENT, text[:300], "Nothing was changed; check the network and try again"), retry=True
+                    Failure(FailureKind.TRANSIENT, text[:300], "Nothing was changed; check the network and try again"), retry=True
                 )
             case httpx2.LocalProtocolError() | httpx2.UnsupportedProtocol() | httpx2.InvalidURL() | UnicodeEncodeError():
                 hint = f"Check the value of {self._key_variable or 'MODELSYNC_ORIGIN'}: it has characters that cannot be sent"
-                return RequestFailed(Failure(Kind.CONFIG, f"the request to {host} cannot be sent", hint))
+                return RequestFailed(Failure(FailureKind.CONFIG, f"the request to {host} cannot be sent", hint))
             case _:
                 text = f"the connection to {host} broke off ({type(error).__name__})"
-                return RequestFailed(Failure(Kind.TRANSIENT, text, LATER), retry=True)
+                return RequestFailed(Failure(FailureKind.TRANSIENT, text, LATER), retry=True)
 
 
 _INTERRUPTED = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLZeroReturnError, ssl.SSLEOFError)

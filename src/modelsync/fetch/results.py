@@ -8,7 +8,7 @@ from modelsync.errors import Failure
 from modelsync.providers.base import Answer, Request
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class FetchLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of fetching: seconds, bytes, and tries per request.
 
     `deadline` is the whole time one provider gets, None for the provider's own; `max_bytes` bounds the decoded bytes of all its answers.

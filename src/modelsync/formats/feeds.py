@@ -7,7 +7,7 @@ from xml.etree import ElementTree as Xml
 
 import msgspec
 
-from modelsync.formats.text import told
+from modelsync.formats.text import changes_text
 from modelsync.model.limits import printable
 from modelsync.model.timeline import RecordedChange
 
@@ -31,7 +31,7 @@ class Address(msgspec.Struct, frozen=True):
 
 def title(row: RecordedChange) -> str:
     """One change in a line: openrouter openai/gpt-5 changed: prompt 1.25 → 2.50 $/1M (+100%)."""
-    what = told({field: pair for field, pair in row.fields.items() if field != "status"})
+    what = changes_text({field: pair for field, pair in row.fields.items() if field != "status"})
     return printable(f"{row.provider} {row.provider_model_id} {_KINDS[row.kind]}{': ' + what if what else ''}")
 
 

@@ -29,7 +29,7 @@ def _command(name: str, row: RecordedHold) -> str:
     return f'modelsync {name} {row.id} --reason "…"'
 
 
-def told(row: RecordedHold) -> str | None:
+def decision_text(row: RecordedHold) -> str | None:
     """Who decided it, when and why, or what a later listing did to it; None of an open one."""
     if row.status == "open":
         return None

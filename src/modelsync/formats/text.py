@@ -46,7 +46,7 @@ def field_text(change: FieldChange) -> str:
     if change.field == READER:
         return f"a correction: version {new} of the provider's module reads the same text otherwise than version {old} did"
     if change.field == BELIEVED and isinstance(old, Mapping) and isinstance(new, Mapping):
-        return f"believed last: {told({point: (old[point], new[point]) for point in new})}"
+        return f"believed last: {changes_text({point: (old[point], new[point]) for point in new})}"
     if change.field.startswith("pricing") and (isinstance(old, Decimal) or isinstance(new, Decimal)):
         name = change.field.removeprefix("pricing_").removeprefix("pricing.")
         per = "" if name in ("image", "request", "web_search") else " $/1M"
@@ -89,7 +89,7 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def told(fields: Mapping[str, tuple[object, object]]) -> str:
+def changes_text(fields: Mapping[str, tuple[object, object]]) -> str:
     """Recorded fields as old → new; prices in USD per million tokens."""
     return ", ".join(field_text(FieldChange(name, _value(name, old), _value(name, new))) for name, (old, new) in fields.items())
 

@@ -23,7 +23,7 @@ NOTED_EVERY = timedelta(minutes=1)
 column = api_keys.c
 
 
-class Held(msgspec.Struct, frozen=True):
+class ApiKeyHolder(msgspec.Struct, frozen=True):
     """Who holds a key, and what it is good for."""
 
     name: str
@@ -77,12 +77,12 @@ class Keys:
         with self._store.reading() as connection:
             return [dict(row) for row in connection.execute(sa.select(*shown).order_by(column.id)).mappings()]
 
-    def valid(self) -> dict[str, Held]:
+    def valid(self) -> dict[str, ApiKeyHolder]:
         """Who holds which key, by digest; without those that were revoked or have expired."""
         with self._store.reading() as connection:
             good = (column.revoked_at.is_(None), sa.or_(column.expires_at.is_(None), column.expires_at > self._store.now(connection)))
             query = sa.select(column.digest, column.name, column.scope).where(*good)
-            return {row.digest: Held(row.name, Scope.of(row.scope)) for row in connection.execute(query)}
+            return {row.digest: ApiKeyHolder(row.name, Scope.of(row.scope)) for row in connection.execute(query)}
 
     def note_use(self, found: str) -> None:
         """Write down that the key with this digest was used, unless that was done just now."""

@@ -26,7 +26,7 @@ from modelsync.planning import holding
 from modelsync.planning.guard import Guard
 from modelsync.planning.holding import RecordedHold, Standing, Stood
 from modelsync.planning.pairs import is_beside
-from modelsync.planning.plan import Change, Kind, StoredModel
+from modelsync.planning.plan import Change, ChangeKind, StoredModel
 from modelsync.planning.quarantine import with_confirmed
 from modelsync.sync import context
 
@@ -97,7 +97,7 @@ def _believe(
         parts = [holding.shown(row).get(row_id, {}) for row in rows if row_id in row.about]
         standing = ((point, claim) for part in parts if _stands(before, part) for point, (_, claim) in part.items())
         points = {point for point, claim in standing if (row_id, point, claim) not in refused}
-        if points and before.beneath:
+        if points and before.upstream:
             changes.append(_believing(before, points))
     return act.apply("confirm", changes, run_id)
 
@@ -121,10 +121,10 @@ def _is_claimed(before: StoredModel, points: Mapping[str, str]) -> bool:
 
 def _believing(before: StoredModel, points: Iterable[str]) -> Change:
     """The model with its stated price at these points."""
-    silent = before.beneath.silent if before.beneath else {}
+    unstated = before.upstream.unstated if before.upstream else {}
     price = with_confirmed(before.believed.prices, before.stated.prices, points)
     model = msgspec.structs.replace(before.believed, prices=price)
-    return Change(Kind.UPDATED, model.id, model, before.content_hash, before=before, silent=silent, reader=before.reader)
+    return Change(ChangeKind.UPDATED, model.id, model, before.content_hash, before=before, unstated=unstated, reader=before.reader)
 
 
 def reopen(store: Session, number: int, person: Person) -> RecordedHold:
@@ -207,7 +207,7 @@ def _taken_back(act: Act, row: RecordedHold) -> Iterator[Change]:
             own = {point: usd for point, usd in {**then.last, **then.live}.items() if point in points}
             last = {point: usd for point, usd in {**others, **own}.items() if point not in live}
             model = msgspec.structs.replace(before.believed, prices=prices)
-            change = Change(Kind.UPDATED, row_id, model, before.content_hash, stated=before.stated, before=before, held=True)
+            change = Change(ChangeKind.UPDATED, row_id, model, before.content_hash, stated=before.stated, before=before, held=True)
             yield msgspec.structs.replace(change, last=last, reader=before.reader)
 
 

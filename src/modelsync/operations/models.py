@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from modelsync.database.bulk import Bulk
+from modelsync.database.bulk import BulkWriter
 from modelsync.database.rows import BY_HAND
 from modelsync.database.schema import last_prices, model_changes, models, upstream_values
 from modelsync.database.session import Session
@@ -22,7 +22,7 @@ from modelsync.model.model import Model
 from modelsync.model.points import numbers
 from modelsync.planning import holding
 from modelsync.planning.holding import Standing
-from modelsync.planning.plan import Change, FieldChange, Kind, Plan, Stored, StoredModel, settled
+from modelsync.planning.plan import Change, ChangeKind, FieldChange, Plan, Stored, StoredModel, settled
 from modelsync.planning.quarantine import asked_anew
 from modelsync.sync import context
 
@@ -41,7 +41,7 @@ class Act(msgspec.Struct, frozen=True):
     """An act under way: one provider's part of the catalog, locked, inside a transaction."""
 
     connection: sa.Connection
-    bulk: Bulk
+    bulk: BulkWriter
     slug: str
     provider_id: int
     now: datetime
@@ -233,7 +233,7 @@ def _new(act: Act, row_id: str, wanted: Sequence[Pin]) -> Change:
     facts = [found for found in wanted if found.field != "is_active"]
     active = [found for found in wanted if found.field == "is_active"] or [Pin("is_active", True)]
     _put(act, row_id, Model(id=row_id), [*active, *facts], None)
-    return Change(Kind.ADDED, row_id, Model(id=row_id), BY_HAND)
+    return Change(ChangeKind.ADDED, row_id, Model(id=row_id), BY_HAND)
 
 
 def remove(store: Session, slug: str, row_id: str, person: Person) -> None:
@@ -265,12 +265,12 @@ def _put(act: Act, row_id: str, believed: Model, wanted: Sequence[Pin], expires_
 
 def _revised(row_id: str, before: StoredModel, believed: Model | None = None) -> Change:
     """The model looked at again under the pins that there are now."""
-    silent = before.beneath.silent if before.beneath else {}
+    unstated = before.upstream.unstated if before.upstream else {}
     back = believed is not None and before.status == "retired"
     fields = (FieldChange("status", "retired", "active"),) if back else ()
-    kind = Kind.REVIVED if back else Kind.UPDATED
+    kind = ChangeKind.REVIVED if back else ChangeKind.UPDATED
     return Change(
-        kind, row_id, believed or before.believed, before.content_hash, fields, before=before, silent=silent, reader=before.reader
+        kind, row_id, believed or before.believed, before.content_hash, fields, before=before, unstated=unstated, reader=before.reader
     )
 
 

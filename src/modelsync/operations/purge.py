@@ -50,7 +50,7 @@ class OldModel(msgspec.Struct, frozen=True):
     last_change: int
 
 
-class Kept(msgspec.Struct, frozen=True):
+class KeptModel(msgspec.Struct, frozen=True):
     """A model that is old enough and stays all the same, and why."""
 
     provider: str
@@ -74,7 +74,7 @@ class PurgePlan(msgspec.Struct, frozen=True):
     models: tuple[OldModel, ...] = ()
     records: Records = Records()
     answers: int = 0
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[KeptModel, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.models or self.records)
@@ -151,7 +151,7 @@ class Housekeeping:
 def _plan(connection: sa.Connection, wanted: Purge, now: datetime) -> PurgePlan:
     retired = _retired(connection, now - max(wanted.retired_for, LEAST_AGE), wanted.providers)
     why = _reasons_to_keep(connection, now)
-    kept = [Kept(model.provider, model.provider_model_id, reason) for model in retired if (reason := why(model))]
+    kept = [KeptModel(model.provider, model.provider_model_id, reason) for model in retired if (reason := why(model))]
     records = _old_records(connection, now - max(wanted.runs_older_than, LEAST_AGE), wanted.providers)
     return PurgePlan(tuple(model for model in retired if not why(model)), records, _count_answers(connection, records.runs), tuple(kept))
 

@@ -19,7 +19,7 @@ from modelsync.model.points import PRICE_NAMES, numbers
 from modelsync.model.timeline import Key, LastPrice, Past, Recorded, Told, last_believed, present, undone
 from modelsync.operations.models import Act, act_on
 from modelsync.planning import holding
-from modelsync.planning.plan import Change, FieldChange, Kind, StoredModel
+from modelsync.planning.plan import Change, ChangeKind, FieldChange, StoredModel
 from modelsync.sync.context import kept
 
 NOT_READ = ""
@@ -160,10 +160,10 @@ def _back(before: StoredModel, wanted: Past, kept: tuple[Pin, ...], believed: Ma
     return Change(kind, before.model.id, target, NOT_READ, fields, before=before, last=last, reader=before.reader)
 
 
-def _way(now: str, wanted: str) -> tuple[Kind, tuple[FieldChange, ...]]:
+def _way(now: str, wanted: str) -> tuple[ChangeKind, tuple[FieldChange, ...]]:
     if now == wanted:
-        return Kind.UPDATED, ()
-    return Kind.RETIRED if wanted == "retired" else Kind.REVIVED, (FieldChange("status", now, wanted),)
+        return ChangeKind.UPDATED, ()
+    return ChangeKind.RETIRED if wanted == "retired" else ChangeKind.REVIVED, (FieldChange("status", now, wanted),)
 
 
 def _model(facts: Mapping[str, Any], known: Model) -> Model:

@@ -22,7 +22,7 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
     rules: Rules
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What a listing comes to: the plan as far as it is believed, and the listing as it counts.
 
     `outside` are the ids that are not listed only because the scope changed; `standing` the holds that were open or decided, `retired` the
@@ -39,11 +39,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     counts: bool = True
 
 
-def decision(basis: Basis) -> Decision:
+def decision(basis: Basis) -> Verdict:
     """What is believed of a listing, and what waits for a person."""
     stored, listing = basis.stored, basis.listing
     found = decide(basis.plan, listing, stored, basis.context, basis.rules)
-    return Decision(
+    return Verdict(
         plan=found.plan,
         listing=listing,
         outside=found.outside,

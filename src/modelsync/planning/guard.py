@@ -81,7 +81,7 @@ def of_settings(rules: Rules) -> Guard:
     return Guard(rules.shrink_share, rules.shrink_models, prices.factor, prices.first_sight)
 
 
-def told(guard: Guard) -> str:
+def limits_text(guard: Guard) -> str:
     """Limits that are set, in a few words: `shrink 0.4, price-factor 20`."""
     return ", ".join(f"{LIMITS[name].option} {plain(value)}" for name, value in guard.limits.items())
 

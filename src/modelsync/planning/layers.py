@@ -9,14 +9,14 @@ from modelsync.model.model import Model, Prices
 from modelsync.model.points import DYNAMIC, changed, numbers
 
 
-class Silence(msgspec.Struct, frozen=True):
+class Unstated(msgspec.Struct, frozen=True):
     """Since when, and since which complete listing, something is not stated any more."""
 
     since: datetime
     seq: int
 
 
-class Beneath(msgspec.Struct, frozen=True):
+class Upstream(msgspec.Struct, frozen=True):
     """What lies beneath a model that is not simply what the provider said last.
 
     `stated` is that; `believed` stands where no pin says otherwise; `silent` are the points of its price that are not stated any more.
@@ -24,7 +24,7 @@ class Beneath(msgspec.Struct, frozen=True):
 
     stated: Model
     believed: Model
-    silent: Mapping[str, Silence] = {}
+    unstated: Mapping[str, Unstated] = {}
 
 
 # Not stated is not erased
@@ -32,10 +32,10 @@ class Beneath(msgspec.Struct, frozen=True):
 
 def effective(stated: Model, known: Model) -> Model:
     """What is believed: what the provider states, and where it is silent, what was known before."""
-    silent = {
+    unstated = {
         name: getattr(known, name) for name in Model.__struct_fields__ if getattr(stated, name) is None and getattr(known, name) is not None
     }
-    return msgspec.structs.replace(stated, **silent, prices=effective_prices(stated.prices, known.prices))
+    return msgspec.structs.replace(stated, **unstated, prices=effective_prices(stated.prices, known.prices))
 
 
 def effective_prices(stated: Prices, known: Prices) -> Prices:
@@ -48,7 +48,7 @@ def effective_prices(stated: Prices, known: Prices) -> Prices:
     return changed(stated, {point: usd for point, usd in numbers(known).items() if point not in now}, known)
 
 
-def unstated(stated: Prices, believed: Prices) -> Iterable[str]:
+def unstated_points(stated: Prices, believed: Prices) -> Iterable[str]:
     """The points of a price that are believed and not stated, a tier's and a unit's each for itself.
 
     What is only kept as received follows the provider by itself.

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.model.limits import printable, within_limits, without_nul
 from modelsync.model.model import NO_PRICES, Model, content_hash, price_facts
 from modelsync.model.prices import excerpt
@@ -196,7 +196,7 @@ def rows_of(endpoint: Endpoint, answer: Answer) -> list[msgspec.Raw] | Failure:
     try:
         found = answer.document
     except NotJson as error:
-        return Failure(Kind.UPSTREAM, f"{endpoint.name}: {error}", "Nothing was changed; try again later")
+        return Failure(FailureKind.UPSTREAM, f"{endpoint.name}: {error}", "Nothing was changed; try again later")
     for path in endpoint.rows:
         try:
             return _rows_at(found.top, path)
@@ -205,7 +205,7 @@ def rows_of(endpoint: Endpoint, answer: Answer) -> list[msgspec.Raw] | Failure:
                 return []
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             continue
-    return Failure(Kind.UPSTREAM, f"{endpoint.name}: {found.why_no_list}", "Nothing was changed; try again later")
+    return Failure(FailureKind.UPSTREAM, f"{endpoint.name}: {found.why_no_list}", "Nothing was changed; try again later")
 
 
 def _rows_at(top: dict[str, msgspec.Raw] | list[msgspec.Raw], path: str) -> list[msgspec.Raw]:

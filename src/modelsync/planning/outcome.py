@@ -12,7 +12,7 @@ from modelsync.model.prices import plain
 from modelsync.model.records import Counts
 from modelsync.planning.holding import Hold, Refusal
 from modelsync.planning.listing import Listing
-from modelsync.planning.plan import Change, Kind, Plan, differences
+from modelsync.planning.plan import Change, ChangeKind, Plan, differences
 
 REPORT_VERSION = 1
 
@@ -234,8 +234,8 @@ def exit_code(report: Report, *, named: bool) -> int:
 
 def counts_of(listing: Listing, plan: Plan, *, applied: bool) -> Counts:
     """The counts of a plan; `applied` says whether the database confirmed it."""
-    created = plan.count(Kind.ADDED)
-    updated = sum(change.kind in (Kind.UPDATED, Kind.REVIVED) and change.id in listing.models for change in plan.changes)
+    created = plan.count(ChangeKind.ADDED)
+    updated = sum(change.kind in (ChangeKind.UPDATED, ChangeKind.REVIVED) and change.id in listing.models for change in plan.changes)
     skipped = len(listing.rejected) + len(listing.duplicates)
     return Counts(
         fetched=listing.fetched,
@@ -246,14 +246,14 @@ def counts_of(listing: Listing, plan: Plan, *, applied: bool) -> Counts:
         updated=updated,
         unchanged=plan.unchanged,
         missing=plan.absent,
-        retired=plan.count(Kind.RETIRED),
+        retired=plan.count(ChangeKind.RETIRED),
         held=sum(len(hold.ids) for hold in plan.holds),
     )
 
 
 def with_absence(counts: Counts, plan: Plan) -> Counts:
     """The counts of a listing that did not change, with what it lacks once more."""
-    return msgspec.structs.replace(counts, missing=plan.absent, retired=plan.count(Kind.RETIRED))
+    return msgspec.structs.replace(counts, missing=plan.absent, retired=plan.count(ChangeKind.RETIRED))
 
 
 def held_of(plan: Plan) -> Held | None:
@@ -295,7 +295,7 @@ def details(report: Report, result: ProviderResult) -> dict[str, object]:
 
 def plan_line(change: Change) -> dict[str, object]:
     """One planned change for machines. A new model's fields are all that is stated of it: its price is what somebody looks for."""
-    changed = differences(Model(id=change.id), change.model) if change.kind is Kind.ADDED else change.fields
+    changed = differences(Model(id=change.id), change.model) if change.kind is ChangeKind.ADDED else change.fields
     fields = {field.field: {"old": plain(field.old), "new": plain(field.new)} for field in changed}
     return {"kind": change.kind.value, "provider_model_id": change.id, "fields": fields}
 

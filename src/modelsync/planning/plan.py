@@ -13,11 +13,11 @@ from modelsync.model.model import NO_PRICES, PRICE_FIELDS, Model, Prices, claime
 from modelsync.model.points import PRICE_COLUMNS, changed, field_of, numbers
 from modelsync.model.prices import number, plain
 from modelsync.planning.holding import Hold, Refusal
-from modelsync.planning.layers import Beneath, Silence, effective, unstated
+from modelsync.planning.layers import Unstated, Upstream, effective, unstated_points
 from modelsync.planning.listing import Listing
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """What happens to a model."""
 
     ADDED = "added"
@@ -56,7 +56,7 @@ class StoredModel(msgspec.Struct, frozen=True):
     model: Model
     updated_at: datetime
     priced_at: datetime | None = None
-    beneath: Beneath | None = None
+    upstream: Upstream | None = None
     status: str = "active"
     missing_since: datetime | None = None
     missing_since_seq: int | None = None
@@ -68,12 +68,12 @@ class StoredModel(msgspec.Struct, frozen=True):
     @property
     def believed(self) -> Model:
         """The model without its pins."""
-        return self.beneath.believed if self.beneath else self.model
+        return self.upstream.believed if self.upstream else self.model
 
     @property
     def stated(self) -> Model:
         """What the provider said last."""
-        return self.beneath.stated if self.beneath else self.model
+        return self.upstream.stated if self.upstream else self.model
 
     @property
     def believed_numbers(self) -> dict[str, Decimal]:
@@ -92,7 +92,7 @@ class Change(msgspec.Struct, frozen=True):
     last real change and `priced_at` that of the last price, where they are older than this plan.
     """
 
-    kind: Kind
+    kind: ChangeKind
     id: str
     model: Model
     content_hash: str
@@ -102,7 +102,7 @@ class Change(msgspec.Struct, frozen=True):
     stated: Model | None = None
     before: StoredModel | None = None
     held: bool = False
-    silent: Mapping[str, Silence] = {}
+    unstated: Mapping[str, Unstated] = {}
     pinned: tuple[str, ...] = ()
     alias: str = ""
     corrected: Correction | None = None
@@ -160,11 +160,11 @@ class Plan(msgspec.Struct, frozen=True):
     rejected: tuple[Refusal, ...] = ()
     refused: Hold | None = None
     refusal: Refusal | None = None
-    beneath: Mapping[str, Beneath | None] = {}
+    upstream: Mapping[str, Upstream | None] = {}
     last: Mapping[str, Mapping[str, Decimal | None]] = {}
     rehashed: tuple[Change, ...] = ()
     notices: tuple[str, ...] = ()
-    silent: bool = False
+    unstated: bool = False
 
     @property
     def absent(self) -> int:
@@ -181,14 +181,14 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def writes(self) -> bool:
         """Whether applying it writes any model, or anything beneath one."""
-        return bool(self.changes or self.beneath or self.rehashed or self.last)
+        return bool(self.changes or self.upstream or self.rehashed or self.last)
 
     @property
     def waits(self) -> bool:
         """Whether time alone may change what is made of the same listing."""
-        return bool(self.holds or self.rejected) or self.silent
+        return bool(self.holds or self.rejected) or self.unstated
 
-    def count(self, *kinds: Kind) -> int:
+    def count(self, *kinds: ChangeKind) -> int:
         """How many changes are of one of `kinds`."""
         return sum(change.kind in kinds for change in self.changes)
 
@@ -228,11 +228,11 @@ def make_plan(listing: Listing, stored: Stored) -> Plan:
             stated = listing.models[row_id]
             prices = claimed(stated.prices)
             model = stated if prices is stated.prices else msgspec.structs.replace(stated, prices=prices)
-            changes.append(Change(Kind.ADDED, row_id, model, digest, stated=stated, reader=stored.version))
+            changes.append(Change(ChangeKind.ADDED, row_id, model, digest, stated=stated, reader=stored.version))
         else:
             changes.append(_changed(stored, row_id, listing.models[row_id], digest))
     gone = sorted(row_id for row_id in known if row_id not in seen and row_id not in stored.retired) if listing.complete and seen else []
-    changes += [_as_it_was(stored, row_id, Kind.MISSING) for row_id in gone if row_id not in stored.missing]
+    changes += [_as_it_was(stored, row_id, ChangeKind.MISSING) for row_id in gone if row_id not in stored.missing]
     changes += [_retired(stored, row_id) for row_id in gone if row_id in stored.due]
     rejected = {row_id for row_id in looked_at if row_id in seen and row_id in known and row_id not in listing.models}
     changes += [_unread(stored, row_id) for row_id in sorted(rejected)]
@@ -244,7 +244,7 @@ def with_watched(plan: Plan, stored: Stored) -> Plan:
     others = stored.watched & stored.hashes.keys() - {change.id for change in plan.changes}
     if not others:
         return plan
-    changes = (*plan.changes, *(_as_it_was(stored, row_id, Kind.UPDATED) for row_id in others))
+    changes = (*plan.changes, *(_as_it_was(stored, row_id, ChangeKind.UPDATED) for row_id in others))
     return msgspec.structs.replace(plan, changes=tuple(sorted(changes, key=lambda change: change.id)))
 
 
@@ -255,7 +255,7 @@ def retirements(stored: Stored) -> Plan:
 
 def _changed(stored: Stored, row_id: str, model: Model, digest: str) -> Change:
     before = stored.models[row_id]
-    kind = Kind.REVIVED if row_id in stored.gone else Kind.UPDATED
+    kind = ChangeKind.REVIVED if row_id in stored.gone else ChangeKind.UPDATED
     corrected = _corrected(stored, row_id, model.prices)
     claims = msgspec.structs.replace(model, prices=claimed(model.prices))
     new = effective(claims, before.believed)
@@ -314,14 +314,14 @@ def _wire_texts(prices: Prices) -> dict[str, str]:
 
 
 def _retired(stored: Stored, row_id: str) -> Change:
-    change = _as_it_was(stored, row_id, Kind.RETIRED)
+    change = _as_it_was(stored, row_id, ChangeKind.RETIRED)
     inactive = msgspec.structs.replace(change.model, available=False)
     return msgspec.structs.replace(change, model=inactive, fields=(FieldChange("status", "missing", "retired"),))
 
 
 def _unread(stored: Stored, row_id: str) -> Change:
     """A model that is listed in a row that cannot be read: present, and otherwise as it was known."""
-    change = _as_it_was(stored, row_id, Kind.REVIVED if row_id in stored.gone else Kind.UPDATED)
+    change = _as_it_was(stored, row_id, ChangeKind.REVIVED if row_id in stored.gone else ChangeKind.UPDATED)
     available = True if row_id in stored.retired else change.model.available
     model = msgspec.structs.replace(change.model, available=available)
     return msgspec.structs.replace(change, model=model, fields=_back(stored, row_id), reader=stored.version)
@@ -331,10 +331,10 @@ def _back(stored: Stored, row_id: str) -> tuple[FieldChange, ...]:
     return (FieldChange("status", "retired", "active"),) if row_id in stored.retired else ()
 
 
-def _as_it_was(stored: Stored, row_id: str, kind: Kind) -> Change:
+def _as_it_was(stored: Stored, row_id: str, kind: ChangeKind) -> Change:
     before = stored.models[row_id]
-    silent = before.beneath.silent if before.beneath else {}
-    return Change(kind, row_id, before.believed, stored.hashes[row_id], before=before, silent=silent, reader=before.reader)
+    unstated = before.upstream.unstated if before.upstream else {}
+    return Change(kind, row_id, before.believed, stored.hashes[row_id], before=before, unstated=unstated, reader=before.reader)
 
 
 # The last step: what is believed, under what is pinned
@@ -344,14 +344,14 @@ def settled(plan: Plan, stored: Stored) -> Plan:
     """The plan with pins over what is believed, and every change described by its fields; what changes nothing is left out."""
     changes: list[Change] = []
     rehashed: list[Change] = []
-    beneath: dict[str, Beneath | None] = {}
+    upstream: dict[str, Upstream | None] = {}
     last: dict[str, Mapping[str, Decimal | None]] = {}
     notices: list[str] = []
     for change in plan.changes:
         pins = stored.pins.get(change.id, ())
-        lies = _beneath(change, pins)
-        if lies != (change.before.beneath if change.before else None):
-            beneath[change.id] = lies
+        upstream_now = _upstream(change, pins)
+        if upstream_now != (change.before.upstream if change.before else None):
+            upstream[change.id] = upstream_now
             notices += _moved(change, pins)
         if remembered := _remembered(change):
             last[change.id] = remembered
@@ -364,26 +364,26 @@ def settled(plan: Plan, stored: Stored) -> Plan:
         plan,
         changes=tuple(changes),
         unchanged=plan.unchanged + sum(change.stated is not None for change in plan.changes) - sum(c.stated is not None for c in changes),
-        beneath=beneath,
+        upstream=upstream,
         last=last,
         rehashed=tuple(rehashed),
         notices=tuple(notices),
-        silent=any(change.silent for change in plan.changes),
+        unstated=any(change.unstated for change in plan.changes),
     )
 
 
-def _beneath(change: Change, pins: tuple[Pin, ...]) -> Beneath | None:
-    before = change.before.beneath if change.before else None
+def _upstream(change: Change, pins: tuple[Pin, ...]) -> Upstream | None:
+    before = change.before.upstream if change.before else None
     says_nothing = change.stated is None and before is not None
-    if not (pins or change.held or change.silent or says_nothing or _carries_over(change)):
+    if not (pins or change.held or change.unstated or says_nothing or _carries_over(change)):
         return None
     stated = change.stated or (before.stated if before else change.model)
-    return Beneath(stated, change.model, change.silent)
+    return Upstream(stated, change.model, change.unstated)
 
 
 def _carries_over(change: Change) -> bool:
     """Whether a price stands that this listing does not state; of an incomplete one that is no silence, and yet not what it said."""
-    return change.stated is not None and any(unstated(claimed(change.stated.prices), change.model.prices))
+    return change.stated is not None and any(unstated_points(claimed(change.stated.prices), change.model.prices))
 
 
 def _remembered(change: Change) -> dict[str, Decimal | None]:
@@ -424,7 +424,7 @@ def _described(change: Change, pins: tuple[Pin, ...]) -> Change:
     if change.corrected and {field_of(point) for point in change.corrected.points}.intersection(field.field for field in fields):
         fields = (*fields, FieldChange(READER, change.corrected.before, change.corrected.now), *_beside_a_correction(change, before))
     repriced = any(field.field.startswith("pricing") and field.field != BELIEVED for field in fields)
-    old = not fields and change.kind is Kind.UPDATED
+    old = not fields and change.kind is ChangeKind.UPDATED
     return msgspec.structs.replace(
         change,
         model=model,
@@ -449,13 +449,13 @@ def _alias(change: Change, pins: tuple[Pin, ...]) -> str:
     chosen = next((pin.value for pin in pins if pin.field == ALIAS), None)
     if chosen is not None:
         return str(chosen)
-    return change.before.alias if change.before and change.before.beneath is None else change.id
+    return change.before.alias if change.before and change.before.upstream is None else change.id
 
 
 def _stays(change: Change) -> bool:
     """Whether the model stays exactly as it is."""
     return (
-        change.kind is Kind.UPDATED
+        change.kind is ChangeKind.UPDATED
         and change.before is not None
         and not change.fields
         and change.model.metadata == change.before.model.metadata

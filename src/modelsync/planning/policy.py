@@ -12,9 +12,9 @@ from modelsync.model.model import claimed
 from modelsync.planning import holding, quarantine
 from modelsync.planning.doubts import PriceLimits
 from modelsync.planning.holding import Hold, Refusal, Standing
-from modelsync.planning.layers import Silence, unstated, without_prices
+from modelsync.planning.layers import Unstated, unstated_points, without_prices
 from modelsync.planning.listing import Listing
-from modelsync.planning.plan import Change, Kind, Plan, Stored, settled, with_watched
+from modelsync.planning.plan import Change, ChangeKind, Plan, Stored, settled, with_watched
 from modelsync.planning.quarantine import Evidence
 
 
@@ -44,7 +44,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULT_RULES = Rules()
 
 
-class Scope(msgspec.Struct, frozen=True, kw_only=True):
+class ListingScope(msgspec.Struct, frozen=True, kw_only=True):
     """What a listing was asked for, and what the last complete one was asked for.
 
     `now` and `last` name options, key and origin; `place` and `last_place` the same without the key (None: not known). `excused` are
@@ -83,8 +83,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     may_be_empty: bool = False
     standing: tuple[Standing, ...] = ()
     kept: frozenset[str] = frozenset()
-    scope: Scope = Scope()
-    moment: Silence | None = None
+    scope: ListingScope = ListingScope()
+    moment: Unstated | None = None
     same_shortfall: int = 0
     prices: Evidence = Evidence()
 
@@ -208,19 +208,19 @@ def with_accepted_total(listing: Listing, standing: Iterable[Standing]) -> Listi
     return listing
 
 
-def _forgetting(change: Change, moment: Silence | None, rules: Rules) -> Change:
+def _forgetting(change: Change, moment: Unstated | None, rules: Rules) -> Change:
     """A price that was not stated often and long enough becomes unknown; until then it stays, and since when is remembered."""
     if change.stated is None or change.before is None:
         return change
-    before = change.before.beneath.silent if change.before.beneath else {}
-    names = list(unstated(claimed(change.stated.prices), change.model.prices))
+    before = change.before.upstream.unstated if change.before.upstream else {}
+    names = list(unstated_points(claimed(change.stated.prices), change.model.prices))
     if moment is None:
-        return msgspec.structs.replace(change, silent={name: before[name] for name in names if name in before})
-    silent = {name: before.get(name, moment) for name in names}
-    gone = [name for name, since in silent.items() if rules.is_due(since.since, since.seq, moment.since, moment.seq)]
+        return msgspec.structs.replace(change, unstated={name: before[name] for name in names if name in before})
+    unstated = {name: before.get(name, moment) for name in names}
+    gone = [name for name, since in unstated.items() if rules.is_due(since.since, since.seq, moment.since, moment.seq)]
     prices = without_prices(change.model.prices, gone)
-    left = {name: since for name, since in silent.items() if name not in gone}
-    return msgspec.structs.replace(change, model=msgspec.structs.replace(change.model, prices=prices), silent=left)
+    left = {name: since for name, since in unstated.items() if name not in gone}
+    return msgspec.structs.replace(change, model=msgspec.structs.replace(change.model, prices=prices), unstated=left)
 
 
 Doubt = Callable[[Plan, Listing, int, Context, Rules], Hold | None]
@@ -244,8 +244,8 @@ def _empty(_plan: Plan, listing: Listing, _stored: int, context: Context, _rules
 
 def _other_catalog(plan: Plan, listing: Listing, stored: int, _context: Context, rules: Rules) -> Hold | None:
     """Nearly all ids new and nearly all old ones gone: that is somebody else's list, or every id was renamed."""
-    new = [change.id for change in plan.changes if change.kind is Kind.ADDED]
-    newly_gone = plan.count(Kind.MISSING)
+    new = [change.id for change in plan.changes if change.kind is ChangeKind.ADDED]
+    newly_gone = plan.count(ChangeKind.MISSING)
     few = stored <= rules.shrink_models
     if few or len(new) < rules.other_catalog_share * len(listing.models) or newly_gone < rules.other_catalog_share * stored:
         return None
@@ -270,7 +270,7 @@ def _without(plan: Plan, present: frozenset[str]) -> Plan:
     return msgspec.structs.replace(plan, changes=changes, gone=tuple(row_id for row_id in plan.gone if row_id not in present))
 
 
-_ABSENCE = (Kind.MISSING, Kind.RETIRED)
+_ABSENCE = (ChangeKind.MISSING, ChangeKind.RETIRED)
 
 
 def _limit(context: Context, rules: Rules) -> float:
@@ -295,12 +295,12 @@ def _guard_against_shrinking(plan: Plan, listing: Listing, context: Context, rul
     else:
         lately = f" and {context.retired_lately:,} were retired" if context.retired_lately else ""
         why = f"{lately}; the most listed in the last seven days was {context.most_listed:,}"
-    new = [change.id for change in plan.changes if change.kind is Kind.ADDED]
+    new = [change.id for change in plan.changes if change.kind is ChangeKind.ADDED]
     again = context.reopened.intersection(suspicious)
     parts = [ids for of in (again, {*suspicious} - again) for ids in holding.parts(holding.SHRINK, of, context.standing)]
     holds = tuple(_shrink_hold(ids, f"{why}{_looks_renamed(new, ids)}", context) for ids in parts)
     # This listing counts no absence, so that it is no model's third; what a person confirmed may begin to be missing with it.
-    begins = {change.id for change in plan.changes if change.kind is Kind.MISSING and change.id in accepted}
+    begins = {change.id for change in plan.changes if change.kind is ChangeKind.MISSING and change.id in accepted}
     kept = tuple(change for change in plan.changes if change.kind not in _ABSENCE or change.id in begins)
     return msgspec.structs.replace(plan, changes=kept, holds=(*plan.holds, *holds)), False
 

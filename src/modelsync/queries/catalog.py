@@ -140,7 +140,7 @@ def provider_records(connection: sa.Connection, known: Iterable[str], now: datet
         .order_by(providers.c.slug)
     )
     found = {row["slug"]: ProviderRecord(**row) for row in connection.execute(rows_of_providers).mappings()}
-    for state in connection.execute(sa.select(provider_state).where(provider_rows.there(known))).mappings():
+    for state in connection.execute(sa.select(provider_state).where(provider_rows.shown_states(known))).mappings():
         slug = state["provider"]
         facts = {name: state[name] for name in _OF_STATE} | {"drift": drift.recent(state, now), "guard": guard_of(state)}
         found[slug] = msgspec.structs.replace(found.get(slug) or ProviderRecord(slug=slug), **facts)
@@ -163,4 +163,4 @@ def _upstream(connection: sa.Connection, pin: RecordedPin) -> object:
     mine = (providers.c.slug == pin.provider, upstream_values.c.provider_model_id == pin.provider_model_id)
     query = sa.select(upstream_values).join(providers, providers.c.id == upstream_values.c.provider_id).where(*mine)
     row = connection.execute(query).mappings().one_or_none()
-    return plain(value_of(rows.beneath(row).believed, pin.field)) if row is not None else pin.beneath
+    return plain(value_of(rows.upstream_of(row).believed, pin.field)) if row is not None else pin.beneath

@@ -196,8 +196,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 def fields_of(known: Known) -> tuple[str, ...]:
     """Every field of a model that can be explained."""
-    beneath = known.stored.beneath
-    names = {*known.stored.model.metadata, *(beneath.stated.metadata if beneath else ())}
+    upstream = known.stored.upstream
+    names = {*known.stored.model.metadata, *(upstream.stated.metadata if upstream else ())}
     return (*FIELDS, *(f"{_METADATA}{name}" for name in sorted(names)))
 
 
@@ -250,15 +250,15 @@ def _is_nothing(value: object) -> bool:
 
 def _said(known: Known) -> Model:
     """What the provider said last of the model: as it stands, where nothing else is known."""
-    beneath = known.stored.beneath
-    stated = beneath.stated if beneath else known.stored.model
+    upstream = known.stored.upstream
+    stated = upstream.stated if upstream else known.stored.model
     return msgspec.structs.replace(stated, prices=claimed(stated.prices))
 
 
 def _stated(known: Known, field: str) -> object:
     if field == ALIAS:
         return known.stored.model.id
-    if field == "status" or (known.stored.beneath is None and not _says_it_all(known.stored)):
+    if field == "status" or (known.stored.upstream is None and not _says_it_all(known.stored)):
         return None
     return _value(known.stored, _said(known), field)
 
@@ -291,23 +291,23 @@ def _pin(known: Known, field: str) -> RecordedPin | None:
 
 
 def _is_held(known: Known, field: str) -> bool:
-    beneath = known.stored.beneath
-    if beneath is None or not known.holds or not is_in_price_document(field):
+    upstream = known.stored.upstream
+    if upstream is None or not known.holds or not is_in_price_document(field):
         return False
     stated = _stated(known, field)
-    return not _is_nothing(stated) and stated != _value(known.stored, beneath.believed, field)
+    return not _is_nothing(stated) and stated != _value(known.stored, upstream.believed, field)
 
 
 def _is_carried(known: Known, field: str) -> bool:
-    beneath = known.stored.beneath
-    if beneath is None or field in DERIVED:
+    upstream = known.stored.upstream
+    if upstream is None or field in DERIVED:
         return False
-    return _is_nothing(_stated(known, field)) and not _is_nothing(_value(known.stored, beneath.believed, field))
+    return _is_nothing(_stated(known, field)) and not _is_nothing(_value(known.stored, upstream.believed, field))
 
 
 def _is_perhaps_carried(known: Known, field: str) -> bool:
     stored = known.stored
-    if stored.beneath is not None or field in DERIVED or not stored.content_hash or _says_it_all(stored):
+    if stored.upstream is not None or field in DERIVED or not stored.content_hash or _says_it_all(stored):
         return False
     return not _is_nothing(_value(stored, stored.model, field))
 
@@ -320,8 +320,8 @@ def _reasons(known: Known, field: str) -> Iterator[Reason]:
     if _is_held(known, field):
         yield from map(_held, known.holds)
     if _is_carried(known, field):
-        silences = [silence.since for point, silence in stored.beneath.silent.items() if _is_of(field, point)] if stored.beneath else []
-        yield NotStated(since=min(silences, default=None))
+        unstated_since = [mark.since for point, mark in stored.upstream.unstated.items() if _is_of(field, point)] if stored.upstream else []
+        yield NotStated(since=min(unstated_since, default=None))
     elif _is_perhaps_carried(known, field):
         yield PerhapsNotStated()
     yield from (last for last in known.last_prices if _is_of(field, last.point))

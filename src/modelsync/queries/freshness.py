@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from modelsync.formats.held import commands, refusing, told
+from modelsync.formats.held import commands, decision_text, refusing
 from modelsync.model.prices import plain
 from modelsync.planning.holding import RecordedHold
 from modelsync.queries.catalog import ProviderRecord
@@ -74,4 +74,4 @@ def freshness(known: ProviderRecord, now: datetime, held: int, rejected: Iterabl
 def _refused(known: ProviderRecord, rejected: Iterable[RecordedHold]) -> str | None:
     """Why the last listing was not applied, when that is a person's word."""
     row = refusing(rejected, known.slug) if known.last_outcome == "held" and known.last_error is None else None
-    return None if row is None else f"the list is not applied: {told(row)}; `{commands(row)[0]}` takes that back"
+    return None if row is None else f"the list is not applied: {decision_text(row)}; `{commands(row)[0]}` takes that back"

@@ -55,7 +55,7 @@ class Tallies:
             now = self._store.now(connection)
             status = sa.case((records.is_dead(now), "interrupted"), else_=run.status)
             runs = sa.select(status.label("status")).subquery()  # a column has this name too, so it is grouped by outside
-            there = provider_rows.there(self._store.providers)
+            there = provider_rows.shown_states(self._store.providers)
             states = connection.execute(sa.select(state.provider, state.failures_in_a_row, state.last_success_at).where(there)).all()
             return Tallied(
                 now=now,

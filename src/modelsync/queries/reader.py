@@ -17,7 +17,7 @@ from modelsync.queries import counts, filters
 from modelsync.queries.counts import ModelCounts, ProviderCounts
 from modelsync.queries.filters import BY_PROVIDER, ModelFilter, Order
 from modelsync.queries.history import ChangeFilter, recorded
-from modelsync.queries.rows import ModelRow, ProviderRow, Row, Shape
+from modelsync.queries.rows import ModelRow, ProviderRow, Row, RowShape
 
 PAGE = 100
 """Rows of a page, where nobody says how many."""
@@ -67,8 +67,8 @@ class Reader:
         self._totals: dict[bytes, tuple[tuple[int, int], int]] = {}
         incomplete = sa.type_coerce(counts.is_incomplete(store.dialect), sa.Boolean)
         of_provider = sa.select(sa.func.count()).where(models.c.provider_id == providers.c.id).correlate(providers).scalar_subquery()
-        self._model = Shape(ModelRow, models, store.dialect, provider=providers.c.slug, price_incomplete=incomplete)
-        self._provider = Shape(ProviderRow, providers, store.dialect, model_count=of_provider)
+        self._model = RowShape(ModelRow, models, store.dialect, provider=providers.c.slug, price_incomplete=incomplete)
+        self._provider = RowShape(ProviderRow, providers, store.dialect, model_count=of_provider)
 
     def revision(self) -> Revision:
         """The present state of the catalog."""

@@ -61,14 +61,14 @@ class ProviderRow(msgspec.Struct, frozen=True):
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 
-class Shape(Generic[Row]):
+class RowShape(Generic[Row]):
     """How what is selected becomes rows of a kind: each field is the column of its name, or one of the `others`."""
 
     def __init__(self, kind: type[Row], table: sa.Table, dialect: str, **others: Element) -> None:
         self._kind = kind
         elements = [others[name] if name in others else table.c[name] for name in kind.__struct_fields__]
         self.columns = [_as_json(element, dialect) for element in elements]
-        self._documents = [place for place, element in enumerate(elements) if isinstance(element.type, schema.Document)]
+        self._documents = [place for place, element in enumerate(elements) if isinstance(element.type, schema.JsonDocument)]
         self._flags = [place for place, element in enumerate(elements) if isinstance(element.type, sa.Boolean) and dialect == "sqlite"]
 
     def row(self, selected: Sequence[Any]) -> Row:
@@ -86,8 +86,8 @@ def _as_json(element: Element, dialect: str) -> Element:
     """A column as the text that its JSON is made of."""
     kind = element.type
     if dialect == "sqlite":
-        ours = isinstance(kind, schema.UtcTime | schema.Money | schema.Document | sa.Boolean)
+        ours = isinstance(kind, schema.UtcTime | schema.Money | schema.JsonDocument | sa.Boolean)
         return sa.type_coerce(element, sa.Integer if isinstance(kind, sa.Boolean) else sa.Text) if ours else element
     if isinstance(kind, schema.UtcTime):
         return sa.func.to_char(sa.func.timezone("UTC", element), _POSTGRES_TIME)
-    return sa.cast(element, sa.Text) if isinstance(kind, schema.Money | schema.Document) else element
+    return sa.cast(element, sa.Text) if isinstance(kind, schema.Money | schema.JsonDocument) else element

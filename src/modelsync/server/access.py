@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from modelsync.model.actors import Scope
-from modelsync.operations.api_keys import Held, digest
+from modelsync.operations.api_keys import ApiKeyHolder, digest
 
 OPEN = frozenset({"/health/live", "/health/ready", "/docs", "/openapi.json"})
 """Paths that anybody may read, whatever the settings."""
@@ -34,7 +34,7 @@ def needed(method: str, path: str, *, public: bool) -> Scope | None:
     return Scope.ADMIN
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class AccessDenied(msgspec.Struct, frozen=True):
     """Why a request is not let in: the status and what to do about it."""
 
     status: int
@@ -47,7 +47,7 @@ def bearer(header: str) -> str | None:
     return key.strip() or None if scheme.lower() == "bearer" else None
 
 
-def holder(key: str, valid: Mapping[str, Held]) -> Held | None:
+def holder(key: str, valid: Mapping[str, ApiKeyHolder]) -> ApiKeyHolder | None:
     """Who holds a key. Every digest is compared in constant time."""
     found = None
     mine = digest(key)
@@ -57,22 +57,22 @@ def holder(key: str, valid: Mapping[str, Held]) -> Held | None:
     return found
 
 
-def refused(scope: Scope, key: str | None, valid: Mapping[str, Held]) -> Held | Refusal:
+def refused(scope: Scope, key: str | None, valid: Mapping[str, ApiKeyHolder]) -> ApiKeyHolder | AccessDenied:
     """Who asks, when that person may; otherwise why not."""
     if not valid:
-        return Refusal(503, "No admin key is configured, so this is closed: set ADMIN_API_KEY, or run `modelsync keys create`")
+        return AccessDenied(503, "No admin key is configured, so this is closed: set ADMIN_API_KEY, or run `modelsync keys create`")
     if key is None:
-        return Refusal(401, "A key is needed: Authorization: Bearer <key>")
+        return AccessDenied(401, "A key is needed: Authorization: Bearer <key>")
     held = holder(key, valid)
     if held is None:
-        return Refusal(401, "The key is not valid: it may be mistyped, taken back or expired")
+        return AccessDenied(401, "The key is not valid: it may be mistyped, taken back or expired")
     return permitted(scope, held)
 
 
-def permitted(scope: Scope, held: Held, means: str = "The key") -> Held | Refusal:
+def permitted(scope: Scope, held: ApiKeyHolder, means: str = "The key") -> ApiKeyHolder | AccessDenied:
     """Who asks, when what that person has is good for it."""
     if held.scope < scope:
-        return Refusal(403, f"{means} is good for {held.scope}, and this needs {scope}")
+        return AccessDenied(403, f"{means} is good for {held.scope}, and this needs {scope}")
     return held
 
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from modelsync.queries.reader import Revision
 from modelsync.server.clients import host_of
 from modelsync.server.gate import HOLDER
-from modelsync.server.lanes import Busy, Shares
+from modelsync.server.lanes import Shares, TooBusy
 from modelsync.server.responses import REVISION, error, shown_time
 from modelsync.server.spools import PIECE
 from modelsync.server.state import Service
@@ -41,7 +41,7 @@ Key = tuple[str, str, bytes, str, bool]
 Pairs = list[tuple[bytes, bytes]]
 
 
-class Kept(msgspec.Struct, frozen=True):
+class StoredAnswer(msgspec.Struct, frozen=True):
     """An answer as it is sent, and the state of the catalog that it shows."""
 
     revision: Revision
@@ -57,7 +57,7 @@ class Pages:
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._service = service
-        self._kept: OrderedDict[Key, Kept] = OrderedDict()
+        self._kept: OrderedDict[Key, StoredAnswer] = OrderedDict()
         self._bytes = 0
         self._sending = Shares("bytes of long answers", MOST_SENDING, MOST_SENDING // 4)
 
@@ -80,19 +80,19 @@ class Pages:
         if kept is not None:
             await self._sent(kept, headers.get("if-none-match", ""), scope, receive, send)
 
-    async def _sent(self, kept: Kept, known: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _sent(self, kept: StoredAnswer, known: str, scope: Scope, receive: Receive, send: Send) -> None:
         """The answer, unless it is long, and so many bytes of long ones wait already for clients that do not read theirs."""
         size = len(kept.body) if len(kept.body) > LONG else 0
         with ExitStack() as counted:
             try:
                 counted.enter_context(self._sending.one(self._service.clients.of(host_of(scope)), size))
-            except Busy:
+            except TooBusy:
                 told = "Too many answers wait to be read; try again in a moment"
                 await error(503, told, **{"Retry-After": "2"})(scope, receive, send)
                 return
             await _answer(kept, known, send)
 
-    async def _made(self, key: Key, scope: Scope, receive: Receive, send: Send) -> Kept | None:
+    async def _made(self, key: Key, scope: Scope, receive: Receive, send: Send) -> StoredAnswer | None:
         """The answer of a route, when it shows the catalog; any other one is passed on as it comes."""
         start: Message | None = None
         parts: list[bytes] = []
@@ -116,7 +116,7 @@ class Pages:
         self._service.showed(made.revision)
         return made
 
-    def _keep(self, key: Key, made: Kept) -> None:
+    def _keep(self, key: Key, made: StoredAnswer) -> None:
         old = self._kept.pop(key, None)
         self._bytes += _size(key, made) - (_size(key, old) if old else 0)
         self._kept[key] = made
@@ -124,12 +124,12 @@ class Pages:
             self._bytes -= _size(*self._kept.popitem(last=False))
 
 
-def _size(key: Key, made: Kept) -> int:
+def _size(key: Key, made: StoredAnswer) -> int:
     """Bytes of memory, about: many small answers to long questions must not fill it either."""
     return len(made.body) + sum(len(part) for part in key[:4]) + OVERHEAD
 
 
-async def _finished(scope: Scope, key: Key, given: Iterable[tuple[bytes, bytes]], body: bytes) -> Kept:
+async def _finished(scope: Scope, key: Key, given: Iterable[tuple[bytes, bytes]], body: bytes) -> StoredAnswer:
     revision: Revision = scope[REVISION]
     _, path, query, accept, packs = key
     etag = etag_of(revision, path, query, accept)
@@ -144,7 +144,7 @@ async def _finished(scope: Scope, key: Key, given: Iterable[tuple[bytes, bytes]]
         (b"x-catalog-revision", str(revision.number).encode()),
         (b"x-catalog-as-of", (shown_time(revision.as_of) or "never").encode()),
     ]
-    return Kept(revision, etag, headers, body, scope.get("route"))
+    return StoredAnswer(revision, etag, headers, body, scope.get("route"))
 
 
 def etag_of(revision: Revision, path: str, query: bytes, accept: str) -> str:
@@ -161,7 +161,7 @@ def is_known(header: str, etag: str) -> bool:
     return header.strip() == "*" or etag.removeprefix("W/") in (tag.strip().removeprefix("W/") for tag in header.split(","))
 
 
-async def _answer(kept: Kept, known: str, send: Send) -> None:
+async def _answer(kept: StoredAnswer, known: str, send: Send) -> None:
     """The answer; only its headers for whoever knows it already."""
     if is_known(known, kept.etag):
         bare = (b"content-type", b"content-encoding")

@@ -17,7 +17,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from modelsync.server.clients import Clients
-from modelsync.server.lanes import Busy, Shares
+from modelsync.server.lanes import Shares, TooBusy
 from modelsync.server.metrics import Metrics
 from modelsync.settings import Serving
 
@@ -76,7 +76,7 @@ class Connections:
             idle = next((each for each in self.waiting if not each.transport.get_write_buffer_size()), None)
             if idle is None:
                 counted.close()
-                raise Busy("All connections are at work", "Try again in a moment", own=False)
+                raise TooBusy("All connections are at work", "Try again in a moment", own=False)
             idle.end("room")
         self.open[connection] = self.waiting[connection] = None
         counted.callback(self.open.pop, connection, None)
@@ -139,7 +139,7 @@ class Connection(HttpToolsProtocol):
         _send_little_ahead(transport)
         try:
             self._counted = self._all.admit(self)
-        except Busy as busy:
+        except TooBusy as busy:
             self.end("client" if busy.own else "all")
             return
         self._read_by = self.loop.time() + self._all.limits.head_seconds

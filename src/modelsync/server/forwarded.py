@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from modelsync.operations.api_keys import Held
+from modelsync.operations.api_keys import ApiKeyHolder
 from modelsync.server.access import READING
 from modelsync.server.clients import Clients, plain_host
 from modelsync.settings import Serving
@@ -40,7 +40,7 @@ class SignIn:
         self._scope = settings.sign_in_scope
         self._proxies = Clients(settings.sign_in_proxies)
 
-    def holder(self, scope: Scope, headers: Headers) -> Held | None:
+    def holder(self, scope: Scope, headers: Headers) -> ApiKeyHolder | None:
         """The person, with the scope of the settings; None when nobody has signed in, or not so that it can be trusted.
 
         A header that comes twice is not trusted: one of them may be the client's. Nor is a request that changes something and that another
@@ -53,7 +53,7 @@ class SignIn:
             return None
         if scope["method"] not in READING and not _is_own_page(headers):
             return None
-        return Held(f"proxy:{name}", self._scope)
+        return ApiKeyHolder(f"proxy:{name}", self._scope)
 
 
 def _is_own_page(headers: Headers) -> bool:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelsync.errors import DatabaseError, ModelsyncError
 from modelsync.model.actors import Scope as Permit
-from modelsync.operations.api_keys import Held
+from modelsync.operations.api_keys import ApiKeyHolder
 from modelsync.server import access
 from modelsync.server.clients import host_of
 from modelsync.server.forwarded import SignIn
@@ -43,7 +43,7 @@ _request_id = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _no_gzip = re.compile(r"\bgzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)", re.IGNORECASE)  # RFC 9110 12.4.2: not acceptable
 
 
-class TooLarge(Exception):
+class BodyTooLarge(Exception):
     """A body that is longer than it may be."""
 
 
@@ -94,7 +94,7 @@ class Edge:
         metrics = self._service.metrics
         metrics.requests.labels(scope["method"] if route != "none" else "any", route, str(status)).inc()
         metrics.seconds.labels(route).observe(seconds)
-        holder: Held | None = scope.get(HOLDER)
+        holder: ApiKeyHolder | None = scope.get(HOLDER)
         facts = {"status": status, "ms": round(seconds * 1000, 1), "by": holder.name if holder else None, "client": host_of(scope)}
         log.info(f"{scope['method']} {scope['path']}", request_id=request_id, **{name: value for name, value in facts.items() if value})
 
@@ -127,7 +127,7 @@ class Edge:
             found = access.permitted(needed, signed_in, "Signing in at the proxy")
         else:
             found = access.refused(needed, key, await self._service.valid_keys())
-        if isinstance(found, Held):
+        if isinstance(found, ApiKeyHolder):
             scope[HOLDER] = found
             if key is not None:
                 task = asyncio.create_task(self._service.note_use(key))
@@ -162,7 +162,7 @@ class Edge:
             if came > most and began:  # nothing else can be said any more
                 return {"type": "http.disconnect"}
             if came > most:
-                raise TooLarge
+                raise BodyTooLarge
             return message
 
         async def fitting(message: Message) -> None:

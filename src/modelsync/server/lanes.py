@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 Asked = ParamSpec("Asked")
 
 
-class Busy(ModelsyncError):
+class TooBusy(ModelsyncError):
     """Something was not begun, because so much of it is under way. `own` when it is the client's own."""
 
     def __init__(self, message: str, hint: str, *, own: bool) -> None:
@@ -42,9 +42,9 @@ class Shares:
     def one(self, client: str | None, size: int = 1) -> Iterator[None]:
         """One more, or as many as `size`, until the end of this. Raises Busy when there would be too many."""
         if client is not None and self._of[client] + size > self._each:
-            raise Busy(f"{self._each} {self._what} of yours are under way", "Wait for one of them to end", own=True)
+            raise TooBusy(f"{self._each} {self._what} of yours are under way", "Wait for one of them to end", own=True)
         if self._taken + size > self._in_all:
-            raise Busy(f"{self._in_all} {self._what} are under way, as many as may be", "Try again in a moment", own=False)
+            raise TooBusy(f"{self._in_all} {self._what} are under way, as many as may be", "Try again in a moment", own=False)
         self._taken += size
         if client is not None:
             self._of[client] += size
@@ -88,7 +88,7 @@ class Lane:
             async with asyncio.timeout(self._patience):
                 await turn
         except TimeoutError:
-            raise Busy("Others have asked for what takes long", "Try again in a moment", own=False) from None
+            raise TooBusy("Others have asked for what takes long", "Try again in a moment", own=False) from None
 
     def _give_turns(self) -> None:
         """Give the free threads to the clients that wait, one each."""

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from modelsync.errors import AlreadyThere, DatabaseError, ModelsyncError, NotThere, Settled, TooSlow
 from modelsync.queries.reader import Revision
-from modelsync.server.lanes import Busy
+from modelsync.server.lanes import TooBusy
 
 JSON = "application/json"
 
@@ -19,19 +19,19 @@ REVISION = "modelsync.revision"
 STATUS = {NotThere: 404, AlreadyThere: 409, Settled: 409, DatabaseError: 503}
 
 
-def said(value: object, status: int = 200, **headers: str) -> Response:
+def json_answer(value: object, status: int = 200, **headers: str) -> Response:
     """An answer with a JSON body. Prices in it are texts already."""
     return Response(msgspec.json.encode(value), status, media_type=JSON, headers=headers or None)
 
 
 def error(status: int, detail: str, **headers: str) -> Response:
     """An answer that says in one sentence what is wrong."""
-    return said({"detail": detail}, status, **headers)
+    return json_answer({"detail": detail}, status, **headers)
 
 
 def failed(problem: ModelsyncError) -> Response:
     """An error of ours as an answer. What is wrong with the database is the operator's matter, and in the log."""
-    if isinstance(problem, Busy):
+    if isinstance(problem, TooBusy):
         return error(429 if problem.own else 503, str(problem), **{"Retry-After": "2"})
     if isinstance(problem, TooSlow):
         return error(503, "This takes too long to look up: ask with fewer words and filters, or follow next_cursor instead of an offset")
@@ -44,7 +44,7 @@ def failed(problem: ModelsyncError) -> Response:
 def of_catalog(request: Request, revision: Revision, value: object) -> Response:
     """An answer of the catalog: what it shows is remembered, so that it can be kept until the catalog changes."""
     request.scope[REVISION] = revision
-    return said(value)
+    return json_answer(value)
 
 
 def stamped(value: Mapping[str, object] | msgspec.Struct, revision: Revision) -> dict[str, object]:

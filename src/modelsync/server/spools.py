@@ -45,7 +45,7 @@ Key = tuple[str, bytes, str, bool]
 """What an answer depends on: path, query, media type, and whether it is packed."""
 
 
-class Kept(msgspec.Struct, frozen=True):
+class StoredExport(msgspec.Struct, frozen=True):
     """A file, and the state of the catalog that it shows."""
 
     revision: Revision
@@ -56,9 +56,9 @@ class Spools:
     """The files that were made last."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Key, Kept] = OrderedDict()
+        self._kept: OrderedDict[Key, StoredExport] = OrderedDict()
 
-    def get(self, key: Key, revision: Revision) -> Kept | None:
+    def get(self, key: Key, revision: Revision) -> StoredExport | None:
         """What was made for this question, if it shows this state of the catalog."""
         found = self._kept.get(key)
         if found is None or found.revision != revision:
@@ -66,7 +66,7 @@ class Spools:
         self._kept.move_to_end(key)
         return found
 
-    def keep(self, key: Key, made: Kept) -> None:
+    def keep(self, key: Key, made: StoredExport) -> None:
         """Remember this one, and forget the one that nobody wanted for longest, and all that show another state of the catalog."""
         for other in [other for other, kept in self._kept.items() if kept.revision != made.revision]:
             del self._kept[other]

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from modelsync.app import App
 from modelsync.errors import DatabaseError
 from modelsync.model.actors import Scope
-from modelsync.operations.api_keys import NOTED_EVERY, Held, Keys, digest
+from modelsync.operations.api_keys import NOTED_EVERY, ApiKeyHolder, Keys, digest
 from modelsync.queries.catalog import Catalog
 from modelsync.queries.filters import ModelFilter, Order, is_bounded
 from modelsync.queries.history import History
@@ -77,8 +77,8 @@ class Service:
         self._exporters = ThreadPoolExecutor(1, "exporter")
         self._readers = ThreadPoolExecutor(readers, "reader")
         self._others = ThreadPoolExecutor(4, "worker")
-        self._configured = {digest(key): Held("ADMIN_API_KEY", Scope.ADMIN) for key in self.settings.admin_keys}
-        self._handed_out: dict[str, Held] = {}
+        self._configured = {digest(key): ApiKeyHolder("ADMIN_API_KEY", Scope.ADMIN) for key in self.settings.admin_keys}
+        self._handed_out: dict[str, ApiKeyHolder] = {}
         self._noted: dict[str, float] = {}
         self._keys_until = 0.0
         self._revision: Revision | None = None
@@ -142,7 +142,7 @@ class Service:
             brief.forget()
         self._learnt_at, self._revision_until = time.monotonic(), 0.0
 
-    async def valid_keys(self) -> dict[str, Held]:
+    async def valid_keys(self) -> dict[str, ApiKeyHolder]:
         """Who holds which key, by digest."""
         if time.monotonic() >= self._keys_until:
             self._handed_out = await self.read(self.keys.valid)

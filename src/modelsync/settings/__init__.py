@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from modelsync.errors import SettingsError
-from modelsync.fetch import Limits, Origins
+from modelsync.fetch import FetchLimits, Origins
 from modelsync.fetch.auth import found as credential_of
 from modelsync.planning.doubts import PriceLimits
 from modelsync.planning.policy import Rules
@@ -17,7 +17,7 @@ from modelsync.providers.registry import Registry
 from modelsync.settings import of_providers
 from modelsync.settings.of_providers import Row, origin_variable
 from modelsync.settings.readers import Number, networks, value_of
-from modelsync.settings.sources import Source, dotenv_file, toml_file
+from modelsync.settings.sources import SettingsSource, dotenv_file, toml_file
 from modelsync.settings.table import TABLE, UNKNOWN, Entry
 from modelsync.settings.values import Places, Serving, Setting, Settings
 
@@ -37,24 +37,24 @@ def load(
     """
     env = dict(os.environ if environment is None else environment)
     base = folder or Path.cwd()
-    source = Source([("command line", overrides), ("environment", env)]) | dotenv_file(base / ".env")
+    source = SettingsSource([("command line", overrides), ("environment", env)]) | dotenv_file(base / ".env")
     named = _given(source, Places)
     toml = Path(str(named["config"])) if named else base / Places().config
     return _settings(source | toml_file(toml, required=bool(named)), registry.load() if providers is None else providers)
 
 
-def _given(source: Source, into: type[msgspec.Struct]) -> dict[str, object]:
+def _given(source: SettingsSource, into: type[msgspec.Struct]) -> dict[str, object]:
     """What is set for a struct, by its fields."""
     entries = (entry for entry in TABLE if entry.into is into)
     return {entry.field: value_of(entry.name, entry.read, text) for entry in entries if (text := source.text(entry.name))}
 
 
-def _filled(source: Source, struct: Struct) -> Struct:
+def _filled(source: SettingsSource, struct: Struct) -> Struct:
     """A struct with what is set for it."""
     return msgspec.structs.replace(struct, **_given(source, type(struct)))
 
 
-def _settings(source: Source, known: Registry) -> Settings:
+def _settings(source: SettingsSource, known: Registry) -> Settings:
     credentials = {slug: found for slug, provider in known.items() if (found := credential_of(provider.auth, source.text))}
     rows = tuple(_rows(source, known))
     secrets = frozenset[str]().union(
@@ -64,7 +64,7 @@ def _settings(source: Source, known: Registry) -> Settings:
     chosen = _filled(
         source,
         Settings(
-            limits=_filled(source, Limits()),
+            limits=_filled(source, FetchLimits()),
             rules=_filled(source, Rules(prices=_filled(source, PriceLimits()))),
             origins=_filled(source, Origins(by_slug=of_providers.origins(source, known))),
             serving=_serving(source),
@@ -79,7 +79,7 @@ def _settings(source: Source, known: Registry) -> Settings:
     return msgspec.structs.replace(chosen, enabled=of_providers.enabled(chosen.enabled, known))
 
 
-def _serving(source: Source) -> Serving:
+def _serving(source: SettingsSource) -> Serving:
     """How a proxy says who signed in there is set as a whole, or not at all."""
     if source.text("MODELSYNC_SIGN_IN_HEADER") is None:
         proxies = value_of("MODELSYNC_SIGN_IN_PROXIES", networks, source.text("MODELSYNC_SIGN_IN_PROXIES") or "")
@@ -92,7 +92,7 @@ def _serving(source: Source) -> Serving:
     return chosen
 
 
-def _rows(source: Source, known: Registry) -> Iterable[Row]:
+def _rows(source: SettingsSource, known: Registry) -> Iterable[Row]:
     """Every setting there is, and those that are set and do not exist."""
     for entry in TABLE:
         yield entry.name, entry.secrecy, entry.help
@@ -104,7 +104,7 @@ def _rows(source: Source, known: Registry) -> Iterable[Row]:
             yield name, UNKNOWN, "unknown: no such setting"
 
 
-def _setting(source: Source, row: Row) -> Setting:
+def _setting(source: SettingsSource, row: Row) -> Setting:
     name, secrecy, what = row
     found = source.get(name)
     return Setting(name, secrecy.shown(found[0]), found[1], what) if found else Setting(name, "", "not set", what)

@@ -9,14 +9,14 @@ import msgspec
 from modelsync.errors import SettingsError
 from modelsync.providers.base import Provider
 from modelsync.settings.readers import origin, value_of, words
-from modelsync.settings.sources import Source
+from modelsync.settings.sources import SettingsSource
 from modelsync.settings.table import ADDRESS, KEY_OF_PROVIDER, ORIGIN, Secrecy
 
 Row = tuple[str, Secrecy, str]
 """The name of a setting that is shown, its secrecy, and its help."""
 
 
-def rows(provider: Provider[Any], source: Source) -> Iterable[Row]:
+def rows(provider: Provider[Any], source: SettingsSource) -> Iterable[Row]:
     """A provider's settings: its keys, its options, and its own origin if that is set."""
     for variable in provider.auth.variables:
         yield variable, ADDRESS if variable.endswith("_CREDENTIALS") else KEY_OF_PROVIDER, f"key of {provider.name}"
@@ -41,7 +41,7 @@ def _upper(slug: str) -> str:
     return slug.replace("-", "_").upper()
 
 
-def origins(source: Source, known: Iterable[str]) -> dict[str, str]:
+def origins(source: SettingsSource, known: Iterable[str]) -> dict[str, str]:
     """The origins of single providers, by slug."""
     names = {slug: origin_variable(slug) for slug in known}
     return {slug: value_of(name, origin, text) for slug, name in names.items() if (text := source.text(name))}
@@ -56,7 +56,7 @@ def enabled(wanted: frozenset[str], known: Mapping[str, Provider[Any]]) -> froze
     return wanted or frozenset(known)
 
 
-def options(provider: Provider[Any], source: Source) -> msgspec.Struct:
+def options(provider: Provider[Any], source: SettingsSource) -> msgspec.Struct:
     """A provider's options. SettingsError names the one that cannot be used."""
     values: dict[str, str | tuple[str, ...]] = {}
     for field in msgspec.structs.fields(provider.options):

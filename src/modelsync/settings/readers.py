@@ -17,7 +17,7 @@ from modelsync.redaction import SHORTEST_KEY, is_secret_header
 Value = TypeVar("Value")
 
 
-class Unusable(Exception):
+class UnusableText(Exception):
     """What is wrong with a text, as words that follow its setting's name, and what to do about it."""
 
     def __init__(self, why: str, hint: str) -> None:
@@ -29,7 +29,7 @@ def value_of(name: str, reader: Callable[[str], Value], text: str) -> Value:
     """The value of a setting. SettingsError with its name when the text cannot be used."""
     try:
         return reader(text)
-    except Unusable as error:
+    except UnusableText as error:
         raise SettingsError(f"{name} {error.why}", error.hint) from error
 
 
@@ -48,11 +48,11 @@ class Number(msgspec.Struct, frozen=True):
             value = self.of(text)
             inside = self.low <= value <= self.high
         except (ValueError, ArithmeticError) as error:  # which comparing a Decimal that is NaN raises too
-            raise Unusable("is not a number", hint) from error
+            raise UnusableText("is not a number", hint) from error
         if not inside:
-            raise Unusable("is out of range", hint)
+            raise UnusableText("is out of range", hint)
         if 0 < value < self.least:
-            raise Unusable("is out of range", f"Give 0, which keeps all, or at least {self.least}")
+            raise UnusableText("is out of range", f"Give 0, which keeps all, or at least {self.least}")
         return value
 
 
@@ -64,7 +64,7 @@ class Choice(msgspec.Struct, frozen=True):
     def __call__(self, text: str) -> object:
         """The value of a word."""
         if text not in self.words:
-            raise Unusable(f"is neither {' nor '.join(self.words)}", "Use one of these words")
+            raise UnusableText(f"is neither {' nor '.join(self.words)}", "Use one of these words")
         return self.words[text]
 
     def word(self, value: object) -> str:
@@ -77,7 +77,7 @@ def scope(text: str) -> Scope:
     try:
         return Scope.of(text)
     except UsageError as error:
-        raise Unusable("is no scope", error.hint) from error
+        raise UnusableText("is no scope", error.hint) from error
 
 
 def folder(text: str) -> Path:
@@ -85,7 +85,7 @@ def folder(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise Unusable("begins with ~, and there is no such home directory", "Give the whole path") from error
+        raise UnusableText("begins with ~, and there is no such home directory", "Give the whole path") from error
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ def networks(text: str) -> tuple[str, ...]:
         try:
             ipaddress.ip_network(each, strict=False)
         except ValueError as error:
-            raise Unusable(f"holds {each}, which is no address", "Give addresses or networks: 127.0.0.1, 10.0.0.0/8") from error
+            raise UnusableText(f"holds {each}, which is no address", "Give addresses or networks: 127.0.0.1, 10.0.0.0/8") from error
     return found
 
 
@@ -113,7 +113,7 @@ def keys(text: str) -> tuple[str, ...]:
     """Keys that nobody guesses."""
     found = words(text)
     if any(len(key) < SHORTEST_KEY for key in found):
-        raise Unusable("is too short to keep anybody out", "Make a long one: openssl rand -hex 32")
+        raise UnusableText("is too short to keep anybody out", "Make a long one: openssl rand -hex 32")
     return found
 
 
@@ -121,7 +121,7 @@ def sign_in_header(text: str) -> str:
     """A header by which a proxy names who has signed in: none that has a meaning already, or carries a secret."""
     taken = is_secret_header(text) or text.lower() in ("host", "x-forwarded-for")
     if taken or not re.fullmatch(r"[A-Za-z0-9-]{1,100}", text):
-        raise Unusable("is no header for this", "Name the one your proxy sets, for example X-Forwarded-User")
+        raise UnusableText("is no header for this", "Name the one your proxy sets, for example X-Forwarded-User")
     return text
 
 
@@ -132,5 +132,5 @@ def origin(text: str) -> str:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Unusable("is not an http or https address", "Use for example http://127.0.0.1:8900")
+        raise UnusableText("is not an http or https address", "Use for example http://127.0.0.1:8900")
     return text.rstrip("/")

@@ -9,14 +9,14 @@ import dotenv
 from modelsync.errors import SettingsError
 
 
-class Source:
+class SettingsSource:
     """Named values from all places, the strongest first."""
 
     def __init__(self, places: Iterable[tuple[str, Mapping[str, str]]]) -> None:
         self._places = tuple(places)
 
-    def __or__(self, weaker: "Source") -> "Source":
-        return Source((*self._places, *weaker._places))
+    def __or__(self, weaker: "SettingsSource") -> "SettingsSource":
+        return SettingsSource((*self._places, *weaker._places))
 
     def get(self, name: str) -> tuple[str, str] | None:
         """The value and its place; None when it is unset, blank or only quotes."""
@@ -36,24 +36,24 @@ class Source:
         return {name for _, values in self._places for name in values}
 
 
-def dotenv_file(path: Path) -> Source:
+def dotenv_file(path: Path) -> SettingsSource:
     """A `.env` file, if it is there. SettingsError when it is no text."""
     try:
         found = {name: value or "" for name, value in dotenv.dotenv_values(path).items()} if path.is_file() else {}
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not text in UTF-8", "Correct it, or remove it") from error
-    return Source([(".env", found)])
+    return SettingsSource([(".env", found)])
 
 
-def toml_file(path: Path, *, required: bool) -> Source:
+def toml_file(path: Path, *, required: bool) -> SettingsSource:
     """A TOML file, lists in it joined by commas. SettingsError when it is none, or is `required` and not there."""
     if not path.is_file():
         if required:
             raise SettingsError(f"MODELSYNC_CONFIG names {path}, which is not there", "Correct the path, or unset it")
-        return Source([])
+        return SettingsSource([])
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML ({error})", "Correct it; names are those of `modelsync settings`") from error
     values = {name: ",".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in document.items()}
-    return Source([(path.name, values)])
+    return SettingsSource([(path.name, values)])

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from modelsync.fetch import Limits, Origins
+from modelsync.fetch import FetchLimits, Origins
 from modelsync.operations.purge import LEAST_AGE
 from modelsync.planning.doubts import PriceLimits
 from modelsync.planning.guard import LIMITS, plain
@@ -84,11 +84,11 @@ TABLE: tuple[Entry, ...] = (
     Entry("DATABASE_URL", Settings, "database_url", str, "where the catalog is", "{} in the working directory"),
     Entry("MODELSYNC_PROVIDERS", Settings, "enabled", names, "which providers are on, separated by commas or blanks", "all"),
     Entry("MODELSYNC_ORIGIN", Origins, "everywhere", origin, "send every provider's requests to <origin>/<slug><path> instead", "", ORIGIN),
-    Entry("MODELSYNC_DEADLINE", Limits, "deadline", Number(float, 1, 3600),
+    Entry("MODELSYNC_DEADLINE", FetchLimits, "deadline", Number(float, 1, 3600),
           "seconds one provider's sync may fetch", f"{Provider.deadline:g}, more for those with many or large answers"),
-    Entry("MODELSYNC_CONNECT_TIMEOUT", Limits, "connect_timeout", Number(float, 0.1, 300), "seconds to wait for a connection"),
-    Entry("MODELSYNC_MAX_BYTES", Limits, "max_bytes", Number(int, 1024, 2**40), "most decoded bytes of one provider's answers"),
-    Entry("MODELSYNC_ATTEMPTS", Limits, "attempts", Number(int, 1, 10), "tries per request"),
+    Entry("MODELSYNC_CONNECT_TIMEOUT", FetchLimits, "connect_timeout", Number(float, 0.1, 300), "seconds to wait for a connection"),
+    Entry("MODELSYNC_MAX_BYTES", FetchLimits, "max_bytes", Number(int, 1024, 2**40), "most decoded bytes of one provider's answers"),
+    Entry("MODELSYNC_ATTEMPTS", FetchLimits, "attempts", Number(int, 1, 10), "tries per request"),
     Entry("MODELSYNC_RETIRE_AFTER_LISTINGS", Rules, "retire_after_listings", Number(int, 1, 1000),
           "complete listings in a row that must lack a model before it is retired"),
     Entry("MODELSYNC_RETIRE_AFTER_HOURS", Rules, "retire_after_hours", HOURS, "hours that they must span"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from modelsync.fetch import Credential, Limits, Origins
+from modelsync.fetch import Credential, FetchLimits, Origins
 from modelsync.model.actors import Scope
 from modelsync.planning.policy import Rules
 from modelsync.providers.base import Provider
@@ -65,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a user may choose, checked. `secrets` are the values that no output may ever hold."""
 
     database_url: str = "sqlite:///modelsync.db"
-    limits: Limits
+    limits: FetchLimits
     rules: Rules
     keep_runs_days: int = 90
     origins: Origins

@@ -21,7 +21,7 @@ import msgspec
 from modelsync import files, redaction
 from modelsync.database.tables import answers
 from modelsync.database.tables.answers import KeptAnswer
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.providers.base import Answer, Request
 from modelsync.sync.store import Store
 
@@ -30,7 +30,7 @@ _of_paging = re.compile(r"(next|page).*token|token.*(next|page)", re.IGNORECASE)
 _ours = re.compile(r"[0-9a-f]{64}\.(gz|[a-z0-9_]+\.new)")
 
 
-class Kept(msgspec.Struct, frozen=True):
+class Archived(msgspec.Struct, frozen=True):
     """What was kept of one sync, and why not if nothing was."""
 
     answers: tuple[KeptAnswer, ...] = ()
@@ -54,20 +54,20 @@ class Archive(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Archive({self.folder}, {self.days} days)"
 
-    def keep(self, slug: str, scope: str, came: Sequence[tuple[Request, Answer]], *, whole: bool = True) -> Kept:
+    def keep(self, slug: str, scope: str, came: Sequence[tuple[Request, Answer]], *, whole: bool = True) -> Archived:
         """Write the answers of one sync: all of them, or none that counts. A folder that cannot be written is a warning.
 
         They are not `whole` when their pages could not be followed to an end.
         """
         if any(redaction.repeats(answer.url.encode() + b" " + answer.body, key) for key in self.keys for _, answer in came):
-            return Kept(warnings=("the answers were not kept, because one of them repeats a key",))
+            return Archived(warnings=("the answers were not kept, because one of them repeats a key",))
         try:
             for _, answer in came:
                 self._write(answer)
         except OSError as error:
             why = error.strerror or type(error).__name__
-            return Kept(warnings=(f"the answers were not kept in {self.folder}: {why}; check MODELSYNC_ARCHIVE",))
-        return Kept(tuple(_entry(slug, scope, position, *pair, whole=whole) for position, pair in enumerate(came)))
+            return Archived(warnings=(f"the answers were not kept in {self.folder}: {why}; check MODELSYNC_ARCHIVE",))
+        return Archived(tuple(_entry(slug, scope, position, *pair, whole=whole) for position, pair in enumerate(came)))
 
     def _write(self, answer: Answer) -> None:
         """One file, there as a whole or not at all; one that is there already is only marked as needed again."""
@@ -98,7 +98,7 @@ class Archive(msgspec.Struct, frozen=True):
                 body = file.read(kept.bytes + 1)
         except FileNotFoundError:
             hint = "Restore it from a backup, or see that MODELSYNC_ARCHIVE is the right folder"
-            return Failure(Kind.CONFIG, f"the kept answer {path} is not there", hint)
+            return Failure(FailureKind.CONFIG, f"the kept answer {path} is not there", hint)
         except (OSError, EOFError, zlib.error) as error:
             return _unusable(path, "cannot be read" if isinstance(error, PermissionError) else "is damaged")
         if hashlib.sha256(body).hexdigest() != kept.digest:
@@ -151,4 +151,4 @@ def without_secrets(url: str) -> str:
 
 
 def _unusable(path: Path, why: str) -> Failure:
-    return Failure(Kind.CONFIG, f"the kept answer {path} {why}", "Restore it from a backup, or replay another run")
+    return Failure(FailureKind.CONFIG, f"the kept answer {path} {why}", "Restore it from a backup, or replay another run")

@@ -17,8 +17,8 @@ from modelsync.database.session import Session
 from modelsync.database.tables import answers, drift, holds, leases, models, pins, providers, runs
 from modelsync.database.tables.leases import Lease
 from modelsync.database.tables.runs import Seen
-from modelsync.errors import DatabaseError, Failure, Kind
-from modelsync.planning.decision import Decision, decision
+from modelsync.errors import DatabaseError, Failure, FailureKind
+from modelsync.planning.decision import Verdict, decision
 from modelsync.planning.outcome import (
     Disabled,
     Failed,
@@ -61,7 +61,7 @@ def _written(
     lease: Lease,
     wanted: Commit,
     state: sa.RowMapping,
-    found: Decision,
+    found: Verdict,
     seconds: float,
     now: datetime,
     *,
@@ -131,7 +131,7 @@ def _is_another(expected: Expected | None, state: sa.RowMapping, plan: Plan) -> 
 def _stale(connection: sa.Connection, lease: Lease, seconds: float, now: datetime) -> ProviderResult:
     """The result for a plan that is no longer what somebody has seen."""
     hint = "Nothing of it was changed; make a new plan: modelsync sync --dry-run --save FILE"
-    failed = Failed(Failure(Kind.CONFIG, "the catalog has moved on since the plan was made", hint))
+    failed = Failed(Failure(FailureKind.CONFIG, "the catalog has moved on since the plan was made", hint))
     result = ProviderResult(slug=lease.slug, outcome=failed, seconds=seconds)
     runs.gave_up(connection, lease.run_id, result, lease, now)
     return result

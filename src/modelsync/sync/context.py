@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from modelsync.database import rows
-from modelsync.database.bulk import Bulk
+from modelsync.database.bulk import BulkWriter
 from modelsync.database.parts import in_parts
 from modelsync.database.rows import BY_HAND
 from modelsync.database.schema import last_prices, models, upstream_values
@@ -22,16 +22,16 @@ from modelsync.planning import holding, pairs, quarantine
 from modelsync.planning.decision import Basis
 from modelsync.planning.guard import Guard
 from modelsync.planning.holding import Standing
-from modelsync.planning.layers import Silence
+from modelsync.planning.layers import Unstated
 from modelsync.planning.listing import Listing
 from modelsync.planning.plan import NOTHING_STORED, Plan, Stored, StoredModel, make_plan, needed, retirements, settled
-from modelsync.planning.policy import Rules, Scope, with_accepted_total
+from modelsync.planning.policy import ListingScope, Rules, with_accepted_total
 from modelsync.planning.quarantine import Evidence
 from modelsync.providers.base import Provider
 from modelsync.sync.request import Commit
 
 
-def basis(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.RowMapping | None, now: datetime) -> Basis:
+def basis(connection: sa.Connection, bulk: BulkWriter, wanted: Commit, state: sa.RowMapping | None, now: datetime) -> Basis:
     """Everything that the decision about a listing rests on, read in one state of the catalog. `state` is None before a first sync.
 
     The rows of models and the prices elsewhere are read only for what the listing moves: so the plan is made on the way.
@@ -52,7 +52,7 @@ def basis(connection: sa.Connection, bulk: Bulk, wanted: Commit, state: sa.RowMa
         context,
         kept=kept(known.pins),
         scope=_scope(wanted, state),
-        moment=Silence(now, seq) if wanted.whole and listing.complete else None,
+        moment=Unstated(now, seq) if wanted.whole and listing.complete else None,
         same_shortfall=state["shortfall_listings"] if state and listing.shortfall == state["shortfall"] else 0,
         prices=_evidence(connection, provider.slug, provider_id, plan, listing, context.standing, now),
     )
@@ -71,7 +71,9 @@ def _unseen(connection: sa.Connection, provider_id: int | None, version: int) ->
     return frozenset(connection.execute(query).scalars())
 
 
-def unchanged(connection: sa.Connection, bulk: Bulk, provider: Provider[Any], rules: Rules, state: sa.RowMapping, now: datetime) -> Plan:
+def unchanged(
+    connection: sa.Connection, bulk: BulkWriter, provider: Provider[Any], rules: Rules, state: sa.RowMapping, now: datetime
+) -> Plan:
     """What an answer that did not change brings about: models that it lacks are absent once more."""
     rules, seq = guarded(rules, state), state["complete_seq"] + 1
     provider_id = providers.id_of(connection, provider.slug)
@@ -82,11 +84,13 @@ def unchanged(connection: sa.Connection, bulk: Bulk, provider: Provider[Any], ru
     return settled(retirements(known), known)
 
 
-def _scope(wanted: Commit, state: sa.RowMapping | None) -> Scope:
+def _scope(wanted: Commit, state: sa.RowMapping | None) -> ListingScope:
     if state is None:
-        return Scope(now=wanted.scope, place=wanted.place)
+        return ListingScope(now=wanted.scope, place=wanted.place)
     excused = frozenset(state["outside_scope"] or ())
-    return Scope(now=wanted.scope, last=state["absence_scope"], place=wanted.place, last_place=state["absence_place"], excused=excused)
+    return ListingScope(
+        now=wanted.scope, last=state["absence_scope"], place=wanted.place, last_place=state["absence_place"], excused=excused
+    )
 
 
 def guard_of(state: sa.RowMapping | None) -> Guard:
@@ -104,7 +108,7 @@ def guarded(rules: Rules, state: sa.RowMapping | None) -> Rules:
 
 
 def stored(
-    connection: sa.Connection, bulk: Bulk, provider: Provider[Any], provider_id: int | None, rules: Rules, seq: int, now: datetime
+    connection: sa.Connection, bulk: BulkWriter, provider: Provider[Any], provider_id: int | None, rules: Rules, seq: int, now: datetime
 ) -> Stored:
     """Every hash of a provider, which models were absent from its last listings, and which have something beneath them."""
     if provider_id is None:
@@ -137,12 +141,12 @@ def full_rows(connection: sa.Connection, provider_id: int | None, ids: Sequence[
     for part in in_parts(ids):
         last = _last_prices(connection, provider_id, part)
         of_part = upstream_values.c.provider_id == provider_id, upstream_values.c.provider_model_id.in_(part)
-        lying = connection.execute(sa.select(upstream_values).where(*of_part)).mappings()
-        beneath = {row["provider_model_id"]: rows.beneath(row) for row in lying}
+        upstream_rows = connection.execute(sa.select(upstream_values).where(*of_part)).mappings()
+        upstream = {row["provider_model_id"]: rows.upstream_of(row) for row in upstream_rows}
         query = sa.select(models).where(models.c.provider_id == provider_id, models.c.provider_model_id.in_(part))
         for row in connection.execute(query).mappings():
             row_id = row["provider_model_id"]
-            found[row_id] = rows.stored_model(row, beneath.get(row_id), last.get(row_id))
+            found[row_id] = rows.stored_model(row, upstream.get(row_id), last.get(row_id))
     return found
 
 
@@ -224,6 +228,6 @@ def _beneath_pins(connection: sa.Connection) -> dict[tuple[int, str], tuple[Deci
     found: dict[tuple[int, str], tuple[Decimal | None, ...]] = {}
     for part in in_parts(sorted({row_id for _, row_id in pinned})):
         for row in connection.execute(sa.select(upstream_values).where(column.provider_model_id.in_(part))).mappings():
-            prices = rows.beneath(row).believed.prices
+            prices = rows.upstream_of(row).believed.prices
             found[row["provider_id"], row["provider_model_id"]] = (prices.prompt, prices.completion, prices.image, prices.request)
     return {key: found[key] for key in pinned & found.keys()}

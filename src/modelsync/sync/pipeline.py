@@ -13,7 +13,7 @@ import structlog
 from modelsync.database.tables.answers import KeptAnswer
 from modelsync.database.tables.leases import LEASE, Lease
 from modelsync.database.tables.runs import Seen
-from modelsync.errors import DatabaseError, Failure, Kind
+from modelsync.errors import DatabaseError, Failure, FailureKind
 from modelsync.fetch import Fetched, Fetcher, NeedsKey, Unfollowed, Unmodified, Validators
 from modelsync.model.records import Counts
 from modelsync.planning.listing import Listing, read
@@ -34,7 +34,7 @@ from modelsync.planning.outcome import (
 )
 from modelsync.planning.policy import DEFAULT_RULES, Rules
 from modelsync.providers.base import Answer, Provider, Request
-from modelsync.sync.archive import Archive, Kept
+from modelsync.sync.archive import Archive, Archived
 from modelsync.sync.request import Commit, Expected, Mark
 from modelsync.sync.saved_plan import SavedPlan
 from modelsync.sync.store import Store
@@ -63,11 +63,11 @@ class Job(msgspec.Struct, frozen=True):
         return self.provider.slug
 
 
-class Unusable(msgspec.Struct, frozen=True):
+class UnusableAnswers(msgspec.Struct, frozen=True):
     """Answers came and are no listing: why, and what was kept of them."""
 
     failure: Failure
-    kept: Kept
+    kept: Archived
 
 
 class GivenUp(msgspec.Struct, frozen=True):
@@ -134,7 +134,7 @@ async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch, save: Sa
     seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
     obtained = await _obtain(job, fetcher, seen, watch)
     match obtained:
-        case Unusable():
+        case UnusableAnswers():
             return _result(job, Failed(obtained.failure))
         case Commit():
             return await asyncio.to_thread(_planned, job, obtained, store, mark, save)
@@ -185,7 +185,7 @@ async def _apply(job: Job, saved: SavedPlan, store: Store, run_id: int, watch: W
     """Commit a saved listing, if it still makes the plan that was saved with it."""
     if (saved.scope, saved.normalizer) != (job.scope, job.provider.version):
         hint = "Nothing of it was changed; make a new plan with the settings of now"
-        other = Failed(Failure(Kind.CONFIG, "the plan was made with other settings, or by another modelsync", hint))
+        other = Failed(Failure(FailureKind.CONFIG, "the plan was made with other settings, or by another modelsync", hint))
         return await _given_up(job, other, store, run_id)
     lease = await _disabled(job, store) or await _lease(job, 0.0, store, run_id, watch)
     if not isinstance(lease, Lease):
@@ -220,7 +220,7 @@ def replay(job: Job, kept: Sequence[KeptAnswer], archive: Archive, store: Store)
             return _result(job, Failed(answer))
         if each.endpoint not in endpoints:
             message = f"this version of modelsync does not ask for the list {each.endpoint}"
-            return _result(job, Failed(Failure(Kind.CONFIG, message, "Replay it with the version that did")))
+            return _result(job, Failed(Failure(FailureKind.CONFIG, message, "Replay it with the version that did")))
         came.append((Request(endpoints[each.endpoint], each.url), answer))
     listing = _read(job, Fetched(tuple(came)))
     if isinstance(listing, Failure):
@@ -255,7 +255,7 @@ async def _synced(job: Job, fetcher: Fetcher, store: Store, watch: Watch, lease:
     match obtained:
         case Commit():
             return await asyncio.to_thread(store.commit, lease, obtained, seconds)
-        case Unusable(failure, kept):
+        case UnusableAnswers(failure, kept):
             return GivenUp(_result(job, Failed(failure), seconds=seconds, warnings=kept.warnings), kept.answers)
         case _:
             return GivenUp(_result(job, obtained, seconds=seconds))
@@ -304,7 +304,7 @@ async def _lease(job: Job, patience: float, store: Store, run_id: int, watch: Wa
 
 async def _obtain(
     job: Job, fetcher: Fetcher, seen: Seen | None, watch: Watch, archive: Archive | None = None
-) -> Commit | Unusable | Outcome:
+) -> Commit | UnusableAnswers | Outcome:
     """Everything up to the database: what to commit, or why there is nothing to."""
     watch(job.slug, Step.FETCHING)
     validators = msgspec.convert(seen.validators, Validators) if seen and seen.validators else None
@@ -315,7 +315,7 @@ async def _obtain(
         case Failure():
             return Failed(fetched)
         case Unfollowed(failure, answers):
-            return Unusable(failure, await _kept(job, answers, archive, whole=False))
+            return UnusableAnswers(failure, await _kept(job, answers, archive, whole=False))
         case Unmodified():
             return _unchanged(job, seen)
         case Fetched() if seen and seen.digest == fetched.digest:
@@ -324,15 +324,15 @@ async def _obtain(
     kept = await _kept(job, fetched.answers, archive)
     listing = await asyncio.to_thread(_read, job, fetched)
     if isinstance(listing, Failure):
-        return Unusable(listing, kept)
+        return UnusableAnswers(listing, kept)
     listing = msgspec.structs.replace(listing, warnings=(*kept.warnings, *listing.warnings))
     whole = not fetched.notes
     seen = _seen(job, fetched, listing) if whole and listing.complete else None
     return Commit(job.provider, listing, seen, job.rules, job.scope, whole, kept.answers, place=job.place)
 
 
-async def _kept(job: Job, answers: Answers, archive: Archive | None, *, whole: bool = True) -> Kept:
-    return await asyncio.to_thread(archive.keep, job.slug, job.scope, answers, whole=whole) if archive else Kept()
+async def _kept(job: Job, answers: Answers, archive: Archive | None, *, whole: bool = True) -> Archived:
+    return await asyncio.to_thread(archive.keep, job.slug, job.scope, answers, whole=whole) if archive else Archived()
 
 
 def _read(job: Job, fetched: Fetched) -> Listing | Failure:
@@ -382,10 +382,10 @@ def _sighted(seen: Seen | None) -> Counts:
 def _unexpected(job: Job, error: Exception) -> Failed:
     """An exception of ours as this provider's failure."""
     if isinstance(error, DatabaseError):
-        return Failed(Failure(Kind.INTERNAL, error.message, error.hint))
+        return Failed(Failure(FailureKind.INTERNAL, error.message, error.hint))
     log.debug("a bug in modelsync", provider=job.slug, exc_info=error)
     hint = "Nothing of this provider was changed; run it again with --verbose and report what that shows"
-    return Failed(Failure(Kind.INTERNAL, f"a bug in modelsync ({type(error).__name__})", hint))
+    return Failed(Failure(FailureKind.INTERNAL, f"a bug in modelsync ({type(error).__name__})", hint))
 
 
 def _result(

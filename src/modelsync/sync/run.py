@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from modelsync.errors import DatabaseError, Failure, Kind
+from modelsync.errors import DatabaseError, Failure, FailureKind
 from modelsync.planning.outcome import Failed, ProviderResult, Report
 from modelsync.sync.heartbeat import beating
 from modelsync.sync.pipeline import Step, Watch
@@ -87,7 +87,7 @@ def run(slugs: Sequence[str], story: Story, store: Store, watch: Watch, trigger:
             asyncio.run(_until_signal(story(run_id or 0, keep), handle))
     except Exception as error:  # nothing that a provider does: no memory for a thread, say
         hint = "Run it again with --verbose and report what that shows"
-        failure = Failure(Kind.INTERNAL, f"the run ended by {type(error).__name__}", hint)
+        failure = Failure(FailureKind.INTERNAL, f"the run ended by {type(error).__name__}", hint)
         for slug in slugs:
             results.setdefault(slug, ProviderResult(slug=slug, outcome=Failed(failure), seconds=0.0))
         _finish(store, report())

@@ -11,10 +11,10 @@ from modelsync.database.tables import answers, drift, leases, providers, runs
 from modelsync.database.tables.answers import KeptAnswer
 from modelsync.database.tables.leases import Lease
 from modelsync.database.tables.runs import Seen
-from modelsync.errors import DatabaseError, Failure, Kind
+from modelsync.errors import DatabaseError, Failure, FailureKind
 from modelsync.model.model import Model, content_hash
 from modelsync.model.records import Counts
-from modelsync.planning.decision import Decision, decision
+from modelsync.planning.decision import Verdict, decision
 from modelsync.planning.listing import Listing
 from modelsync.planning.outcome import Busy, Failed, ProviderResult, Report
 from modelsync.planning.plan import Plan
@@ -60,7 +60,7 @@ class Store(Session):
         with self.reading() as connection:
             return runs.seen(connection, slug, scope, version)
 
-    def plan(self, wanted: Commit) -> tuple[int | None, Decision]:
+    def plan(self, wanted: Commit) -> tuple[int | None, Verdict]:
         """The provider's id, if it has one, and what a sync would change. Writes nothing."""
         with self.reading() as connection:
             state = leases.state_of(connection, wanted.provider.slug)
@@ -142,7 +142,7 @@ class Store(Session):
         try:
             result = self.commit(lease, Commit(self.providers[slug], listing, None), 0.0)
         except DatabaseError as error:
-            failed = ProviderResult(slug=slug, outcome=Failed(Failure(Kind.INTERNAL, error.message, error.hint)), seconds=0.0)
+            failed = ProviderResult(slug=slug, outcome=Failed(Failure(FailureKind.INTERNAL, error.message, error.hint)), seconds=0.0)
             self.give_up(run_id, failed, lease)
             self._end_run(run_id, failed)
             raise

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.fetch import Credential, Fetched, GoogleCredential, KeyCredential, NeedsKey
 from modelsync.model.model import PER_TOKEN, PRICE_FIELDS, Prices, Tier
 from modelsync.model.prices import Price
@@ -150,7 +150,7 @@ def a_wrong_key_is_named_by_its_variable_and_never_shown(subject: Subject) -> No
         assert isinstance(came, Fetched)
         return
     assert isinstance(came, Failure)
-    assert came.kind is Kind.CONFIG
+    assert came.kind is FailureKind.CONFIG
     assert auth.variables[0] in came.hint
     assert "not-this-one" not in str(came)
 
@@ -184,5 +184,5 @@ def an_answer_that_is_no_list_is_never_applied(subject: Subject) -> None:
             subject.simulator.add_fault(subject.slug, fault, path=path, **details)
         outcome = subject.synced()
         assert isinstance(outcome, Failed), (fault, outcome)
-        assert outcome.failure.kind in (Kind.UPSTREAM, Kind.TRANSIENT), fault
+        assert outcome.failure.kind in (FailureKind.UPSTREAM, FailureKind.TRANSIENT), fault
         assert outcome.failure.hint == "Nothing was changed; try again later", fault

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from modelsync import app, settings
-from modelsync.fetch import Credential, Fetcher, Limits, Origins
+from modelsync.fetch import Credential, Fetcher, FetchLimits, Origins
 from modelsync.fetch.results import FetchResult
 from modelsync.planning.listing import Listing
 from modelsync.planning.outcome import Outcome
@@ -19,7 +19,7 @@ from modelsync.simulator.server import Simulator
 from modelsync.testing import document, good
 from modelsync.testing.trial import Trial
 
-SINGLE_LIMITS = Limits(deadline=20, attempts=1)
+SINGLE_LIMITS = FetchLimits(deadline=20, attempts=1)
 
 
 @dataclass(frozen=True)

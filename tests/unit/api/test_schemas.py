@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from modelsync.api import schemas
-from modelsync.database.schema import Document, Money, models, providers
+from modelsync.database.schema import JsonDocument, Money, models, providers
 
 
 def test_a_model_has_every_column_but_the_one_for_counting_absences_and_whether_its_price_is_whole():
@@ -34,5 +34,5 @@ def test_what_may_be_null_and_what_a_price_is_are_the_same_in_both(table: sa.Tab
             assert str in parts, column.name
         if isinstance(column.type, sa.Boolean):
             assert bool in parts, column.name
-        if isinstance(column.type, Document):
+        if isinstance(column.type, JsonDocument):
             assert msgspec.Raw in parts, column.name  # as the database has it

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.model.limits import check_id, within_limits
 from modelsync.model.model import NO_PRICES, Model, Prices
 from modelsync.planning.listing import Listing, Rejected
@@ -496,7 +496,7 @@ def test_of_many_skipped_rows_the_first_are_named_and_the_others_counted():
 )
 def test_i01_an_answer_that_is_no_list_is_a_failure_that_shows_nothing_of_it(document, said):
     failure = body(document)
-    assert failure == Failure(Kind.UPSTREAM, f"models: {said}", "Nothing was changed; try again later")
+    assert failure == Failure(FailureKind.UPSTREAM, f"models: {said}", "Nothing was changed; try again later")
 
 
 @pytest.mark.parametrize("nested", [b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000])

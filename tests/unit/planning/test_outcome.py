@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from modelsync.errors import Failure
-from modelsync.errors import Kind as Whose
+from modelsync.errors import FailureKind as Whose
 from modelsync.model.model import Model, Prices, Tier
 from modelsync.model.records import Counts
 from modelsync.planning.listing import Listing, Rejected
@@ -33,7 +33,7 @@ from modelsync.planning.outcome import (
     plain,
     run_status,
 )
-from modelsync.planning.plan import Change, FieldChange, Kind, Plan
+from modelsync.planning.plan import Change, ChangeKind, FieldChange, Plan
 from modelsync.testing import D
 
 COUNTS = Counts(fetched=150, transformed=148, skipped=2, synced=148, created=3, updated=5, unchanged=140, missing=1)
@@ -234,10 +234,10 @@ def test_counts_of_a_plan():
     models = {row_id: Model(id=row_id) for row_id in "abcdefg"}
     rejected = (Rejected(0, "r", "no", ""), Rejected(1, None, "no", ""), Rejected(2, "s", "no", ""))
     changes = [
-        *((Kind.ADDED, row_id) for row_id in "ab"),
-        *((Kind.UPDATED, row_id) for row_id in "c"),
-        *((Kind.REVIVED, row_id) for row_id in "dr"),  # r came back as a row that was rejected
-        *((Kind.MISSING, row_id) for row_id in "xy"),
+        *((ChangeKind.ADDED, row_id) for row_id in "ab"),
+        *((ChangeKind.UPDATED, row_id) for row_id in "c"),
+        *((ChangeKind.REVIVED, row_id) for row_id in "dr"),  # r came back as a row that was rejected
+        *((ChangeKind.MISSING, row_id) for row_id in "xy"),
     ]
     plan = Plan(
         tuple(Change(kind, row_id, Model(id=row_id), "hash") for kind, row_id in changes), unchanged=3, gone=("v", "w", "x", "y", "z")
@@ -368,7 +368,7 @@ def test_a_dry_run_has_no_run_and_lists_its_changes():
     fields = (FieldChange("pricing_prompt", D("5E-7"), None), FieldChange("released_at", None, datetime(2026, 3, 1, tzinfo=UTC)))
     model = Model(id="a/b", prices=Prices(prompt=D("5E-7")), metadata={"a": [1]})
     new = Model(id="c", context_length=8192, prices=Prices(completion=D(0)))
-    plan = Plan((Change(Kind.UPDATED, "a/b", model, "h", fields), Change(Kind.ADDED, "c", new, "h")), unchanged=1)
+    plan = Plan((Change(ChangeKind.UPDATED, "a/b", model, "h", fields), Change(ChangeKind.ADDED, "c", new, "h")), unchanged=1)
     made = document(report(Planned(COUNTS, plan), dry_run=True))
     assert (made["details"]["run_id"], made["details"]["dry_run"]) == (None, True)
     (single,) = made["details"]["results"]

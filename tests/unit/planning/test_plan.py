@@ -11,7 +11,7 @@ from modelsync.model.model import NO_PRICES, PRICE_FIELDS, Model, Prices, Tier, 
 from modelsync.planning.layers import effective
 from modelsync.planning.listing import Listing, Rejected
 from modelsync.planning.outcome import counts_of
-from modelsync.planning.plan import NOTHING_STORED, FieldChange, Kind, Plan, Stored, StoredModel, differences, needed, settled
+from modelsync.planning.plan import NOTHING_STORED, ChangeKind, FieldChange, Plan, Stored, StoredModel, differences, needed, settled
 from modelsync.planning.plan import make_plan as difference
 from modelsync.planning.plan import retirements as retired
 from modelsync.testing import D
@@ -53,7 +53,7 @@ def after(before, plan):
     hashes, missing, models = dict(before.hashes), set(before.missing), dict(before.models)
     for change in (*plan.changes, *plan.rehashed):
         hashes[change.id] = change.content_hash
-        gone = change.kind is Kind.MISSING
+        gone = change.kind is ChangeKind.MISSING
         (missing.add if gone else missing.discard)(change.id)
         models[change.id] = StoredModel(change.model, change.updated_at or SEEN, change.priced_at or SEEN)
     return Stored(hashes, frozenset(missing), models)
@@ -77,7 +77,7 @@ B = Model(id="b", model_name="B")
 
 def test_a_model_never_seen_is_added_and_carries_no_fields():
     change = only(make_plan(listed(A), NOTHING_STORED))
-    assert (change.kind, change.id, change.model, change.content_hash) == (Kind.ADDED, "a", A, content_hash(A))
+    assert (change.kind, change.id, change.model, change.content_hash) == (ChangeKind.ADDED, "a", A, content_hash(A))
     assert (change.fields, change.updated_at, change.priced_at) == ((), None, None)
 
 
@@ -87,14 +87,14 @@ def test_i17_the_same_listing_changes_nothing():
 
 def test_an_updated_model_names_old_and_new():
     change = only(make_plan(listed(replaced(A, model_name="A2", available=False)), stored(A)))
-    assert change.kind is Kind.UPDATED
+    assert change.kind is ChangeKind.UPDATED
     assert change.fields == (FieldChange("model_name", "A", "A2"), FieldChange("is_active", True, False))
     assert (change.updated_at, change.priced_at) == (None, PRICED)  # a real change, and no change of price
 
 
 def test_a_change_of_metadata_alone_is_no_change_of_the_model():
     change = only(make_plan(listed(replaced(A, metadata={"owner": "y"})), stored(A)))
-    assert (change.kind, change.fields, change.model.metadata) == (Kind.UPDATED, (), {"owner": "y"})
+    assert (change.kind, change.fields, change.model.metadata) == (ChangeKind.UPDATED, (), {"owner": "y"})
     assert (change.updated_at, change.priced_at) == (UPDATED, PRICED)
 
 
@@ -209,7 +209,7 @@ def test_what_is_known_is_not_changed_by_what_is_stated():
 def test_a_model_a_complete_listing_does_not_have_is_missing_and_stays_as_it_was():
     plan = make_plan(listed(B), stored(A, B))
     change = only(plan)
-    assert (change.kind, change.id, change.model, change.content_hash) == (Kind.MISSING, "a", A, content_hash(A))
+    assert (change.kind, change.id, change.model, change.content_hash) == (ChangeKind.MISSING, "a", A, content_hash(A))
     assert (change.fields, change.priced_at) == ((), PRICED)
     assert (plan.unchanged, plan.absent) == (1, 1)
 
@@ -233,7 +233,7 @@ def test_i04_a_rejected_model_is_seen_and_not_missing():
 
 def test_i04_a_missing_model_that_comes_as_a_rejected_row_is_back_as_it_was():
     change = only(make_plan(listed(B, rejected=["a"]), stored(A, B, missing=["a"])))
-    assert (change.kind, change.model, change.content_hash, change.fields) == (Kind.REVIVED, A, content_hash(A), ())
+    assert (change.kind, change.model, change.content_hash, change.fields) == (ChangeKind.REVIVED, A, content_hash(A), ())
 
 
 def test_a_rejected_model_that_nobody_knew_is_no_change():
@@ -242,20 +242,20 @@ def test_a_rejected_model_that_nobody_knew_is_no_change():
 
 def test_a_missing_model_that_comes_back_unchanged_is_revived():
     change = only(make_plan(listed(A), stored(A, missing=["a"])))
-    assert (change.kind, change.fields, change.updated_at, change.priced_at) == (Kind.REVIVED, (), None, PRICED)
+    assert (change.kind, change.fields, change.updated_at, change.priced_at) == (ChangeKind.REVIVED, (), None, PRICED)
 
 
 def test_a_missing_model_that_comes_back_changed_is_revived_with_what_changed():
     change = only(make_plan(listed(replaced(A, model_name="A2")), stored(A, missing=["a"])))
-    assert (change.kind, change.fields) == (Kind.REVIVED, (FieldChange("model_name", "A", "A2"),))
+    assert (change.kind, change.fields) == (ChangeKind.REVIVED, (FieldChange("model_name", "A", "A2"),))
 
 
 def test_changes_are_in_the_order_of_their_ids():
     models = [Model(id=row_id) for row_id in ("z", "B", "é", "a", "M")]
     plan = make_plan(listed(*models), stored(Model(id="k"), Model(id="C")))
     assert [change.id for change in plan.changes] == ["B", "C", "M", "a", "k", "z", "é"]
-    assert plan.count(Kind.ADDED) == 5
-    assert plan.count(Kind.ADDED, Kind.MISSING) == 7
+    assert plan.count(ChangeKind.ADDED) == 5
+    assert plan.count(ChangeKind.ADDED, ChangeKind.MISSING) == 7
 
 
 # Properties
@@ -323,10 +323,10 @@ def test_i17_a_plan_applied_leaves_nothing_to_plan(listing, catalog):
 def test_i04_i07_no_seen_model_goes_missing_and_no_known_fact_is_erased(listing, catalog):
     plan = make_plan(listing, catalog)
     for change in plan.changes:
-        if change.kind is Kind.MISSING:
+        if change.kind is ChangeKind.MISSING:
             assert listing.complete
             assert change.id not in listing.seen
-        if change.kind is Kind.ADDED:
+        if change.kind is ChangeKind.ADDED:
             assert change.id not in catalog.hashes
             continue
         known = catalog.models[change.id].model
@@ -359,12 +359,12 @@ def test_only_rows_that_differ_are_needed():
 def test_a_model_that_is_due_is_retired_when_it_is_absent_again():
     catalog = msgspec.structs.replace(stored(A, B, missing=["b"]), due=frozenset("b"))
     (change,) = make_plan(listed(A), catalog).changes
-    assert (change.kind, change.id, change.model.available) == (Kind.RETIRED, "b", False)
+    assert (change.kind, change.id, change.model.available) == (ChangeKind.RETIRED, "b", False)
     assert change.fields == (FieldChange("status", "missing", "retired"), FieldChange("is_active", True, False))
     (back,) = make_plan(listed(A, B), catalog).changes
-    assert (back.kind, back.id) == (Kind.REVIVED, "b")
+    assert (back.kind, back.id) == (ChangeKind.REVIVED, "b")
     assert make_plan(listed(A, complete=False), catalog).changes == ()
-    assert make_plan(listed(A, rejected=["b"]), catalog).changes[0].kind is Kind.REVIVED
+    assert make_plan(listed(A, rejected=["b"]), catalog).changes[0].kind is ChangeKind.REVIVED
 
 
 def test_retired_models_count_no_more_and_come_back_active():
@@ -373,14 +373,14 @@ def test_retired_models_count_no_more_and_come_back_active():
     assert make_plan(listed(A), catalog) == Plan((), unchanged=1)
     for listing in (listed(A, B), listed(A, rejected=["b"])):
         (change,) = make_plan(listing, catalog).changes
-        assert (change.kind, change.model.available) == (Kind.REVIVED, True)
+        assert (change.kind, change.model.available) == (ChangeKind.REVIVED, True)
         assert change.fields[:2] == (FieldChange("status", "retired", "active"), FieldChange("is_active", False, True))
 
 
 def test_an_unchanged_listing_retires_what_is_due():
     catalog = msgspec.structs.replace(stored(A, B, missing=["a", "b"]), due=frozenset("b"))
     plan = retirements(catalog)
-    assert ([(change.kind, change.id) for change in plan.changes], plan.gone) == ([(Kind.RETIRED, "b")], ("a", "b"))
+    assert ([(change.kind, change.id) for change in plan.changes], plan.gone) == ([(ChangeKind.RETIRED, "b")], ("a", "b"))
 
 
 def test_price_fields_that_are_only_kept_as_received_follow_the_provider():

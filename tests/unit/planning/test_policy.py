@@ -7,7 +7,7 @@ import pytest
 from modelsync.model.model import Model
 from modelsync.planning.holding import Standing
 from modelsync.planning.listing import Listing, Rejected
-from modelsync.planning.plan import Change, Kind, Plan, Stored
+from modelsync.planning.plan import Change, ChangeKind, Plan, Stored
 from modelsync.planning.policy import DEFAULT_RULES, Context, Rules, decide
 
 ROW = Rejected(0, "a", "the id is empty", "{}")
@@ -23,7 +23,7 @@ def listed(*ids, rejected=()):
 
 
 def plan_of(*, added=(), missing=(), retired=(), still=()):
-    kinds = [(Kind.ADDED, added), (Kind.MISSING, missing), (Kind.RETIRED, retired)]
+    kinds = [(ChangeKind.ADDED, added), (ChangeKind.MISSING, missing), (ChangeKind.RETIRED, retired)]
     changes = [Change(kind, row_id, Model(id=row_id), "h") for kind, ids in kinds for row_id in ids]
     return Plan(tuple(changes), gone=(*missing, *retired, *still))
 
@@ -60,8 +60,8 @@ def test_a_list_of_unreadable_rows_is_held_and_names_the_first_reason():
 def test_i05_more_than_a_fifth_and_more_than_five_absent_models_are_held(stored, gone, held):
     plan = decided(plan_of(added=["new"], missing=names(gone)), listed("new", *names(stored - gone, "k")), stored)
     assert bool(plan.holds) == held
-    assert plan.count(Kind.ADDED) == 1  # what is new is applied all the same
-    assert plan.count(Kind.MISSING) == (0 if held else gone)
+    assert plan.count(ChangeKind.ADDED) == 1  # what is new is applied all the same
+    assert plan.count(ChangeKind.MISSING) == (0 if held else gone)
 
 
 def test_i05_a_slow_drip_is_measured_against_the_largest_listing_of_the_week():
@@ -77,9 +77,9 @@ def test_i05_a_hold_keeps_retirement_from_happening_too():
 
 def test_confirmed_absence_passes_and_the_rest_is_still_guarded():
     plan = plan_of(missing=names(30))
-    assert decided(plan, listed("k"), 100, standing=said("confirmed", names(30))).count(Kind.MISSING) == 30
+    assert decided(plan, listed("k"), 100, standing=said("confirmed", names(30))).count(ChangeKind.MISSING) == 30
     more = decided(plan_of(missing=names(60)), listed("k"), 100, standing=said("confirmed", names(30)))
-    assert (more.count(Kind.MISSING), len(more.holds[0].ids)) == (30, 30)
+    assert (more.count(ChangeKind.MISSING), len(more.holds[0].ids)) == (30, 30)
 
 
 def test_rejected_absence_never_happened():
@@ -91,9 +91,9 @@ def test_rejected_absence_never_happened():
 def test_a_list_with_many_unreadable_rows_says_nothing_of_what_is_absent():
     ten, eleven = (tuple(Rejected(number, None, "no", "") for number in range(count)) for count in (10, 11))
     few = decided(plan_of(missing=["a"]), listed(*names(90), rejected=ten))
-    assert (few.count(Kind.MISSING), few.holds) == (1, ())
+    assert (few.count(ChangeKind.MISSING), few.holds) == (1, ())
     many = decided(plan_of(missing=["a"]), listed(*names(89), rejected=eleven))
-    assert (many.count(Kind.MISSING), many.holds[0].message) == (
+    assert (many.count(ChangeKind.MISSING), many.holds[0].message) == (
         0,
         "1 models are absent from a list of which 11 of 100 rows are unreadable",
     )

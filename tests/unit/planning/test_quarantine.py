@@ -428,14 +428,14 @@ def test_a_held_price_keeps_no_other_fact_back():
     (change,) = plan.changes
     assert (change.model.context_length, change.model.prices) == (8, per_million("1"))
     assert [field.field for field in change.fields] == ["context_length"]
-    assert plan.beneath["m"].stated.prices == per_million("1000")
-    assert plan.beneath["m"].believed.prices == per_million("1")
+    assert plan.upstream["m"].stated.prices == per_million("1000")
+    assert plan.upstream["m"].believed.prices == per_million("1")
 
 
 def test_i22_an_identical_listing_leaves_the_held_price_where_it_is():
     listing, stored, _ = changes_of({"m": per_million("1")}, {"m": per_million("1000")})
     first = decide(make_plan(listing, stored), listing, stored, Context(prices=Evidence(now=NOON)), DEFAULT_RULES).plan
-    row = msgspec.structs.replace(stored.models["m"], beneath=first.beneath["m"], alias="m")
+    row = msgspec.structs.replace(stored.models["m"], upstream=first.upstream["m"], alias="m")
     again = Stored(listing.hashes, models={"m": row}, watched=frozenset({"m"}))
     second = decide(make_plan(listing, again), listing, again, Context(prices=Evidence(now=NOON)), DEFAULT_RULES).plan
-    assert (second.changes, second.unchanged, len(second.holds), second.beneath) == ((), 1, 1, {})
+    assert (second.changes, second.unchanged, len(second.holds), second.upstream) == ((), 1, 1, {})

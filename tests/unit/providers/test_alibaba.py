@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.model.model import NO_PRICES, Model, Prices, Tier, UnitPrice, content_hash
 from modelsync.providers.base import PagingError
 from modelsync.providers.builtin.alibaba import PROVIDER, Options, beginning
@@ -286,7 +286,7 @@ def compatible_after(native_came):
 
 def test_the_compatible_list_is_asked_only_when_there_is_no_native_one():
     assert compatible_after(answer(native(LISTS["models"]))) == ["models"]
-    assert compatible_after(Failure(Kind.UPSTREAM, "404", "")) == ["compatible"]
+    assert compatible_after(Failure(FailureKind.UPSTREAM, "404", "")) == ["compatible"]
 
 
 def test_a_refusal_with_status_200_ends_the_sync_instead_of_falling_back():

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.model.model import Model, Prices, UnitPrice
 from modelsync.providers.builtin.deepinfra import PROVIDER
 from modelsync.testing import D, answer, drive, good, one, sample
@@ -205,7 +205,7 @@ def test_without_details_only_models_with_metadata_are_known_to_write_text():
 
 def test_the_list_is_enough_when_the_details_fail():
     def respond(request):
-        return answer({"data": [ROW]}) if request.endpoint.name == "models" else Failure(Kind.TRANSIENT, "503", "Try again later")
+        return answer({"data": [ROW]}) if request.endpoint.name == "models" else Failure(FailureKind.TRANSIENT, "503", "Try again later")
 
     assert [request.url for request, _ in drive(PROVIDER, respond, has_key=False)] == ["https://api.deepinfra.com/v1/openai/models"]
     listing = good(PROVIDER, {"models": {"data": [ROW]}, "details": {"error": "no"}})

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.model.model import NO_PRICES, Model, Prices, UnitPrice, content_hash
 from modelsync.providers.base import PagingError
 from modelsync.providers.builtin.fal import PROVIDER
@@ -181,8 +181,8 @@ def test_a_batch_that_fails_does_not_stop_the_others_but_a_refused_key_does():
         drive(PROVIDER, respond)
         return len(tried)
 
-    assert failing(Kind.UPSTREAM) == 3
-    assert failing(Kind.CONFIG) == 1
+    assert failing(FailureKind.UPSTREAM) == 3
+    assert failing(FailureKind.CONFIG) == 1
 
 
 def test_missing_prices_leave_a_complete_listing():

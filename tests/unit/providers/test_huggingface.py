@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.model.model import NO_PRICES, Model, Prices, content_hash
 from modelsync.providers.base import KeyUse
 from modelsync.providers.builtin.huggingface import PROVIDER
@@ -190,7 +190,7 @@ def test_pages_of_the_hub_are_followed_by_their_link_until_there_are_enough():
 
 
 def test_a_hub_that_fails_leaves_the_routers_models():
-    failed = Failure(Kind.UPSTREAM, "no answer", "")
+    failed = Failure(FailureKind.UPSTREAM, "no answer", "")
     asked = drive(PROVIDER, lambda request: answer({"data": []}) if request.url == ROUTER else failed, hub_limit=10)
     assert [request.url for request, _ in asked] == [ROUTER]
     broken = good(PROVIDER, {"models": {"data": LISTS["models"]}, "hub": {"error": "too many requests"}}, hub_limit=10)

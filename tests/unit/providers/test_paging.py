@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.providers import paging, registry
 from modelsync.providers.base import Answer, Endpoint, NoOptions, PagingError, each_endpoint
 from modelsync.providers.builtin import fal
@@ -17,7 +17,7 @@ from modelsync.providers.builtin.openrouter import PROVIDER
 from modelsync.testing import answer
 
 URL = "https://api.test.invalid/v1/models?limit=2"
-BROKEN = Failure(Kind.TRANSIENT, "broken", "try later")
+BROKEN = Failure(FailureKind.TRANSIENT, "broken", "try later")
 quick = settings(max_examples=100, deadline=None, derandomize=True)
 
 

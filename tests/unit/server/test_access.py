@@ -5,8 +5,8 @@ import time
 import pytest
 
 from modelsync.model.actors import Scope
-from modelsync.operations.api_keys import Held, digest
-from modelsync.server.access import Buckets, Refusal, bearer, needed, refused, retry_after
+from modelsync.operations.api_keys import ApiKeyHolder, digest
+from modelsync.server.access import AccessDenied, Buckets, bearer, needed, refused, retry_after
 
 READ, SYNC, ADMIN = Scope.READ, Scope.SYNC, Scope.ADMIN
 
@@ -71,7 +71,11 @@ def test_the_key_in_a_header(header: str, key: str | None):
     assert bearer(header) == key
 
 
-VALID = {digest("the reader's"): Held("anna", READ), digest("the syncer's"): Held("cron", SYNC), digest("the boss's"): Held("ops", ADMIN)}
+VALID = {
+    digest("the reader's"): ApiKeyHolder("anna", READ),
+    digest("the syncer's"): ApiKeyHolder("cron", SYNC),
+    digest("the boss's"): ApiKeyHolder("ops", ADMIN),
+}
 
 
 @pytest.mark.parametrize(
@@ -93,19 +97,19 @@ VALID = {digest("the reader's"): Held("anna", READ), digest("the syncer's"): Hel
 )
 def test_i30_who_is_let_in(scope: Scope, key: str | None, expected: object):
     found = refused(scope, key, VALID)
-    assert (found.status if isinstance(found, Refusal) else found.name) == expected
+    assert (found.status if isinstance(found, AccessDenied) else found.name) == expected
 
 
 @pytest.mark.parametrize("key", [None, "", "x", "the boss's"])
 def test_i30_without_any_key_nobody_is_let_in(key: str | None):
     found = refused(READ, key, {})
-    assert isinstance(found, Refusal)
+    assert isinstance(found, AccessDenied)
     assert found.status == 503
 
 
 def test_a_refusal_says_what_would_do_and_never_the_key():
     found = refused(ADMIN, "the reader's", VALID)
-    assert found == Refusal(403, "The key is good for read, and this needs admin")
+    assert found == AccessDenied(403, "The key is good for read, and this needs admin")
     assert "nobody's" not in str(refused(READ, "nobody's", VALID))
 
 

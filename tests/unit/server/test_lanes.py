@@ -6,17 +6,17 @@ import time
 
 import pytest
 
-from modelsync.server.lanes import Brief, Busy, Lane, Shares
+from modelsync.server.lanes import Brief, Lane, Shares, TooBusy
 
 
 def test_i42_shares_are_counted_in_all_and_for_each_client():
     shares = Shares("things", in_all=3, each=2)
     with shares.one("a"), shares.one("a"):
-        with pytest.raises(Busy) as own, shares.one("a"):
+        with pytest.raises(TooBusy) as own, shares.one("a"):
             raise AssertionError
         assert own.value.own
         with shares.one("b"):
-            with pytest.raises(Busy) as others, shares.one("c"):
+            with pytest.raises(TooBusy) as others, shares.one("c"):
                 raise AssertionError
             assert not others.value.own
         with shares.one(None):  # a proxy: only counted in all
@@ -33,7 +33,7 @@ def test_i42_a_lane_refuses_whom_it_cannot_answer_in_time():
         first = asyncio.create_task(lane.run("a", going.wait, 10))
         await asyncio.sleep(0.05)
         began = time.monotonic()
-        with pytest.raises(Busy):
+        with pytest.raises(TooBusy):
             await lane.run("b", lambda: None)
         assert 0.1 < time.monotonic() - began < 5
         going.set()
@@ -50,7 +50,7 @@ def test_i42_a_lane_that_is_full_refuses_at_once():
         lane = Lane("test", 1, Shares("questions", in_all=2, each=2), patience=30)
         waiting = [asyncio.create_task(lane.run("a", going.wait, 10)) for _ in range(2)]
         await asyncio.sleep(0.05)
-        with pytest.raises(Busy):
+        with pytest.raises(TooBusy):
             await lane.run("b", lambda: None)
         going.set()
         assert await asyncio.gather(*waiting) == [True, True]
@@ -111,7 +111,7 @@ def test_i42_who_gives_up_waiting_keeps_no_thread():
         held = [asyncio.create_task(lane.run("a", going.wait, 10)) for _ in range(2)]
         await asyncio.sleep(0.05)
         late = await asyncio.gather(*(lane.run(f"late {number}", str) for number in range(10)), return_exceptions=True)
-        assert {type(each) for each in late} == {Busy}
+        assert {type(each) for each in late} == {TooBusy}
         gone = asyncio.create_task(lane.run("gone", str))
         await asyncio.sleep(0.05)
         gone.cancel()

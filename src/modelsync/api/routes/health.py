@@ -8,7 +8,7 @@ from modelsync.api.routing import Router
 from modelsync.database.migrate import Schema
 from modelsync.errors import DatabaseError
 from modelsync.server.metrics import CONTENT_TYPE
-from modelsync.server.responses import said
+from modelsync.server.responses import json_answer
 from modelsync.server.state import Service
 
 router = Router(tags=("health",))
@@ -17,7 +17,7 @@ router = Router(tags=("health",))
 @router.get("/health/live", responses=answers(schemas.Alive))
 async def live() -> Response:
     """Always 200 while the server answers: for what would restart it."""
-    return said(schemas.Alive("alive"))
+    return json_answer(schemas.Alive("alive"))
 
 
 @router.get("/health/ready", responses=answers(schemas.Ready) | also(schemas.Ready, 503, "The catalog cannot be read."))
@@ -26,8 +26,8 @@ async def ready(server: Service) -> Response:
     try:
         states = await server.freshness.now()
     except DatabaseError:
-        return said(schemas.Ready(status="not ready", database="does not answer", schema=None, freshness={}), 503)
-    return said(schemas.Ready(status="ready", database="ok", schema=Schema.head, freshness=states))
+        return json_answer(schemas.Ready(status="not ready", database="does not answer", schema=None, freshness={}), 503)
+    return json_answer(schemas.Ready(status="ready", database="ok", schema=Schema.head, freshness=states))
 
 
 _NUMBERS: Responses = {200: {"description": "Numbers for Prometheus.", "content": {"text/plain": {"schema": {"type": "string"}}}}}

@@ -41,7 +41,7 @@ from modelsync.queries.catalog import PinRecord
 from modelsync.queries.explain import explain, fields_of, overview
 from modelsync.queries.explain_rows import Explanations
 from modelsync.queries.history import ChangeFilter
-from modelsync.server.responses import error, said
+from modelsync.server.responses import error, json_answer
 from modelsync.server.state import Service
 
 router = Router(prefix="/admin", tags=("operating",))
@@ -59,12 +59,12 @@ def _pins(rows: Iterable[PinRecord]) -> schemas.Pins:
 async def list_held(server: Service, query: HoldQuery) -> Response:
     """What waits for a person, oldest first; or the holds of another status, with who decided them, when and why."""
     rows = await server.do(server.catalog.holds, query.provider, query.kind, query.status)
-    return said(schemas.Holds(holds(rows), len(rows)))
+    return json_answer(schemas.Holds(holds(rows), len(rows)))
 
 
 async def _decided(server: Service, decision: str, ids: Sequence[int], by: Person) -> Response:
     rows = await server.do(decisions.decide, server.store, ids, decision, by)
-    return said(schemas.Decided(decision, holds(rows)))
+    return json_answer(schemas.Decided(decision, holds(rows)))
 
 
 async def _chosen(server: Service, body: Decision) -> Sequence[int]:
@@ -104,7 +104,7 @@ async def reopen_one(request: Request, server: Service, hold_id: Id, body: Why) 
     400 when nobody has decided it; 409 when it cannot be taken back, because a later listing did away with it or it is done.
     """
     row = await server.do(decisions.reopen, server.store, hold_id, person(request, body.reason))
-    return said(schemas.Decided("reopen", holds([row])))
+    return json_answer(schemas.Decided("reopen", holds([row])))
 
 
 # How much is believed, and whether anything is synced
@@ -118,14 +118,14 @@ def _guard(server: Service, slug: str, limits: guard.Guard) -> schemas.Guard:
 
 async def _one_guard(server: Service, slug: str) -> Response:
     limits = (await server.do(server.catalog.guards)).get(slug, guard.NO_GUARD)
-    return said(_guard(server, slug, limits))
+    return json_answer(_guard(server, slug, limits))
 
 
 @router.get("/guards", responses=answers(schemas.Guards))
 async def list_guards(server: Service) -> Response:
     """The providers for which limits of the guard are set."""
     rows = [_guard(server, slug, limits) for slug, limits in (await server.do(server.catalog.guards)).items()]
-    return said(schemas.Guards(rows, len(rows)))
+    return json_answer(schemas.Guards(rows, len(rows)))
 
 
 @router.get("/guards/{slug}", responses=answers(schemas.Guard, 404))
@@ -151,7 +151,7 @@ async def pause(request: Request, server: Service, body: Why) -> Response:
     """Stop every sync of every provider, those under way included, until it is resumed. Reading goes on, and so do decisions."""
     if not await server.do(decisions.pause, server.store, person(request, body.reason)):
         return error(409, "Syncs are paused already; /admin/model-sync/status tells by whom and why")
-    return said(schemas.Paused(True))
+    return json_answer(schemas.Paused(True))
 
 
 @router.post("/resume", responses=answers(schemas.Paused, 409))
@@ -159,7 +159,7 @@ async def resume(request: Request, server: Service, body: Why) -> Response:
     """Let every provider sync again."""
     if not await server.do(decisions.resume, server.store, person(request, body.reason)):
         return error(409, "Nothing is paused; /admin/model-sync/status tells what keeps a provider from syncing")
-    return said(schemas.Paused(False))
+    return json_answer(schemas.Paused(False))
 
 
 # Pins
@@ -168,7 +168,7 @@ async def resume(request: Request, server: Service, body: Why) -> Response:
 @router.get("/pins", responses=answers(schemas.Pins))
 async def list_pins(server: Service, query: PinQuery) -> Response:
     """What is pinned, and what the provider says beneath it."""
-    return said(_pins(row for row in await server.do(server.catalog.pins, query.provider) if row.moved or not is_true(query.moved)))
+    return json_answer(_pins(row for row in await server.do(server.catalog.pins, query.provider) if row.moved or not is_true(query.moved)))
 
 
 @router.post("/pins", responses=answers(schemas.Pins, 400, 404))
@@ -177,7 +177,7 @@ async def pin(request: Request, server: Service, body: PinBody) -> Response:
     until = moment(body.until) if body.until else None
     by = person(request, body.reason)
     await server.do(operators.pin, server.store, body.provider, body.model, pins_of(body.values), by, until)
-    return said(_pins(row for row in await server.do(server.catalog.pins, [body.provider]) if row.provider_model_id == body.model))
+    return json_answer(_pins(row for row in await server.do(server.catalog.pins, [body.provider]) if row.provider_model_id == body.model))
 
 
 @router.delete("/pins", responses=answers(schemas.Unpinned, 404))
@@ -187,7 +187,7 @@ async def unpin(request: Request, server: Service, query: Removal) -> Response:
     removed = await server.do(operators.unpin, server.store, query.provider, query.model, query.field, by)
     if not removed:
         return error(404, "Nothing of that is pinned; GET /admin/pins lists pins")
-    return said(schemas.Unpinned(query.provider, query.model, removed))
+    return json_answer(schemas.Unpinned(query.provider, query.model, removed))
 
 
 # The past
@@ -214,7 +214,7 @@ async def diff(server: Service, query: Between) -> Response:
     old, new = await server.do(server.history.at, times, tuple(query.provider))
     rows = [each.shown() for each in differing(old, new)]
     counts = {"models_before": len(old), "models_after": len(new), "total": len(rows)}
-    return said({"before": times[0], "after": times[1], **counts, "data": rows})
+    return json_answer({"before": times[0], "after": times[1], **counts, "data": rows})
 
 
 @router.get("/as-of", responses=answers(schemas.PastModels, 400))
@@ -227,14 +227,14 @@ async def as_of(server: Service, query: AtTime) -> Response:
     rows = found[query.offset : query.offset + query.limit]
     began_at = await server.do(server.history.began_at)
     page_of = {"total": len(found), "returned": len(rows), "limit": query.limit, "offset": query.offset}
-    return said({"at": then, "began_at": began_at, "data": rows, **page_of})
+    return json_answer({"at": then, "began_at": began_at, "data": rows, **page_of})
 
 
 @router.post("/rollback", responses=answers(schemas.RolledBack, 400, 404))
 async def roll_back(request: Request, server: Service, body: Rollback) -> Response:
     """Bring a provider's models back to what they were after a run, and keep syncs out until it is thawed. Pins are kept."""
     run_id, models = await server.do(rollback, server.store, body.provider, body.to, person(request, body.reason))
-    return said(schemas.RolledBack(body.provider, run_id, models))
+    return json_answer(schemas.RolledBack(body.provider, run_id, models))
 
 
 @router.post("/thaw", responses=answers(schemas.Thawed, 404, 409))
@@ -242,7 +242,7 @@ async def thaw_provider(request: Request, server: Service, body: Thaw) -> Respon
     """Let a provider sync again that a rollback froze."""
     if not await server.do(thaw, server.store, body.provider, person(request, body.reason)):
         return error(409, f"{body.provider} is not frozen; /admin/model-sync/status names those that are")
-    return said(schemas.Thawed(body.provider, True))
+    return json_answer(schemas.Thawed(body.provider, True))
 
 
 @router.get("/explain", responses=answers(schemas.Explanations, 400, 404))
@@ -256,7 +256,7 @@ async def explain_model(server: Service, query: FieldOfModel) -> Response:
         return error(400, f"There is no such field; the fields are {', '.join(fields_of(known))}")
     found = overview(known) if query.field is None else (explain(known, query.field),)
     fields = [plain(msgspec.to_builtins(each)) for each in found]
-    return said(schemas.Explanations(query.provider, query.model, fields))
+    return json_answer(schemas.Explanations(query.provider, query.model, fields))
 
 
 @router.get("/audit", responses=answers(schemas.Audit, 400))
@@ -264,4 +264,4 @@ async def audit(server: Service, query: AuditQuery) -> Response:
     """What persons decided, newest first."""
     since = moment(query.since) if query.since else None
     rows = await server.do(server.catalog.audit, since, query.actor, query.limit)
-    return said({"data": rows, "returned": len(rows), "limit": query.limit})
+    return json_answer({"data": rows, "returned": len(rows), "limit": query.limit})

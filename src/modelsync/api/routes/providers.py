@@ -18,7 +18,7 @@ from modelsync.api.routing import Router
 from modelsync.operations import providers
 from modelsync.queries.reader import ProviderFilter, Revision
 from modelsync.queries.rows import ProviderRow
-from modelsync.server.responses import error, of_catalog, said, stamped
+from modelsync.server.responses import error, json_answer, of_catalog, stamped
 from modelsync.server.state import Service
 
 router = Router(tags=("providers",))
@@ -92,7 +92,7 @@ async def _shown(server: Service, provider_id: int, status: int = 200) -> Respon
     row, revision = await server.read(server.reader.provider, provider_id)
     if row is None:
         return error(404, f"There is no provider {provider_id} any more")
-    return said(stamped(row, revision), status)
+    return json_answer(stamped(row, revision), status)
 
 
 @router.post("/providers", responses=answers(schemas.OneProvider, 400, 409, status=201))
@@ -137,4 +137,4 @@ async def deactivate_provider(request: Request, server: Service, provider_id: Id
 async def delete_provider(request: Request, server: Service, provider_id: Id) -> Response:
     """Delete a provider that has neither models nor a history: nothing else is ever deleted with it."""
     await server.do(providers.delete, server.store, provider_id, person(request, "over the API"))
-    return said(schemas.Deleted(True, provider_id))
+    return json_answer(schemas.Deleted(True, provider_id))

@@ -17,7 +17,7 @@ from modelsync.formats.held import by_kind, left_in_place
 from modelsync.planning.outcome import Busy, Failed, Held, Report, document, of_one
 from modelsync.providers.registry import select
 from modelsync.queries.status import Status, status
-from modelsync.server.responses import error, said
+from modelsync.server.responses import error, json_answer
 from modelsync.server.state import Service
 from modelsync.server.syncs import Running, TooMany
 from modelsync.sync.run import Stopped
@@ -36,7 +36,7 @@ _SYNCED: Responses = {
 async def syncable_providers(server: Service) -> Response:
     """The providers that can be synced."""
     slugs = list(server.store.providers)
-    return said(schemas.Slugs(slugs, len(slugs)))
+    return json_answer(schemas.Slugs(slugs, len(slugs)))
 
 
 @router.post("/provider/{provider_slug}", responses=_SYNCED | answers(schemas.SyncResponse, 404, 409))
@@ -90,7 +90,7 @@ async def _synced(
 def _begun(running: Running) -> Response:
     told = f"Run {running.run_id} has begun"
     headers = {"Location": f"/admin/model-sync/runs/{running.run_id}", "Preference-Applied": "respond-async"}
-    return said(schemas.SyncResponse(True, told, {"run_id": running.run_id, "status": "running"}), 202, **headers)
+    return json_answer(schemas.SyncResponse(True, told, {"run_id": running.run_id, "status": "running"}), 202, **headers)
 
 
 def _answer_of_one(report: Report) -> Response:
@@ -98,11 +98,11 @@ def _answer_of_one(report: Report) -> Response:
     if isinstance(result.outcome, Busy):
         return _busy(result.slug, result.outcome.run_id)
     unusable = isinstance(result.outcome, Failed | Held) and not result.is_refused
-    return said(of_one(report), 502 if unusable else 200)
+    return json_answer(of_one(report), 502 if unusable else 200)
 
 
 def _answer_of_all(report: Report) -> Response:
-    return said(document(report), 200 if report.succeeded else 502)
+    return json_answer(document(report), 200 if report.succeeded else 502)
 
 
 def _busy(slug: str, run_id: int | None) -> Response:
@@ -112,7 +112,7 @@ def _busy(slug: str, run_id: int | None) -> Response:
 @router.get("/status", responses=answers(schemas.Status))
 async def sync_status(server: Service) -> Response:
     """What the catalog holds, which providers can be synced, how fresh each is, what waits, what was rejected, and what keeps syncs out."""
-    return said(_status(await server.do(status, server.store), list(server.store.providers)))
+    return json_answer(_status(await server.do(status, server.store), list(server.store.providers)))
 
 
 def _status(found: Status, fetchable: list[str]) -> dict[str, object]:
@@ -138,7 +138,7 @@ def _status(found: Status, fetchable: list[str]) -> dict[str, object]:
 async def list_runs(server: Service, query: RunQuery) -> Response:
     """Past and running syncs, newest first."""
     rows, total = await server.do(server.catalog.runs, query.limit, query.offset, query.status, query.provider)
-    return said({"data": rows, "total": total, "returned": len(rows), "limit": query.limit, "offset": query.offset})
+    return json_answer({"data": rows, "total": total, "returned": len(rows), "limit": query.limit, "offset": query.offset})
 
 
 @router.get("/runs/{run_id:int}", responses=answers(schemas.OneRun, 404))
@@ -148,4 +148,4 @@ async def get_run(server: Service, run_id: Id) -> Response:
     if found is None:
         return error(404, f"There is no run {run_id}; GET /admin/model-sync/runs lists them")
     run, results = found
-    return said({"run": run, "results": msgspec.convert(results, list[schemas.Result], from_attributes=True)})
+    return json_answer({"run": run, "results": msgspec.convert(results, list[schemas.Result], from_attributes=True)})

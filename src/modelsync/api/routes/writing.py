@@ -14,7 +14,7 @@ from modelsync.model.actors import Person
 from modelsync.model.fields import Pin
 from modelsync.operations import models
 from modelsync.operations.models import Wish
-from modelsync.server.responses import error, said, stamped
+from modelsync.server.responses import error, json_answer, stamped
 from modelsync.server.state import Service
 
 router = Router(tags=("models",))
@@ -45,7 +45,7 @@ async def _shown(server: Service, slug: str, row_id: str, status: int = 200) -> 
     row, revision = await server.read(server.reader.model_of, slug, row_id)
     if row is None:
         return error(404, "There is no such model any more")
-    return said(stamped(row, revision), status)
+    return json_answer(stamped(row, revision), status)
 
 
 @router.post("/models", responses=answers(schemas.OneModel, 400, 404, 409, status=201))
@@ -61,7 +61,7 @@ async def bulk_upsert_models(request: Request, server: Service, body: Bulk) -> R
     """Add models, and pin fields of those that are there: all of it, or nothing."""
     wishes = [Wish(await _slug(server, each), each.provider_model_id, tuple(each.pins())) for each in body.named()]
     created, ids = await server.do(models.upsert, server.store, wishes, person(request, body.reason))
-    return said(schemas.Upserted(created, len(ids) - created, ids))
+    return json_answer(schemas.Upserted(created, len(ids) - created, ids))
 
 
 @router.patch("/models/{model_id:int}", responses=answers(schemas.OneModel, 400, 404))
@@ -96,4 +96,4 @@ async def delete_model(request: Request, server: Service, model_id: Id) -> Respo
     """Delete a model that somebody added, with its history. One that its provider listed is never deleted: deactivate it."""
     slug, row_id = await _named(server, model_id)
     await server.do(models.remove, server.store, slug, row_id, person(request, _OVER))
-    return said(schemas.Deleted(True, model_id))
+    return json_answer(schemas.Deleted(True, model_id))

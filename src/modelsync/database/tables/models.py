@@ -7,19 +7,19 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from modelsync.database import rows
-from modelsync.database.bulk import Bulk
+from modelsync.database.bulk import BulkWriter
 from modelsync.database.parts import in_parts
 from modelsync.database.schema import last_prices, upstream_values
 from modelsync.database.tables import providers
 from modelsync.errors import DatabaseError
 from modelsync.model.points import split
-from modelsync.planning.layers import Beneath
-from modelsync.planning.plan import Change, Kind, Plan
+from modelsync.planning.layers import Upstream
+from modelsync.planning.plan import Change, ChangeKind, Plan
 
 
-def write(connection: sa.Connection, bulk: Bulk, run_id: int, provider_id: int, plan: Plan, seq: int, now: datetime) -> None:
+def write(connection: sa.Connection, bulk: BulkWriter, run_id: int, provider_id: int, plan: Plan, seq: int, now: datetime) -> None:
     """Everything that a plan changes, in bulk."""
-    _write_beneath(connection, provider_id, plan.beneath)
+    _write_upstream(connection, provider_id, plan.upstream)
     _write_last_prices(connection, provider_id, plan.last, now)
     wanted = len(plan.changes) + len(plan.rehashed)
     if not wanted:
@@ -35,13 +35,13 @@ def write(connection: sa.Connection, bulk: Bulk, run_id: int, provider_id: int, 
         providers.derive_abilities(connection, provider_id)
 
 
-def _write_beneath(connection: sa.Connection, provider_id: int, beneath: Mapping[str, Beneath | None]) -> None:
-    for part in in_parts(sorted(beneath)):
+def _write_upstream(connection: sa.Connection, provider_id: int, upstream: Mapping[str, Upstream | None]) -> None:
+    for part in in_parts(sorted(upstream)):
         mine = upstream_values.c.provider_id == provider_id, upstream_values.c.provider_model_id.in_(part)
         connection.execute(sa.delete(upstream_values).where(*mine))
-        lying = [rows.beneath_row(provider_id, row_id, lies) for row_id in part if (lies := beneath[row_id]) is not None]
-        if lying:
-            connection.execute(sa.insert(upstream_values), lying)
+        upstream_rows = [rows.upstream_row(provider_id, row_id, found) for row_id in part if (found := upstream[row_id]) is not None]
+        if upstream_rows:
+            connection.execute(sa.insert(upstream_values), upstream_rows)
 
 
 def _write_last_prices(
@@ -64,10 +64,10 @@ def _write_last_prices(
 
 def _touches_abilities(change: Change) -> bool:
     """Whether a change can make a provider support more or less than before."""
-    return change.kind in (Kind.ADDED, Kind.REVIVED, Kind.RETIRED) or any(
+    return change.kind in (ChangeKind.ADDED, ChangeKind.REVIVED, ChangeKind.RETIRED) or any(
         field.field.startswith("supports_") or field.field in ("is_active", "output_modalities") for field in change.fields
     )
 
 
 def _is_history(change: Change) -> bool:
-    return bool(change.fields) or change.kind is not Kind.UPDATED
+    return bool(change.fields) or change.kind is not ChangeKind.UPDATED

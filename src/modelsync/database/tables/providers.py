@@ -49,7 +49,7 @@ def facts(provider: Provider[Any]) -> dict[str, object]:
     }
 
 
-def there(known: Iterable[str]) -> sa.ColumnElement[bool]:
+def shown_states(known: Iterable[str]) -> sa.ColumnElement[bool]:
     """Of the rows of `provider_state`, those of providers that this program knows or that are in the catalog.
 
     The row of a deleted provider stays, because the catalog's revision is a sum over all of them and must not fall.

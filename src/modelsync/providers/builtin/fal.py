@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from modelsync.errors import Failure, Kind
+from modelsync.errors import Failure, FailureKind
 from modelsync.model.model import NO_PRICES, Model, Prices, modalities
 from modelsync.model.prices import USD_PER_IMAGE, Price, Unit, read_prices
 from modelsync.providers import paging
@@ -153,7 +153,7 @@ def requests(provider: Provider[Any], options: msgspec.Struct, has_key: bool) ->
     for start in range(0, len(ids) if has_key else 0, BATCH):
         batch = paging.with_query(costs.at(options), endpoint_id=",".join(ids[start : start + BATCH]))
         came = yield Request(costs, batch)
-        if isinstance(came, Failure) and came.kind is Kind.CONFIG:
+        if isinstance(came, Failure) and came.kind is FailureKind.CONFIG:
             return  # the key may not read prices, whichever are asked for
 
 
