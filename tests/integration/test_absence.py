@@ -171,7 +171,7 @@ def test_i05_a_list_that_shrank_is_held_and_its_news_applied(database_url: str, 
     assert (result.counts.created, result.counts.held, result.counts.missing) == (1, 10, 10)
     assert {status for status, _ in statuses(database_url).values()} == {"active"}
     (hold,) = Catalog(store).holds()
-    assert (hold.kind, hold.ids, hold.times_seen) == ("shrink", many(30)[20:], 1)
+    assert (hold.kind, list(hold.ids), hold.times_seen) == ("shrink", many(30)[20:], 1)
     for _ in range(4):
         sync(store, *many(20), "new")
     assert {status for status, _ in statuses(database_url).values()} == {"active"}

@@ -1,6 +1,7 @@
 """Requests as structs: each field that is declared is read by its type, and whatever else is said is refused."""
 
 import json
+import re
 import typing
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 END = r"$(?![\s\S])"
 """The end of a text in a pattern: Python's `$` matches before a last newline too. That of JSON Schema does not, and OpenAPI says `$`."""
@@ -120,15 +121,32 @@ def _whole(value: object) -> object:
 
 
 def _told(problem: ValueError, field: Field) -> str:
-    """What is wrong, and where inside the field; never what was sent, nor a pattern that nobody would read."""
+    """What is wrong, and where inside the field; never what was sent."""
     if not isinstance(problem, msgspec.ValidationError):
         return f": {problem}"
     what, _, inside = str(problem).partition(" - at `$")
-    if "enum value" in what:
-        what = f"it is none of {', '.join(field.words)}"
-    elif "matching regex" in what:
-        what = "it is not of the right form: see /docs"
-    return f"{inside.rstrip('`').replace('[', '.').replace(']', '')}: {what}"
+    place = inside.rstrip("`").replace("[", ".").replace("]", "")
+    return f"{place}: it is none of {', '.join(field.words)}" if "enum value" in what else f"{place}: {_plain(what)}"
+
+
+_PLAIN = (
+    (r"Expected `\w+` of length <= (\d+)", "it is longer than {}"),
+    (r"Expected `\w+` of length >= (\d+)", "it is shorter than {}"),
+    (r"Expected `\w+` <= ([\d.e-]+)", "it is more than {}"),
+    (r"Expected `\w+` >= ([\d.e-]+)", "it is less than {}"),
+    (r"Expected `int.*", "it is no whole number"),
+    (r"Expected `float.*", "it is no number"),
+    (r"Expected `bool.*", "it is neither true nor false"),
+    (r"Expected `array.*", "it is no list"),
+    (r"Expected `object.*", "it is no object"),
+    (r"Expected `str.*`, got.*", "it is no text"),
+)
+"""What msgspec says of a value, and the same for people."""
+
+
+def _plain(what: str) -> str:
+    told = next((words.format(*match.groups()) for pattern, words in _PLAIN if (match := re.fullmatch(pattern, what))), None)
+    return told or "it is not of the right form: see /docs"
 
 
 def query_of(kind: type[Asked], given: QueryParams) -> Asked:
@@ -144,7 +162,10 @@ def query_of(kind: type[Asked], given: QueryParams) -> Asked:
 
 async def body_of(kind: type[Asked], request: Request) -> Asked:
     """The body of a request. Raises Invalid."""
-    content = await request.body()
+    try:
+        content = await request.body()
+    except ClientDisconnect:
+        raise Invalid("body: it did not come whole", status=400) from None
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/json" and not media.endswith("+json"):
         raise Invalid("body: send JSON, with Content-Type: application/json")

@@ -9,6 +9,7 @@ from modelsync.providers.registry import select
 from modelsync.queries.catalog import Catalog
 from modelsync.queries.history import History
 from modelsync.queries.reader import Reader
+from modelsync.queries.rows import CountedModelRow
 from modelsync.settings import Settings
 from modelsync.sync.store import Store
 
@@ -28,7 +29,7 @@ class Opened:
     @cached_property
     def reader(self) -> Reader:
         """Its models."""
-        return Reader(self.store)
+        return Reader(self.store, row=CountedModelRow)
 
     @cached_property
     def history(self) -> History:

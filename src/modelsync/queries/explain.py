@@ -378,7 +378,8 @@ def _last_change(known: Known, field: str) -> LastChange | None:
         if moved is None and not (row.kind == "added" or (field == "status" and row.kind in _PRESENCE)):
             continue
         old, new = row.fields[moved] if moved is not None and moved == field else (None, None)
-        corrected = row.fields[READER] if is_in_price_document(field) and READER in row.fields else None
+        old_reader, new_reader = row.fields.get(READER, (0, 0))
+        corrected = (old_reader, new_reader) if new_reader and is_in_price_document(field) else None
         return LastChange(run_id=row.run_id, trigger=row.trigger, at=row.changed_at, kind=row.kind, old=old, new=new, corrected=corrected)
     return None
 

@@ -61,13 +61,13 @@ class Reader:
     Each may take `seconds` at most, or it is stopped: TooSlow.
     """
 
-    def __init__(self, store: Session, seconds: float | None = None) -> None:
+    def __init__(self, store: Session, seconds: float | None = None, row: type[ModelRow] = ModelRow) -> None:
         self._store = store
         self._seconds = seconds
         self._totals: dict[bytes, tuple[tuple[int, int], int]] = {}
         incomplete = sa.type_coerce(counts.is_incomplete(store.dialect), sa.Boolean)
         of_provider = sa.select(sa.func.count()).where(models.c.provider_id == providers.c.id).correlate(providers).scalar_subquery()
-        self._model = RowShape(ModelRow, models, store.dialect, provider=providers.c.slug, price_incomplete=incomplete)
+        self._model = RowShape(row, models, store.dialect, provider=providers.c.slug, price_incomplete=incomplete)
         self._provider = RowShape(ProviderRow, providers, store.dialect, model_count=of_provider)
 
     def revision(self) -> Revision:

@@ -31,6 +31,12 @@ class ModelRow(RecordedModel, frozen=True):
     price_incomplete: Annotated[bool, Meta(description="A call may pay more: `pricing.incomplete` names what is stated and not read.")]
 
 
+class CountedModelRow(ModelRow, frozen=True):
+    """The same with the number of the complete listing that it went missing in, as the command line shows it."""
+
+    missing_since_seq: int | None
+
+
 class ProviderRow(msgspec.Struct, frozen=True):
     """One provider of the catalog, with how many models it has."""
 

@@ -165,16 +165,15 @@ class Edge:
                 raise BodyTooLarge
             return message
 
-        async def fitting(message: Message) -> None:
+        async def beginning(message: Message) -> None:
             nonlocal began
-            if came <= most or began:
-                began = True
-                await send(message)
-            elif message["type"] == "http.response.start":  # FastAPI takes whatever goes wrong in reading a body for a 400
-                await error(413, f"The body is longer than {most:,} bytes")(scope, receive, send)
+            began = True
+            await send(message)
 
         try:
-            await self._app(scope, counted, fitting)
+            await self._app(scope, counted, beginning)
+        except BodyTooLarge:
+            await error(413, f"The body is longer than {most:,} bytes")(scope, receive, send)
         except ModelsyncError as problem:
             if isinstance(problem, DatabaseError):
                 log.warning(f"the database: {problem}")

@@ -38,7 +38,7 @@ def test_every_problem_is_told_at_once_each_with_its_place():
     told = problem(Wanted, {"name": "A", "limit": "10", "more": "x"})
     assert (
         told
-        == "more: there is no such parameter; name: it is not of the right form: see /docs; limit: Expected `int` <= 9; must: it is missing"
+        == "more: there is no such parameter; name: it is not of the right form: see /docs; limit: it is more than 9; must: it is missing"
     )
 
 
