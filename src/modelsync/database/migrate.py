@@ -26,36 +26,36 @@ def prepare(engine: sa.Engine, *, read_only: bool) -> bool:
     Raises DatabaseError for an older or newer one.
     """
     with engine.connect() as connection, connection.begin():
-        models_there = sa.inspect(connection).has_table("models")  # first: a program that makes both now commits them together
-        found = version(connection)
-        foreign = found is None and models_there
-    if found == HEAD or (found is None and read_only):
-        return found is not None
-    if found is None and not foreign:
+        has_models = sa.inspect(connection).has_table("models")  # first: a program that makes both now commits them together
+        schema = version(connection)
+        foreign = schema is None and has_models
+    if schema == HEAD or (schema is None and read_only):
+        return schema is not None
+    if schema is None and not foreign:
         upgrade(engine)
         return True
     if foreign:
         raise DatabaseError("The database has a table `models` of another program", "Use a database, or a Postgres schema, of its own")
-    if str(found) > HEAD:
-        raise _newer(str(found))
-    raise DatabaseError(f"The catalog has schema {found}, this modelsync needs {HEAD}", "Back it up, then run: modelsync db upgrade")
+    if str(schema) > HEAD:
+        raise _newer(str(schema))
+    raise DatabaseError(f"The catalog has schema {schema}, this modelsync needs {HEAD}", "Back it up, then run: modelsync db upgrade")
 
 
-def _newer(found: str) -> DatabaseError:
-    return DatabaseError(f"The catalog (schema {found}) is newer than this modelsync ({HEAD})", "Nothing was touched; update modelsync")
+def _newer(schema: str) -> DatabaseError:
+    return DatabaseError(f"The catalog (schema {schema}) is newer than this modelsync ({HEAD})", "Nothing was touched; update modelsync")
 
 
-def refuse_unknown(found: str) -> None:
+def refuse_unknown(schema: str) -> None:
     """DatabaseError for a version that is newer than this program, or none of its own."""
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", "modelsync:database/migrations")
-    if found > HEAD:
-        raise _newer(found)
-    if found not in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}:
-        raise DatabaseError(f"The catalog has schema {found}, which this modelsync does not know", "Nothing was touched")
+    if schema > HEAD:
+        raise _newer(schema)
+    if schema not in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}:
+        raise DatabaseError(f"The catalog has schema {schema}, which this modelsync does not know", "Nothing was touched")
 
 
 def upgrade(engine: sa.Engine) -> None:
@@ -84,8 +84,8 @@ def pending_sql(engine: sa.Engine) -> str:
     config.set_main_option("script_location", "modelsync:database/migrations")
     with engine.connect() as connection, connection.begin():
         config.attributes["dialect"] = connection.dialect.name
-        found = version(connection)
-    alembic.command.upgrade(config, f"{found}:head" if found else "head", sql=True)
+        schema = version(connection)
+    alembic.command.upgrade(config, f"{schema}:head" if schema else "head", sql=True)
     return out.getvalue()
 
 

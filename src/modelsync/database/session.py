@@ -48,11 +48,11 @@ class Session:
         shown, opened = engine.shown(url), engine.create(url, read_only=read_only)
         try:
             with explaining(shown):
-                is_there = migrate.prepare(opened, read_only=read_only)
+                has_catalog = migrate.prepare(opened, read_only=read_only)
         except DatabaseError:
             opened.dispose()
             raise
-        if not is_there:
+        if not has_catalog:
             opened.dispose()
             opened = engine.empty()
         return cls(opened, shown, providers, read_only=read_only)

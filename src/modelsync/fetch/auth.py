@@ -29,10 +29,10 @@ class KeyCredential(msgspec.Struct, frozen=True):
 Credential = KeyCredential | GoogleCredential
 
 
-def found(auth: Auth, get: Get) -> Credential | None:
+def credential_of(auth: Auth, get: Get) -> Credential | None:
     """The credential of a provider, from the first of its variables that is set; None when there is none."""
     if isinstance(auth, GoogleAccount):
-        return google_account.found(auth, get)
+        return google_account.credential_of(auth, get)
     keys = (KeyCredential(key, name, auth.scheme) for name in auth.variables if (key := get(name)))
     return next(keys, None)
 

@@ -109,8 +109,8 @@ def authorization(credential: GoogleCredential, connect_timeout: float, route: R
 
 def _refused(error: Exception) -> bool:
     """Whether the token server said no in OAuth's words, as opposed to failing or answering with something else."""
-    said = (argument.get("error") for argument in error.args if isinstance(argument, dict))
-    return not getattr(error, "retryable", False) and any(isinstance(word, str) for word in said)
+    codes = (argument.get("error") for argument in error.args if isinstance(argument, dict))
+    return not getattr(error, "retryable", False) and any(isinstance(word, str) for word in codes)
 
 
 def _load(credential: GoogleCredential) -> Any:

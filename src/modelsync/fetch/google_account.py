@@ -42,7 +42,7 @@ class GoogleCredential(msgspec.Struct, frozen=True):
         return whole | {line for line in lines if len(line) >= LEAST_SECRET and not line.startswith("-----")}
 
 
-def found(auth: GoogleAccount, get: Get) -> GoogleCredential | None:
+def credential_of(auth: GoogleAccount, get: Get) -> GoogleCredential | None:
     """JSON in a variable, a named file, gcloud's own file, or, on Google's machines only, the metadata server."""
     json_variable, path_variable = auth.variables
     if text := get(json_variable):

@@ -126,9 +126,9 @@ class Asker:
             raise RequestFailed(self._rejected(status, host, keyed=keyed), status=status)
         if status in RETRIED_STATUSES:
             wait = retry_after(response.headers.get("retry-after"), time.time())
-            asked = f" and asked to wait {wait:.0f} s" if wait else ""
+            wait_text = f" and asked to wait {wait:.0f} s" if wait else ""
             raise RequestFailed(
-                Failure(FailureKind.TRANSIENT, f"{host} answered {status}{asked}", LATER), retry=True, status=status, wait=wait
+                Failure(FailureKind.TRANSIENT, f"{host} answered {status}{wait_text}", LATER), retry=True, status=status, wait=wait
             )
         if 300 <= status < 400 and status != 304:
             place = _place(target, response.headers.get("location", ""))

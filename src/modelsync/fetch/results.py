@@ -53,8 +53,8 @@ class Fetched(msgspec.Struct, frozen=True):
         if len(self.answers) != 1 or self.notes:
             return None
         request, answer = self.answers[0]
-        found = Validators(request.url, answer.headers.get("etag"), answer.headers.get("last-modified"))
-        return found if found.headers else None
+        validators = Validators(request.url, answer.headers.get("etag"), answer.headers.get("last-modified"))
+        return validators if validators.headers else None
 
 
 class Unfollowed(msgspec.Struct, frozen=True):

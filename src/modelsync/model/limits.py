@@ -60,8 +60,8 @@ def _known_modalities(model: Model, warnings: list[str]) -> dict[str, tuple[str,
     unknown = sorted({name for names in sides.values() for name in names} - KNOWN_MODALITIES)
     if not unknown:
         return {}
-    told = ", ".join(f"`{name[:40]}`" for name in unknown[:5]) + (" …" if len(unknown) > 5 else "")
-    warnings.append(f"{model.id}: unknown modality {told}; left out")
+    shown = ", ".join(f"`{name[:40]}`" for name in unknown[:5]) + (" …" if len(unknown) > 5 else "")
+    warnings.append(f"{model.id}: unknown modality {shown}; left out")
     return {
         side: tuple(name for name in names if name in KNOWN_MODALITIES) or None
         for side, names in sides.items()

@@ -135,10 +135,10 @@ def tier_of(prices: Prices, **condition: Any) -> Tier:
 
 def condition_of(tier: Tier) -> str:
     """When a tier holds, in words: `above 200000, 1600-100 UTC, saturday+sunday`. Equal for equal conditions, and for no others."""
-    found = [] if tier.above is None else [f"above {tier.above}"]
+    parts = [] if tier.above is None else [f"above {tier.above}"]
     if tier.utc_start is not None or tier.utc_end is not None:
-        found.append(f"{tier.utc_start}-{tier.utc_end} UTC")
-    return ", ".join(found + (["+".join(tier.utc_days)] if tier.utc_days else []))
+        parts.append(f"{tier.utc_start}-{tier.utc_end} UTC")
+    return ", ".join(parts + (["+".join(tier.utc_days)] if tier.utc_days else []))
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -58,10 +58,10 @@ def _price(per: str, value: object) -> object:
     """A price, or prices, in canonical form and within the bounds that a provider's must keep."""
     match value:
         case Decimal():
-            found = bounded(value, per) if value.is_finite() else NO_NUMBER
-            if isinstance(found, Decimal):
-                return found
-            raise ValueError(found.reason if found else "it is no number")
+            price = bounded(value, per) if value.is_finite() else NO_NUMBER
+            if isinstance(price, Decimal):
+                return price
+            raise ValueError(price.reason if price else "it is no number")
         case UnitPrice():
             return msgspec.structs.replace(value, usd=_price(value.per, value.usd))
         case Tier():

@@ -40,17 +40,17 @@ def numbers(prices: Prices) -> dict[str, Decimal]:
     return found
 
 
-def changed(prices: Prices, wanted: Mapping[str, Decimal | None], source: Prices) -> Prices:
+def changed(prices: Prices, values: Mapping[str, Decimal | None], source: Prices) -> Prices:
     """`prices` with other numbers at some points; None takes a number away.
 
     What a new tier's condition or a new unit is comes from `source`, another document that has the point.
     """
-    if not wanted:
+    if not values:
         return prices
-    flat = {FLAT[point]: value for point, value in wanted.items() if point in FLAT}
-    tiers = _changed_tiers(prices, wanted, source) if any(point.startswith("pricing.tiers[") for point in wanted) else prices.tiers
-    units = _changed_units(prices, wanted, source) if any(point.startswith("pricing.per_unit[") for point in wanted) else prices.per_unit
-    dynamic = {"dynamic": False} if DYNAMIC in wanted else {}
+    flat = {FLAT[point]: value for point, value in values.items() if point in FLAT}
+    tiers = _changed_tiers(prices, values, source) if any(point.startswith("pricing.tiers[") for point in values) else prices.tiers
+    units = _changed_units(prices, values, source) if any(point.startswith("pricing.per_unit[") for point in values) else prices.per_unit
+    dynamic = {"dynamic": False} if DYNAMIC in values else {}
     return msgspec.structs.replace(prices, **flat, **dynamic, tiers=tiers, per_unit=units)
 
 
@@ -97,15 +97,15 @@ def _units(prices: Prices) -> Iterator[tuple[str, UnitPrice]]:
         yield f"pricing.per_unit[{name if names.count(name) == 1 else f'{price.per} {price.what}'}]", price
 
 
-def _changed_tiers(prices: Prices, wanted: Mapping[str, Decimal | None], source: Prices) -> tuple[Tier, ...]:
-    found = {condition_of(tier): tier for tier in (*prices.tiers, *_bare(source.tiers, prices.tiers))}
+def _changed_tiers(prices: Prices, by_point: Mapping[str, Decimal | None], source: Prices) -> tuple[Tier, ...]:
+    bases = {condition_of(tier): tier for tier in (*prices.tiers, *_bare(source.tiers, prices.tiers))}
     tiers: list[Tier] = []
-    for when, tier in found.items():
-        values: dict[str, Any] = {name: wanted[point] for name in PER_TOKEN if (point := _of_tier(when, name)) in wanted}
+    for when, tier in bases.items():
+        values: dict[str, Any] = {name: by_point[point] for name in PER_TOKEN if (point := _of_tier(when, name)) in by_point}
         new = msgspec.structs.replace(tier, **values) if values else tier
         if any(getattr(new, name) is not None for name in PER_TOKEN) or (tier in prices.tiers and not values):
             tiers.append(new)
-    return tuple(sorted(tiers, key=lambda tier: (tier.above or 0, condition_of(tier)))) if len(found) > len(prices.tiers) else tuple(tiers)
+    return tuple(sorted(tiers, key=lambda tier: (tier.above or 0, condition_of(tier)))) if len(bases) > len(prices.tiers) else tuple(tiers)
 
 
 def _bare(tiers: Iterable[Tier], others: Iterable[Tier]) -> Iterator[Tier]:
@@ -116,12 +116,12 @@ def _bare(tiers: Iterable[Tier], others: Iterable[Tier]) -> Iterator[Tier]:
             yield Tier(**{name: getattr(tier, name) for name in _CONDITIONS})
 
 
-def _changed_units(prices: Prices, wanted: Mapping[str, Decimal | None], source: Prices) -> tuple[UnitPrice, ...]:
-    found = {**dict(_units(source)), **dict(_units(prices))}
-    there = {point for point, _ in _units(prices)}
+def _changed_units(prices: Prices, by_point: Mapping[str, Decimal | None], source: Prices) -> tuple[UnitPrice, ...]:
+    bases = {**dict(_units(source)), **dict(_units(prices))}
+    present = {point for point, _ in _units(prices)}
     units = (
         msgspec.structs.replace(price, usd=usd)
-        for point, price in found.items()
-        if (usd := wanted.get(point, price.usd if point in there else None)) is not None
+        for point, price in bases.items()
+        if (usd := by_point.get(point, price.usd if point in present else None)) is not None
     )
     return tuple(sorted(units, key=lambda price: price.what))

@@ -161,23 +161,23 @@ def read_prices(
     `incomplete`, like what is unreadable; unless it is among the `ignored` ones, which no call pays, or is `structure` and no price.
     `claims=False` takes a number outside the bounds for unreadable: it has no place where it could wait for a person.
     """
-    found = _Found()
+    reading = _Reading()
     for field, raw_value in wire.items():
         raw = bytes(raw_value)
         price = table.get(field)
         mark = sentinels.get(raw.strip(b'"'))
         if mark and (price is not None or mark == UNPRICED):
-            found.dynamic = found.dynamic or mark == DYNAMIC
+            reading.dynamic = reading.dynamic or mark == DYNAMIC
         elif price is not None and (per_token or price.to not in PER_TOKEN):
-            found.take(field, raw, price, zero_is_free=zero_is_free and price.zero_is_free, claims=claims)
+            reading.take(field, raw, price, zero_is_free=zero_is_free and price.zero_is_free, claims=claims)
         elif field not in structure and not says_nothing(raw):
-            found.others[field] = canonical(raw)
+            reading.others[field] = canonical(raw)
             if field not in ignored:
-                found.incomplete.append(field)
-    return found.prices()
+                reading.incomplete.append(field)
+    return reading.prices()
 
 
-class _Found:
+class _Reading:
     """What was found in the price fields of one row so far."""
 
     def __init__(self) -> None:

@@ -102,7 +102,7 @@ def _left_out(field: str, value: object) -> bool:
     return value is None or value in ([], {}) or (field == "pricing.dynamic" and value is False)
 
 
-class Told(msgspec.Struct, frozen=True):
+class RunChange(msgspec.Struct, frozen=True):
     """One recorded change of a model: what started its run, when, and `{field: [old, new]}` in JSON values."""
 
     trigger: str
@@ -121,13 +121,13 @@ _PINNING = ("pin", "upsert", "add")
 _UNDOING = ("reopen", "rollback")
 
 
-def last_believed(changes: Iterable[Told]) -> dict[str, LastPrice]:
+def last_believed(changes: Iterable[RunChange]) -> dict[str, LastPrice]:
     """The last number that was believed at each point of one model's price, from its changes, oldest first.
 
     A number that a person pinned is not believed; one that a mended reading replaced is forgotten, and one that a person took back
     gives way to what was believed before it. What an act moved of prices that did not stand it has recorded.
     """
-    found: dict[str, list[LastPrice]] = {}
+    believed: dict[str, list[LastPrice]] = {}
     pinned: set[str] = set()
     for change in changes:
         corrected = READER in change.fields
@@ -138,13 +138,13 @@ def last_believed(changes: Iterable[Told]) -> dict[str, LastPrice]:
             pinned = pinned | {field} if change.trigger in _PINNING else pinned - {field}
             undone = _numbers(field, old) if corrected or change.trigger in _UNDOING else {}
             for point, usd in undone.items():
-                found[point] = [] if corrected else _without(found.get(point, []), usd)
+                believed[point] = [] if corrected else _without(believed.get(point, []), usd)
             for value in values[-1:] if corrected or change.trigger in _UNDOING else values:
                 for point, usd in _numbers(field, value).items():
-                    found.setdefault(point, []).append(LastPrice(usd, change.at))
+                    believed.setdefault(point, []).append(LastPrice(usd, change.at))
         for point, digits in change.fields.get(BELIEVED, (None, {}))[1].items():
-            found[point] = [] if digits is None else [LastPrice(Decimal(digits), change.at)]
-    return {point: prices[-1] for point, prices in found.items() if prices}
+            believed[point] = [] if digits is None else [LastPrice(Decimal(digits), change.at)]
+    return {point: prices[-1] for point, prices in believed.items() if prices}
 
 
 def _without(prices: list[LastPrice], undone: Decimal) -> list[LastPrice]:
@@ -184,17 +184,17 @@ class Difference(msgspec.Struct, frozen=True):
 
 def differing(before: Mapping[Key, Past], after: Mapping[Key, Past]) -> list[Difference]:
     """What two states of the catalog differ in, in the order of their keys."""
-    found: list[Difference] = []
+    differences: list[Difference] = []
     for key in sorted(before.keys() | after.keys()):
         old, new = before.get(key), after.get(key)
         if old is None or new is None:
-            found.append(Difference("added" if old is None else "missing", *key, {}))
+            differences.append(Difference("added" if old is None else "missing", *key, {}))
             continue
         old_facts, new_facts = {"status": old.status, **old.facts}, {"status": new.status, **new.facts}
         names = sorted(name for name in old_facts.keys() | new_facts.keys() if old_facts.get(name) != new_facts.get(name))
         if names:
-            found.append(Difference("updated", *key, {name: (old_facts.get(name), new_facts.get(name)) for name in names}))
-    return found
+            differences.append(Difference("updated", *key, {name: (old_facts.get(name), new_facts.get(name)) for name in names}))
+    return differences
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -207,11 +207,11 @@ class Line(msgspec.Struct, frozen=True):
 
 def _last_new(rows: Sequence[RecordedChange], key: tuple[str, str, str]) -> dict[str, object]:
     """What all changes of a field that is a mapping, newest first, come to."""
-    found: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     for row in rows:
         if (row.provider, row.provider_model_id) == key[:2] and key[2] in row.fields:
-            found = {**row.fields[key[2]][1], **found}
-    return found
+            merged = {**row.fields[key[2]][1], **merged}
+    return merged
 
 
 def collapsed(rows: Sequence[RecordedChange]) -> list[Line]:
@@ -227,16 +227,16 @@ def collapsed(rows: Sequence[RecordedChange]) -> list[Line]:
             first_old[key] = {**first_old.get(key, {}), **old} if field == BELIEVED else old
             counts[key] = counts.get(key, 0) + 1
     lines: list[Line] = []
-    told: set[tuple[str, str, str]] = set()
+    shown: set[tuple[str, str, str]] = set()
     for row in rows:
         fields: dict[str, tuple[Any, Any]] = {}
         for field, (old, new) in row.fields.items():
             key = (row.provider, row.provider_model_id, field)
             if field == "status":
                 fields[field] = (old, new)
-            elif key not in told:
+            elif key not in shown:
                 fields[field] = (first_old[key], _last_new(rows, key) if field == BELIEVED else new)
-                told.add(key)
+                shown.add(key)
         if fields or row.kind != "updated":
             many = {name: counts[row.provider, row.provider_model_id, name] for name in fields if name != "status"}
             lines.append(Line(row, fields, {name: count for name, count in many.items() if count > 1}))

@@ -14,11 +14,11 @@ def moment(text: str) -> datetime:
 
 def in_utc(value: object) -> datetime:
     """A time, or its ISO 8601 text, in UTC, of any year. ValueError when it is none, or when UTC has no such time."""
-    found = value if isinstance(value, datetime) else _read(value)
-    if found is None:
+    time = value if isinstance(value, datetime) else _read(value)
+    if time is None:
         raise ValueError(f"it is not a time such as {EXAMPLES}")
     try:
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except OverflowError:
         raise _outside() from None
 

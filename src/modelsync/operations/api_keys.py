@@ -38,8 +38,8 @@ def digest(key: str) -> str:
 class Keys:
     """The keys of an open store."""
 
-    def __init__(self, store: Session) -> None:
-        self._store = store
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def create(self, name: str, scope: Scope, person: Person, expires_at: datetime | None = None) -> str:
         """A new key, which is shown this once."""
@@ -48,51 +48,51 @@ class Keys:
         key = PREFIX + secrets.token_urlsafe(32)
 
         def work(connection: sa.Connection) -> None:
-            now = self._store.now(connection)
+            now = self._session.now(connection)
             if expires_at is not None and expires_at <= now:
                 raise UsageError("The key would have expired already", "Give a later time, or none")
             values = {"name": name, "digest": digest(key), "scope": str(scope), "created_at": now, "expires_at": expires_at}
             key_id = connection.execute(sa.insert(api_keys).values(values).returning(column.id)).scalar_one()
             _note(connection, "create key", f"{key_id} {name} ({scope})", person, now)
 
-        self._store.transact(work)
+        self._session.transact(work)
         return key
 
     def revoke(self, key_id: int, person: Person) -> None:
         """A key is good for nothing from now on. NotThere when there is none that is."""
 
         def work(connection: sa.Connection) -> None:
-            now = self._store.now(connection)
+            now = self._session.now(connection)
             mine = (column.id == key_id, column.revoked_at.is_(None))
             name = connection.execute(sa.update(api_keys).where(*mine).values(revoked_at=now).returning(column.name)).scalar()
             if name is None:
                 raise NotThere(f"There is no valid key {key_id}", "`modelsync keys` lists them")
             _note(connection, "revoke key", f"{key_id} {name}", person, now)
 
-        self._store.transact(work)
+        self._session.transact(work)
 
     def listed(self) -> list[dict[str, Any]]:
         """Every key, without its digest: id, name, scope, created_at, expires_at, last_used_at, revoked_at."""
         shown = [each for each in api_keys.columns if each.name != "digest"]
-        with self._store.reading() as connection:
+        with self._session.reading() as connection:
             return [dict(row) for row in connection.execute(sa.select(*shown).order_by(column.id)).mappings()]
 
     def valid(self) -> dict[str, ApiKeyHolder]:
         """Who holds which key, by digest; without those that were revoked or have expired."""
-        with self._store.reading() as connection:
-            good = (column.revoked_at.is_(None), sa.or_(column.expires_at.is_(None), column.expires_at > self._store.now(connection)))
+        with self._session.reading() as connection:
+            good = (column.revoked_at.is_(None), sa.or_(column.expires_at.is_(None), column.expires_at > self._session.now(connection)))
             query = sa.select(column.digest, column.name, column.scope).where(*good)
             return {row.digest: ApiKeyHolder(row.name, Scope.of(row.scope)) for row in connection.execute(query)}
 
-    def note_use(self, found: str) -> None:
+    def note_use(self, key_digest: str) -> None:
         """Write down that the key with this digest was used, unless that was done just now."""
 
         def work(connection: sa.Connection) -> None:
-            now = self._store.now(connection)
+            now = self._session.now(connection)
             stale = sa.or_(column.last_used_at.is_(None), column.last_used_at < now - NOTED_EVERY)
-            connection.execute(sa.update(api_keys).where(column.digest == found, stale).values(last_used_at=now))
+            connection.execute(sa.update(api_keys).where(column.digest == key_digest, stale).values(last_used_at=now))
 
-        self._store.transact(work)
+        self._session.transact(work)
 
 
 def _note(connection: sa.Connection, action: str, target: str, person: Person, now: datetime) -> None:

@@ -40,12 +40,12 @@ PAUSE = 0.02
 """Seconds between two transactions, in which others come to write."""
 
 
-def decide(store: Session, hold_ids: Iterable[int], decision: str, person: Person) -> list[RecordedHold]:
+def decide(session: Session, hold_ids: Iterable[int], decision: str, person: Person) -> list[RecordedHold]:
     """Confirm or reject open holds, in steps and as one run: a confirmed price is live at once. The holds as they are then.
 
     UsageError, NotThere or Settled, and nothing decided, when one of them cannot be. One that a sync supersedes meanwhile is left out.
     """
-    with store.reading() as connection:
+    with session.reading() as connection:
         rows = holds.numbered(connection, hold_ids)
         for row in rows:
             holds.decidable(connection, row, decision)
@@ -53,12 +53,12 @@ def decide(store: Session, hold_ids: Iterable[int], decision: str, person: Perso
     run_id: int | None = None
     for slug, of_provider in groupby(sorted(rows, key=lambda row: row.provider), key=lambda row: row.provider):
         for part in in_parts(list(of_provider), STEP):
-            done = store.transact(partial(_decide, store, slug, part, decision, person))
+            done = session.transact(partial(_decide, session, slug, part, decision, person))
             decided += done
             numbers_done = [row.id for row in done]
             touched = sorted({row_id for row in done for row_id in holding.claims(row)})
             for ids in in_parts(touched, STEP) if decision == "confirm" else ():
-                run_id = store.transact(partial(_believe, store, slug, numbers_done, ids, person, run_id))
+                run_id = session.transact(partial(_believe, session, slug, numbers_done, ids, person, run_id))
                 time.sleep(PAUSE)
     if rows and not decided:
         raise Settled(
@@ -68,32 +68,32 @@ def decide(store: Session, hold_ids: Iterable[int], decision: str, person: Perso
 
 
 def _decide(
-    store: Session, slug: str, rows: Sequence[RecordedHold], decision: str, person: Person, connection: sa.Connection
+    session: Session, slug: str, rows: Sequence[RecordedHold], decision: str, person: Person, connection: sa.Connection
 ) -> list[RecordedHold]:
     confirmed = [row for row in rows if decision == "confirm" and row.kind in holding.OF_PRICES]
     if confirmed:
-        act = act_within(store, connection, slug, person)
-        found = act.models({row_id for row in confirmed for row_id in row.ids})
-        holds.note_stood(connection, {row.id: _standing(found, row) for row in confirmed})
+        act = act_within(session, connection, slug, person)
+        models_by_id = act.models({row_id for row in confirmed for row_id in row.ids})
+        holds.note_stood(connection, {row.id: _standing(models_by_id, row) for row in confirmed})
     else:
         leases.lock(connection, slug)
         runs.forget_listing(connection, slug)
-    return holds.decide(connection, rows, decision, person.name, person.reason, store.now(connection))
+    return holds.decide(connection, rows, decision, person.name, person.reason, session.now(connection))
 
 
 def _believe(
-    store: Session, slug: str, decided: Sequence[int], ids: Sequence[str], person: Person, run_id: int | None, connection: sa.Connection
+    session: Session, slug: str, decided: Sequence[int], ids: Sequence[str], person: Person, run_id: int | None, connection: sa.Connection
 ) -> int | None:
     """Make the prices of these models that were confirmed live, where they still are what was shown and nobody took that back.
 
     A sync, or another person, may have come between two steps.
     """
-    act = act_within(store, connection, slug, person)
+    act = act_within(session, connection, slug, person)
     rows = [row for row in holds.numbered(connection, decided) if row.status == "confirmed"]
     refused = {each for row in holds.of_prices(connection, slug, "rejected") for each in _steps(row)}
-    found = act.models(ids)
+    models_by_id = act.models(ids)
     changes = []
-    for row_id, before in found.items():
+    for row_id, before in models_by_id.items():
         parts = [holding.shown(row).get(row_id, {}) for row in rows if row_id in row.about]
         standing = ((point, claim) for part in parts if _stands(before, part) for point, (_, claim) in part.items())
         points = {point for point, claim in standing if (row_id, point, claim) not in refused}
@@ -127,18 +127,18 @@ def _believing(before: StoredModel, points: Iterable[str]) -> Change:
     return Change(ChangeKind.UPDATED, model.id, model, before.content_hash, before=before, unstated=unstated, reader=before.reader)
 
 
-def reopen(store: Session, number: int, person: Person) -> RecordedHold:
+def reopen(session: Session, number: int, person: Person) -> RecordedHold:
     """Take a decision about a hold back: it waits again, and a price that was confirmed goes back to what it was. The hold as it is then.
 
     Where what it shows is not so any more it is superseded: by another one, if the provider still claims that price.
 
     NotThere when there is no such hold, UsageError when it is open, Settled when it was not decided, or what it decided is done.
     """
-    with store.reading() as connection:
+    with session.reading() as connection:
         (row,) = holds.numbered(connection, [number])
 
     def work(connection: sa.Connection) -> RecordedHold:
-        act = act_within(store, connection, row.provider, person) if row.kind in holding.OF_PRICES else None
+        act = act_within(session, connection, row.provider, person) if row.kind in holding.OF_PRICES else None
         state = leases.lock(connection, row.provider)
         if act is None:
             runs.forget_listing(connection, row.provider)
@@ -150,22 +150,22 @@ def reopen(store: Session, number: int, person: Person) -> RecordedHold:
             holds.end_confirmed(connection, number)
             act.apply("reopen", list(_taken_back(act, now)))
         over = None if act is None or _is_as_shown(act, now) else _what_follows(act, now)
-        return holds.reopen(connection, now, person.name, person.reason, store.now(connection), over)
+        return holds.reopen(connection, now, person.name, person.reason, session.now(connection), over)
 
-    return store.transact(work)
+    return session.transact(work)
 
 
 def _is_as_shown(act: Act, row: RecordedHold) -> bool:
     """Whether the provider still claims what a hold says, of every model, beside the price that it shows."""
-    wanted, shown = holding.claims(row), holding.shown(row)
-    found = act.models(wanted)
-    return found.keys() == wanted.keys() and all(_stands(before, shown[row_id]) for row_id, before in found.items())
+    claims, shown = holding.claims(row), holding.shown(row)
+    models_by_id = act.models(claims)
+    return models_by_id.keys() == claims.keys() and all(_stands(before, shown[row_id]) for row_id, before in models_by_id.items())
 
 
 def _what_follows(act: Act, row: RecordedHold) -> str:
     """Why a hold does not wait itself; what of it is not denied, beside another price by now, is asked anew at once."""
-    asked = act.ask_anew([row])
-    return f"what it showed is not so any more{f'; hold {holds.successor(act.connection, row)} asks anew' if asked else ''}"
+    asks_anew = act.ask_anew([row])
+    return f"what it showed is not so any more{f'; hold {holds.successor(act.connection, row)} asks anew' if asks_anew else ''}"
 
 
 def _refuse_to_reopen(connection: sa.Connection, act: Act | None, row: RecordedHold) -> None:
@@ -196,10 +196,10 @@ def _not_retired(connection: sa.Connection, row: RecordedHold) -> frozenset[str]
 
 def _taken_back(act: Act, row: RecordedHold) -> Iterator[Change]:
     """The models of which a confirmed price is still the believed one, with what stood before."""
-    wanted, stood = holding.claims(row), _stood(row)
-    for row_id, before in act.models(wanted).items():
+    claims, stood = holding.claims(row), _stood(row)
+    for row_id, before in act.models(claims).items():
         known, then = before.believed_numbers, stood.get(row_id, Stood())
-        points = [point for point, claim in wanted[row_id].items() if row_id in stood and known.get(point) == Decimal(claim)]
+        points = [point for point, claim in claims[row_id].items() if row_id in stood and known.get(point) == Decimal(claim)]
         if points:
             prices = _as_it_stood(before.believed.prices, points, then)
             live = numbers(prices)
@@ -238,7 +238,7 @@ def _shown_before(points: Mapping[str, tuple[str | None, str]]) -> dict[str, Dec
 
 def _standing(models: Mapping[str, StoredModel], row: RecordedHold) -> dict[str, Stood]:
     """What stands of the models of a hold about prices at the points that it shows,"""
-    found: dict[str, Stood] = {}
+    stood: dict[str, Stood] = {}
     for row_id, shown in holding.shown(row).items():
         if row_id not in models:
             continue
@@ -246,14 +246,14 @@ def _standing(models: Mapping[str, StoredModel], row: RecordedHold) -> dict[str,
         points, price = shown.keys(), before.believed.prices
         live = {point: usd for point, usd in numbers(price).items() if point in points or price.dynamic}
         last = {point: usd for point, usd in before.last.items() if point in points}
-        found[row_id] = Stood(live=live, last=last, dynamic=price.dynamic)
-    return found
+        stood[row_id] = Stood(live=live, last=last, dynamic=price.dynamic)
+    return stood
 
 
 # What holds at all
 
 
-def set_guard(store: Session, slug: str, limits: Mapping[str, object], person: Person) -> Guard:
+def set_guard(session: Session, slug: str, limits: Mapping[str, object], person: Person) -> Guard:
     """Set limits of the guard for one provider; None gives one back to the settings. All that are set then."""
 
     def work(connection: sa.Connection) -> Guard:
@@ -262,22 +262,22 @@ def set_guard(store: Session, slug: str, limits: Mapping[str, object], person: P
         values = {"guard": plain(guard) or None}
         connection.execute(sa.update(provider_state).where(provider_state.c.provider == slug).values(values))
         runs.forget_listing(connection, slug)
-        told = ", ".join(f"{name} {'default' if value is None else value}" for name, value in sorted(limits.items()))
-        _note(store, connection, "guard", f"{slug} {told}", person)
+        new_limits = ", ".join(f"{name} {'default' if value is None else value}" for name, value in sorted(limits.items()))
+        _note(session, connection, "guard", f"{slug} {new_limits}", person)
         return guard
 
-    return store.transact(work)
+    return session.transact(work)
 
 
-def pause(store: Session, person: Person) -> bool:
+def pause(session: Session, person: Person) -> bool:
     """Stop every sync, those that are under way included, until `resume`; whether they were not paused already."""
-    return store.transact(lambda connection: pauses.pause(connection, person.name, person.reason, store.now(connection)))
+    return session.transact(lambda connection: pauses.pause(connection, person.name, person.reason, session.now(connection)))
 
 
-def resume(store: Session, person: Person) -> bool:
+def resume(session: Session, person: Person) -> bool:
     """Let every provider sync again; whether they were paused."""
-    return store.transact(lambda connection: pauses.resume(connection, person.name, person.reason, store.now(connection)))
+    return session.transact(lambda connection: pauses.resume(connection, person.name, person.reason, session.now(connection)))
 
 
-def _note(store: Session, connection: sa.Connection, action: str, target: str, person: Person) -> None:
-    events.note(connection, action, target, person.name, person.reason, store.now(connection))
+def _note(session: Session, connection: sa.Connection, action: str, target: str, person: Person) -> None:
+    events.note(connection, action, target, person.name, person.reason, session.now(connection))

@@ -13,7 +13,7 @@ from modelsync.database.rows import BY_HAND
 from modelsync.database.schema import last_prices, model_changes, models, upstream_values
 from modelsync.database.session import Session
 from modelsync.database.tables import events, holds, leases, pins, providers, runs
-from modelsync.database.tables import models as writing
+from modelsync.database.tables.models import write
 from modelsync.errors import AlreadyThere, NotThere, UsageError
 from modelsync.model.actors import Person
 from modelsync.model.fields import BELIEVED, Pin, pinned, value_of
@@ -60,10 +60,10 @@ class Act(msgspec.Struct, frozen=True):
 
     def model(self, row_id: str) -> StoredModel:
         """One model as it stands. NotThere when there is none."""
-        found = self.models([row_id]).get(row_id)
-        if found is None:
+        model = self.models([row_id]).get(row_id)
+        if model is None:
             raise NotThere(f"{self.slug} has no model {row_id} in the catalog", "`modelsync models` finds ids")
-        return found
+        return model
 
     def note(self, action: str, target: str) -> None:
         """An audit row."""
@@ -77,7 +77,7 @@ class Act(msgspec.Struct, frozen=True):
         known = Stored(before, pins=pins.standing(self.connection, self.slug, self.now))
         moved = _moved_prices(changes)
         marked = tuple(
-            msgspec.structs.replace(change, held=change.held or change.id in held, fields=(*change.fields, *_untold(change, known, moved)))
+            msgspec.structs.replace(change, held=change.held or change.id in held, fields=(*change.fields, *_unseen(change, known, moved)))
             for change in sorted(changes, key=lambda change: change.id)
         )
         plan = settled(Plan(marked), known)
@@ -87,15 +87,15 @@ class Act(msgspec.Struct, frozen=True):
         for action, row in ended:
             self.note(action, f"{row.kind} {row.id}")
         run_id = runs.acted(self.connection, trigger, self.slug, self.now, len(plan.changes), run_id)
-        writing.write(self.connection, self.bulk, run_id, self.provider_id, plan, self.seq, self.now)
+        write(self.connection, self.bulk, run_id, self.provider_id, plan, self.seq, self.now)
         self.ask_anew([row for _, row in ended if row.status == "open" and row.needs_person])
         return run_id
 
     def ask_anew(self, rows: Sequence[Standing]) -> bool:
         """Ask about the prices of holds that the provider does not deny, beside what is believed by now. Whether there are any."""
         claims = [(row.kind, holding.claims(row)) for row in rows]
-        found = self.models({row_id for _, wanted in claims for row_id in wanted}) if rows else {}
-        of_rows = ((kind, {row_id: found[row_id] for row_id in wanted if row_id in found}, wanted) for kind, wanted in claims)
+        models_by_id = self.models({row_id for _, points in claims for row_id in points}) if rows else {}
+        of_rows = ((kind, {row_id: models_by_id[row_id] for row_id in points if row_id in models_by_id}, points) for kind, points in claims)
         anew = {hold.content: hold for each in of_rows if (hold := asked_anew(*each))}
         holds.open_new(self.connection, self.slug, anew.values(), self.now)
         return bool(anew)
@@ -105,65 +105,65 @@ Moved = Mapping[str, tuple[Mapping[str, Decimal], Mapping[str, Decimal]]]
 """What was believed of prices and what is, by model and point."""
 
 
-def _untold(change: Change, known: Stored, moved: Moved) -> Iterable[FieldChange]:
+def _unseen(change: Change, known: Stored, moved: Moved) -> Iterable[FieldChange]:
     """What moves of prices that were believed last, where no field that stands tells of it: going back needs to know."""
     if change.before is None or change.id not in moved:
         return
     before, now = moved[change.id]
     stood, stands = numbers(change.before.model.prices), numbers(pinned(change.model, known.pins.get(change.id, ())).prices)
     points = {point for point in before.keys() | now.keys() if before.get(point) != now.get(point)}
-    untold = sorted(point for point in points if not (point in now and stood.get(point) != stands.get(point) == now[point]))
-    if untold:
-        yield FieldChange(BELIEVED, {point: before.get(point) for point in untold}, {point: now.get(point) for point in untold})
+    unseen = sorted(point for point in points if not (point in now and stood.get(point) != stands.get(point) == now[point]))
+    if unseen:
+        yield FieldChange(BELIEVED, {point: before.get(point) for point in unseen}, {point: now.get(point) for point in unseen})
 
 
 def _moved_prices(changes: Iterable[Change]) -> Moved:
     """Of the models where that differs, whether it stands or not."""
-    found = {}
+    moved = {}
     for change in changes:
         if change.before is not None:
             before = change.before.believed_numbers
             now = {**(before if change.last is None else change.last), **numbers(change.model.prices)}
             if now != before:
-                found[change.id] = (before, now)
-    return found
+                moved[change.id] = (before, now)
+    return moved
 
 
-def act_on(store: Session, slug: str, person: Person, work: Callable[[Act], Result]) -> Result:
+def act_on(session: Session, slug: str, person: Person, work: Callable[[Act], Result]) -> Result:
     """Act on one provider's part of the catalog: a sync that is under way commits before or after, never between.
 
     The work is done again when another transaction was in its way. Raises NotThere when the catalog does not have the provider.
     """
-    return store.transact(lambda connection: work(act_within(store, connection, slug, person)))
+    return session.transact(lambda connection: work(act_within(session, connection, slug, person)))
 
 
-def act_within(store: Session, connection: sa.Connection, slug: str, person: Person) -> Act:
+def act_within(session: Session, connection: sa.Connection, slug: str, person: Person) -> Act:
     """An act on one provider's part of the catalog, inside a transaction: locked, and the next listing looked at whole."""
     provider_id = providers.id_of(connection, slug)
     if provider_id is None:
         raise NotThere(f"The catalog has nothing of {slug} yet", f"Sync it first: modelsync sync --providers {slug}")
     state = leases.lock(connection, slug)
     runs.forget_listing(connection, slug)
-    return Act(connection, store.bulk, slug, provider_id, store.now(connection), state["complete_seq"], person)
+    return Act(connection, session.bulk, slug, provider_id, session.now(connection), state["complete_seq"], person)
 
 
 # Pins
 
 
-def pin(store: Session, slug: str, row_id: str, wanted: Sequence[Pin], person: Person, expires_at: datetime | None = None) -> None:
+def pin(session: Session, slug: str, row_id: str, new_pins: Sequence[Pin], person: Person, expires_at: datetime | None = None) -> None:
     """Set values that win over every sync. NotThere when the catalog does not have the model."""
 
     def work(act: Act) -> None:
         if expires_at is not None and expires_at <= act.now:
             raise UsageError("The pin would have expired already", "Give a later time, or none")
         before = act.model(row_id)
-        _put(act, row_id, before.believed, wanted, expires_at)
-        act.apply("pin", [_revised(row_id, before, _revives(before, wanted))])
+        _put(act, row_id, before.believed, new_pins, expires_at)
+        act.apply("pin", [_revised(row_id, before, _revives(before, new_pins))])
 
-    act_on(store, slug, person, work)
+    act_on(session, slug, person, work)
 
 
-def unpin(store: Session, slug: str, row_id: str, fields: Sequence[str], person: Person) -> list[str]:
+def unpin(session: Session, slug: str, row_id: str, fields: Sequence[str], person: Person) -> list[str]:
     """Remove the pins of these fields, or all of a model: what the provider said last shows at once. The fields that were pinned."""
 
     def work(act: Act) -> list[str]:
@@ -175,22 +175,22 @@ def unpin(store: Session, slug: str, row_id: str, fields: Sequence[str], person:
         act.apply("unpin", [_revised(row_id, before)])
         return removed
 
-    return act_on(store, slug, person, work)
+    return act_on(session, slug, person, work)
 
 
-def add(store: Session, slug: str, row_id: str, wanted: Sequence[Pin], person: Person) -> None:
+def add(session: Session, slug: str, row_id: str, new_pins: Sequence[Pin], person: Person) -> None:
     """A model that the provider does not list. It stays active until somebody unpins that. AlreadyThere when it is."""
     _check(row_id)
 
     def work(act: Act) -> None:
         if act.models([row_id]):
             raise AlreadyThere(f"{slug} already has a model {row_id}", "Change it with `modelsync pin`")
-        act.apply("add", [_new(act, row_id, wanted)])
+        act.apply("add", [_new(act, row_id, new_pins)])
 
-    act_on(store, slug, person, work)
+    act_on(session, slug, person, work)
 
 
-def upsert(store: Session, wishes: Sequence[Wish], person: Person) -> tuple[int, list[int]]:
+def upsert(session: Session, wishes: Sequence[Wish], person: Person) -> tuple[int, list[int]]:
     """Pin fields of models that are there, and add those that are not: all of it or nothing. How many are new, and every model's number.
 
     UsageError when one is named twice; NotThere when the catalog does not have a provider.
@@ -204,7 +204,7 @@ def upsert(store: Session, wishes: Sequence[Wish], person: Person) -> tuple[int,
         ids: dict[tuple[str, str], int] = {}
         created = 0
         for slug in sorted({wish.slug for wish in wishes}):
-            act = act_within(store, connection, slug, person)
+            act = act_within(session, connection, slug, person)
             mine = [wish for wish in wishes if wish.slug == slug]
             known = act.models([wish.row_id for wish in mine])
             created += len(mine) - len(known)
@@ -212,7 +212,7 @@ def upsert(store: Session, wishes: Sequence[Wish], person: Person) -> tuple[int,
             ids |= {(slug, row_id): number for row_id, number in act.numbers([wish.row_id for wish in mine]).items()}
         return created, [ids[wish.slug, wish.row_id] for wish in wishes]
 
-    return store.transact(work)
+    return session.transact(work)
 
 
 def _check(row_id: str) -> None:
@@ -229,14 +229,14 @@ def _wished(act: Act, wish: Wish, before: StoredModel | None) -> Change:
     return _revised(wish.row_id, before, _revives(before, wish.pins))
 
 
-def _new(act: Act, row_id: str, wanted: Sequence[Pin]) -> Change:
-    facts = [found for found in wanted if found.field != "is_active"]
-    active = [found for found in wanted if found.field == "is_active"] or [Pin("is_active", True)]
+def _new(act: Act, row_id: str, new_pins: Sequence[Pin]) -> Change:
+    facts = [pin for pin in new_pins if pin.field != "is_active"]
+    active = [pin for pin in new_pins if pin.field == "is_active"] or [Pin("is_active", True)]
     _put(act, row_id, Model(id=row_id), [*active, *facts], None)
     return Change(ChangeKind.ADDED, row_id, Model(id=row_id), BY_HAND)
 
 
-def remove(store: Session, slug: str, row_id: str, person: Person) -> None:
+def remove(session: Session, slug: str, row_id: str, person: Person) -> None:
     """Delete a model that somebody added and its provider never listed, with its pins and its history.
 
     AlreadyThere for one that the provider listed; NotThere when there is none.
@@ -253,14 +253,14 @@ def remove(store: Session, slug: str, row_id: str, person: Person) -> None:
             act.connection.execute(sa.delete(table).where(*mine))
         providers.move_revision(act.connection, slug)
 
-    act_on(store, slug, person, work)
+    act_on(session, slug, person, work)
 
 
-def _put(act: Act, row_id: str, believed: Model, wanted: Sequence[Pin], expires_at: datetime | None) -> None:
-    for found in wanted:
+def _put(act: Act, row_id: str, believed: Model, new_pins: Sequence[Pin], expires_at: datetime | None) -> None:
+    for pin in new_pins:
         values = {"author": act.person.name, "reason": act.person.reason, "created_at": act.now, "expires_at": expires_at}
-        pins.put(act.connection, act.slug, row_id, found, value_of(believed, found.field), **values)
-        act.note("pin", f"{row_id} {found.field}")
+        pins.put(act.connection, act.slug, row_id, pin, value_of(believed, pin.field), **values)
+        act.note("pin", f"{row_id} {pin.field}")
 
 
 def _revised(row_id: str, before: StoredModel, believed: Model | None = None) -> Change:
@@ -274,8 +274,8 @@ def _revised(row_id: str, before: StoredModel, believed: Model | None = None) ->
     )
 
 
-def _revives(before: StoredModel, wanted: Sequence[Pin]) -> Model | None:
+def _revives(before: StoredModel, new_pins: Sequence[Pin]) -> Model | None:
     """A retired model that somebody wants active is active again."""
-    if before.status != "retired" or not any(found.field == "is_active" and found.value for found in wanted):
+    if before.status != "retired" or not any(pin.field == "is_active" and pin.value for pin in new_pins):
         return None
     return msgspec.structs.replace(before.believed, available=True)

@@ -23,8 +23,8 @@ from modelsync.database.schema import (
 )
 from modelsync.database.session import Session
 from modelsync.database.tables import events
-from modelsync.database.tables import providers as provider_rows
 from modelsync.database.tables.holds import MEMORY
+from modelsync.database.tables.providers import move_revision
 from modelsync.errors import DatabaseError, ModelsyncError
 
 LEAST_AGE = MEMORY + timedelta(days=1)
@@ -105,21 +105,21 @@ class PurgePlan(msgspec.Struct, frozen=True):
 class Housekeeping:
     """The deleting side of an open store. Nothing else deletes models, history, runs or results."""
 
-    def __init__(self, store: Session) -> None:
-        self._store = store
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-    def plan(self, wanted: Purge) -> PurgePlan:
+    def plan(self, criteria: Purge) -> PurgePlan:
         """What a purge would delete now. Writes nothing."""
-        with self._store.reading() as connection:
-            return _plan(connection, wanted, self._store.now(connection))
+        with self._session.reading() as connection:
+            return _plan(connection, criteria, self._session.now(connection))
 
-    def purge(self, wanted: Purge, plan_id: str, actor: str, reason: str) -> PurgePlan:
+    def purge(self, criteria: Purge, plan_id: str, actor: str, reason: str) -> PurgePlan:
         """Delete exactly what the plan with this id names, and write it down; all of it or nothing. ModelsyncError when it is stale."""
 
         def work(connection: sa.Connection) -> PurgePlan:
-            _lock(connection, wanted.providers)
-            now = self._store.now(connection)
-            plan = _plan(connection, wanted, now)
+            _lock(connection, criteria.providers)
+            now = self._session.now(connection)
+            plan = _plan(connection, criteria, now)
             if not plan or plan.id != plan_id:
                 raise ModelsyncError("The plan is no longer what it was", "Nothing was deleted; look again: modelsync purge")
             _delete_models(connection, plan.models)
@@ -127,7 +127,7 @@ class Housekeeping:
             events.note(connection, "purge", _target(plan), actor, reason, now)
             return plan
 
-        return self._store.transact(work)
+        return self._session.transact(work)
 
     def prune(self, keep_days: int) -> Records:
         """Delete runs and results older than this, 0 keeps all. Costs one look when nothing is due."""
@@ -137,22 +137,22 @@ class Housekeeping:
 
         def work(connection: sa.Connection) -> Records:
             _lock_records(connection)
-            due = _old_records(connection, self._store.now(connection) - age, ())
+            due = _old_records(connection, self._session.now(connection) - age, ())
             _delete_records(connection, due)
             return due
 
-        return self._store.transact(work)
+        return self._session.transact(work)
 
     def _due(self, age: timedelta) -> Records:
-        with self._store.reading() as connection:
-            return _old_records(connection, self._store.now(connection) - age, ())
+        with self._session.reading() as connection:
+            return _old_records(connection, self._session.now(connection) - age, ())
 
 
-def _plan(connection: sa.Connection, wanted: Purge, now: datetime) -> PurgePlan:
-    retired = _retired(connection, now - max(wanted.retired_for, LEAST_AGE), wanted.providers)
+def _plan(connection: sa.Connection, criteria: Purge, now: datetime) -> PurgePlan:
+    retired = _retired(connection, now - max(criteria.retired_for, LEAST_AGE), criteria.providers)
     why = _reasons_to_keep(connection, now)
     kept = [KeptModel(model.provider, model.provider_model_id, reason) for model in retired if (reason := why(model))]
-    records = _old_records(connection, now - max(wanted.runs_older_than, LEAST_AGE), wanted.providers)
+    records = _old_records(connection, now - max(criteria.runs_older_than, LEAST_AGE), criteria.providers)
     return PurgePlan(tuple(model for model in retired if not why(model)), records, _count_answers(connection, records.runs), tuple(kept))
 
 
@@ -169,8 +169,8 @@ def _retired(connection: sa.Connection, before: datetime, slugs: Sequence[str]) 
         .group_by(column.id, providers.c.slug, column.provider_model_id)
         .having(last < before)
     )
-    found = (OldModel(*row) for row in connection.execute(query))
-    return sorted(found, key=lambda model: (model.provider, model.provider_model_id))
+    old = (OldModel(*row) for row in connection.execute(query))
+    return sorted(old, key=lambda model: (model.provider, model.provider_model_id))
 
 
 def _reasons_to_keep(connection: sa.Connection, now: datetime) -> Callable[[OldModel], str | None]:
@@ -209,8 +209,8 @@ def _old_records(connection: sa.Connection, before: datetime, slugs: Sequence[st
         ~sa.exists().where(change.run_id == run.id),
     )
     query = sa.select(run.id, sa.func.count(sync_results.c.id)).outerjoin(sync_results, sync_results.c.run_id == run.id)
-    found = connection.execute(query.where(*unneeded).group_by(run.id).order_by(run.id))
-    runs = (run_id for run_id, count in found if count == going.get(run_id, 0) and (count or not slugs))
+    counts = connection.execute(query.where(*unneeded).group_by(run.id).order_by(run.id))
+    runs = (run_id for run_id, count in counts if count == going.get(run_id, 0) and (count or not slugs))
     return Records(tuple(runs), tuple(sorted(results)))
 
 
@@ -262,7 +262,7 @@ def _delete_models(connection: sa.Connection, going: Sequence[OldModel]) -> None
             connection.execute(sa.delete(table).where(model.in_(mine)))
         _expect(connection.execute(sa.delete(models).where(models.c.id.in_([model.row_id for model in part]))).rowcount, len(part))
     for slug in sorted({model.provider for model in going}):
-        provider_rows.move_revision(connection, slug)
+        move_revision(connection, slug)
 
 
 def _delete_records(connection: sa.Connection, going: Records) -> None:

@@ -16,7 +16,7 @@ from modelsync.model.actors import Person
 from modelsync.model.fields import FACTS, Pin, pinned, typed, value_of
 from modelsync.model.model import Model, Prices
 from modelsync.model.points import PRICE_NAMES, numbers
-from modelsync.model.timeline import Key, LastPrice, Past, Recorded, Told, last_believed, present, undone
+from modelsync.model.timeline import Key, LastPrice, Past, Recorded, RunChange, last_believed, present, undone
 from modelsync.operations.models import Act, act_on
 from modelsync.planning import holding
 from modelsync.planning.plan import Change, ChangeKind, FieldChange, StoredModel
@@ -26,7 +26,7 @@ NOT_READ = ""
 """The content hash of a model that no sync has read so: the first one after thawing looks at it."""
 
 
-def rollback(store: Session, slug: str, run_id: int, person: Person) -> tuple[int | None, int]:
+def rollback(session: Session, slug: str, run_id: int, person: Person) -> tuple[int | None, int]:
     """Bring a provider's models to what they were after a run, and keep syncs out. The new run's id (None: nothing to do) and how many.
 
     Models that came later are retired, unless somebody keeps them active; pins are kept; a model that no listing ever had is not the
@@ -37,19 +37,19 @@ def rollback(store: Session, slug: str, run_id: int, person: Person) -> tuple[in
         now, later = _present(act), _later_than(act, run_id)
         then = undone(now, _changes_after(act, later))
         standing = pins.standing(act.connection, slug, act.now)
-        stay = kept(standing)
-        wanted = {key: _wanted(past, then.get(key), stays=key[1] in stay) for key, past in now.items()}
-        differing = [key for key in now if now[key] != wanted[key]]
+        kept_active = kept(standing)
+        targets = {key: _target(past, then.get(key), stays_active=key[1] in kept_active) for key, past in now.items()}
+        differing = [key for key in now if now[key] != targets[key]]
         touched = sorted({row_id for _, row_id in differing} | _with_last_prices(act) & {row_id for _, row_id in now})
         full, believed = act.models(touched), _believed_until(act, later, touched)
-        changes = [_back(full[row_id], wanted[slug, row_id], standing.get(row_id, ()), believed.get(row_id, {})) for row_id in touched]
+        changes = [_back(full[row_id], targets[slug, row_id], standing.get(row_id, ()), believed.get(row_id, {})) for row_id in touched]
         act.note("rollback", f"to run {run_id}")
         new_run = act.apply("rollback", changes)
         _end_leaves(act)
         _freeze(act, f"rolled back to run {run_id}: {person.reason}")
         return new_run, len(differing)
 
-    return act_on(store, slug, person, work)
+    return act_on(session, slug, person, work)
 
 
 def _end_leaves(act: Act) -> None:
@@ -65,7 +65,7 @@ def _end_leaves(act: Act) -> None:
             act.note("end confirmation", f"{row.kind} {row.id}")
 
 
-def thaw(store: Session, slug: str, person: Person) -> bool:
+def thaw(session: Session, slug: str, person: Person) -> bool:
     """Let a provider sync again; whether it was frozen."""
 
     def work(act: Act) -> bool:
@@ -76,7 +76,7 @@ def thaw(store: Session, slug: str, person: Person) -> bool:
             act.note("thaw", "")
         return thawed
 
-    return act_on(store, slug, person, work)
+    return act_on(session, slug, person, work)
 
 
 def _freeze(act: Act, reason: str) -> None:
@@ -87,13 +87,13 @@ def _freeze(act: Act, reason: str) -> None:
 
 def _present(act: Act) -> dict[Key, Past]:
     """The provider's models as they stand; what somebody added and it never listed is not among them."""
-    found = {}
+    models_by_key = {}
     theirs = (models.c.provider_id == act.provider_id, models.c.content_hash != BY_HAND)
     query = sa.select(models).where(*theirs).execution_options(yield_per=500)
     for row in act.connection.execute(query).mappings():
         values = {**row, **{name: json_value(row[name]) for name in FACTS}}
-        found[act.slug, row["provider_model_id"]] = present(act.slug, values)
-    return found
+        models_by_key[act.slug, row["provider_model_id"]] = present(act.slug, values)
+    return models_by_key
 
 
 def _later_than(act: Act, run_id: int) -> sa.ColumnElement[bool]:
@@ -130,40 +130,40 @@ def _with_last_prices(act: Act) -> set[str]:
 def _believed_until(act: Act, later: sa.ColumnElement[bool], ids: Sequence[str]) -> dict[str, dict[str, LastPrice]]:
     """The prices that were believed last before the changes that are `later`, by model. What a pin hid is not in the history."""
     change, run = model_changes.c, sync_runs.c
-    found: dict[str, list[Told]] = {}
+    changes: dict[str, list[RunChange]] = {}
     for start in range(0, len(ids), 500):
         mine = (change.provider_id == act.provider_id, change.provider_model_id.in_(ids[start : start + 500]), sa.not_(later))
         query = sa.select(change.provider_model_id, run.trigger, change.changed_at, change.fields).join(sync_runs, run.id == change.run_id)
-        for row_id, *told in act.connection.execute(query.where(*mine).order_by(change.id)):
-            found.setdefault(row_id, []).append(Told(*told))
-    return {row_id: last_believed(told) for row_id, told in found.items()}
+        for row_id, *columns in act.connection.execute(query.where(*mine).order_by(change.id)):
+            changes.setdefault(row_id, []).append(RunChange(*columns))
+    return {row_id: last_believed(of_model) for row_id, of_model in changes.items()}
 
 
-def _wanted(now: Past, then: Past | None, *, stays: bool) -> Past:
+def _target(now: Past, then: Past | None, *, stays_active: bool) -> Past:
     """What a model is to be: what it was. One that was not there yet is retired, unless it stays because somebody keeps it active.
 
     Whether one is missing only syncs find out.
     """
-    then = then or (now if stays else msgspec.structs.replace(now, status="retired", facts={**now.facts, "is_active": False}))
-    if then.status == "retired" and not stays:
+    then = then or (now if stays_active else msgspec.structs.replace(now, status="retired", facts={**now.facts, "is_active": False}))
+    if then.status == "retired" and not stays_active:
         return then
-    facts = {**then.facts, "is_active": True} if stays else then.facts
+    facts = {**then.facts, "is_active": True} if stays_active else then.facts
     return msgspec.structs.replace(then, status="missing" if now.status == "missing" else "active", facts=facts)
 
 
-def _back(before: StoredModel, wanted: Past, kept: tuple[Pin, ...], believed: Mapping[str, LastPrice]) -> Change:
+def _back(before: StoredModel, then: Past, kept: tuple[Pin, ...], believed: Mapping[str, LastPrice]) -> Change:
     """One model back to what it was, and what is remembered of its prices too."""
-    target = _model(wanted.facts, before.believed)
-    target = pinned(target, [Pin(pin.field, value_of(before.believed, pin.field)) for pin in kept])
-    kind, fields = _way(before.status, wanted.status)
+    model = _model(then.facts, before.believed)
+    model = pinned(model, [Pin(pin.field, value_of(before.believed, pin.field)) for pin in kept])
+    kind, fields = _way(before.status, then.status)
     last = {point: each.usd for point, each in believed.items()}
-    return Change(kind, before.model.id, target, NOT_READ, fields, before=before, last=last, reader=before.reader)
+    return Change(kind, before.model.id, model, NOT_READ, fields, before=before, last=last, reader=before.reader)
 
 
-def _way(now: str, wanted: str) -> tuple[ChangeKind, tuple[FieldChange, ...]]:
-    if now == wanted:
+def _way(now: str, then: str) -> tuple[ChangeKind, tuple[FieldChange, ...]]:
+    if now == then:
         return ChangeKind.UPDATED, ()
-    return ChangeKind.RETIRED if wanted == "retired" else ChangeKind.REVIVED, (FieldChange("status", now, wanted),)
+    return ChangeKind.RETIRED if then == "retired" else ChangeKind.REVIVED, (FieldChange("status", now, then),)
 
 
 def _model(facts: Mapping[str, Any], known: Model) -> Model:

@@ -42,13 +42,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def decision(basis: Basis) -> Verdict:
     """What is believed of a listing, and what waits for a person."""
     stored, listing = basis.stored, basis.listing
-    found = decide(basis.plan, listing, stored, basis.context, basis.rules)
+    decided = decide(basis.plan, listing, stored, basis.context, basis.rules)
     return Verdict(
-        plan=found.plan,
+        plan=decided.plan,
         listing=listing,
-        outside=found.outside,
+        outside=decided.outside,
         standing=basis.context.standing,
         retired=stored.retired,
         read_version=stored.version if stored.unseen <= listing.seen else stored.read_version,
-        counts=found.counts,
+        counts=decided.counts,
     )

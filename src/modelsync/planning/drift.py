@@ -134,11 +134,11 @@ def _comparable(before: Snapshot, now: Snapshot) -> bool:
     return (before.scope, before.version) == (now.scope, now.version)
 
 
-def _outermost(found: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _outermost(words_by_field: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Without the fields of an object that moved itself: `pricing` says it for `pricing.prompt`."""
-    for field, words in sorted(found.items()):
+    for field, words in sorted(words_by_field.items()):
         parent, dot, _ = field.partition(".")
-        if not dot or parent not in found:
+        if not dot or parent not in words_by_field:
             yield field, words
 
 

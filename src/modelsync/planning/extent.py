@@ -63,8 +63,8 @@ def _totals(request: Request, answer: Answer, warnings: list[str]) -> Iterator[i
 
 
 def _goes_on(request: Request, answer: Answer) -> bool:
-    told = request.endpoint.further
-    return any(_value(request, answer, path) for path in told) or (bool(told) and paging.next_relation(answer) is not None)
+    paths = request.endpoint.further
+    return any(_value(request, answer, path) for path in paths) or (bool(paths) and paging.next_relation(answer) is not None)
 
 
 def _value(request: Request, answer: Answer, path: str) -> object:

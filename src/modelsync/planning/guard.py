@@ -65,14 +65,14 @@ LIMITS: Mapping[str, Limit] = {
 
 def given(values: Mapping[str, str | None], defaults: list[str]) -> dict[str, object]:
     """What somebody wants to set, by name; None gives one back. UsageError for what cannot be, or is said twice."""
-    wanted = {name: LIMITS[name].read(text) for name, text in values.items() if text is not None}
+    limits = {name: LIMITS[name].read(text) for name, text in values.items() if text is not None}
     by_option = {limit.option: name for name, limit in LIMITS.items()}
     for option in defaults:
         if option not in by_option:
             raise UsageError(f"There is no limit {option}", f"The limits are {', '.join(by_option)}")
-        if by_option[option] in wanted:
+        if by_option[option] in limits:
             raise UsageError(f"--{option} is set and given back at once", "Say one of them")
-    return wanted | {by_option[option]: None for option in defaults}
+    return limits | {by_option[option]: None for option in defaults}
 
 
 def of_settings(rules: Rules) -> Guard:

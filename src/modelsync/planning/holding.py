@@ -155,10 +155,10 @@ def _values(kind: str, ids: Sequence[str], detail: Mapping[str, object] | None) 
 
 def shown(row: Hold | Standing) -> dict[str, dict[str, tuple[str | None, str]]]:
     """The values on both sides of a hold about prices, as digits by model and point."""
-    found: dict[str, dict[str, tuple[str | None, str]]] = {}
+    values_by_id: dict[str, dict[str, tuple[str | None, str]]] = {}
     for row_id, point, before, value in _values(row.kind, row.ids, row.detail):
-        found.setdefault(row_id, {})[point] = (before, value)
-    return found
+        values_by_id.setdefault(row_id, {})[point] = (before, value)
+    return values_by_id
 
 
 def claims(row: Hold | Standing) -> dict[str, dict[str, str]]:
@@ -205,12 +205,12 @@ def _is_same_list(row: Standing, hold: Hold) -> bool:
 def parts(kind: str, ids: Iterable[str], standing: Iterable[Standing]) -> list[tuple[str, ...]]:
     """The ids of an absence by hold: those that were shown already, as they were shown, and the rest as one more."""
     left = set(ids)
-    found: list[tuple[str, ...]] = []
+    groups: list[tuple[str, ...]] = []
     for row in standing:
         if row.kind == kind and row.status == "open" and row.ids and left.issuperset(row.ids):
-            found.append(row.ids)
+            groups.append(row.ids)
             left.difference_update(row.ids)
-    return [*found, tuple(sorted(left))] if left else found
+    return [*groups, tuple(sorted(left))] if left else groups
 
 
 # What a listing does to them
@@ -250,29 +250,29 @@ def moves(standing: Iterable[Standing], holds: Iterable[Hold], sight: Sight) -> 
 
     A listing says nothing of what it does not show: an incomplete one nothing of absence, one that is refused nothing of its parts.
     """
-    found = {hold.content: hold for hold in holds}
-    touched = {row_id for hold in found.values() if hold.kind in OF_PRICES for row_id in hold.ids}
-    kinds = {hold.kind for hold in found.values()}
+    new = {hold.content: hold for hold in holds}
+    touched = {row_id for hold in new.values() if hold.kind in OF_PRICES for row_id in hold.ids}
+    kinds = {hold.kind for hold in new.values()}
     moved: list[Move] = []
     for row in standing:
-        if row.status == "open" and (same := _same(row, found)) is not None:
-            del found[same]
+        if row.status == "open" and (same := _same(row, new)) is not None:
+            del new[same]
             moved.append(Move(row, "open", row.over))
         elif row.status == "open" and _answered(row, sight, kinds):
             moved.append(Move(row, "superseded" if _is_other_content(row, sight, touched, kinds) else "released", row.over))
         elif row.status in ("confirmed", "rejected") and not sight.refused:
             moved += _ended(row, sight, touched)
-    return Moves(tuple(moved), tuple(found.values()))
+    return Moves(tuple(moved), tuple(new.values()))
 
 
-def _same(row: Standing, found: Mapping[Content, Hold]) -> Content | None:
+def _same(row: Standing, new: Mapping[Content, Hold]) -> Content | None:
     """The content under which a listing asks the same: another catalog may have gained a few ids since it was shown.
 
     What only a person can end now is another question than what a rule might have ended.
     """
     if row.kind == OTHER_CATALOG:
-        return next((key for key, hold in found.items() if hold.kind == row.kind and _is_same_list(row, hold)), None)
-    hold = found.get(row.content)
+        return next((key for key, hold in new.items() if hold.kind == row.kind and _is_same_list(row, hold)), None)
+    hold = new.get(row.content)
     return row.content if hold is not None and (row.needs_person or not hold.needs_person) else None
 
 
@@ -285,7 +285,7 @@ def _answered(row: Standing, sight: Sight, kinds: Set[str]) -> bool:
     """
     if row.kind in OF_PRICES:
         points, read, gone = shown(row), sight.read, frozenset() if row.needs_person else sight.retired
-        return not sight.refused and all(each in gone or _is_told(row, points.get(each, {}), read.get(each)) for each in row.ids)
+        return not sight.refused and all(each in gone or _shows_price(row, points.get(each, {}), read.get(each)) for each in row.ids)
     if row.kind == TOTAL:
         return not sight.refused
     if row.kind in OF_ABSENCE or row.needs_person:
@@ -295,7 +295,7 @@ def _answered(row: Standing, sight: Sight, kinds: Set[str]) -> bool:
     return sight.complete
 
 
-def _is_told(row: Standing, points: Mapping[str, tuple[str | None, str]], model: Model | None) -> bool:
+def _shows_price(row: Standing, points: Mapping[str, tuple[str | None, str]], model: Model | None) -> bool:
     """Whether a listing tells how the held price of a model stands: silence about it ends no change of unit, and nothing taken back.
 
     Of a change of unit one of the prices that moved tells enough: a first price that only came with it may go with it.

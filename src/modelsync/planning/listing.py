@@ -79,14 +79,14 @@ def read(provider: Provider[Any], options: msgspec.Struct, answers: Sequence[tup
     rejected: list[Rejected] = []
     warnings: list[str] = []
     for request, answer in answers:
-        found = rows_of(request.endpoint, answer)
-        if isinstance(found, Failure):
+        rows = rows_of(request.endpoint, answer)
+        if isinstance(rows, Failure):
             if not request.endpoint.fills:
-                return found
-            warnings.append(f"{request.endpoint.name}: {found.message}")
+                return rows
+            warnings.append(f"{request.endpoint.name}: {rows.message}")
         else:
-            lists.append((request.endpoint, found))
-            lengths.append((request, answer, len(found)))
+            lists.append((request.endpoint, rows))
+            lengths.append((request, answer, len(rows)))
     lacking = shortfall(lengths, warnings)
     tallies = _tallies(lists)
     decoded = (
@@ -194,18 +194,18 @@ def normalize(provider: Provider[Any], wire: Wire, warnings: list[str]) -> Model
 def rows_of(endpoint: Endpoint, answer: Answer) -> list[msgspec.Raw] | Failure:
     """The raw rows of one answer, found at the endpoint's path."""
     try:
-        found = answer.document
+        document = answer.document
     except NotJson as error:
         return Failure(FailureKind.UPSTREAM, f"{endpoint.name}: {error}", "Nothing was changed; try again later")
     for path in endpoint.rows:
         try:
-            return _rows_at(found.top, path)
+            return _rows_at(document.top, path)
         except KeyError:
             if endpoint.leaves_out_empty and b'"error"' not in answer.body:
                 return []
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             continue
-    return Failure(FailureKind.UPSTREAM, f"{endpoint.name}: {found.why_no_list}", "Nothing was changed; try again later")
+    return Failure(FailureKind.UPSTREAM, f"{endpoint.name}: {document.why_no_list}", "Nothing was changed; try again later")
 
 
 def _rows_at(top: dict[str, msgspec.Raw] | list[msgspec.Raw], path: str) -> list[msgspec.Raw]:
@@ -352,8 +352,8 @@ def _name(row: Mapping[str, object], kind: type[msgspec.Struct]) -> str:
 def _readable_id(endpoint: Endpoint, raw: msgspec.Raw) -> str | None:
     """The id of a row that cannot be decoded otherwise, so that its model still counts as seen."""
     try:
-        found = _fields(raw).get(wire_id_field(endpoint.row))
-        return msgspec.json.decode(found, type=str) if found is not None and not is_mended(bytes(found)) else None
+        raw_id = _fields(raw).get(wire_id_field(endpoint.row))
+        return msgspec.json.decode(raw_id, type=str) if raw_id is not None and not is_mended(bytes(raw_id)) else None
     except _UNREADABLE:
         return None
 

@@ -303,10 +303,10 @@ def plan_line(change: Change) -> dict[str, object]:
 def of_one(report: Report) -> dict[str, object]:
     """A run over one provider under the field names of the REST contract."""
     (result,) = report.results
-    return {"success": result.succeeded, "message": _told(report, result), "details": details(report, result)}
+    return {"success": result.succeeded, "message": _message(report, result), "details": details(report, result)}
 
 
-def _told(report: Report, result: ProviderResult) -> str:
+def _message(report: Report, result: ProviderResult) -> str:
     """The sentence of the REST contract, which a dry run begins with `[DRY RUN]`; its number then is what would be synced."""
     if isinstance(result.outcome, Held) and result.outcome.refusal is not None:
         return f"{report.prefix}{result.slug}: {result.outcome.refusal.message}"

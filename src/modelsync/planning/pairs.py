@@ -52,10 +52,10 @@ def out_of_bounds(changes: Iterable[Change]) -> list[str]:
 
 def powers(moved: Iterable[Sequence[Pair]]) -> Counter[int]:
     """How many models moved by which powers of ten."""
-    found: Counter[int] = Counter()
+    counts: Counter[int] = Counter()
     for pairs in moved:
-        found.update({power_of_ten(pair.old, pair.new) for pair in pairs} - {0})
-    return found
+        counts.update({power_of_ten(pair.old, pair.new) for pair in pairs} - {0})
+    return counts
 
 
 def is_beside(known: Mapping[str, Decimal], point: str, shown: str | None) -> bool:
@@ -164,8 +164,8 @@ def prices_of(pair: Pair, elsewhere: Sequence[Prices]) -> list[Decimal]:
 
 def median_of(pair: Pair, elsewhere: Sequence[Prices]) -> Decimal | None:
     """The middle of what others charge for the same, above zero; None when nobody lists it."""
-    found = [price for price in prices_of(pair, elsewhere) if price]
-    return median(found) if found else None
+    prices = [price for price in prices_of(pair, elsewhere) if price]
+    return median(prices) if prices else None
 
 
 def is_in_bounds(value: Decimal, pair: Pair) -> bool:

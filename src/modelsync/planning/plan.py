@@ -356,7 +356,7 @@ def settled(plan: Plan, stored: Stored) -> Plan:
         if remembered := _remembered(change):
             last[change.id] = remembered
         described = _described(change, pins)
-        if not _stays(described):
+        if not _is_unchanged(described):
             changes.append(described)
         elif change.content_hash != stored.hashes[change.id] or _is_read_anew(described):
             rehashed.append(described)
@@ -374,8 +374,8 @@ def settled(plan: Plan, stored: Stored) -> Plan:
 
 def _upstream(change: Change, pins: tuple[Pin, ...]) -> Upstream | None:
     before = change.before.upstream if change.before else None
-    says_nothing = change.stated is None and before is not None
-    if not (pins or change.held or change.unstated or says_nothing or _carries_over(change)):
+    is_unlisted = change.stated is None and before is not None
+    if not (pins or change.held or change.unstated or is_unlisted or _carries_over(change)):
         return None
     stated = change.stated or (before.stated if before else change.model)
     return Upstream(stated, change.model, change.unstated)
@@ -394,10 +394,10 @@ def _remembered(change: Change) -> dict[str, Decimal | None]:
     live = numbers(change.model.prices)
     still = {point: usd for point, usd in before.believed_numbers.items() if not is_corrected(change, point)}
     known = still if change.last is None else change.last
-    wanted = {point: usd for point, usd in known.items() if point not in live}
+    not_live = {point: usd for point, usd in known.items() if point not in live}
     return {
-        **{point: None for point in before.last if point not in wanted},
-        **{point: usd for point, usd in wanted.items() if before.last.get(point) != usd},
+        **{point: None for point in before.last if point not in not_live},
+        **{point: usd for point, usd in not_live.items() if before.last.get(point) != usd},
     }
 
 
@@ -452,7 +452,7 @@ def _alias(change: Change, pins: tuple[Pin, ...]) -> str:
     return change.before.alias if change.before and change.before.upstream is None else change.id
 
 
-def _stays(change: Change) -> bool:
+def _is_unchanged(change: Change) -> bool:
     """Whether the model stays exactly as it is."""
     return (
         change.kind is ChangeKind.UPDATED

@@ -116,7 +116,7 @@ NOTHING_CHANGED = "Nothing was changed"
 
 def decide(plan: Plan, listing: Listing, stored: Stored, context: Context, rules: Rules) -> Decided:
     """The plan with everything taken out that is not believed, and with operators' decisions over it."""
-    there = context.kept | holding.refused(context.standing)
+    present = context.kept | holding.refused(context.standing)
     outside = _outside(listing, stored, context, rules) - context.kept
     before, plan = plan, _without(plan, outside)
     standing = len(stored.hashes) - len(stored.retired)
@@ -125,8 +125,8 @@ def decide(plan: Plan, listing: Listing, stored: Stored, context: Context, rules
         if hold is not None and holding.decision_about(hold, "confirmed", context.standing) is None:
             return Decided(_refused(hold, context), outside)
     short = _too_short(listing, context, rules)
-    left_out = _scope_holds(outside - there, context)
-    plan, counts = _guard_against_shrinking(_without(plan, there), listing, context, rules)
+    left_out = _scope_holds(outside - present, context)
+    plan, counts = _guard_against_shrinking(_without(plan, present), listing, context, rules)
     judged = quarantine.judge(tuple(_forgetting(change, context.moment, rules) for change in plan.changes), context.prices, rules.prices)
     refusals = (*_refused_absences(before, context), *_refused_total(listing, context), *judged.refusals)
     holds = (*short, *left_out, *_left_of_reopened(listing, context), *plan.holds, *judged.holds)

@@ -67,7 +67,7 @@ def last_part(name: str) -> str:
 class Case(msgspec.Struct, frozen=True):
     """A change of price to be judged: what moved, what of that a person has refused, with the decision, and what a person confirmed.
 
-    `asked` is what was asked of a person already, and no rule lets in, and whether only a person ends that. What only a mended reading
+    `pending` is what was asked of a person already, and no rule lets in, and whether only a person ends that. What only a mended reading
     moved is not among `pairs`, but `corrected`.
     """
 
@@ -75,7 +75,7 @@ class Case(msgspec.Struct, frozen=True):
     pairs: tuple[Pair, ...]
     refused: Mapping[Pair, Standing] = {}
     accepted: frozenset[Pair] = frozenset()
-    asked: Mapping[Pair, bool] = {}
+    pending: Mapping[Pair, bool] = {}
     corrected: tuple[Pair, ...] = ()
 
     @property
@@ -100,20 +100,20 @@ class Case(msgspec.Struct, frozen=True):
 
 def judge(changes: tuple[Change, ...], evidence: Evidence, limits: PriceLimits) -> Judged:
     """Every price change believed, held or refused, in this order: what a person refused stays out before any rule could let it in."""
-    words = _Words(_refused(evidence.standing), _confirmed(evidence.standing), _asked(evidence.standing))
+    words = _Words(_refused(evidence.standing), _confirmed(evidence.standing), _pending(evidence.standing))
     cases = {change.id: _case(change, words) for change in repriced(changes)}
     power = _unit_change([(case.change, case.open) for case in cases.values()], evidence.priced, limits)
-    doubts = {row_id: found for row_id, case in cases.items() if (found := _doubts(case, power, evidence, limits))}
+    doubts = {row_id: doubted for row_id, case in cases.items() if (doubted := _doubts(case, power, evidence, limits))}
     if power or _has_slipped(cases, doubts, evidence, limits):
-        doubts = {row_id: found for row_id, case in cases.items() if (found := _with_first_prices(case, doubts.get(row_id, {})))}
+        doubts = {row_id: doubted for row_id, case in cases.items() if (doubted := _with_first_prices(case, doubts.get(row_id, {})))}
     waiting = {row.content: row for row in evidence.standing if row.status == "open"}
-    moved = {row_id: found for row_id, found in doubts.items() if power and power in powers([tuple(found)])}
-    taken_back = any(cases[row_id].asked.get(pair) for row_id, found in moved.items() for pair in found)
+    moved = {row_id: doubted for row_id, doubted in doubts.items() if power and power in powers([tuple(doubted)])}
+    taken_back = any(cases[row_id].pending.get(pair) for row_id, doubted in moved.items() for pair in doubted)
     holds = [_unit_hold(moved, power, needs_person=taken_back)] if power and moved else []
     holds += [
         hold
-        for row_id, found in doubts.items()
-        if row_id not in moved and (hold := _hold(cases[row_id], found, waiting, evidence, limits)) is not None
+        for row_id, doubted in doubts.items()
+        if row_id not in moved and (hold := _hold(cases[row_id], doubted, waiting, evidence, limits)) is not None
     ]
     held = {row_id for hold in holds for row_id in hold.ids}
     kept = tuple(
@@ -125,38 +125,38 @@ def judge(changes: tuple[Change, ...], evidence: Evidence, limits: PriceLimits) 
 
 def _refused(standing: Iterable[Standing]) -> dict[str, dict[tuple[str, str], Standing]]:
     """What persons rejected, by model, and by point and value: it stays out whatever stands."""
-    found: dict[str, dict[tuple[str, str], Standing]] = {}
+    rejected: dict[str, dict[tuple[str, str], Standing]] = {}
     for row in standing:
         if row.status == "rejected":
             for row_id, values in claims(row).items():
-                found.setdefault(row_id, {}).update(dict.fromkeys(values.items(), row))
-    return found
+                rejected.setdefault(row_id, {}).update(dict.fromkeys(values.items(), row))
+    return rejected
 
 
 def _confirmed(standing: Iterable[Standing]) -> dict[str, set[tuple[str, str | None, str]]]:
     """What persons confirmed, by model: points with the values on both sides, because no other step was shown to them."""
-    found: dict[str, set[tuple[str, str | None, str]]] = {}
+    confirmed: dict[str, set[tuple[str, str | None, str]]] = {}
     for row in standing:
         if row.status == "confirmed":
             for row_id, points in shown(row).items():
                 if row_id in row.about:
-                    found.setdefault(row_id, set()).update((point, *values) for point, values in points.items())
-    return found
+                    confirmed.setdefault(row_id, set()).update((point, *values) for point, values in points.items())
+    return confirmed
 
 
-def _asked(standing: Iterable[Standing]) -> dict[str, dict[tuple[str, str], bool]]:
+def _pending(standing: Iterable[Standing]) -> dict[str, dict[tuple[str, str], bool]]:
     """What was asked of persons that no rule lets in, by model: points with the claimed values, and whether only a person ends that.
 
     While a change of unit waits, what moved by it comes in by no other listing; what it only stands beside may.
     """
-    found: dict[str, dict[tuple[str, str], bool]] = {}
+    pending: dict[str, dict[tuple[str, str], bool]] = {}
     for row in standing:
         for row_id, points in shown(row).items() if row.status == "open" and (row.needs_person or row.kind == UNIT_CHANGE) else ():
             for point, (old, new) in points.items():
                 if row.needs_person or power_of_ten(None if old is None else Decimal(old), Decimal(new)):
-                    mine = found.setdefault(row_id, {})
+                    mine = pending.setdefault(row_id, {})
                     mine[point, new] = row.needs_person or mine.get((point, new), False)
-    return found
+    return pending
 
 
 class _Words(msgspec.Struct, frozen=True):
@@ -164,11 +164,11 @@ class _Words(msgspec.Struct, frozen=True):
 
     refused: Mapping[str, Mapping[tuple[str, str], Standing]]
     confirmed: Mapping[str, Set[tuple[str, str | None, str]]]
-    asked: Mapping[str, Mapping[tuple[str, str], bool]]
+    pending: Mapping[str, Mapping[tuple[str, str], bool]]
 
 
 def _case(change: Change, words: _Words) -> Case:
-    refused, confirmed, asked = words.refused.get(change.id, {}), words.confirmed.get(change.id, set()), words.asked.get(change.id, {})
+    refused, confirmed, pending = words.refused.get(change.id, {}), words.confirmed.get(change.id, set()), words.pending.get(change.id, {})
     every = tuple(pairs_of(change))
     corrected = tuple(
         pair
@@ -176,12 +176,12 @@ def _case(change: Change, words: _Words) -> Case:
         if is_corrected(change, pair.field) and is_in_bounds(pair.new, pair) and (pair.field, digits(pair.new)) not in refused
     )
     pairs = tuple(pair for pair in every if pair not in corrected) if corrected else every
-    if not (refused or confirmed or asked):
+    if not (refused or confirmed or pending):
         return Case(change, pairs, corrected=corrected)
     out = {pair: refused[key] for pair in pairs if (key := (pair.field, digits(pair.new))) in refused}
     steps = {pair: (pair.field, None if pair.base is None else digits(pair.base), digits(pair.new)) for pair in pairs}
     accepted = frozenset(pair for pair, step in steps.items() if step in confirmed and pair not in out)
-    waits = {pair: asked[key] for pair in pairs if (key := (pair.field, digits(pair.new))) in asked and pair not in accepted}
+    waits = {pair: pending[key] for pair in pairs if (key := (pair.field, digits(pair.new))) in pending and pair not in accepted}
     return Case(change, pairs, out, accepted, waits, corrected)
 
 
@@ -192,8 +192,8 @@ def with_confirmed(believed: Prices, stated: Prices, points: Iterable[str]) -> P
     """
     claim = claimed(stated)
     whole = effective_prices(claim, believed)
-    wanted: dict[str, Decimal | None] = {point: usd for point, usd in numbers(claim).items() if point in points}
-    moved = changed(believed, {**wanted, DYNAMIC: None} if believed.dynamic and not claim.dynamic else wanted, claim)
+    new: dict[str, Decimal | None] = {point: usd for point, usd in numbers(claim).items() if point in points}
+    moved = changed(believed, {**new, DYNAMIC: None} if believed.dynamic and not claim.dynamic else new, claim)
     if numbers(whole) == numbers(moved) and whole.dynamic == moved.dynamic:
         return whole
     return msgspec.structs.replace(moved, raw={})
@@ -201,10 +201,10 @@ def with_confirmed(believed: Prices, stated: Prices, points: Iterable[str]) -> P
 
 def _unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, limits: PriceLimits) -> int | None:
     """The power of ten by which so many prices moved together that the unit must have changed."""
-    found = powers(pairs for change, pairs in moved if change.before is not None).most_common(1)
-    if not found or found[0][1] < 2 or found[0][1] < limits.unit_share * priced:
+    commonest = powers(pairs for change, pairs in moved if change.before is not None).most_common(1)
+    if not commonest or commonest[0][1] < 2 or commonest[0][1] < limits.unit_share * priced:
         return None
-    return found[0][0]
+    return commonest[0][0]
 
 
 def _has_slipped(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]], evidence: Evidence, limits: PriceLimits) -> bool:
@@ -216,7 +216,7 @@ def _has_slipped(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]]
     if _unit_change([(case.change, case.pairs) for case in cases.values()], evidence.priced, limits):
         return True
     off = {row_id: [pair for pair in (*case.refused, *doubts.get(row_id, ())) if pair.old is not None] for row_id, case in cases.items()}
-    far = sum(any(_is_far(pair, limits) for pair in found) for found in doubts.values())
+    far = sum(any(_is_far(pair, limits) for pair in doubted) for doubted in doubts.values())
     if far >= max(2, limits.unit_share * evidence.priced):
         return True
     units = [row for row in evidence.standing if row.kind == UNIT_CHANGE and row.status in ("open", "rejected")]
@@ -268,13 +268,13 @@ def _doubts(case: Case, power: int | None, evidence: Evidence, limits: PriceLimi
     """What of a price is not believed, and why."""
     elsewhere = evidence.elsewhere.get(case.change.id, ())
     paid = any(usd for usd in known_numbers(case.change).values())
-    found: dict[Pair, str] = {}
+    reasons: dict[Pair, str] = {}
     for pair in case.open:
         meant = pair.old is not None and (pair.field, digits(pair.old)) in evidence.confirmed.get(case.change.id, ())
         reason = doubt(pair, median_of(pair, elsewhere), limits, paid=paid, meant=meant) or _of_the_list(pair, power)
-        if reason or pair in case.asked:
-            found[pair] = reason or ASKED
-    return found
+        if reason or pair in case.pending:
+            reasons[pair] = reason or ASKED
+    return reasons
 
 
 def _of_the_list(pair: Pair, power: int | None) -> str | None:
@@ -296,30 +296,30 @@ def _hold(
 ) -> Hold | None:
     """What a person is asked of one model's price; None when what `waiting` says of the same question releases it."""
     row_id, elsewhere = case.change.id, evidence.elsewhere.get(case.change.id, ())
-    told = "; ".join(f"{pair.field} {pair_text(pair)} ({reason})" for pair, reason in doubts.items())
-    needs_person = any(case.asked.get(pair) for pair in doubts)
-    asked = not case.asked.keys().isdisjoint(doubts)
-    hint = f"{_meanwhile(case.known)}. {WAITS if asked else way_out(doubts, elsewhere, limits)}"
-    hold = Hold(PRICE, f"{row_id}: {told}", hint, (row_id,), _detail(doubts), needs_person)
-    return None if not asked and is_released(doubts, waiting.get(hold.content), elsewhere, evidence.now, limits) else hold
+    prices = "; ".join(f"{pair.field} {pair_text(pair)} ({reason})" for pair, reason in doubts.items())
+    needs_person = any(case.pending.get(pair) for pair in doubts)
+    was_asked = not case.pending.keys().isdisjoint(doubts)
+    hint = f"{_meanwhile(case.known)}. {WAITS if was_asked else way_out(doubts, elsewhere, limits)}"
+    hold = Hold(PRICE, f"{row_id}: {prices}", hint, (row_id,), _detail(doubts), needs_person)
+    return None if not was_asked and is_released(doubts, waiting.get(hold.content), elsewhere, evidence.now, limits) else hold
 
 
 WAITS = "It waits for you: confirm or reject it"
 
 
-def asked_anew(kind: str, models: Mapping[str, StoredModel], wanted: Mapping[str, Mapping[str, str]]) -> Hold | None:
+def asked_anew(kind: str, models: Mapping[str, StoredModel], claims: Mapping[str, Mapping[str, str]]) -> Hold | None:
     """The question about prices that are not denied, as points with their digits, beside what is believed now; None when all are."""
-    found = {row_id: pairs for row_id, before in models.items() if (pairs := _not_denied(before, wanted[row_id]))}
-    details = {row_id: _detail(pairs) for row_id, pairs in sorted(found.items())}
+    prices = {row_id: pairs for row_id, before in models.items() if (pairs := _not_denied(before, claims[row_id]))}
+    details = {row_id: _detail(pairs) for row_id, pairs in sorted(prices.items())}
     detail: Mapping[str, object] | None = details if kind == UNIT_CHANGE else next(iter(details.values()), None)
-    return Hold(kind, f"{_some(found)} ({ASKED})", f"The old prices stay. {WAITS}", tuple(details), detail, True) if found else None
+    return Hold(kind, f"{_some(prices)} ({ASKED})", f"The old prices stay. {WAITS}", tuple(details), detail, True) if prices else None
 
 
-def _not_denied(before: StoredModel, wanted: Mapping[str, str]) -> list[Pair]:
+def _not_denied(before: StoredModel, claims: Mapping[str, str]) -> list[Pair]:
     """The prices of a model that its provider claims, or says nothing of, and that do not stand, beside what is believed."""
     known, live, stated = before.believed_numbers, numbers(before.believed.prices), numbers(claimed(before.stated.prices))
     pairs = []
-    for point, claim in wanted.items():
+    for point, claim in claims.items():
         new = Decimal(claim)
         denied = before.stated.prices.dynamic if point not in stated else stated[point] != new
         if not denied and live.get(point) != new:
@@ -358,12 +358,12 @@ def _with_price(change: Change, prices: Prices) -> Change:
 
 def _refusals(cases: Iterable[Case]) -> Iterator[Refusal]:
     """One sentence for every decision that keeps prices out."""
-    found: dict[int, tuple[Standing, list[str]]] = {}
+    ids_by_decision: dict[int, tuple[Standing, list[str]]] = {}
     for case in cases:
         for row in case.refused.values():
-            ids = found.setdefault(row.id, (row, []))[1]
+            ids = ids_by_decision.setdefault(row.id, (row, []))[1]
             if case.change.id not in ids:
                 ids.append(case.change.id)
-    for row, ids in found.values():
+    for row, ids in ids_by_decision.values():
         what = f"the stated price of {ids[0]}" if len(ids) == 1 else f"the stated prices of {len(ids):,} models"
         yield Refusal(row, f"{what} stays out")

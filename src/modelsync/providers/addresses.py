@@ -35,8 +35,8 @@ def strays(url: str, home: str) -> str | None:
         return "leads to another scheme, host or port"
     path, base = parts.path or "/", here.path.strip("/").split("/") if here.path.strip("/") else []
     for _ in range(_MOST_LAYERS):
-        found = _resolved(path)
-        if found is None or found[: len(base)] != base:
+        segments = _resolved(path)
+        if segments is None or segments[: len(base)] != base:
             return f"leads out of {here.path}"
         if unquote(path) == path:
             return None
@@ -50,13 +50,13 @@ def _port(parts: SplitResult) -> int | None:
 
 def _resolved(path: str) -> list[str] | None:
     """The segments of a path without its dot segments; None when they climb above its root."""
-    found: list[str] = []
+    segments: list[str] = []
     for segment in path.replace("\\", "/").split("/"):
         name = segment.partition(";")[0].strip()  # some servers take what follows for parameters
-        if name == ".." and not found:
+        if name == ".." and not segments:
             return None
         if name == "..":
-            found.pop()
+            segments.pop()
         elif name not in ("", "."):
-            found.append(segment)
-    return found
+            segments.append(segment)
+    return segments

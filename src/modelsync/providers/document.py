@@ -60,9 +60,9 @@ def document(body: bytes) -> Document:
     except msgspec.ValidationError as error:
         raise NotJson(UNEXPECTED) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        found = _something_else(body)
-        if found:
-            raise NotJson(found) from error
+        other_format = _something_else(body)
+        if other_format:
+            raise NotJson(other_format) from error
         whole, passes = _mended(bare, error)
     try:
         return Document(_top(whole))
@@ -119,12 +119,12 @@ def _mended(body: bytes, error: Exception) -> tuple[bytes, list[list[Edit]]]:
 
 def _edits(body: bytes) -> Iterator[Edit]:
     """The texts to replace, and the words for numbers that are none: these become texts."""
-    for found in _string_or_word.finditer(body):
-        token = found[0]
+    for match in _string_or_word.finditer(body):
+        token = match[0]
         if not token.startswith(b'"'):
-            yield Edit(*found.span(), b'"%b"' % token)
+            yield Edit(*match.span(), b'"%b"' % token)
         elif not _plain_string.fullmatch(token) and (text := _text(token)) != token:
-            yield Edit(*found.span(), text)
+            yield Edit(*match.span(), text)
 
 
 def _cuts(body: bytes) -> Iterator[Edit]:
@@ -146,7 +146,7 @@ def _text(string: bytes) -> bytes:
     """A JSON string with MARK for each half of a surrogate pair, wrong escape and control character, and for bytes that are no UTF-8."""
     mark = MARK.decode()
     decoded = string.decode("utf-8", "surrogateescape")
-    return _piece.sub(lambda found: mark if found[1] else found[0], decoded).encode()
+    return _piece.sub(lambda match: mark if match[1] else match[0], decoded).encode()
 
 
 def _applied(body: bytes, edits: Iterable[Edit]) -> bytes:
@@ -180,10 +180,10 @@ _place = re.compile(r"(?:JSON is malformed: )?(.*) \(byte (\d+)\)")
 
 def _in_words(error: Exception, body: bytes, passes: Iterable[Iterable[Edit]], before: int) -> str:
     """Why a mended document cannot be read, and where in the bytes that came; `before` more of them stood in front."""
-    found = _place.fullmatch(str(error))
-    if found is None:
+    match = _place.fullmatch(str(error))
+    if match is None:
         return "the answer is nested too deeply" if isinstance(error, RecursionError) else "the answer is cut off: its JSON does not end"
-    what, at = found[1], int(found[2])
+    what, at = match[1], int(match[2])
     if what == "trailing characters":
         what, at = "a second document?", at - 1  # msgspec names the byte after it
         if body[at : at + 1] not in (b"{", b"["):

@@ -196,19 +196,19 @@ def counted(
             answer = yield Request(endpoint, with_query(url, **{parameter: position, size_parameter: size}))
             if isinstance(answer, Failure):
                 return
-            found, expected = rows_at(answer, rows), whole_number(value_at(answer, total))
-            if found and found == last:  # even if a request id makes the two answers differ
+            page_rows, expected = rows_at(answer, rows), whole_number(value_at(answer, total))
+            if page_rows and page_rows == last:  # even if a request id makes the two answers differ
                 raise PagingError("the same page was offered twice")
-            seen += len(found)
+            seen += len(page_rows)
             if expected is None:
                 if raw_at(answer, rows) is None:
                     raise UnreadablePage(answer.document.why_no_list)
                 raise PagingError(f"{total} is not stated, so the end of the list cannot be told")
             if expected < highest:
                 raise PagingError(f"the list shrank from {highest} to {expected} rows while it was read")
-            if seen >= expected or not found:
+            if seen >= expected or not page_rows:
                 return
-            last, highest = found, expected
+            last, highest = page_rows, expected
         raise PagingError(f"more than {MAX_PAGES} pages")
 
     return pages

@@ -36,20 +36,20 @@ def iso_time(text: str | None) -> datetime | None:
         return None
 
 
-def stated(names: Iterable[str] | None, *wanted: str) -> bool | None:
-    """Whether a list of abilities names one of `wanted`; None when the provider gives no list, or an empty one."""
-    return _stated(tuple(names), wanted) if names else None
+def stated(names: Iterable[str] | None, *abilities: str) -> bool | None:
+    """Whether a list of abilities names one of `abilities`; None when the provider gives no list, or an empty one."""
+    return _stated(tuple(names), abilities) if names else None
 
 
 @lru_cache(maxsize=1024)  # a list has few different rows of abilities
-def _stated(names: tuple[str, ...], wanted: tuple[str, ...]) -> bool | None:
+def _stated(names: tuple[str, ...], abilities: tuple[str, ...]) -> bool | None:
     have = {name.strip().lower() for name in names}
-    return any(name in have for name in wanted) if have else None
+    return any(name in have for name in abilities) if have else None
 
 
-def stated_true(names: Iterable[str] | None, *wanted: str) -> bool | None:
+def stated_true(names: Iterable[str] | None, *abilities: str) -> bool | None:
     """Like `stated`, where a list only switches abilities on and says nothing of those it leaves out."""
-    return stated(names, *wanted) or None
+    return stated(names, *abilities) or None
 
 
 def words(value: str | Iterable[str] | None) -> list[str]:
@@ -103,8 +103,8 @@ def in_our_words(names: Iterable[str] | None, own: Mapping[str, str] = WORDS) ->
     `own` are the provider's words, looked up before WORDS. A word that nobody declares is kept here: `within_limits` tells it and leaves it
     out.
     """
-    told = [name.strip().lower() for name in names or ()]
-    return modalities(own.get(name) or WORDS.get(name, name) for name in told) if told else None
+    words = [name.strip().lower() for name in names or ()]
+    return modalities(own.get(name) or WORDS.get(name, name) for name in words) if words else None
 
 
 def sees(inputs: tuple[str, ...] | None) -> bool | None:

@@ -82,23 +82,23 @@ def _builtin() -> Registry:
 
 
 def _loaded(sources: Iterable[Source]) -> Registry:
-    found: dict[str, Provider[Any]] = {}
+    by_slug: dict[str, Provider[Any]] = {}
     for provider in (each for source in sources for each in source.providers()):
-        if provider.slug in found:
+        if provider.slug in by_slug:
             raise SettingsError(f"There are two providers {provider.slug}", "Leave one of them out")
-        found[provider.slug] = provider
-    return MappingProxyType({slug: found[slug] for slug in sorted(found)})
+        by_slug[provider.slug] = provider
+    return MappingProxyType({slug: by_slug[slug] for slug in sorted(by_slug)})
 
 
 def select(known: Registry, slugs: Iterable[str] | None) -> list[Provider[Any]]:
     """The named providers, each once, in alphabetical order; all when none is named. NotThere names unknown slugs and near ones."""
-    wanted = sorted(set(slugs)) if slugs else list(known)
-    unknown = [slug for slug in wanted if slug not in known]
+    names = sorted(set(slugs)) if slugs else list(known)
+    unknown = [slug for slug in names if slug not in known]
     if unknown:
         near = sorted({match for slug in unknown for match in difflib.get_close_matches(slug.lower(), known, n=2, cutoff=0.5)})
         hint = f"Did you mean {', '.join(near)}?" if near else f"Known providers: {', '.join(known)}"
         raise NotThere(f"Unknown provider: {', '.join(unknown)}", hint)
-    return [known[slug] for slug in wanted]
+    return [known[slug] for slug in names]
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -33,14 +33,14 @@ def with_tier(flat: Prices, name: str, read: Prices, **condition: Any) -> Prices
     )
 
 
-def with_unread(flat: Prices, name: str, raw: bytes, *, told: str | None = None) -> Prices:
+def with_unread(flat: Prices, name: str, raw: bytes, *, label: str | None = None) -> Prices:
     """`flat` beside something that a call may pay and that is not understood: kept as received under its `name` on the wire.
 
-    `told` is the name that people are shown, where one says more: `overrides.season` instead of `overrides[1]`.
+    `label` is the name that people are shown, where one says more: `overrides.season` instead of `overrides[1]`.
     """
     if says_nothing(raw):
         return flat
-    return msgspec.structs.replace(flat, others=flat.others | {name: canonical(raw)}, incomplete=_names(flat, told or name))
+    return msgspec.structs.replace(flat, others=flat.others | {name: canonical(raw)}, incomplete=_names(flat, label or name))
 
 
 def with_new_prices(flat: Prices, rest: Mapping[str, Any]) -> Prices:

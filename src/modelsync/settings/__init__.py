@@ -9,7 +9,7 @@ import msgspec
 
 from modelsync.errors import SettingsError
 from modelsync.fetch import FetchLimits, Origins
-from modelsync.fetch.auth import found as credential_of
+from modelsync.fetch.auth import credential_of
 from modelsync.planning.doubts import PriceLimits
 from modelsync.planning.policy import Rules
 from modelsync.providers import registry

@@ -144,10 +144,10 @@ def _entry(slug: str, scope: str, position: int, request: Request, answer: Answe
 def without_secrets(url: str) -> str:
     """An address without user information, fragment, and parameters whose names sound like secrets."""
     parts = urlsplit(url)
-    said = parse_qsl(parts.query, keep_blank_values=True)
-    query = [(name, value) for name, value in said if not _secret.search(name) or _of_paging.search(name)]
+    parameters = parse_qsl(parts.query, keep_blank_values=True)
+    query = [(name, value) for name, value in parameters if not _secret.search(name) or _of_paging.search(name)]
     plain = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")
-    return urlunsplit(plain if len(query) == len(said) else plain._replace(query=urlencode(query)))
+    return urlunsplit(plain if len(query) == len(parameters) else plain._replace(query=urlencode(query)))
 
 
 def _unusable(path: Path, why: str) -> Failure:

@@ -39,59 +39,59 @@ from modelsync.sync.request import Commit, Expected, Mark
 Outcome = TypeVar("Outcome", bound=ProviderResult | None)
 
 
-def committed(connection: sa.Connection, session: Session, lease: Lease, wanted: Commit, seconds: float) -> ProviderResult:
+def committed(connection: sa.Connection, session: Session, lease: Lease, commit: Commit, seconds: float) -> ProviderResult:
     """What comes of a listing that took `seconds` to get, as the transaction of `connection` leaves the catalog.
 
-    Nothing is written of models when the lease is worthless by now, or the plan another one than `wanted.only_if`.
+    Nothing is written of models when the lease is worthless by now, or the plan another one than `commit.only_if`.
     """
     state = leases.holds(connection, lease)
     if state is None:
         return _superseded(connection, session, lease, seconds)
     now = session.now(connection)
     will_expire = pins.expire(connection, lease.slug, now)
-    found = decision(context.basis(connection, session.bulk, wanted, state, now))
-    if _is_another(wanted.only_if, state, found.plan):
+    verdict = decision(context.basis(connection, session.bulk, commit, state, now))
+    if _is_another(commit.only_if, state, verdict.plan):
         return _stale(connection, lease, seconds, now)
-    return _written(connection, session, lease, wanted, state, found, seconds, now, will_expire=will_expire)
+    return _written(connection, session, lease, commit, state, verdict, seconds, now, will_expire=will_expire)
 
 
 def _written(
     connection: sa.Connection,
     session: Session,
     lease: Lease,
-    wanted: Commit,
+    commit: Commit,
     state: sa.RowMapping,
-    found: Verdict,
+    verdict: Verdict,
     seconds: float,
     now: datetime,
     *,
     will_expire: bool,
 ) -> ProviderResult:
     """Write what was decided: holds, the answers' index, the wire's shape; and unless all of the listing is refused, models and state."""
-    plan, listing = found.plan, found.listing
-    holds.note(connection, lease.slug, found.standing, plan, holds.sight(listing, plan, found.retired), now)
-    answers.note(connection, lease.run_id, wanted.kept)
-    moved = drift.found(state, wanted.wire) if wanted.wire else ()
-    if wanted.wire:
+    plan, listing = verdict.plan, verdict.listing
+    holds.note(connection, lease.slug, verdict.standing, plan, holds.sight(listing, plan, verdict.retired), now)
+    answers.note(connection, lease.run_id, commit.kept)
+    moved = drift.messages(state, commit.wire) if commit.wire else ()
+    if commit.wire:
         believed = plan.refused is None and not any(hold.kind in ("shrink", "unit-change") for hold in plan.holds)
-        drift.note(connection, state, wanted.wire, moved, now, whole=believed)
+        drift.note(connection, state, commit.wire, moved, now, whole=believed)
     outcome = held_of(plan) or Synced(counts_of(listing, plan, applied=True), len(plan.changes), plan.holds)
     warnings = (*moved, *listing.warnings, *words_of(plan))
     result = ProviderResult(slug=lease.slug, outcome=outcome, seconds=seconds, warnings=warnings)
     if plan.refused is not None:
         runs.gave_up(connection, lease.run_id, result, lease, now)
         return msgspec.structs.replace(result, provider_id=providers.id_of(connection, lease.slug))
-    provider_id = providers.ensure(connection, wanted.provider, now)
+    provider_id = providers.ensure(connection, commit.provider, now)
     models.write(connection, session.bulk, lease.run_id, provider_id, plan, state["complete_seq"] + 1, now)
     result = msgspec.structs.replace(result, provider_id=provider_id)
     # A listing whose absences are held counts none of them; while anything waits, the next one is looked at anew.
-    whole = listing.complete and found.counts
-    seen = wanted.seen if whole and not plan.waits and not will_expire else None
+    whole = listing.complete and verdict.counts
+    seen = commit.seen if whole and not plan.waits and not will_expire else None
     runs.succeeded(connection, lease, seen, result, now, complete=whole, wrote=plan.writes)
-    runs.note_shortfall(connection, state, wanted.listing.shortfall)
-    runs.note_reader(connection, state, found.read_version)
-    if listing.complete or wanted.scope == state["absence_scope"]:
-        runs.note_listing(connection, lease.slug, wanted.scope, wanted.place, found.outside)
+    runs.note_shortfall(connection, state, commit.listing.shortfall)
+    runs.note_reader(connection, state, verdict.read_version)
+    if listing.complete or commit.scope == state["absence_scope"]:
+        runs.note_listing(connection, lease.slug, commit.scope, commit.place, verdict.outside)
     return result
 
 

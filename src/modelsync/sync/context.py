@@ -31,12 +31,12 @@ from modelsync.providers.base import Provider
 from modelsync.sync.request import Commit
 
 
-def basis(connection: sa.Connection, bulk: BulkWriter, wanted: Commit, state: sa.RowMapping | None, now: datetime) -> Basis:
+def basis(connection: sa.Connection, bulk: BulkWriter, commit: Commit, state: sa.RowMapping | None, now: datetime) -> Basis:
     """Everything that the decision about a listing rests on, read in one state of the catalog. `state` is None before a first sync.
 
     The rows of models and the prices elsewhere are read only for what the listing moves: so the plan is made on the way.
     """
-    provider, rules = wanted.provider, guarded(wanted.rules, state)
+    provider, rules = commit.provider, guarded(commit.rules, state)
     provider_id = providers.id_of(connection, provider.slug)
     seq = state["complete_seq"] + 1 if state else 1
     known = stored(connection, bulk, provider, provider_id, rules, seq, now)
@@ -45,14 +45,14 @@ def basis(connection: sa.Connection, bulk: BulkWriter, wanted: Commit, state: sa
     known = msgspec.structs.replace(known, version=provider.version, read_version=read_version, unseen=unseen)
     standing = len(known.hashes) - len(known.retired)
     context = holds.context(connection, provider.slug, now, stored=standing, may_be_empty=provider.may_be_empty)
-    listing = with_accepted_total(wanted.listing, context.standing)
+    listing = with_accepted_total(commit.listing, context.standing)
     known = with_rows(connection, provider_id, known, needed(listing, known))
     plan = make_plan(listing, known)
     context = msgspec.structs.replace(
         context,
         kept=kept(known.pins),
-        scope=_scope(wanted, state),
-        moment=Unstated(now, seq) if wanted.whole and listing.complete else None,
+        scope=_scope(commit, state),
+        moment=Unstated(now, seq) if commit.whole and listing.complete else None,
         same_shortfall=state["shortfall_listings"] if state and listing.shortfall == state["shortfall"] else 0,
         prices=_evidence(connection, provider.slug, provider_id, plan, listing, context.standing, now),
     )
@@ -78,18 +78,18 @@ def unchanged(
     rules, seq = guarded(rules, state), state["complete_seq"] + 1
     provider_id = providers.id_of(connection, provider.slug)
     known = stored(connection, bulk, provider, provider_id, rules, seq, now)
-    there = kept(known.pins) | holding.refused(holds.standing(connection, provider.slug)) | frozenset(state["outside_scope"] or ())
-    known = msgspec.structs.replace(known, due=known.due - there, missing=known.missing - there)
+    present = kept(known.pins) | holding.refused(holds.standing(connection, provider.slug)) | frozenset(state["outside_scope"] or ())
+    known = msgspec.structs.replace(known, due=known.due - present, missing=known.missing - present)
     known = with_rows(connection, provider_id, known, sorted(known.due))
     return settled(retirements(known), known)
 
 
-def _scope(wanted: Commit, state: sa.RowMapping | None) -> ListingScope:
+def _scope(commit: Commit, state: sa.RowMapping | None) -> ListingScope:
     if state is None:
-        return ListingScope(now=wanted.scope, place=wanted.place)
+        return ListingScope(now=commit.scope, place=commit.place)
     excused = frozenset(state["outside_scope"] or ())
     return ListingScope(
-        now=wanted.scope, last=state["absence_scope"], place=wanted.place, last_place=state["absence_place"], excused=excused
+        now=commit.scope, last=state["absence_scope"], place=commit.place, last_place=state["absence_place"], excused=excused
     )
 
 
@@ -137,7 +137,7 @@ def with_rows(connection: sa.Connection, provider_id: int | None, known: Stored,
 
 def full_rows(connection: sa.Connection, provider_id: int | None, ids: Sequence[str]) -> dict[str, StoredModel]:
     """Models as they stand, with what lies beneath them and the prices that were believed last, by id."""
-    found: dict[str, StoredModel] = {}
+    models_by_id: dict[str, StoredModel] = {}
     for part in in_parts(ids):
         last = _last_prices(connection, provider_id, part)
         of_part = upstream_values.c.provider_id == provider_id, upstream_values.c.provider_model_id.in_(part)
@@ -146,18 +146,18 @@ def full_rows(connection: sa.Connection, provider_id: int | None, ids: Sequence[
         query = sa.select(models).where(models.c.provider_id == provider_id, models.c.provider_model_id.in_(part))
         for row in connection.execute(query).mappings():
             row_id = row["provider_model_id"]
-            found[row_id] = rows.stored_model(row, upstream.get(row_id), last.get(row_id))
-    return found
+            models_by_id[row_id] = rows.stored_model(row, upstream.get(row_id), last.get(row_id))
+    return models_by_id
 
 
 def _last_prices(connection: sa.Connection, provider_id: int | None, ids: Sequence[str]) -> dict[str, dict[str, Decimal]]:
     column = last_prices.c
     query = sa.select(last_prices).where(column.provider_id == provider_id, column.provider_model_id.in_(ids))
     query = query.order_by(column.field, column.condition)
-    found: dict[str, dict[str, Decimal]] = {}
+    prices: dict[str, dict[str, Decimal]] = {}
     for row in connection.execute(query).mappings():
-        found.setdefault(row["provider_model_id"], {})[joined(row["field"], row["condition"])] = row["usd"]
-    return found
+        prices.setdefault(row["provider_model_id"], {})[joined(row["field"], row["condition"])] = row["usd"]
+    return prices
 
 
 def kept(pins: Mapping[str, tuple[Pin, ...]]) -> frozenset[str]:
@@ -207,27 +207,27 @@ def _elsewhere(connection: sa.Connection, provider_id: int | None, moving: Itera
             ids.setdefault(name, []).append(model.id)
     column = models.c
     names = (column.pricing_prompt, column.pricing_completion, column.pricing_image, column.pricing_request)
-    ours = _beneath_pins(connection)
+    ours = _believed_under_pins(connection)
     others = (column.provider_id != (provider_id or 0), column.status != "retired", column.content_hash != BY_HAND, _has_price())
     facts = (column.provider_id, column.provider_model_id, column.hugging_face_id)
     query = sa.select(*facts, *names).where(*others).execution_options(yield_per=500)
-    found: dict[str, list[Prices]] = {}
+    prices_by_id: dict[str, list[Prices]] = {}
     for provider, row_id, repository, *of_row in connection.execute(query):
         prompt, completion, image, request = ours.get((provider, row_id), of_row)
         keys = {quarantine.last_part(row_id)} | ({quarantine.last_part(repository)} if repository else set())
         same = {each for key in keys for each in ids.get(key, ())}
         for each in same:
-            found.setdefault(each, []).append(Prices(prompt=prompt, completion=completion, image=image, request=request))
-    return found
+            prices_by_id.setdefault(each, []).append(Prices(prompt=prompt, completion=completion, image=image, request=request))
+    return prices_by_id
 
 
-def _beneath_pins(connection: sa.Connection) -> dict[tuple[int, str], tuple[Decimal | None, ...]]:
+def _believed_under_pins(connection: sa.Connection) -> dict[tuple[int, str], tuple[Decimal | None, ...]]:
     """What is believed of the models of which an operator decided a price: prompt, completion, image, request."""
     pinned = pins.of_prices(connection)
     column = upstream_values.c
-    found: dict[tuple[int, str], tuple[Decimal | None, ...]] = {}
+    believed: dict[tuple[int, str], tuple[Decimal | None, ...]] = {}
     for part in in_parts(sorted({row_id for _, row_id in pinned})):
         for row in connection.execute(sa.select(upstream_values).where(column.provider_model_id.in_(part))).mappings():
             prices = rows.upstream_of(row).believed.prices
-            found[row["provider_id"], row["provider_model_id"]] = (prices.prompt, prices.completion, prices.image, prices.request)
-    return {key: found[key] for key in pinned & found.keys()}
+            believed[row["provider_id"], row["provider_model_id"]] = (prices.prompt, prices.completion, prices.image, prices.request)
+    return {key: believed[key] for key in pinned & believed.keys()}

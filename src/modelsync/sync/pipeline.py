@@ -144,17 +144,17 @@ async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch, save: Sa
             return _result(job, obtained)
 
 
-def _planned(job: Job, wanted: Commit, store: Store, mark: Mark, save: Save | None = None) -> ProviderResult:
+def _planned(job: Job, commit: Commit, store: Store, mark: Mark, save: Save | None = None) -> ProviderResult:
     """The plan for a listing as a result."""
-    provider_id, seeing = store.plan(wanted)
-    plan = seeing.plan
-    warnings = (*store.drifts(wanted), *seeing.listing.warnings, *words_of(plan))
+    provider_id, verdict = store.plan(commit)
+    plan = verdict.plan
+    warnings = (*store.drifts(commit), *verdict.listing.warnings, *words_of(plan))
     held = held_of(plan)
     if held is not None:
         return _result(job, held, warnings=warnings, provider_id=provider_id)
     if save is not None:
-        save(_saved(job, Expected(mark, plan.digest), wanted.listing, wanted.seen, whole=wanted.whole))
-    planned = Planned(counts_of(seeing.listing, plan, applied=False), plan)
+        save(_saved(job, Expected(mark, plan.digest), commit.listing, commit.seen, whole=commit.whole))
+    planned = Planned(counts_of(verdict.listing, plan, applied=False), plan)
     return _result(job, planned, warnings=warnings, provider_id=provider_id)
 
 
@@ -201,8 +201,8 @@ def _applied(job: Job, saved: SavedPlan, store: Store, lease: Lease) -> Provider
         confirmed = store.confirm(lease, saved.seen, same, job.rules, saved.expected)
         assert confirmed is not None  # noqa: S101 - what is expected of the catalog is not so any more: that is a result
         return confirmed
-    wanted = Commit(job.provider, saved.listing, saved.seen, job.rules, job.scope, saved.whole, only_if=saved.expected, place=saved.place)
-    return store.commit(lease, wanted, 0.0)
+    commit = Commit(job.provider, saved.listing, saved.seen, job.rules, job.scope, saved.whole, only_if=saved.expected, place=saved.place)
+    return store.commit(lease, commit, 0.0)
 
 
 async def _given_up(job: Job, outcome: Outcome, store: Store, run_id: int) -> ProviderResult:

@@ -19,7 +19,8 @@ from modelsync.planning.listing import Listing
 from modelsync.planning.outcome import Busy, Failed, ProviderResult, Report
 from modelsync.planning.plan import Plan
 from modelsync.planning.policy import DEFAULT_RULES, Rules
-from modelsync.sync import commit, context
+from modelsync.sync import context
+from modelsync.sync.commit import committed, confirmed, once
 from modelsync.sync.request import Commit, Expected, Mark
 
 
@@ -60,12 +61,12 @@ class Store(Session):
         with self.reading() as connection:
             return runs.seen(connection, slug, scope, version)
 
-    def plan(self, wanted: Commit) -> tuple[int | None, Verdict]:
+    def plan(self, commit: Commit) -> tuple[int | None, Verdict]:
         """The provider's id, if it has one, and what a sync would change. Writes nothing."""
         with self.reading() as connection:
-            state = leases.state_of(connection, wanted.provider.slug)
-            basis = context.basis(connection, self.bulk, wanted, state, self.now(connection))
-            return providers.id_of(connection, wanted.provider.slug), decision(basis)
+            state = leases.state_of(connection, commit.provider.slug)
+            basis = context.basis(connection, self.bulk, commit, state, self.now(connection))
+            return providers.id_of(connection, commit.provider.slug), decision(basis)
 
     def plan_unchanged(self, slug: str, rules: Rules) -> tuple[int | None, Plan]:
         """The provider's id, and what a sync would change when the provider lists what it listed last. Writes nothing."""
@@ -81,15 +82,15 @@ class Store(Session):
             state = leases.state_of(connection, slug)
             return Mark(state["revision"], state["committed_seq"]) if state else Mark()
 
-    def drifts(self, wanted: Commit) -> tuple[str, ...]:
+    def drifts(self, commit: Commit) -> tuple[str, ...]:
         """How the fields of a listing moved since the last complete one. Writes nothing."""
         with self.reading() as connection:
-            state = leases.state_of(connection, wanted.provider.slug)
-        return drift.found(state, wanted.wire) if wanted.wire else ()
+            state = leases.state_of(connection, commit.provider.slug)
+        return drift.messages(state, commit.wire) if commit.wire else ()
 
-    def commit(self, lease: Lease, wanted: Commit, seconds: float) -> ProviderResult:
+    def commit(self, lease: Lease, commit: Commit, seconds: float) -> ProviderResult:
         """Bring the catalog in step with a listing: models, history, holds, freshness and result together, or nothing at all."""
-        return commit.once(self, lease, lambda connection: commit.committed(connection, self, lease, wanted, seconds))
+        return once(self, lease, lambda connection: committed(connection, self, lease, commit, seconds))
 
     def confirm(
         self, lease: Lease, seen: Seen, result: ProviderResult, rules: Rules = DEFAULT_RULES, only_if: Expected | None = None
@@ -99,7 +100,7 @@ class Store(Session):
         With `only_if` only if that still comes to the same plan. None, and nothing done, when the catalog does not go by `seen` any more:
         a person has decided something since it was read, and the listing has to be looked at whole.
         """
-        return commit.once(self, lease, lambda connection: commit.confirmed(connection, self, lease, seen, result, rules, only_if))
+        return once(self, lease, lambda connection: confirmed(connection, self, lease, seen, result, rules, only_if))
 
     def give_up(self, run_id: int, result: ProviderResult, lease: Lease | None, kept: Sequence[KeptAnswer] = ()) -> ProviderResult:
         """Record a result that changed nothing, with the answers that were kept of it, and give the lease back.
@@ -132,8 +133,8 @@ class Store(Session):
         out = self.kept_out(slug)
         if out is not None:
             raise DatabaseError(f"{slug} is {out}", "Nothing was written")
-        found = {model.id: model for model in models}
-        listing = Listing(models=found, hashes={row_id: content_hash(model) for row_id, model in found.items()}, complete=False)
+        by_id = {model.id: model for model in models}
+        listing = Listing(models=by_id, hashes={row_id: content_hash(model) for row_id, model in by_id.items()}, complete=False)
         run_id = self.begin_run(trigger)
         lease = self.take_lease(slug, run_id, seconds=60.0)
         if isinstance(lease, Busy):

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from modelsync.fetch.auth import Authorization, authorized, found
+from modelsync.fetch.auth import Authorization, authorized, credential_of
 from modelsync.providers import registry
 from modelsync.providers.base import ApiKey, GoogleAccount
 from modelsync.redaction import SECRET_HEADERS, is_secret_header, redacted, secrets_in_headers
@@ -26,7 +26,7 @@ def test_i31_whoever_sends_a_secret_header_its_value_is_a_secret(header):
 @pytest.mark.parametrize("provider", [*KEYED, None], ids=lambda each: each.slug if each else "a header of its own")
 def test_i31_a_key_is_a_secret_in_whatever_header_a_provider_wants(provider):
     auth = provider.auth if provider else ApiKey(("K",), scheme="", header="X-Token")
-    credential = found(auth, {auth.variables[0]: CANARY}.get)
+    credential = credential_of(auth, {auth.variables[0]: CANARY}.get)
     assert credential
     assert credential.secrets == {CANARY}
     assert CANARY in authorized(auth.header, auth.scheme, credential.key).secrets
@@ -51,6 +51,6 @@ def test_an_endpoint_sends_no_secret_of_its_own(header):
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"private_key": 7}', '{"private_key": null}'])
 def test_googles_json_that_is_none_is_a_secret_as_a_whole(text):
     auth = GoogleAccount()
-    credential = found(auth, {auth.variables[0]: text, "K_SERVICE": "x"}.get)
+    credential = credential_of(auth, {auth.variables[0]: text, "K_SERVICE": "x"}.get)
     assert credential
     assert credential.secrets == ({text} if text else set())

@@ -36,16 +36,16 @@ def note(connection: sa.Connection, run_id: int, kept: Sequence[KeptAnswer]) -> 
 
 def of_run(connection: sa.Connection, run_id: int, slugs: Iterable[str] = ()) -> list[KeptAnswer]:
     """The kept answers of a run, of the named providers or all, in the order in which they came."""
-    wanted = [column.run_id == run_id, *([column.provider.in_(list(slugs))] if slugs else [])]
+    conditions = [column.run_id == run_id, *([column.provider.in_(list(slugs))] if slugs else [])]
     columns = [column[name] for name in KeptAnswer.__struct_fields__]
-    found = connection.execute(sa.select(*columns).where(*wanted).order_by(column.provider, column.position))
-    return [KeptAnswer(**row) for row in found.mappings()]
+    rows = connection.execute(sa.select(*columns).where(*conditions).order_by(column.provider, column.position))
+    return [KeptAnswer(**row) for row in rows.mappings()]
 
 
 def latest_runs(connection: sa.Connection, slugs: Iterable[str] = (), limit: int = 5) -> list[int]:
     """The latest runs of which something is kept, newest first."""
-    wanted = [column.provider.in_(list(slugs))] if slugs else []
-    query = sa.select(column.run_id).where(*wanted).distinct().order_by(column.run_id.desc()).limit(limit)
+    conditions = [column.provider.in_(list(slugs))] if slugs else []
+    query = sa.select(column.run_id).where(*conditions).distinct().order_by(column.run_id.desc()).limit(limit)
     return list(connection.execute(query).scalars())
 
 

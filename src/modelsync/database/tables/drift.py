@@ -17,7 +17,7 @@ MOST = 50
 """Drifts kept of one provider."""
 
 
-def found(state: sa.RowMapping | None, now: Snapshot) -> tuple[str, ...]:
+def messages(state: sa.RowMapping | None, now: Snapshot) -> tuple[str, ...]:
     """How a complete listing's fields moved since the one before, in words."""
     return moved(_before(state), now)
 

@@ -40,14 +40,14 @@ def _hold(row: sa.RowMapping) -> RecordedHold:
     return RecordedHold(**facts | {"stood": msgspec.convert(row["stood"], dict[str, Stood] | None, strict=False)})
 
 
-def _found(connection: sa.Connection, *wanted: sa.ColumnElement[bool]) -> list[RecordedHold]:
+def _selected(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[RecordedHold]:
     """The holds that fulfil all conditions, oldest first."""
-    return [_hold(row) for row in connection.execute(sa.select(holds).where(*wanted).order_by(column.id)).mappings()]
+    return [_hold(row) for row in connection.execute(sa.select(holds).where(*conditions).order_by(column.id)).mappings()]
 
 
 def standing(connection: sa.Connection, slug: str) -> tuple[RecordedHold, ...]:
     """The holds of a provider that are open or decided, oldest first."""
-    return tuple(_found(connection, column.provider == slug, column.status.in_(STANDING)))
+    return tuple(_selected(connection, column.provider == slug, column.status.in_(STANDING)))
 
 
 def context(connection: sa.Connection, slug: str, now: datetime, *, stored: int, may_be_empty: bool) -> Context:
@@ -82,13 +82,13 @@ def confirmed_prices(connection: sa.Connection, slug: str, ids: Set[str]) -> dic
     """The prices of these models that a person once confirmed and nobody took back, as points with their digits."""
     by_a_person = sa.and_(column.status == "superseded", column.resolved_by.is_not(None), column.resolved_by != "sync")
     decided = sa.or_(column.status.in_(("confirmed", "closed")), by_a_person)
-    wanted = (column.provider == slug, decided, column.kind.in_(holding.OF_PRICES))
-    found: dict[str, set[tuple[str, str]]] = {}
-    for row in _found(connection, *wanted) if ids else ():
+    conditions = (column.provider == slug, decided, column.kind.in_(holding.OF_PRICES))
+    points_by_id: dict[str, set[tuple[str, str]]] = {}
+    for row in _selected(connection, *conditions) if ids else ():
         for row_id, points in holding.claims(row).items():
             if row_id in ids:
-                found.setdefault(row_id, set()).update(points.items())
-    return {row_id: frozenset(points) for row_id, points in found.items()}
+                points_by_id.setdefault(row_id, set()).update(points.items())
+    return {row_id: frozenset(points) for row_id, points in points_by_id.items()}
 
 
 def of_price(connection: sa.Connection, slug: str, row_id: str) -> list[RecordedHold]:
@@ -99,13 +99,13 @@ def of_price(connection: sa.Connection, slug: str, row_id: str) -> list[Recorded
 def of_absence(connection: sa.Connection, slug: str, row_id: str) -> list[RecordedHold]:
     """What stands of one model's absence: open or rejected holds that are still about it, oldest first."""
     kinds = (*holding.OF_ABSENCE, holding.OTHER_CATALOG)
-    rows = _found(connection, column.provider == slug, column.status.in_(("open", "rejected")), column.kind.in_(kinds))
+    rows = _selected(connection, column.provider == slug, column.status.in_(("open", "rejected")), column.kind.in_(kinds))
     return [row for row in rows if row_id in row.about]
 
 
 def of_prices(connection: sa.Connection, slug: str, *statuses: str) -> list[RecordedHold]:
     """Holds about a provider's prices, oldest first; without statuses those that keep stated prices out."""
-    return _found(
+    return _selected(
         connection, column.provider == slug, column.status.in_(statuses or ("open", "rejected")), column.kind.in_(holding.OF_PRICES)
     )
 
@@ -115,9 +115,9 @@ def of_prices(connection: sa.Connection, slug: str, *statuses: str) -> list[Reco
 
 def note(connection: sa.Connection, slug: str, rows: Iterable[Standing], plan: Plan, sight: Sight, now: datetime) -> None:
     """Open the plan's holds, renew those that stand already, and end the ones that this listing did away with."""
-    found = holding.moves(rows, plan.holds, sight)
-    _renew(connection, [move.row.id for move in found.moved if move.status == move.row.status == "open"], now)
-    for move in found.moved:
+    moves = holding.moves(rows, plan.holds, sight)
+    _renew(connection, [move.row.id for move in moves.moved if move.status == move.row.status == "open"], now)
+    for move in moves.moved:
         if move.status == move.row.status == "open":
             continue
         if move.row.status == "open":
@@ -125,7 +125,7 @@ def note(connection: sa.Connection, slug: str, rows: Iterable[Standing], plan: P
         else:
             mine = column.id == move.row.id
             connection.execute(sa.update(holds).where(mine).values(status=move.status, over=sorted(move.over) or None))
-    open_new(connection, slug, found.new, now)
+    open_new(connection, slug, moves.new, now)
 
 
 _WHY = {"superseded": "the provider says something else now", "released": "a later listing did away with it"}
@@ -160,8 +160,8 @@ def end_retired(connection: sa.Connection, slug: str, provider_id: int, now: dat
     for row in of_prices(connection, slug, "open", "confirmed"):
         if row.needs_person:
             continue
-        there = (models.c.provider_id == provider_id, models.c.status != "retired", models.c.provider_model_id.in_(row.about))
-        if connection.execute(sa.select(sa.exists().where(*there))).scalar_one():
+        not_retired = (models.c.provider_id == provider_id, models.c.status != "retired", models.c.provider_model_id.in_(row.about))
+        if connection.execute(sa.select(sa.exists().where(*not_retired))).scalar_one():
             continue
         if row.status == "open":
             resolve(connection, row.id, "released", now, "sync", _WHY["released"])
@@ -174,7 +174,7 @@ def open_new(connection: sa.Connection, slug: str, new: Iterable[Hold], now: dat
     new = list(new)
     kinds = {hold.kind for hold in new}
     before = (column.provider == slug, column.status.in_(("open", *_GONE)), column.kind.in_(kinds))
-    known = {row.content: row for row in _found(connection, *before)} if new else {}
+    known = {row.content: row for row in _selected(connection, *before)} if new else {}
     fresh: list[dict[str, Any]] = []
     for hold in new:
         shown = {"message": hold.message, "hint": hold.hint, "ids": list(hold.ids), "detail": hold.detail}
@@ -261,20 +261,20 @@ def end_leave(connection: sa.Connection, row: Standing, ids: Set[str]) -> bool:
 
 def listed(connection: sa.Connection, slugs: Iterable[str] = (), kind: str | None = None, status: str = "open") -> list[RecordedHold]:
     """Holds of a status, or of `all`, oldest first."""
-    wanted = [column.status == status] if status != "all" else []
-    wanted += [column.provider.in_(list(slugs))] if slugs else []
-    wanted += [column.kind == kind] if kind is not None else []
-    return _found(connection, *wanted)
+    conditions = [column.status == status] if status != "all" else []
+    conditions += [column.provider.in_(list(slugs))] if slugs else []
+    conditions += [column.kind == kind] if kind is not None else []
+    return _selected(connection, *conditions)
 
 
 def numbered(connection: sa.Connection, numbers: Iterable[int]) -> list[RecordedHold]:
     """Holds by number, each once, in the order given. NotThere when one does not exist."""
-    wanted = list(dict.fromkeys(numbers))
-    found = {row.id: row for part in in_parts(wanted) for row in _found(connection, column.id.in_(part))}
-    for number in wanted:
-        if number not in found:
+    unique = list(dict.fromkeys(numbers))
+    by_number = {row.id: row for part in in_parts(unique) for row in _selected(connection, column.id.in_(part))}
+    for number in unique:
+        if number not in by_number:
             raise NotThere(f"There is no hold {number}", "`modelsync held` lists them")
-    return [found[number] for number in wanted]
+    return [by_number[number] for number in unique]
 
 
 def decidable(connection: sa.Connection, row: RecordedHold, decision: str) -> None:
@@ -295,9 +295,9 @@ def successor(connection: sa.Connection, row: RecordedHold) -> int | None:
     whole = (row.kind, holding.SHRINK) if row.kind == holding.OTHER_CATALOG else (row.kind,)
     alike = next(kinds for kinds in (holding.OF_PRICES, holding.OF_ABSENCE, whole) if row.kind in kinds)
     query = sa.select(column.id, column.ids).where(column.provider == row.provider, column.status == "open", column.kind.in_(alike))
-    found = connection.execute(query.order_by(column.id.desc())).all()
+    candidates = connection.execute(query.order_by(column.id.desc())).all()
     of_models = row.kind in (*holding.OF_PRICES, *holding.OF_ABSENCE)
-    return next((number for number, ids in found if not of_models or not set(row.ids).isdisjoint(ids)), None)
+    return next((number for number, ids in candidates if not of_models or not set(row.ids).isdisjoint(ids)), None)
 
 
 def _instead(number: int | None) -> str:

@@ -21,13 +21,13 @@ def write(connection: sa.Connection, bulk: BulkWriter, run_id: int, provider_id:
     """Everything that a plan changes, in bulk."""
     _write_upstream(connection, provider_id, plan.upstream)
     _write_last_prices(connection, provider_id, plan.last, now)
-    wanted = len(plan.changes) + len(plan.rehashed)
-    if not wanted:
+    expected = len(plan.changes) + len(plan.rehashed)
+    if not expected:
         return
     incoming = (rows.incoming(change, provider_id, seq, now) for change in (*plan.changes, *plan.rehashed))
     written = bulk.upsert_models(connection, incoming)
-    if written != wanted:
-        raise DatabaseError(f"{wanted} rows to write, {written} written", "Nothing was changed; report this")
+    if written != expected:
+        raise DatabaseError(f"{expected} rows to write, {written} written", "Nothing was changed; report this")
     history = (change for change in plan.changes if _is_history(change))
     facts = ((run_id, provider_id, change.id, change.kind.value, rows.change_fields(change), now) for change in history)
     bulk.insert_changes(connection, facts)
@@ -39,7 +39,7 @@ def _write_upstream(connection: sa.Connection, provider_id: int, upstream: Mappi
     for part in in_parts(sorted(upstream)):
         mine = upstream_values.c.provider_id == provider_id, upstream_values.c.provider_model_id.in_(part)
         connection.execute(sa.delete(upstream_values).where(*mine))
-        upstream_rows = [rows.upstream_row(provider_id, row_id, found) for row_id in part if (found := upstream[row_id]) is not None]
+        upstream_rows = [rows.upstream_row(provider_id, row_id, values) for row_id in part if (values := upstream[row_id]) is not None]
         if upstream_rows:
             connection.execute(sa.insert(upstream_values), upstream_rows)
 

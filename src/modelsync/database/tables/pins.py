@@ -18,11 +18,11 @@ def standing(connection: sa.Connection, slug: str, now: datetime) -> dict[str, t
     """A provider's pins that have not expired, by model."""
     valid = sa.or_(column.expires_at.is_(None), column.expires_at > now)
     query = sa.select(pins).where(column.provider == slug, valid).order_by(column.id)
-    found: dict[str, tuple[Pin, ...]] = {}
+    by_model: dict[str, tuple[Pin, ...]] = {}
     for row in connection.execute(query).mappings():
         pin = Pin(row["field"], typed(row["field"], row["value"]))
-        found[row["provider_model_id"]] = (*found.get(row["provider_model_id"], ()), pin)
-    return found
+        by_model[row["provider_model_id"]] = (*by_model.get(row["provider_model_id"], ()), pin)
+    return by_model
 
 
 def of_prices(connection: sa.Connection) -> set[tuple[int, str]]:
@@ -33,16 +33,16 @@ def of_prices(connection: sa.Connection) -> set[tuple[int, str]]:
 
 def listed(connection: sa.Connection, slugs: Iterable[str] = (), model: str | None = None) -> list[RecordedPin]:
     """The rows, by provider, model and field."""
-    wanted: list[sa.ColumnElement[bool]] = [column.provider.in_(list(slugs))] if slugs else []
-    wanted += [column.provider_model_id == model] if model is not None else []
-    query = sa.select(pins).where(*wanted).order_by(column.provider, column.provider_model_id, column.field)
+    conditions: list[sa.ColumnElement[bool]] = [column.provider.in_(list(slugs))] if slugs else []
+    conditions += [column.provider_model_id == model] if model is not None else []
+    query = sa.select(pins).where(*conditions).order_by(column.provider, column.provider_model_id, column.field)
     return [RecordedPin(**row) for row in connection.execute(query).mappings()]
 
 
-def put(connection: sa.Connection, slug: str, row_id: str, pin: Pin, beneath: object, **values: object) -> None:
+def put(connection: sa.Connection, slug: str, row_id: str, pin: Pin, upstream: object, **values: object) -> None:
     """Set a pin, in place of one on the same field."""
     remove(connection, slug, row_id, [pin.field])
-    facts = {"provider": slug, "provider_model_id": row_id, "field": pin.field, "value": plain(pin.value), "beneath": plain(beneath)}
+    facts = {"provider": slug, "provider_model_id": row_id, "field": pin.field, "value": plain(pin.value), "beneath": plain(upstream)}
     connection.execute(sa.insert(pins).values(**facts, **values))
 
 

@@ -24,9 +24,9 @@ def id_of(connection: sa.Connection, slug: str) -> int | None:
 
 def ensure(connection: sa.Connection, provider: Provider[Any], now: datetime) -> int:
     """The provider's id; its row is made on first sight, and its facts never touched again, because operators may edit them."""
-    found = id_of(connection, provider.slug)
-    if found is not None:
-        return found
+    provider_id = id_of(connection, provider.slug)
+    if provider_id is not None:
+        return provider_id
     values = {**facts(provider), "created_at": now, "updated_at": now}
     move_revision(connection, provider.slug)
     return int(connection.execute(sa.insert(providers).values(values).returning(providers.c.id)).scalar_one())
@@ -90,8 +90,8 @@ def derive_abilities(connection: sa.Connection, provider_id: int) -> None:
     """What a provider supports is what at least one of its active models is stated to support."""
 
     def some(condition: sa.ColumnElement[bool]) -> sa.Case[bool | None]:
-        found = sa.exists().where(models.c.provider_id == provider_id, models.c.is_active, condition)
-        return sa.case((found, sa.true()), else_=sa.null())
+        exists = sa.exists().where(models.c.provider_id == provider_id, models.c.is_active, condition)
+        return sa.case((exists, sa.true()), else_=sa.null())
 
     flags = ("supports_streaming", "supports_function_calling", "supports_vision")
     values = {name: some(models.c[name].is_(sa.true())) for name in flags}

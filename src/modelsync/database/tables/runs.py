@@ -65,8 +65,8 @@ def is_dead(now: datetime) -> sa.ColumnElement[bool]:
     """The condition that a run is said to be running, and is not."""
     state, run = provider_state.c, sync_runs.c
     alive = sa.select(state.ticket_run_id).where(state.ticket_until > now, state.ticket_run_id.is_not(None))
-    silent = sa.func.coalesce(run.heartbeat_at, run.started_at) < now - SILENCE
-    return sa.and_(run.status == "running", silent, run.id.not_in(alive))
+    gave_no_sign = sa.func.coalesce(run.heartbeat_at, run.started_at) < now - SILENCE
+    return sa.and_(run.status == "running", gave_no_sign, run.id.not_in(alive))
 
 
 def beat(connection: sa.Connection, run_id: int, now: datetime) -> None:

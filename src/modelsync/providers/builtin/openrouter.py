@@ -120,7 +120,7 @@ def overridden(flat: Prices, name: str, override: msgspec.Raw, *, per_token: boo
     unknown = next((field for field in conditions if field not in Condition.__struct_fields__), None)
     when = None if unknown else condition(conditions)
     if when is None:
-        return with_unread(flat, name, bytes(override), told=f"overrides.{unknown}" if unknown else None)
+        return with_unread(flat, name, bytes(override), label=f"overrides.{unknown}" if unknown else None)
     return with_tier(flat, name, read_tier(PRICES, wire, per_token=per_token, structure=conditions), **when)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from modelsync.database import schema
 from modelsync.model.model import Prices
 from modelsync.model.points import numbers, split
-from modelsync.model.timeline import Told, last_believed
+from modelsync.model.timeline import RunChange, last_believed
 
 revision = "0006"
 down_revision = "0005"
@@ -87,7 +87,7 @@ def _forgotten(connection: sa.Connection, provider_id: int, row_id: str, changes
     if document is None:
         return
     live = numbers(msgspec.convert(beneath["prices"] if beneath else document, Prices))
-    told = (Told(row["trigger"], row["changed_at"], row["fields"]) for row in changes)
+    told = (RunChange(row["trigger"], row["changed_at"], row["fields"]) for row in changes)
     for point, last in last_believed(told).items():
         if point not in live:
             field, condition = split(point)
