@@ -113,7 +113,7 @@ def _for_libpq(url: URL) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """A file that is there. Not read-only: only a connection that may write takes the log it made away again."""
+    """A file that is there. Not read-only: only a connection that may write removes the log it made."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=engine.BUSY_SECONDS, isolation_level=None)) as connection:
         yield connection
 
@@ -189,9 +189,8 @@ def _refuse_occupied(target: Path) -> None:
     for end in engine.BESIDE:
         beside = target.with_name(target.name + end)
         if beside.exists():
-            raise DatabaseError(
-                f"{beside} belongs to another database", "Nothing was written; end the program that uses it, or move it away"
-            )
+            hint = "Nothing was written; end the program that uses it, or move it away"
+            raise DatabaseError(f"{beside} belongs to another database", hint)
 
 
 def _occupied(shown: str) -> DatabaseError:

@@ -64,6 +64,7 @@ def _sqlite(text: str) -> URL:
 
 
 def _postgresql(rest: str) -> URL:
+    """An address as pasted, without its scheme; TLS is required of other machines unless it says otherwise. DatabaseError if malformed."""
     match = _postgres.fullmatch(rest)
     if match is None:
         raise _malformed()
@@ -139,6 +140,7 @@ def create(url: URL, *, read_only: bool) -> sa.Engine:
 
 
 def _create_sqlite(url: URL, *, read_only: bool) -> sa.Engine:
+    """An engine for a SQLite file, which only a writing one makes. It waits up to BUSY_SECONDS for another program's transaction."""
     path = Path(url.database or "").absolute()
     if read_only and not path.exists():  # an empty catalog, which reading must not make a file of
         return sa.create_engine("sqlite+pysqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False})

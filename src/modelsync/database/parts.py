@@ -6,7 +6,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 NAMED_AT_ONCE = 500
-"""SQLite's older versions take 999 parameters in a statement, and some have another one beside."""
+"""SQLite's older versions take 999 parameters in a statement, and some statements have one more."""
 
 
 def in_parts(items: Sequence[Item], size: int = NAMED_AT_ONCE) -> Iterator[Sequence[Item]]:

@@ -114,7 +114,7 @@ def stored_model(row: sa.RowMapping, upstream_of: Upstream | None = None, last: 
 
 
 def upstream_of(row: sa.RowMapping) -> Upstream:
-    """What lies beneath a model, from its row of upstream_values."""
+    """A model's upstream values, from its row of the table."""
     unstated = {_POINTS.get(name, name): since for name, since in msgspec.convert(row["silent"], dict[str, Unstated]).items()}
     return Upstream(msgspec.convert(row["stated"], Model), msgspec.convert(row["believed"], Model), unstated)
 
@@ -124,7 +124,7 @@ _POINTS = {**{name: point for point, name in FLAT.items()}, "dynamic": DYNAMIC}
 
 
 def upstream_row(provider_id: int, row_id: str, upstream_now: Upstream) -> dict[str, object]:
-    """The row of upstream_values for what lies beneath a model."""
+    """The row of a model's upstream values."""
     facts = {"stated": plain(upstream_now.stated), "believed": plain(upstream_now.believed), "silent": plain(upstream_now.unstated)}
     return {"provider_id": provider_id, "provider_model_id": row_id, **facts}
 

@@ -19,10 +19,10 @@ from modelsync.providers.base import Provider
 Result = TypeVar("Result")
 
 ATTEMPTS = 3
-"""Times that a transaction is done which others are in the way of."""
+"""How often a transaction is tried that conflicts with others."""
 
 PATIENCE = 1.0
-"""Seconds that what can be left out waits for SQLite's one writer."""
+"""Seconds that work which may be skipped waits for SQLite's one writer."""
 
 
 class Session:
@@ -39,8 +39,8 @@ class Session:
 
     @classmethod
     def open(cls, address: str, providers: Mapping[str, Provider[Any]], *, read_only: bool = False) -> Self:
-        """Open the database at `address`; an empty one gets its tables. Read-only opening changes nothing, not even that: what is not
-        there reads like an empty catalog, as long as it is open.
+        """Open the database at `address`; an empty one gets its tables. With `read_only` nothing is made: where there is none,
+        it reads like an empty catalog as long as it is open.
 
         Raises DatabaseError when it cannot be opened, is newer than this program, or needs `modelsync db upgrade`.
         """
@@ -102,7 +102,7 @@ class Session:
         raise AssertionError
 
     def transact_unless_busy(self, work: Callable[[sa.Connection], object]) -> None:
-        """The same for what can be left out: on SQLite once, and only if no thread of this program is writing and no other program
+        """The same for work that may be skipped: on SQLite once, and only if no thread of this program is writing and no other program
         keeps it waiting for longer than PATIENCE (DatabaseError)."""
         if self.dialect == "postgresql":
             self.transact(work)

@@ -108,7 +108,7 @@ class Fetcher:
                     notes.append(f"{request.endpoint.name}: {came}")
                 request = None if first_only else await asyncio.to_thread(_advance, flow, came)
         except PagingError as error:
-            # A page that is no JSON is told in the words of reading, which would have met it next.
+            # A page that is no JSON gets the message of reading, which would have met it next.
             unread = isinstance(error, UnreadablePage) and answers
             what = answers[-1][0].endpoint.name if unread else "the pages of the list cannot be followed"
             failure = Failure(FailureKind.UPSTREAM, f"{what}: {error}", LATER)

@@ -177,7 +177,7 @@ class Asker:
 
 
 _INTERRUPTED = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLZeroReturnError, ssl.SSLEOFError)
-"""What the ssl module raises when the other side is silent or gone: in a handshake too, this says nothing about trust."""
+"""What the ssl module raises when the other side is slow or gone: in a handshake too, this says nothing about trust."""
 
 
 def _untrusted(error: BaseException) -> ssl.SSLError | None:

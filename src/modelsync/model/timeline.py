@@ -125,7 +125,7 @@ def last_believed(changes: Iterable[RunChange]) -> dict[str, LastPrice]:
     """The last number that was believed at each point of one model's price, from its changes, oldest first.
 
     A number that a person pinned is not believed; one that a mended reading replaced is forgotten, and one that a person took back
-    gives way to what was believed before it. What an act moved of prices that did not stand it has recorded.
+    gives way to what was believed before it. What an act moved of prices that did not stand is recorded with it.
     """
     believed: dict[str, list[LastPrice]] = {}
     pinned: set[str] = set()

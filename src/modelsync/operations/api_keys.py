@@ -59,7 +59,7 @@ class Keys:
         return key
 
     def revoke(self, key_id: int, person: Person) -> None:
-        """A key is good for nothing from now on. NotThere when there is none that is."""
+        """Make a key invalid from now on. NotThere when there is no valid one with this number."""
 
         def work(connection: sa.Connection) -> None:
             now = self._session.now(connection)

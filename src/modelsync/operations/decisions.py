@@ -61,15 +61,15 @@ def decide(session: Session, hold_ids: Iterable[int], decision: str, person: Per
                 run_id = session.transact(partial(_believe, session, slug, numbers_done, ids, person, run_id))
                 time.sleep(PAUSE)
     if rows and not decided:
-        raise Settled(
-            "Another person, or a sync, was faster: none of this is open any more", "`modelsync held --status all` shows what became"
-        )
+        hint = "`modelsync held --status all` shows what became"
+        raise Settled("Another person, or a sync, was faster: none of this is open any more", hint)
     return sorted(decided, key=lambda row: row.id)
 
 
 def _decide(
     session: Session, slug: str, rows: Sequence[RecordedHold], decision: str, person: Person, connection: sa.Connection
 ) -> list[RecordedHold]:
+    """Decide those holds of one provider that are open still, which are returned. What stands is noted first: the way back."""
     confirmed = [row for row in rows if decision == "confirm" and row.kind in holding.OF_PRICES]
     if confirmed:
         act = act_within(session, connection, slug, person)
@@ -138,6 +138,7 @@ def reopen(session: Session, number: int, person: Person) -> RecordedHold:
         (row,) = holds.numbered(connection, [number])
 
     def work(connection: sa.Connection) -> RecordedHold:
+        """Look at the hold again once its provider is locked: a sync or another person may have come first."""
         act = act_within(session, connection, row.provider, person) if row.kind in holding.OF_PRICES else None
         state = leases.lock(connection, row.provider)
         if act is None:
@@ -163,7 +164,7 @@ def _is_as_shown(act: Act, row: RecordedHold) -> bool:
 
 
 def _what_follows(act: Act, row: RecordedHold) -> str:
-    """Why a hold does not wait itself; what of it is not denied, beside another price by now, is asked anew at once."""
+    """Why a hold does not wait again; a person is asked anew at once about those of its prices that the provider does not deny."""
     asks_anew = act.ask_anew([row])
     return f"what it showed is not so any more{f'; hold {holds.successor(act.connection, row)} asks anew' if asks_anew else ''}"
 
@@ -182,8 +183,7 @@ def _refuse_to_reopen(connection: sa.Connection, act: Act | None, row: RecordedH
 
 def _all_retired(connection: sa.Connection, row: RecordedHold) -> bool:
     """Whether a confirmed absence has led to its end: every model that it is still about is retired."""
-    ids = sorted(row.about)
-    return bool(ids) and row.kind not in holding.OF_PRICES and not _not_retired(connection, row)
+    return bool(row.about) and row.kind not in holding.OF_PRICES and not _not_retired(connection, row)
 
 
 def _not_retired(connection: sa.Connection, row: RecordedHold) -> frozenset[str]:
@@ -237,7 +237,7 @@ def _shown_before(points: Mapping[str, tuple[str | None, str]]) -> dict[str, Dec
 
 
 def _standing(models: Mapping[str, StoredModel], row: RecordedHold) -> dict[str, Stood]:
-    """What stands of the models of a hold about prices at the points that it shows,"""
+    """What stands of the models of a hold about prices, at the points that it shows."""
     stood: dict[str, Stood] = {}
     for row_id, shown in holding.shown(row).items():
         if row_id not in models:
@@ -263,7 +263,7 @@ def set_guard(session: Session, slug: str, limits: Mapping[str, object], person:
         connection.execute(sa.update(provider_state).where(provider_state.c.provider == slug).values(values))
         runs.forget_listing(connection, slug)
         new_limits = ", ".join(f"{name} {'default' if value is None else value}" for name, value in sorted(limits.items()))
-        _note(session, connection, "guard", f"{slug} {new_limits}", person)
+        events.note(connection, "guard", f"{slug} {new_limits}", person.name, person.reason, session.now(connection))
         return guard
 
     return session.transact(work)
@@ -277,7 +277,3 @@ def pause(session: Session, person: Person) -> bool:
 def resume(session: Session, person: Person) -> bool:
     """Let every provider sync again; whether they were paused."""
     return session.transact(lambda connection: pauses.resume(connection, person.name, person.reason, session.now(connection)))
-
-
-def _note(session: Session, connection: sa.Connection, action: str, target: str, person: Person) -> None:
-    events.note(connection, action, target, person.name, person.reason, session.now(connection))

@@ -201,6 +201,7 @@ def upsert(session: Session, wishes: Sequence[Wish], person: Person) -> tuple[in
         _check(wish.row_id)
 
     def work(connection: sa.Connection) -> tuple[int, list[int]]:
+        """Lock the providers in the order of their slugs, as every other act does: two of them cannot wait for each other."""
         ids: dict[tuple[str, str], int] = {}
         created = 0
         for slug in sorted({wish.slug for wish in wishes}):

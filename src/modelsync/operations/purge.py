@@ -130,7 +130,7 @@ class Housekeeping:
         return self._session.transact(work)
 
     def prune(self, keep_days: int) -> Records:
-        """Delete runs and results older than this, 0 keeps all. Costs one look when nothing is due."""
+        """Delete runs and results older than this, 0 keeps all. When nothing is due, it only reads."""
         age = max(timedelta(days=keep_days), LEAST_AGE)
         if keep_days == 0 or not self._due(age):
             return Records()

@@ -34,6 +34,7 @@ def rollback(session: Session, slug: str, run_id: int, person: Person) -> tuple[
     """
 
     def work(act: Act) -> tuple[int | None, int]:
+        """Write what differs, and models with last prices too: what is remembered of these goes back with them."""
         now, later = _present(act), _later_than(act, run_id)
         then = undone(now, _changes_after(act, later))
         standing = pins.standing(act.connection, slug, act.now)
@@ -53,7 +54,7 @@ def rollback(session: Session, slug: str, run_id: int, person: Person) -> tuple[
 
 
 def _end_leaves(act: Act) -> None:
-    """What was confirmed and does not stand, because a process died before it did, is no leave for the first listing after thawing."""
+    """End confirmations that do not stand, because a process died before they did: the first listing after thawing must not use them."""
     for row in holds.of_prices(act.connection, act.slug, "confirmed"):
         claims = holding.claims(row)
         unused = {

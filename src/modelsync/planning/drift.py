@@ -143,6 +143,7 @@ def _outermost(words_by_field: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _differences(before: Shape, now: Shape) -> Iterator[tuple[str, str]]:
+    """Every field that moved, and how, in words: its share of the rows in percent, or the type of most of its values."""
     for field in before.fields.keys() | now.fields.keys():
         old, new = before.main_type(field), now.main_type(field)
         if _sank(before, now, field):

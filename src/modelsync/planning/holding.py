@@ -296,9 +296,9 @@ def _answered(row: Standing, sight: Sight, kinds: Set[str]) -> bool:
 
 
 def _shows_price(row: Standing, points: Mapping[str, tuple[str | None, str]], model: Model | None) -> bool:
-    """Whether a listing tells how the held price of a model stands: silence about it ends no change of unit, and nothing taken back.
+    """Whether a listing shows how a model's held price stands; an unstated price ends no change of unit, and nothing that was taken back.
 
-    Of a change of unit one of the prices that moved tells enough: a first price that only came with it may go with it.
+    Of a change of unit one of the prices that moved is enough: a first price that only came with it may go with it.
     """
     if model is None:
         return False

@@ -17,9 +17,9 @@ class Unstated(msgspec.Struct, frozen=True):
 
 
 class Upstream(msgspec.Struct, frozen=True):
-    """What lies beneath a model that is not simply what the provider said last.
+    """The upstream values of a model that does not simply stand as the provider said last.
 
-    `stated` is that; `believed` stands where no pin says otherwise; `silent` are the points of its price that are not stated any more.
+    `stated` is what it said last; `believed` stands where no pin says otherwise; `unstated` are the points of its price no longer stated.
     """
 
     stated: Model
@@ -31,7 +31,7 @@ class Upstream(msgspec.Struct, frozen=True):
 
 
 def effective(stated: Model, known: Model) -> Model:
-    """What is believed: what the provider states, and where it is silent, what was known before."""
+    """What is believed: what the provider states, and for all that it does not state, what was known before."""
     unstated = {
         name: getattr(known, name) for name in Model.__struct_fields__ if getattr(stated, name) is None and getattr(known, name) is not None
     }
@@ -39,7 +39,7 @@ def effective(stated: Model, known: Model) -> Model:
 
 
 def effective_prices(stated: Prices, known: Prices) -> Prices:
-    """The same of a price: what is stated, and at the points where it is silent, what was known before."""
+    """The same of a price: what is stated, and at the points that are not stated, what was known before."""
     if stated.dynamic:
         return stated
     if not stated.stated:

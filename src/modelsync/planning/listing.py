@@ -27,7 +27,7 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 MOST_SKIPS = 40
-"""Reasons that are told of the rejected rows of one listing, and as many of its duplicates; the others are counted."""
+"""Reasons that are given of the rejected rows of one listing, and as many of its duplicates; the others are counted."""
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -291,6 +291,7 @@ def _values(raw: msgspec.Raw) -> tuple[dict[str, object], list[tuple[str, str]]]
 
 
 def _typed_row(typed: msgspec.json.Decoder[msgspec.Struct], raw: msgspec.Raw, warnings: list[str]) -> msgspec.Struct:
+    """A row in its wire type; an optional value that cannot be read is not stated, with a warning. ValidationError for a required one."""
     try:
         return typed.decode(raw)
     except msgspec.ValidationError:

@@ -190,7 +190,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def alarm(self) -> str | None:
-        """What no provider alone would tell: too much is absent over all of them together. Such a run may be a network's fault."""
+        """What no provider alone would show: too much is absent over all of them together. Such a run may be a network's fault."""
         missing, known = self.counts.missing, self.counts.transformed + self.counts.missing
         if len(self.succeeded) < 2 or missing <= max(FEW_MISSING, MANY_MISSING * known):
             return None

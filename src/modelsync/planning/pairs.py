@@ -1,4 +1,4 @@
-"""Prices side by side: each as it was believed last and as it is claimed now, how far they lie apart, and how people read them."""
+"""Prices side by side: each as it was believed last and as it is claimed now, how far apart they are, and how people read them."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -52,10 +52,7 @@ def out_of_bounds(changes: Iterable[Change]) -> list[str]:
 
 def powers(moved: Iterable[Sequence[Pair]]) -> Counter[int]:
     """How many models moved by which powers of ten."""
-    counts: Counter[int] = Counter()
-    for pairs in moved:
-        counts.update({power_of_ten(pair.old, pair.new) for pair in pairs} - {0})
-    return counts
+    return Counter(power for pairs in moved for power in {power_of_ten(pair.old, pair.new) for pair in pairs} - {0})
 
 
 def is_beside(known: Mapping[str, Decimal], point: str, shown: str | None) -> bool:

@@ -47,7 +47,7 @@ class Correction(msgspec.Struct, frozen=True):
 
 
 class StoredModel(msgspec.Struct, frozen=True):
-    """One model as it stands in the catalog, with the times of its last real change and of its last price, and what lies beneath it.
+    """One model as it stands in the catalog, with the times of its last real change and of its last price, and its upstream values.
 
     `alias` is the id under which the catalog offers it. `last` are the prices that were believed last and do not stand now, by point;
     `reader` is the version of the provider's module that saw the model last.
@@ -85,7 +85,7 @@ class Change(msgspec.Struct, frozen=True):
     """What happens to one model. `model` is how it will stand in the catalog, `content_hash` that of what the provider said.
 
     `stated` is what the listing says, None when the model is not in it; `before` the model as it stands. `held` says that its price is
-    not believed, `silent` which prices are not stated any more, `pinned` which fields an operator decided, `alias` under which id the
+    not believed, `unstated` which prices are not stated any more, `pinned` which fields an operator decided, `alias` under which id the
     catalog offers it. `corrected` is what a newer version of the provider's module reads otherwise, and `reader` the version that saw the
     model last. `last`, where it is given, is what is remembered of prices believed before.
     No `fields` on an updated model means that only its metadata moved: the row is written, history is not. `updated_at` is the time of the
@@ -115,7 +115,7 @@ class Stored(msgspec.Struct, frozen=True):
 
     `missing` were absent from the last complete listings, `due` are those of them that were absent often and long enough to be retired
     if they are absent again, `retired` those that are. `watched` are models that a sync looks at even if the provider says nothing new
-    of them: something lies beneath them. `pins` are what operators decided, by id. `version` is that of the provider's module now, and
+    of them: they have upstream values. `pins` are what operators decided, by id. `version` is that of the provider's module now, and
     `read_version` the one that has seen every active model; `unseen` are the active ones that the present version has not seen.
     """
 
@@ -146,11 +146,11 @@ class Plan(msgspec.Struct, frozen=True):
 
     `gone` are the models of the catalog, retired ones aside, that a complete listing does not have, newly or still. With `holds` a part
     of what the listing says is not applied; `rejected` are decisions of persons that keep something out; `refused` is the hold that
-    keeps all of it from being applied, and `refusal` the person's word if it was rejected. `beneath` is what is to be remembered
-    beneath models, or None where nothing lies beneath any more; `last` the prices that were believed last, by model and point, or None
-    where one stands again.
+    keeps all of it from being applied, and `refusal` the person's word if it was rejected. `upstream` are the upstream values to
+    remember, by model, None where there are none any more; `last` the prices that were believed last, by model and point, None where one
+    stands again.
     `rehashed` are models of which only the provider's words changed, and nothing that stands: a price that is held, or under a pin.
-    `notices` are for people: the provider moved under a pin. `silent` says that a price is not stated any more.
+    `notices` are for people: the provider moved under a pin. `unstated` says that a price is not stated any more.
     """
 
     changes: tuple[Change, ...] = ()
@@ -180,7 +180,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def writes(self) -> bool:
-        """Whether applying it writes any model, or anything beneath one."""
+        """Whether applying it writes any model, or any upstream value."""
         return bool(self.changes or self.upstream or self.rehashed or self.last)
 
     @property
@@ -254,6 +254,7 @@ def retirements(stored: Stored) -> Plan:
 
 
 def _changed(stored: Stored, row_id: str, model: Model, digest: str) -> Change:
+    """The change of a stored model that is listed otherwise, or listed again: `model` over what was believed, without misread prices."""
     before = stored.models[row_id]
     kind = ChangeKind.REVIVED if row_id in stored.gone else ChangeKind.UPDATED
     corrected = _corrected(stored, row_id, model.prices)
@@ -382,7 +383,7 @@ def _upstream(change: Change, pins: tuple[Pin, ...]) -> Upstream | None:
 
 
 def _carries_over(change: Change) -> bool:
-    """Whether a price stands that this listing does not state; of an incomplete one that is no silence, and yet not what it said."""
+    """Whether a price stands that this listing does not state, even an incomplete listing, which makes no price `unstated`."""
     return change.stated is not None and any(unstated_points(claimed(change.stated.prices), change.model.prices))
 
 
@@ -412,6 +413,7 @@ def _moved(change: Change, pins: tuple[Pin, ...]) -> Iterable[str]:
 
 
 def _described(change: Change, pins: tuple[Pin, ...]) -> Change:
+    """The change under its pins, with the fields that users see change, and the times of its last real change and of its last price."""
     if change.before is None and not pins:
         return change
     model, alias = pinned(change.model, pins), _alias(change, pins)

@@ -74,7 +74,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     `retired_lately` were retired within these days without a person's word: without them a slow drip would pass for ever. `standing`
     are the holds that are open or decided. `kept` are there whether they are listed or not, because an operator says so. `scope` says
     in which scope the last complete listing was asked for, and which models have not been listed since it changed. `moment` is the time
-    and the number of this listing, None when its silence about a price means nothing. `same_shortfall` are the listings in a row before
+    and the number of this listing, None when a price that it lacks means nothing. `same_shortfall` are the listings in a row before
     this one that lacked as many rows.
     """
 

@@ -168,6 +168,7 @@ class _Words(msgspec.Struct, frozen=True):
 
 
 def _case(change: Change, words: _Words) -> Case:
+    """What moved of one model's price, in USD per token or per its own unit, beside what persons decided and are asked about it."""
     refused, confirmed, pending = words.refused.get(change.id, {}), words.confirmed.get(change.id, set()), words.pending.get(change.id, {})
     every = tuple(pairs_of(change))
     corrected = tuple(
@@ -236,7 +237,7 @@ def _still_off(row: Standing, cases: Mapping[str, Case], off: Mapping[str, Seque
 
 
 def _is_back(points: Mapping[str, str], model: Model | None) -> bool:
-    """Whether a listing states a price of a model where its unit had changed; that it varies, or nothing, tells nothing."""
+    """Whether a listing states a price of a model where its unit had changed; that it varies is no price, and no answer."""
     return model is not None and not points.keys().isdisjoint(numbers(claimed(model.prices)))
 
 

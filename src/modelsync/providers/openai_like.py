@@ -1,4 +1,4 @@
-"""Pieces of OpenAI-like lists. A provider takes those that it has: a field that no row type declares is kept, and told when it is new."""
+"""Pieces of OpenAI-like lists. A provider takes those that it has: a field that no row type declares is kept, and named when it is new."""
 
 from collections.abc import Iterable, Mapping
 from typing import TypedDict

@@ -185,8 +185,8 @@ def counted(
     """Pages by number (`by_page`) or by offset, until `total` rows were seen or a page is empty.
 
     `rows` and `total` are dotted paths. A page equal to the one before it, or a total that falls while the list is read (rows then slip
-    past between two pages), is a PagingError. An empty page before the total is reached is the end: that rows are missing is told by
-    the totals of the endpoint.
+    past between two pages), is a PagingError. An empty page before the total is reached is the end: the totals of the
+    endpoint show that rows are missing.
     """
 
     def pages(endpoint: Endpoint, url: str) -> Flow:

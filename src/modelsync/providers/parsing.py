@@ -15,7 +15,7 @@ _FIRST_SECOND, _END_SECOND = _EARLIEST.timestamp(), _LATEST.timestamp()
 
 
 def unix_time(seconds: float | None) -> datetime | None:
-    """A Unix time in seconds as an aware time; None for nothing, 0, and what lies outside 2015 to 2090."""
+    """A Unix time in seconds as an aware time; None for nothing, 0, and what is outside 2015 to 2090."""
     if not seconds or not _FIRST_SECOND <= seconds < _END_SECOND:
         return None
     return datetime.fromtimestamp(seconds, UTC)
@@ -100,8 +100,7 @@ WORDS: Mapping[str, str] = {"embedding": "embeddings", "pdf": "file"}
 def in_our_words(names: Iterable[str] | None, own: Mapping[str, str] = WORDS) -> tuple[str, ...] | None:
     """Modalities that a wire names, in this catalog's words and order; None when none is stated.
 
-    `own` are the provider's words, looked up before WORDS. A word that nobody declares is kept here: `within_limits` tells it and leaves it
-    out.
+    `own` are the provider's words, looked up before WORDS. A word that nobody declares is kept here: `within_limits` warns and drops it.
     """
     words = [name.strip().lower() for name in names or ()]
     return modalities(own.get(name) or WORDS.get(name, name) for name in words) if words else None

@@ -55,7 +55,7 @@ class Archive(msgspec.Struct, frozen=True):
         return f"Archive({self.folder}, {self.days} days)"
 
     def keep(self, slug: str, scope: str, came: Sequence[tuple[Request, Answer]], *, whole: bool = True) -> Archived:
-        """Write the answers of one sync: all of them, or none that counts. A folder that cannot be written is a warning.
+        """Write the answers of one sync; entries for the index are of all of them or none. A folder that cannot be written is a warning.
 
         They are not `whole` when their pages could not be followed to an end.
         """
@@ -128,6 +128,7 @@ class Archive(msgspec.Struct, frozen=True):
 
 
 def _entry(slug: str, scope: str, position: int, request: Request, answer: Answer, *, whole: bool) -> KeptAnswer:
+    """An answer as the index has it, at its place (from 0) in its sync: size in bytes, time in UTC, no secret in its address."""
     return KeptAnswer(
         provider=slug,
         position=position,

@@ -40,9 +40,9 @@ Outcome = TypeVar("Outcome", bound=ProviderResult | None)
 
 
 def committed(connection: sa.Connection, session: Session, lease: Lease, commit: Commit, seconds: float) -> ProviderResult:
-    """What comes of a listing that took `seconds` to get, as the transaction of `connection` leaves the catalog.
+    """The result of a listing that took `seconds` to get, and that is written in the transaction of `connection`.
 
-    Nothing is written of models when the lease is worthless by now, or the plan another one than `commit.only_if`.
+    No model is written when the lease is not valid any more, or when the plan is not the one of `commit.only_if`.
     """
     state = leases.holds(connection, lease)
     if state is None:
@@ -98,9 +98,9 @@ def _written(
 def confirmed(
     connection: sa.Connection, session: Session, lease: Lease, seen: Seen, result: ProviderResult, rules: Rules, only_if: Expected | None
 ) -> ProviderResult | None:
-    """What comes of an answer that did not change: everything in the last complete listing was sighted, what it lacks is absent once more.
+    """The result of an answer that did not change: everything in the last complete listing was sighted, what it lacks is absent once more.
 
-    None, and nothing done, when the catalog does not go by `seen` any more: the listing has to be looked at whole.
+    None, and nothing written, when `seen` is not what the catalog goes by any more: the whole listing has to be read.
     """
     state = leases.holds(connection, lease)
     if state is None:
@@ -149,9 +149,9 @@ def _superseded(connection: sa.Connection, session: Session, lease: Lease, secon
 
 
 def once(session: Session, lease: Lease, work: Callable[[sa.Connection], Outcome]) -> Outcome:
-    """Do a provider's transaction. When its end is not heard of, the database tells whether all of it happened, or nothing.
+    """Do a provider's transaction. When the connection breaks at its end, the database is asked whether it was committed.
 
-    Raises DatabaseError when nothing was written, or nobody can tell.
+    Raises DatabaseError when nothing was written, or when that is not known.
     """
     made: list[Outcome] = []
 

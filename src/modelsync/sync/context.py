@@ -1,4 +1,4 @@
-"""What a decision has to know of the catalog: hashes, rows, what lies beneath them, what was decided, prices elsewhere."""
+"""What a decision has to know of the catalog: hashes, rows, upstream values, what was decided, prices elsewhere."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -110,7 +110,7 @@ def guarded(rules: Rules, state: sa.RowMapping | None) -> Rules:
 def stored(
     connection: sa.Connection, bulk: BulkWriter, provider: Provider[Any], provider_id: int | None, rules: Rules, seq: int, now: datetime
 ) -> Stored:
-    """Every hash of a provider, which models were absent from its last listings, and which have something beneath them."""
+    """Every hash of a provider, which models were absent from its last listings, and which have upstream values."""
     if provider_id is None:
         return NOTHING_STORED
     column = models.c
@@ -136,7 +136,7 @@ def with_rows(connection: sa.Connection, provider_id: int | None, known: Stored,
 
 
 def full_rows(connection: sa.Connection, provider_id: int | None, ids: Sequence[str]) -> dict[str, StoredModel]:
-    """Models as they stand, with what lies beneath them and the prices that were believed last, by id."""
+    """Models as they stand, with their upstream values and the prices that were believed last, by id."""
     models_by_id: dict[str, StoredModel] = {}
     for part in in_parts(ids):
         last = _last_prices(connection, provider_id, part)
@@ -200,7 +200,7 @@ def _priced(connection: sa.Connection, provider_id: int | None) -> int:
 
 
 def _elsewhere(connection: sa.Connection, provider_id: int | None, moving: Iterable[Model]) -> dict[str, list[Prices]]:
-    """The prices of the same models at other providers, by id; beneath pins, since an operator's price is no other provider's word."""
+    """The prices of the same models at other providers, by id; without pins, since an operator's price is no other provider's word."""
     ids: dict[str, list[str]] = {}
     for model in moving:
         for name in quarantine.same_model(model):

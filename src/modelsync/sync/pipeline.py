@@ -87,11 +87,11 @@ class Step(StrEnum):
 
 
 Save = Callable[[SavedPlan], None]
-"""Told every plan of a dry run that could be applied later."""
+"""Called with every plan of a dry run that could be applied later."""
 
 Answers = Sequence[tuple[Request, Answer]]
 Watch = Callable[[str, Step | ProviderResult], None]
-"""Told every step of every provider, and each result as soon as it is there."""
+"""Called with every step of every provider, and each result as soon as it is there."""
 
 
 async def sync_all(jobs: Sequence[Job], fetcher: Fetcher, store: Store, run_id: int, watch: Watch, *, wait: bool = True) -> None:
@@ -127,6 +127,7 @@ async def _one(job: Job, watch: Watch, do: Callable[[Job], Awaitable[ProviderRes
 
 
 async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch, save: Save | None) -> ProviderResult:
+    """One provider's dry run: fetch, read, compare; nothing is written. `save` is called with a plan that could be applied later."""
     off = await _disabled(job, store)
     if off is not None:
         return _result(job, off)
@@ -169,6 +170,7 @@ def _planned_unchanged(job: Job, same: NotModified, seen: Seen, store: Store, ma
 
 
 def _saved(job: Job, expected: Expected, listing: Listing | None, seen: Seen | None, *, whole: bool) -> SavedPlan:
+    """All that applying a plan later needs: its listing, or without one the last listing as `seen`, and what is expected of the catalog."""
     return SavedPlan(
         slug=job.slug,
         scope=job.scope,
@@ -206,7 +208,7 @@ def _applied(job: Job, saved: SavedPlan, store: Store, lease: Lease) -> Provider
 
 
 async def _given_up(job: Job, outcome: Outcome, store: Store, run_id: int) -> ProviderResult:
-    """Recorded as it ended before anything was asked."""
+    """Record a sync that ended before anything was requested."""
     return await asyncio.to_thread(store.give_up, run_id, _result(job, outcome), None)
 
 
@@ -240,6 +242,7 @@ async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Wa
 
 
 async def _synced(job: Job, fetcher: Fetcher, store: Store, watch: Watch, lease: Lease) -> ProviderResult | GivenUp:
+    """Fetch, read and commit under a lease; GivenUp when there is nothing to commit. DatabaseError when the commit fails."""
     began = time.monotonic()
     seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
     obtained = await _obtain(job, fetcher, seen, watch, job.archive)
@@ -262,7 +265,7 @@ async def _synced(job: Job, fetcher: Fetcher, store: Store, watch: Watch, lease:
 
 
 async def _to_its_end(job: Job, store: Store, lease: Lease, work: Awaitable[ProviderResult | GivenUp]) -> ProviderResult:
-    """What is done with a lease. What does not end in a commit is recorded with its reason, and the lease given back."""
+    """Do `work` with a lease. What does not end in a commit is recorded with its reason, and the lease is given back."""
     began = time.monotonic()
     try:
         came = await work

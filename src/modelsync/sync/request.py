@@ -29,7 +29,7 @@ class Expected(msgspec.Struct, frozen=True):
 class Commit(msgspec.Struct, frozen=True):
     """What one sync wants to make of the catalog. `scope` names what the listing depends on: options, key, origin; `place` all but the key.
 
-    `whole` says that every call was answered, so that silence about a price means something in a complete listing. `kept` are the
+    `whole` says that every call was answered, so that a price which a complete listing lacks is unstated. `kept` are the
     answers that it was read from, where they are kept. With `only_if` it is made only if that is still the plan.
     """
 

@@ -1,4 +1,4 @@
-"""The index of kept answers: which bytes each sync was made of. The bytes themselves are files, see `modelsync.archive`."""
+"""The index of kept answers: which bytes each sync was made of. The bytes themselves are files, see `modelsync.sync.archive`."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime

@@ -155,7 +155,7 @@ def release_whole(connection: sa.Connection, slug: str, now: datetime) -> None:
 def end_retired(connection: sa.Connection, slug: str, provider_id: int, now: datetime) -> None:
     """An answer that did not change shows no price; what was held of models that are retired by now waits for nobody.
 
-    Unless a person took it back: it waits while its models are away.
+    Unless a person took it back: it waits while its models are retired.
     """
     for row in of_prices(connection, slug, "open", "confirmed"):
         if row.needs_person:
@@ -215,8 +215,8 @@ def end_moved(
 ) -> list[tuple[str, Standing]]:
     """End what a person's act did away with, when it moved the prices of these models: what they were, and what they are now.
 
-    What waits was shown beside other prices, and the next listing asks anew. What was confirmed of a price that went on from there, or
-    back, is over: it is no leave for the next listing. What to audit, and of which hold.
+    An open hold was shown beside other prices: the next listing asks anew. A confirmation of a price that was moved again is over: the
+    next listing must not use it. Returns what to audit, and of which hold.
     """
     done: list[tuple[str, Standing]] = []
     for row in standing:
@@ -247,7 +247,7 @@ def _is_left(points: Mapping[str, str], before: Numbers, now: Numbers) -> bool:
 
 
 def end_leave(connection: sa.Connection, row: Standing, ids: Set[str]) -> bool:
-    """What was confirmed of these models is no leave for a listing any more; without any left, the hold is closed. Whether it was one."""
+    """End a confirmation for these models: no listing may use it any more. Without a model left the hold is closed. Whether any ended."""
     over = row.over.union(ids)
     if over == row.over:
         return False
@@ -284,10 +284,8 @@ def decidable(connection: sa.Connection, row: RecordedHold, decision: str) -> No
     if row.status != "open":
         raise Settled(f"There is no open hold {row.id}: it is {row.status}", "`modelsync held` lists those that are open")
     if row.kind in holding.UNDECIDABLE and decision == "confirm":
-        raise UsageError(
-            f"Hold {row.id} has nothing to confirm: {row.message}",
-            "It ends with the next usable listing; MODELSYNC_PROVIDERS can leave a provider out",
-        )
+        hint = "It ends with the next usable listing; MODELSYNC_PROVIDERS can leave a provider out"
+        raise UsageError(f"Hold {row.id} has nothing to confirm: {row.message}", hint)
 
 
 def successor(connection: sa.Connection, row: RecordedHold) -> int | None:
@@ -325,7 +323,7 @@ def note_stood(connection: sa.Connection, stood: Mapping[int, Mapping[str, Stood
 
 
 def end_confirmed(connection: sa.Connection, number: int) -> None:
-    """A confirmed hold is about to be taken back: it is no leave for any listing from here on."""
+    """A confirmed hold is about to be taken back: no listing may use it from here on."""
     connection.execute(sa.update(holds).where(column.id == number, column.status == "confirmed").values(status="closed"))
 
 

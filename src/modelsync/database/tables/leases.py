@@ -17,7 +17,7 @@ LEASE = 30.0
 """Seconds a sync's lease is valid without a sign of life."""
 
 MOST = timedelta(seconds=90)
-"""No lease is given for longer: one that seems to be comes from a clock that ran ahead, and is none."""
+"""No lease is given for longer: one that ends later was written by a clock that ran ahead, and does not count."""
 
 
 class Lease(msgspec.Struct, frozen=True):

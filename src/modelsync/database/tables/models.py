@@ -1,4 +1,4 @@
-"""Writing a plan: rows, what lies beneath them, and their history, inside a transaction of the caller."""
+"""Writing a plan: rows, their upstream values and their history, inside a transaction of the caller."""
 
 from collections.abc import Mapping
 from datetime import datetime

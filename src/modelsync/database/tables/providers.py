@@ -11,7 +11,7 @@ from modelsync.database.schema import models, provider_state, providers
 from modelsync.providers.base import Provider
 
 EDITION_BITS = 48
-"""So that a sum over thousands of providers fits into 63."""
+"""So that a sum over thousands of providers fits into 63 bits."""
 
 DOWN_AFTER = 3
 """Failures in a row after which a provider counts as down; before that it is degraded."""

@@ -15,9 +15,8 @@ from modelsync.planning.outcome import Failed, NoKey, ProviderResult, Report
 MOST_WARNINGS = 100
 """Warnings kept of one provider's result; the rest are only counted."""
 
-
 SILENCE = timedelta(seconds=20)
-"""A run without a sign of life for longer than this is taken for dead; should it be alive after all, its next one says so."""
+"""A run without a sign of life for longer than this is taken for dead; if it is alive after all, its next one revives it."""
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +137,7 @@ def note_listing(connection: sa.Connection, slug: str, scope: str, place: str | 
 
 
 def excuse(connection: sa.Connection, state: sa.RowMapping, ids: frozenset[str]) -> None:
-    """Models that are not absent, though no listing has them: once more they may be lacking only because of the scope."""
+    """Models that do not count as absent though no listing has them: they may again be lacking only because of the scope."""
     excused = sorted(ids.union(state["outside_scope"] or ()))
     mine = provider_state.c.provider == state["provider"]
     connection.execute(sa.update(provider_state).where(mine).values(outside_scope=excused or None))
@@ -174,6 +173,7 @@ def is_recorded(connection: sa.Connection, run_id: int, slug: str) -> bool:
 
 
 def _insert_result(connection: sa.Connection, run_id: int, result: ProviderResult, now: datetime) -> None:
+    """Record one provider's result in a run: seconds, counts of rows, why it failed, and its first MOST_WARNINGS warnings."""
     failure = result.outcome.failure if isinstance(result.outcome, Failed) else None
     values = {
         "run_id": run_id,
