@@ -31,20 +31,16 @@ def explained(error: BaseException, shown: str) -> DatabaseError:
     if "readonly database" in text or "read-only" in text:
         return DatabaseError(f"{shown} is read-only", "Nothing was written; check the owner and mode of the file and of its folder")
     if "unable to open" in text:
-        return DatabaseError(
-            f"{shown} cannot be opened", "Check that its folder exists and can be written, or name another with --database"
-        )
+        hint = "Check that its folder exists and can be written, or name another with --database"
+        return DatabaseError(f"{shown} cannot be opened", hint)
     if "database or disk is full" in text or "No space left" in text:
         return DatabaseError(f"no space left for {shown}", "Nothing of this provider was written; make room and sync again")
     if "disk I/O error" in text:
-        return DatabaseError(
-            f"{shown} cannot be read or written",
-            "Nothing of this provider was written; check the disk and the limits on file sizes, and sync again",
-        )
+        hint = "Nothing of this provider was written; check the disk and the limits on file sizes, and sync again"
+        return DatabaseError(f"{shown} cannot be read or written", hint)
     if "database is locked" in text:
-        return DatabaseError(
-            f"{shown} is locked by another program", "Nothing was written; end the other program's transaction, then retry"
-        )
+        hint = "Nothing was written; end the other program's transaction, then retry"
+        return DatabaseError(f"{shown} is locked by another program", hint)
     if "authentication failed" in text or "no password supplied" in text:
         return DatabaseError(f"{shown} refused the user or password", "Check DATABASE_URL")
     if "SSL" in text and "support" in text:

@@ -21,15 +21,14 @@ def create(session: Session, values: Mapping[str, Any], person: Person) -> int:
     AlreadyThere when its slug is taken.
     """
     slug = values["slug"]
+    known = session.providers.get(slug)
+    stated = facts(known) if known else {"metadata": {}}
 
     def work(connection: sa.Connection) -> int:
-        leases.ensure_state(connection, slug)
         leases.lock(connection, slug)
         if id_of(connection, slug) is not None:
             raise AlreadyThere(f"There is a provider {slug} already", "Change it with PATCH")
         now = session.now(connection)
-        known = session.providers.get(slug)
-        stated = facts(known) if known else {"metadata": {}}
         statement = sa.insert(providers).values({**stated, **values, "created_at": now, "updated_at": now})
         provider_id = int(connection.execute(statement.returning(column.id)).scalar_one())
         _note(session, connection, slug, "create provider", "", person)

@@ -28,9 +28,8 @@ def note(connection: sa.Connection, state: sa.RowMapping, now: Snapshot, drifts:
     if whole and now.endpoints:
         values["wire_fields"] = msgspec.to_builtins(merged(_before(state), now))
     standing = recent(state, at)
-    fresh = [
-        Drift(at, text) for text in drifts if text not in {drift.message for drift in standing}
-    ]  # a listing that is held says it again
+    known = {drift.message for drift in standing}  # a listing that is held says it again
+    fresh = [Drift(at, text) for text in drifts if text not in known]
     if fresh:
         values["drift"] = [{"at": time_text(drift.at), "message": drift.message} for drift in (*standing, *fresh)][-MOST:]
         values["drift_at"] = at
