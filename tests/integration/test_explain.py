@@ -15,8 +15,9 @@ from modelsync.operations.rollback import rollback
 from modelsync.planning.outcome import ProviderResult
 from modelsync.planning.policy import Rules
 from modelsync.providers import registry
-from modelsync.queries.explain import Absent, Explanation, Frozen, HeldPrice, NotStated, PerhapsNotStated, Pinned, explain, overview
-from modelsync.queries.explain_rows import Explanations
+from modelsync.queries.explain import Explanation, explain_field, overview
+from modelsync.queries.explain_rows import ExplanationReader
+from modelsync.queries.reasons import Absent, Frozen, HeldPrice, NotStated, PerhapsNotStated, Pinned
 from modelsync.simulator.server import Simulator
 from modelsync.sync.request import Commit
 from modelsync.sync.store import Store
@@ -40,9 +41,9 @@ def sync(store: Store, *models: Model, whole: bool = True) -> ProviderResult:
 
 
 def explained(store: Store, field: str, row_id: str = "m") -> Explanation:
-    known = Explanations(store).known(PROVIDER, row_id)
+    known = ExplanationReader(store).known(PROVIDER, row_id)
     assert known is not None
-    return explain(known, field)
+    return explain_field(known, field)
 
 
 def times(database_url: str) -> dict[int, datetime]:
@@ -229,7 +230,7 @@ def test_a_first_price_out_of_all_bounds_is_stated_held_and_unknown(database_url
     with opened(database_url) as store:
         sync(store, priced(raw, implausible={"prompt": D("0.02")}))
         found = explained(store, "pricing_prompt")
-        known = Explanations(store).known(PROVIDER, "m")
+        known = ExplanationReader(store).known(PROVIDER, "m")
     assert known is not None
     assert (found.source, found.value, found.stated) == ("held", None, "0.02")
     assert [(each.field, each.text) for each in found.stated_wire] == [("prompt", "0.02 USD per token")]
@@ -243,8 +244,8 @@ def test_every_flat_price_of_every_provider_has_its_wire_text_and_nothing_is_dou
     store = modelsync.open_store(read_only=True)
     without, doubted, flat = [], [], 0
     for slug, provider in registry.load().items():
-        for row_id in Explanations(store).ids(slug):
-            known = Explanations(store).known(provider, row_id)
+        for row_id in ExplanationReader(store).ids(slug):
+            known = ExplanationReader(store).known(provider, row_id)
             assert known is not None
             for found in overview(known):
                 doubted += [(slug, row_id)] if PerhapsNotStated() in found.reasons else []

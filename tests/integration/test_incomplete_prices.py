@@ -16,8 +16,9 @@ from modelsync.model.actors import Person
 from modelsync.model.model import Model, Prices
 from modelsync.operations import decisions
 from modelsync.planning.policy import Rules
-from modelsync.queries.explain import LastBelieved, NotStated, explain, overview
-from modelsync.queries.explain_rows import Explanations
+from modelsync.queries.explain import explain_field, overview
+from modelsync.queries.explain_rows import ExplanationReader
+from modelsync.queries.reasons import LastBelieved, NotStated
 from modelsync.sync.request import Commit
 from modelsync.sync.store import Store
 from modelsync.testing import D
@@ -126,9 +127,9 @@ def sync(store: Store, *models: Model, read_by: int = 1, rules: Rules | None = N
 
 
 def explained(store: Store, field: str) -> Any:
-    known = Explanations(store).known(PROVIDER, "m")
+    known = ExplanationReader(store).known(PROVIDER, "m")
     assert known is not None
-    return explain(known, field)
+    return explain_field(known, field)
 
 
 def test_a_price_that_does_not_stand_is_explained_by_the_last_one_that_was_believed(database_url: str, tmp_path: Path):
@@ -141,7 +142,7 @@ def test_a_price_that_does_not_stand_is_explained_by_the_last_one_that_was_belie
         assert found.value is None
         since = datetime.fromisoformat(row["since"]) if isinstance(row["since"], str) else row["since"]
         assert found.reasons == (LastBelieved(point="pricing_prompt", usd="0.00000125", until=since),)
-        known = Explanations(store).known(PROVIDER, "m")
+        known = ExplanationReader(store).known(PROVIDER, "m")
         assert known is not None
         assert "pricing_prompt" in [each.field for each in overview(known)]
         assert explained(store, "pricing_completion").reasons == ()

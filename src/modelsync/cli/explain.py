@@ -16,26 +16,21 @@ from modelsync.formats import text
 from modelsync.model.fields import READER, is_price_per_token
 from modelsync.model.points import is_per_token
 from modelsync.model.prices import plain
-from modelsync.queries.explain import (
+from modelsync.queries.explain import Explanation, Known, LastChange, explain_field, fields_of, overview
+from modelsync.queries.explain_rows import ExplanationReader
+from modelsync.queries.reasons import (
     Absent,
-    Explanation,
     Frozen,
     HeldAbsence,
     HeldPrice,
     Incomplete,
-    Known,
     LastBelieved,
-    LastChange,
     NotStated,
     PerhapsNotStated,
     Pinned,
     Reason,
-    WireText,
-    fields_of,
-    overview,
 )
-from modelsync.queries.explain import explain as explanation_of
-from modelsync.queries.explain_rows import Explanations
+from modelsync.queries.wire import WireText
 
 SOURCES = {
     "provider": "the provider",
@@ -70,12 +65,12 @@ def explain(
         One field, such as pricing_prompt, context_length or pricing.cache_read; without it a table of all.
     """
     with opened(database, [provider]) as there:
-        explanations = Explanations(there.store)
+        explanations = ExplanationReader(there.store)
         known = explanations.known(there.settings.providers[provider], model)
         ids = explanations.ids(provider) if known is None else []
     if known is None:
         raise UsageError(f"{provider} has no model {model} in the catalog", _near(model, ids) or "`modelsync models` finds ids")
-    found = overview(known) if field is None else (explanation_of(known, _field(known, field)),)
+    found = overview(known) if field is None else (explain_field(known, _field(known, field)),)
     if json:
         explained = [plain(msgspec.to_builtins(each)) for each in found]
         output.print_json({"version": 1, "provider": provider, "provider_model_id": model, "fields": explained})

@@ -2,22 +2,32 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from modelsync.formats import held
 from modelsync.model.fields import ALIAS, PINNABLE, READER, is_in_price_document, value_of
-from modelsync.model.model import PER_TOKEN, Model, claimed, content_hash
-from modelsync.model.points import PRICE_NAMES
-from modelsync.model.prices import Price, number, plain
+from modelsync.model.model import Model, claimed, content_hash
+from modelsync.model.prices import plain
 from modelsync.model.records import RecordedPin
 from modelsync.planning.holding import RecordedHold
 from modelsync.planning.plan import StoredModel
 from modelsync.providers.base import Provider
+from modelsync.queries.reasons import (
+    Absent,
+    Frozen,
+    Incomplete,
+    LastBelieved,
+    NotStated,
+    PerhapsNotStated,
+    Pinned,
+    Reason,
+    Unread,
+    held_absence,
+    held_price,
+)
+from modelsync.queries.wire import OTHERS, WireText, is_nothing, wire_texts
 
-OTHERS = "pricing.others"
 DERIVED: Mapping[str, tuple[str, ...]] = {
     ALIAS: (ALIAS,),
     "modality": ("input_modalities", "output_modalities"),
@@ -30,91 +40,6 @@ FIELDS = (*PINNABLE, "modality", "status", OTHERS)
 
 _METADATA = "metadata."
 _PRESENCE = ("added", "missing", "retired", "revived")
-
-
-class Pinned(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="pin"):
-    """An operator decided it. One that has `ended` stands until the next sync."""
-
-    author: str
-    reason: str
-    at: datetime
-    until: datetime | None
-    ended: bool
-
-
-class HeldPrice(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="hold"):
-    """The stated price is not believed: it waits for a person, or one has rejected it."""
-
-    id: int
-    status: str
-    message: str
-    hint: str
-    since: datetime
-    rejected_by: str | None
-    rejected_at: datetime | None
-    reason: str | None
-    commands: tuple[str, ...]
-
-
-class HeldAbsence(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="held-absence"):
-    """The model is not listed, and stays all the same: its absence waits for a person, or one has rejected it."""
-
-    id: int
-    status: str
-    message: str
-    since: datetime
-    rejected_by: str | None
-    rejected_at: datetime | None
-    reason: str | None
-    commands: tuple[str, ...]
-
-
-class LastBelieved(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="last-price"):
-    """What was believed last of a price that does not stand now, USD per token or per its own unit; a new one is compared with it."""
-
-    point: str
-    usd: str
-    until: datetime
-
-
-class NotStated(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="silence"):
-    """The provider's last listing does not state it, since a time where that is counted; the value is from an earlier one."""
-
-    since: datetime | None
-
-
-class PerhapsNotStated(msgspec.Struct, frozen=True, tag_field="kind", tag="perhaps-silence"):
-    """The last listing does not state all that the model has here; of single fields that is not kept."""
-
-
-class Absent(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="absence"):
-    """The model itself is missing or retired since a time: all its values are from an earlier listing."""
-
-    status: str
-    since: datetime | None
-
-
-class Frozen(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="frozen"):
-    """No sync changes anything of this provider."""
-
-    since: datetime
-    reason: str
-
-
-class Unread(msgspec.Struct, frozen=True):
-    """What is stated of a price and not read: a field, or a condition of a tier, and its text on the wire where that is kept."""
-
-    name: str
-    text: str | None
-
-
-class Incomplete(msgspec.Struct, frozen=True, tag_field="kind", tag="incomplete"):
-    """The price is not the whole price: a call may pay more."""
-
-    unread: tuple[Unread, ...]
-
-
-Reason = Pinned | HeldPrice | HeldAbsence | NotStated | PerhapsNotStated | LastBelieved | Incomplete | Absent | Frozen
 
 
 class PastChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,13 +70,6 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     changes: Sequence[PastChange] = ()
     kept_runs: Sequence[int] = ()
     frozen: Frozen | None = None
-
-
-class WireText(msgspec.Struct, frozen=True):
-    """A price as it was written, with its unit, under the name it had on the wire."""
-
-    field: str
-    text: str
 
 
 class LastChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,19 +121,19 @@ def fields_of(known: Known) -> tuple[str, ...]:
 
 def overview(known: Known) -> tuple[Explanation, ...]:
     """All fields that have a value, or had one that is remembered, or of which the provider states one."""
-    found = (explain(known, field) for field in fields_of(known))
-    return tuple(each for each in found if not (_is_nothing(each.value) and _is_nothing(each.stated)) or _is_remembered(each))
+    found = (explain_field(known, field) for field in fields_of(known))
+    return tuple(each for each in found if not (is_nothing(each.value) and is_nothing(each.stated)) or _is_remembered(each))
 
 
 def _is_remembered(found: Explanation) -> bool:
     return any(isinstance(reason, LastBelieved) for reason in found.reasons)
 
 
-def explain(known: Known, field: str) -> Explanation:
+def explain_field(known: Known, field: str) -> Explanation:
     """How one field's value came to be."""
     value, stated = _value(known.stored, known.stored.model, field), _stated(known, field)
     last = _last_change(known, field)
-    wire, is_whole = _wire(known.provider, field, known.stored.model) if is_in_price_document(field) else ((), False)
+    wire, is_whole = wire_texts(known.provider, field, known.stored.model) if is_in_price_document(field) else ((), False)
     return Explanation(
         field=field,
         value=plain(value),
@@ -244,10 +162,6 @@ def _value(stored: StoredModel, model: Model, field: str) -> object:
     return model.prices.others if field == OTHERS else value_of(model, field)
 
 
-def _is_nothing(value: object) -> bool:
-    return value is None or value is False or value in ([], {}, ())
-
-
 def _said(known: Known) -> Model:
     """What the provider said last of the model: as it stands, where nothing else is known."""
     upstream = known.stored.upstream
@@ -273,6 +187,7 @@ def _says_it_all(stored: StoredModel) -> bool:
 
 
 def _source(known: Known, field: str, value: object, last: LastChange | None) -> str | None:
+    """Who the value is from, as `Explanation.source` names it: the first of these that is so."""
     if _pin(known, field):
         return "pinned"
     if field in DERIVED or (field == "is_active" and known.stored.status == "retired"):
@@ -281,7 +196,7 @@ def _source(known: Known, field: str, value: object, last: LastChange | None) ->
         return "rolled back"
     if _is_held(known, field):
         return "held"
-    if value is None or (is_in_price_document(field) and _is_nothing(value)):
+    if value is None or (is_in_price_document(field) and is_nothing(value)):
         return None
     return "carried over" if _is_carried(known, field) else "provider"
 
@@ -295,30 +210,31 @@ def _is_held(known: Known, field: str) -> bool:
     if upstream is None or not known.holds or not is_in_price_document(field):
         return False
     stated = _stated(known, field)
-    return not _is_nothing(stated) and stated != _value(known.stored, upstream.believed, field)
+    return not is_nothing(stated) and stated != _value(known.stored, upstream.believed, field)
 
 
 def _is_carried(known: Known, field: str) -> bool:
     upstream = known.stored.upstream
     if upstream is None or field in DERIVED:
         return False
-    return _is_nothing(_stated(known, field)) and not _is_nothing(_value(known.stored, upstream.believed, field))
+    return is_nothing(_stated(known, field)) and not is_nothing(_value(known.stored, upstream.believed, field))
 
 
 def _is_perhaps_carried(known: Known, field: str) -> bool:
     stored = known.stored
     if stored.upstream is not None or field in DERIVED or not stored.content_hash or _says_it_all(stored):
         return False
-    return not _is_nothing(_value(stored, stored.model, field))
+    return not is_nothing(_value(stored, stored.model, field))
 
 
 def _reasons(known: Known, field: str) -> Iterator[Reason]:
+    """Everything that keeps the value from being what the provider says now, the decisions of persons first."""
     stored, pin = known.stored, _pin(known, field)
     if pin is not None:
         ended = pin.expires_at is not None and pin.expires_at <= known.now
         yield Pinned(author=pin.author, reason=pin.reason, at=pin.created_at, until=pin.expires_at, ended=ended)
     if _is_held(known, field):
-        yield from map(_held, known.holds)
+        yield from map(held_price, known.holds)
     if _is_carried(known, field):
         unstated_since = [mark.since for point, mark in stored.upstream.unstated.items() if _is_of(field, point)] if stored.upstream else []
         yield NotStated(since=min(unstated_since, default=None))
@@ -328,7 +244,7 @@ def _reasons(known: Known, field: str) -> Iterator[Reason]:
     if is_in_price_document(field) and stored.model.prices.incomplete:
         yield Incomplete(tuple(Unread(name, stored.model.prices.others.get(name)) for name in stored.model.prices.incomplete))
     if field in ("status", "is_active"):
-        yield from map(_held_absence, known.absences)
+        yield from map(held_absence, known.absences)
     if stored.status != "active":
         yield Absent(status=stored.status, since=_absent_since(known))
     if known.frozen is not None:
@@ -338,27 +254,6 @@ def _reasons(known: Known, field: str) -> Iterator[Reason]:
 def _is_of(field: str, point: str) -> bool:
     """Whether a point of a price belongs to a field: itself, or a part of it."""
     return point == field or point.startswith(f"{field}[")
-
-
-def _held(row: RecordedHold) -> HeldPrice:
-    return HeldPrice(hint=row.hint, **_decision(row))
-
-
-def _held_absence(row: RecordedHold) -> HeldAbsence:
-    return HeldAbsence(**_decision(row))
-
-
-def _decision(row: RecordedHold) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "status": row.status,
-        "message": row.message,
-        "since": row.created_at,
-        "rejected_by": row.resolved_by,
-        "rejected_at": row.resolved_at,
-        "reason": row.reason,
-        "commands": held.commands(row),
-    }
 
 
 def _absent_since(known: Known) -> datetime | None:
@@ -389,35 +284,5 @@ def _answers(known: Known, last: LastChange | None) -> tuple[int, ...]:
     return tuple(dict.fromkeys([*of_change, *known.kept_runs[:1]]))
 
 
-# Prices on the wire
-
-
-def _price_name(field: str) -> str:
-    return PRICE_NAMES.get(field, field.removeprefix("pricing."))
-
-
-def _wire(provider: Provider[Any], field: str, model: Model) -> tuple[tuple[WireText, ...], bool]:
-    """The wire texts that the provider's declared units turn into this very price; or all, and True, when none does so alone."""
-    raw = model.prices.raw
-    feeding = tuple(WireText(name, text) for name, text in raw.items() if _gives(provider, name, text, field, model))
-    if feeding or _is_nothing(value_of(model, field) if field != OTHERS else None):
-        return feeding, False
-    return tuple(WireText(name, text) for name, text in raw.items()), True
-
-
 def _stated_wire(known: Known, field: str) -> tuple[WireText, ...]:
-    return _wire(known.provider, field, _said(known))[0] if is_in_price_document(field) else ()
-
-
-def _gives(provider: Provider[Any], wire_field: str, text: str, field: str, model: Model) -> bool:
-    name = _price_name(field)
-    declared: list[Price] = [found for endpoint in provider.endpoints if (found := endpoint.units.get(wire_field)) is not None]
-    for price in declared:
-        amount = number(text.removesuffix(f" {price.unit.name}").encode()) if text.endswith(f" {price.unit.name}") else None
-        if price.to != name or not isinstance(amount, Decimal):
-            continue
-        if name == "per_unit":
-            return any(each.what == wire_field for each in model.prices.per_unit)
-        if name in (*PER_TOKEN, "request", "image", "web_search") and amount * price.unit.usd == value_of(model, field):
-            return True
-    return False
+    return wire_texts(known.provider, field, _said(known))[0] if is_in_price_document(field) else ()

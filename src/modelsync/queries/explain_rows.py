@@ -9,12 +9,13 @@ from modelsync.database.session import Session
 from modelsync.database.tables import holds, pins, providers
 from modelsync.model.points import joined
 from modelsync.providers.base import Provider
-from modelsync.queries.explain import Frozen, Known, LastBelieved, PastChange
+from modelsync.queries.explain import Known, PastChange
+from modelsync.queries.reasons import Frozen, LastBelieved
 from modelsync.sync import context
 
 
-class Explanations:
-    """Where the values of an open store's models are from."""
+class ExplanationReader:
+    """Reads what explains the values of a model from an open store."""
 
     def __init__(self, store: Session) -> None:
         self._store = store

@@ -38,8 +38,8 @@ from modelsync.operations.rollback import rollback, thaw
 from modelsync.planning import guard
 from modelsync.providers.registry import select
 from modelsync.queries.catalog import PinRecord
-from modelsync.queries.explain import explain, fields_of, overview
-from modelsync.queries.explain_rows import Explanations
+from modelsync.queries.explain import explain_field, fields_of, overview
+from modelsync.queries.explain_rows import ExplanationReader
 from modelsync.queries.history import ChangeFilter
 from modelsync.server.responses import error, json_answer
 from modelsync.server.state import Service
@@ -249,12 +249,12 @@ async def thaw_provider(request: Request, server: Service, body: Thaw) -> Respon
 async def explain_model(server: Service, query: FieldOfModel) -> Response:
     """How the values of a model came to be: the wire value, the unit, the rule, pins and holds; of all fields, or of one."""
     (provider,) = select(server.store.providers, [query.provider])
-    known = await server.do(Explanations(server.store).known, provider, query.model)
+    known = await server.do(ExplanationReader(server.store).known, provider, query.model)
     if known is None:
         return error(404, "The catalog has no such model of this provider; GET /models?q= finds ids")
     if query.field is not None and query.field not in fields_of(known):
         return error(400, f"There is no such field; the fields are {', '.join(fields_of(known))}")
-    found = overview(known) if query.field is None else (explain(known, query.field),)
+    found = overview(known) if query.field is None else (explain_field(known, query.field),)
     fields = [plain(msgspec.to_builtins(each)) for each in found]
     return json_answer(schemas.Explanations(query.provider, query.model, fields))
 
