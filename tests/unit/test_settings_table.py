@@ -80,14 +80,14 @@ def faults(entry: Entry) -> list[str]:
         except msgspec.ValidationError:
             found.append("what it reads does not fit its field")
     has_default = field.default is not msgspec.NODEFAULT and field.default not in (None, ())
-    if has_default and (entry.said.count("{}") != 1 or "{" in entry.help):
+    if has_default and (entry.default_help.count("{}") != 1 or "{" in entry.help):
         found.append("its help does not say its default")
     if has_default and isinstance(entry.read, Number) and entry.read(_digits(field.default, entry.read.of)) != field.default:
         found.append("its default is no value of it")
     if f"| `{entry.name}` | {entry.help} |\n" not in README.replace("`<", "<").replace(">`", ">"):
         found.append("it is not in the README")
     secret = next((text for reader, text in SECRETS if reader is entry.read), f"me:{CANARY}@h/d")
-    if CANARY in entry.secrecy.shown(secret) or CANARY not in entry.secrecy.secrets(secret):
+    if CANARY in entry.redaction.shown(secret) or CANARY not in entry.redaction.secrets(secret):
         found.append("it shows a secret")
     return found
 
@@ -107,8 +107,8 @@ def test_a_broken_entry_would_be_noticed():
     broken = {
         "it fills no field": {"field": "tries"},
         "what it reads does not fit its field": {"read": Number(float, 1.5, 10.5)},
-        "its help does not say its default": {"said": "3"},
-        "it shows a secret": {"read": readers.keys, "secrecy": good.secrecy},
+        "its help does not say its default": {"default_help": "3"},
+        "it shows a secret": {"read": readers.keys, "redaction": good.redaction},
         "it is not in the README": {"name": "MODELSYNC_TRIES"},
     }
     for fault, change in broken.items():
@@ -131,8 +131,8 @@ def test_what_is_set_arrives_and_is_shown(entry: Entry, tmp_path: Path):
         there = loaded(tmp_path, entry, text)
         assert getattr(FOUND[entry.into](there), entry.field) == entry.read(text)
         (row,) = (row for row in there.shown if row.name == entry.name)
-        assert (row.value, row.source, row.help) == (HIDDEN if entry.secrecy is KEYS else text, "environment", entry.help)
-    if entry.secrecy is KEYS:
+        assert (row.value, row.source, row.help) == (HIDDEN if entry.redaction is KEYS else text, "environment", entry.help)
+    if entry.redaction is KEYS:
         assert set(there.secrets) == {text}
 
 

@@ -55,11 +55,11 @@ def _filled(source: SettingsSource, struct: Struct) -> Struct:
 
 
 def _settings(source: SettingsSource, known: Registry) -> Settings:
-    credentials = {slug: found for slug, provider in known.items() if (found := credential_of(provider.auth, source.text))}
+    credentials = {slug: credential for slug, provider in known.items() if (credential := credential_of(provider.auth, source.text))}
     rows = tuple(_rows(source, known))
     secrets = frozenset[str]().union(
-        *(found.secrets for found in credentials.values()),
-        *(secrecy.secrets(text) for name, secrecy, _ in rows if (text := source.text(name))),
+        *(credential.secrets for credential in credentials.values()),
+        *(redaction.secrets(text) for name, redaction, _ in rows if (text := source.text(name))),
     )
     chosen = _filled(
         source,
@@ -95,7 +95,7 @@ def _serving(source: SettingsSource) -> Serving:
 def _rows(source: SettingsSource, known: Registry) -> Iterable[Row]:
     """Every setting there is, and those that are set and do not exist."""
     for entry in TABLE:
-        yield entry.name, entry.secrecy, entry.help
+        yield entry.name, entry.redaction, entry.help
     for provider in known.values():
         yield from of_providers.rows(provider, source)
     names = {entry.name for entry in TABLE} | {origin_variable(slug) for slug in known}
@@ -105,6 +105,6 @@ def _rows(source: SettingsSource, known: Registry) -> Iterable[Row]:
 
 
 def _setting(source: SettingsSource, row: Row) -> Setting:
-    name, secrecy, what = row
-    found = source.get(name)
-    return Setting(name, secrecy.shown(found[0]), found[1], what) if found else Setting(name, "", "not set", what)
+    name, redaction, what = row
+    value, place = source.get(name) or ("", "not set")
+    return Setting(name, redaction.shown(value) if value else "", place, what)

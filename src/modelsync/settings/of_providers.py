@@ -10,10 +10,10 @@ from modelsync.errors import SettingsError
 from modelsync.providers.base import Provider
 from modelsync.settings.readers import origin, value_of, words
 from modelsync.settings.sources import SettingsSource
-from modelsync.settings.table import ADDRESS, KEY_OF_PROVIDER, ORIGIN, Secrecy
+from modelsync.settings.table import ADDRESS, KEY_OF_PROVIDER, ORIGIN, Redaction
 
-Row = tuple[str, Secrecy, str]
-"""The name of a setting that is shown, its secrecy, and its help."""
+Row = tuple[str, Redaction, str]
+"""The name of a setting that is shown, its redaction, and its help."""
 
 
 def rows(provider: Provider[Any], source: SettingsSource) -> Iterable[Row]:
@@ -47,13 +47,13 @@ def origins(source: SettingsSource, known: Iterable[str]) -> dict[str, str]:
     return {slug: value_of(name, origin, text) for slug, name in names.items() if (text := source.text(name))}
 
 
-def enabled(wanted: frozenset[str], known: Mapping[str, Provider[Any]]) -> frozenset[str]:
+def enabled(chosen: frozenset[str], known: Mapping[str, Provider[Any]]) -> frozenset[str]:
     """The providers that are on: those that are wanted, or all. SettingsError for one that is not known."""
-    for name in sorted(wanted - known.keys()):
+    for name in sorted(chosen - known.keys()):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Known providers: {', '.join(known)}"
         raise SettingsError(f"MODELSYNC_PROVIDERS names the unknown provider {name}", hint)
-    return wanted or frozenset(known)
+    return chosen or frozenset(known)
 
 
 def options(provider: Provider[Any], source: SettingsSource) -> msgspec.Struct:

@@ -100,21 +100,21 @@ def names(text: str) -> frozenset[str]:
 
 def networks(text: str) -> tuple[str, ...]:
     """Addresses of machines, or networks of them."""
-    found = words(text)
-    for each in found:
+    addresses = words(text)
+    for each in addresses:
         try:
             ipaddress.ip_network(each, strict=False)
         except ValueError as error:
             raise UnusableText(f"holds {each}, which is no address", "Give addresses or networks: 127.0.0.1, 10.0.0.0/8") from error
-    return found
+    return addresses
 
 
 def keys(text: str) -> tuple[str, ...]:
     """Keys that nobody guesses."""
-    found = words(text)
-    if any(len(key) < SHORTEST_KEY for key in found):
+    several = words(text)
+    if any(len(key) < SHORTEST_KEY for key in several):
         raise UnusableText("is too short to keep anybody out", "Make a long one: openssl rand -hex 32")
-    return found
+    return several
 
 
 def sign_in_header(text: str) -> str:

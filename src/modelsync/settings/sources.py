@@ -28,8 +28,8 @@ class SettingsSource:
 
     def text(self, name: str) -> str | None:
         """The value alone."""
-        found = self.get(name)
-        return found[0] if found else None
+        value, _ = self.get(name) or (None, "")
+        return value
 
     def names(self) -> set[str]:
         """Every name that some place has."""
@@ -39,10 +39,10 @@ class SettingsSource:
 def dotenv_file(path: Path) -> SettingsSource:
     """A `.env` file, if it is there. SettingsError when it is no text."""
     try:
-        found = {name: value or "" for name, value in dotenv.dotenv_values(path).items()} if path.is_file() else {}
+        values = {name: value or "" for name, value in dotenv.dotenv_values(path).items()} if path.is_file() else {}
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not text in UTF-8", "Correct it, or remove it") from error
-    return SettingsSource([(".env", found)])
+    return SettingsSource([(".env", values)])
 
 
 def toml_file(path: Path, *, required: bool) -> SettingsSource:

@@ -20,7 +20,7 @@ from modelsync.settings.readers import Choice, Number, folder, keys, names, netw
 from modelsync.settings.values import Places, Serving, Settings
 
 
-class Secrecy(msgspec.Struct, frozen=True):
+class Redaction(msgspec.Struct, frozen=True):
     """How text is shown, and what in it no output may hold."""
 
     shown: Callable[[str], str]
@@ -28,28 +28,28 @@ class Secrecy(msgspec.Struct, frozen=True):
 
 
 HIDDEN = "***"
-ADDRESS = Secrecy(without_passwords, passwords)
+ADDRESS = Redaction(without_passwords, passwords)
 """Of text that is shown: it may be an address with a password."""
 
-ORIGIN = Secrecy(lambda text: without_passwords(without_tokens(text)), lambda text: passwords(text) | tokens(text))
-KEYS = Secrecy(lambda _: HIDDEN, names)
-KEY_OF_PROVIDER = Secrecy(lambda _: HIDDEN, lambda _: frozenset())
+ORIGIN = Redaction(lambda text: without_passwords(without_tokens(text)), lambda text: passwords(text) | tokens(text))
+KEYS = Redaction(lambda _: HIDDEN, names)
+KEY_OF_PROVIDER = Redaction(lambda _: HIDDEN, lambda _: frozenset())
 """The credential that is used says what in it is secret."""
 
-UNKNOWN = Secrecy(lambda _: HIDDEN, ORIGIN.secrets)
+UNKNOWN = Redaction(lambda _: HIDDEN, ORIGIN.secrets)
 """Of a setting that does not exist: who knows what it holds. It may be a misspelled origin."""
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One setting: its text is `read` into a field of a struct. `what` it is, what is `said` of its default (which is {}), its secrecy."""
+    """One setting: its text is `read` into a field of a struct. `what` it is, how its help says its default ({}), its redaction."""
 
     name: str
     into: type[msgspec.Struct]
     field: str
     read: Callable[[str], object]
     what: str
-    said: str = "{}"
-    secrecy: Secrecy = ADDRESS
+    default_help: str = "{}"
+    redaction: Redaction = ADDRESS
 
     @property
     def default(self) -> object:
@@ -59,7 +59,7 @@ class Entry(msgspec.Struct, frozen=True):
     @property
     def help(self) -> str:
         """What the setting is, with its default."""
-        return f"{self.what}; default {self.said.format(self._default_text)}" if self.said else self.what
+        return f"{self.what}; default {self.default_help.format(self._default_text)}" if self.default_help else self.what
 
     @property
     def _default_text(self) -> str:

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from modelsync.simulator.account import TokenRefused
 from modelsync.simulator.faults import Fault
-from modelsync.simulator.pages import Asked, Refused
+from modelsync.simulator.pages import ListRequest, Refused
 from modelsync.simulator.refusals import HTML_NOT_FOUND, refusal
 from modelsync.simulator.replies import HTML, Reply, compressed, json_reply, send_reply
 from modelsync.simulator.wires import Key, Wire
@@ -90,19 +90,19 @@ async def answer(world: World, slug: str, path: str, request: Request, sent: Key
 
 def listed(world: World, slug: str, path: str, request: Request, sent: KeySent, fault: Fault | None) -> Reply:
     """One page of a list, in the provider's envelope."""
-    found = world.wires.at(slug, path)
-    if found is None:
+    served = world.wires.at(slug, path)
+    if served is None:
         if slug in HTML_NOT_FOUND:
             return Reply(status=404, body=b"<!doctype html><title>Not found</title><h1>Not found</h1>", headers=HTML)
         raise Refused(404, "there is nothing at this path")
-    wire, matched = found
+    wire, matched = served
     if request.method != wire.method:
         raise Refused(405, f"only {wire.method} is served here")
     check_key(wire, sent)
     query = request.query_params.multi_items()
-    asked = Asked(path=path, query=query, matched=matched, lists=world.lists(slug), cap=world.page_size)
-    rows = wire.select(asked.lists[wire.name], asked)
-    page = wire.paging(fault.spoil_rows(rows, wire.id) if fault else rows, asked)
+    list_request = ListRequest(path=path, query=query, matched=matched, lists=world.lists(slug), cap=world.page_size)
+    rows = wire.select(list_request.lists[wire.name], list_request)
+    page = wire.paging(fault.spoil_rows(rows, wire.id) if fault else rows, list_request)
     reply = json_reply(wire.document(page), headers={**wire.headers, **page.headers})
     return validated(reply, request.headers.get("if-none-match", "")) if wire.etag else reply
 

@@ -148,8 +148,8 @@ def _spoil_price(change: Callable[[str], str]) -> Callable[[Rows, str], Rows]:
     """Change the first price there is; in a list without prices, the first number."""
 
     def spoil(rows: Rows, _: str) -> Rows:
-        found = [(position, *number) for position, row in enumerate(rows) for number in _numbers(row, "")]
-        prices = [number for number in found if _money.search(number[1])] or found
+        numbers = [(position, *number) for position, row in enumerate(rows) for number in _numbers(row, "")]
+        prices = [number for number in numbers if _money.search(number[1])] or numbers
         if not prices:
             return rows
         position, path, text, quoted = prices[0]

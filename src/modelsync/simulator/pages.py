@@ -23,7 +23,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ListRequest:
     """One request for a list: its path and query, what the path's placeholders matched, and all lists of the provider.
 
     `cap` is the simulator's own largest page, so that small samples are paged too.
@@ -72,35 +72,35 @@ class Page:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Paging = Callable[[Rows, Asked], Page]
+Paging = Callable[[Rows, ListRequest], Page]
 
 
-def whole(rows: Rows, asked: Asked) -> Page:  # noqa: ARG001
+def whole(rows: Rows, request: ListRequest) -> Page:  # noqa: ARG001
     """No paging: everything at once, and query parameters change nothing."""
     return Page(rows)
 
 
-def offset_and_links(rows: Rows, asked: Asked) -> Page:
+def offset_and_links(rows: Rows, request: ListRequest) -> Page:
     """OpenRouter: everything unless offset or limit is given; a relative address of the next page."""
-    if asked.text("offset") is None and asked.text("limit") is None:
+    if request.text("offset") is None and request.text("limit") is None:
         return Page(rows, {"links.next": None, "total_count": len(rows)})
-    start, size = asked.number("offset", 0), asked.size("limit", 500, 1000)
-    following = asked.again(offset=start + size, limit=size) if start + size < len(rows) else None
+    start, size = request.number("offset", 0), request.size("limit", 500, 1000)
+    following = request.again(offset=start + size, limit=size) if start + size < len(rows) else None
     return Page(rows[start : start + size], {"links.next": following, "total_count": len(rows)})
 
 
-def offset_and_total(rows: Rows, asked: Asked) -> Page:
+def offset_and_total(rows: Rows, request: ListRequest) -> Page:
     """Near: limit 0 is an empty page."""
-    start, size = asked.number("offset", 0), asked.size("limit", 100, NO_LIMIT, least=0)
+    start, size = request.number("offset", 0), request.size("limit", 100, NO_LIMIT, least=0)
     return Page(rows[start : start + size], {"limit": size, "offset": start, "total": len(rows)})
 
 
-def optional_numbers(rows: Rows, asked: Asked) -> Page:
+def optional_numbers(rows: Rows, request: ListRequest) -> Page:
     """Featherless: everything unless page or per_page is given; small pages are made larger."""
-    if asked.text("page") is None and asked.text("per_page") is None:
+    if request.text("page") is None and request.text("per_page") is None:
         return Page(rows)
-    page, size = asked.number("page", 1, least=1), max(asked.number("per_page", 100, least=1), 100)
-    size = min(size, 1000, NO_LIMIT if asked.cap is None else asked.cap)
+    page, size = request.number("page", 1, least=1), max(request.number("per_page", 100, least=1), 100)
+    size = min(size, 1000, NO_LIMIT if request.cap is None else request.cap)
     pages = -(-len(rows) // size)
     return Page(
         rows[(page - 1) * size : page * size],
@@ -108,9 +108,9 @@ def optional_numbers(rows: Rows, asked: Asked) -> Page:
     )
 
 
-def numbered(rows: Rows, asked: Asked) -> Page:
+def numbered(rows: Rows, request: ListRequest) -> Page:
     """Alibaba: pages from 1, and how many rows there are."""
-    page, size = asked.number("page_no", 1, least=1), asked.size("page_size", 20, 200)
+    page, size = request.number("page_no", 1, least=1), request.size("page_size", 20, 200)
     return Page(
         rows[(page - 1) * size : page * size],
         {"output.total": len(rows), "output.page_no": page, "output.page_size": size},
@@ -123,9 +123,9 @@ def page_tokens(*, default: int, most: int, total: str | None = None, last: str 
     A token is good only for the other parameters it was made for.
     """
 
-    def page(rows: Rows, asked: Asked) -> Page:
-        rest = sorted(pair for pair in asked.query if pair[0] not in ("pageToken", "pageSize"))
-        token, size = asked.text("pageToken"), asked.size("pageSize", default, most)
+    def page(rows: Rows, request: ListRequest) -> Page:
+        rest = sorted(pair for pair in request.query if pair[0] not in ("pageToken", "pageSize"))
+        token, size = request.text("pageToken"), request.size("pageSize", default, most)
         start = _offset_in(token, rest) if token else 0
         ends = start + size >= len(rows)
         following = last if ends else _token(start + size, rest)
@@ -157,18 +157,18 @@ def _offset_in(token: str, rest: Sequence[tuple[str, str]]) -> int:
 def link_header(origin: str) -> Paging:
     """The Hub: a bare array, and a Link header with the whole address of the next page, on the provider's real host."""
 
-    def page(rows: Rows, asked: Asked) -> Page:
-        start, size = _cursor(asked), asked.size("limit", 1000, 1000)
+    def page(rows: Rows, request: ListRequest) -> Page:
+        start, size = _cursor(request), request.size("limit", 1000, 1000)
         if start + size >= len(rows):
             return Page(rows[start : start + size])
         cursor = base64.urlsafe_b64encode(f"after:{start + size}".encode()).decode()
-        return Page(rows[start : start + size], headers={"link": f'<{origin}{asked.again(cursor=cursor)}>; rel="next"'})
+        return Page(rows[start : start + size], headers={"link": f'<{origin}{request.again(cursor=cursor)}>; rel="next"'})
 
     return page
 
 
-def _cursor(asked: Asked) -> int:
-    cursor = asked.text("cursor")
+def _cursor(request: ListRequest) -> int:
+    cursor = request.text("cursor")
     if cursor is None:
         return 0
     try:
@@ -177,9 +177,9 @@ def _cursor(asked: Asked) -> int:
         raise Refused(400, "the cursor is not valid") from None
 
 
-def page_cursor(rows: Rows, asked: Asked) -> Page:
+def page_cursor(rows: Rows, request: ListRequest) -> Page:
     """fal: the cursor is the next page's number in base64."""
-    size, cursor = asked.size("limit", 50, 100), asked.text("cursor")
+    size, cursor = request.size("limit", 50, 100), request.text("cursor")
     try:
         page = int(base64.b64decode(cursor, validate=True)) if cursor else 1
     except (binascii.Error, ValueError):
@@ -189,11 +189,11 @@ def page_cursor(rows: Rows, asked: Asked) -> Page:
     return Page(rows[(page - 1) * size : page * size], {"next_cursor": following, "has_more": more})
 
 
-def one_page(rows: Rows, asked: Asked) -> Page:  # noqa: ARG001
+def one_page(rows: Rows, request: ListRequest) -> Page:  # noqa: ARG001
     """fal's prices: what was asked for, and never a second page."""
     return Page(rows, {"next_cursor": None, "has_more": False})
 
 
 def counted(path: str) -> Paging:
     """Everything at once, and how many rows that is at `path`."""
-    return lambda rows, asked: Page(rows, {path: len(rows)})  # noqa: ARG005
+    return lambda rows, request: Page(rows, {path: len(rows)})  # noqa: ARG005

@@ -27,8 +27,8 @@ LOOPBACK = "127.0.0.1"
 STARTS_WITHIN = 10.0
 BACKLOG = 2048
 
-_silent = logging.getLogger("modelsync.simulator.http")
-_silent.setLevel(logging.CRITICAL + 1)
+_muted = logging.getLogger("modelsync.simulator.http")
+_muted.setLevel(logging.CRITICAL + 1)
 
 
 class _Quiet(H11Protocol):
@@ -38,7 +38,7 @@ class _Quiet(H11Protocol):
         self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: AbstractEventLoop | None = None
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.logger = _silent
+        self.logger = _muted
         self.access_log = False
 
 

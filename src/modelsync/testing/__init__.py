@@ -19,8 +19,8 @@ D = Decimal
 def sample(slug: str) -> dict[str, Any]:
     """The sample of one provider: `{"lists": {endpoint name: rows}, "days": [...]}`."""
     path = importlib.resources.files("modelsync.simulator") / "samples" / f"{slug}.json"
-    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return found
+    content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return content
 
 
 def document(endpoint: Endpoint, rows: Sequence[object]) -> object:
@@ -69,9 +69,9 @@ def drive(
     try:
         request = next(flow)
         while True:
-            came = respond(request)
-            if isinstance(came, Answer):
-                answers.append((request, came))
-            request = flow.send(came)
+            response = respond(request)
+            if isinstance(response, Answer):
+                answers.append((request, response))
+            request = flow.send(response)
     except StopIteration:
         return answers

@@ -156,21 +156,21 @@ def what_no_call_pays_is_declared_with_its_reason(subject: Subject) -> None:
     """Else it makes the price incomplete."""
     ignored = {name: why for endpoint in subject.provider.endpoints for name, why in endpoint.ignored.items()}
     assert all(ignored.values())
-    silent = {name for model in subject.read().models.values() if not model.prices.incomplete for name in model.prices.others}
-    assert not silent or ignored, silent
+    unread = {name for model in subject.read().models.values() if not model.prices.incomplete for name in model.prices.others}
+    assert not unread or ignored, unread
 
 
 def a_new_price_beside_the_known_ones_is_told(subject: Subject) -> None:
     """It makes a model's price incomplete, in one of the objects that its prices are in."""
-    before, told, rows = subject.read().models, set[tuple[str, int]](), set[tuple[str, int]]()
+    before, reported, rows = subject.read().models, set[tuple[str, int]](), set[tuple[str, int]]()
     for endpoint, position, way, _ in _amounts(subject):
         rows.add((endpoint.name, position))
         for beside in _around(way):
             row = merged(subject.rows(endpoint)[position], placed(f"{beside}.brand_new_price".removeprefix("."), 7))
             after = _with_row(subject, endpoint, position, row)
             if any({*model.prices.incomplete} - {*before[name].prices.incomplete} for name, model in after.items()):
-                told.add((endpoint.name, position))
-    assert told == rows
+                reported.add((endpoint.name, position))
+    assert reported == rows
 
 
 def _around(way: str) -> Iterator[str]:

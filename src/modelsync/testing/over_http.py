@@ -127,12 +127,12 @@ def _of_new_type(row: dict[str, Any], endpoint: Endpoint, way: str) -> dict[str,
 
 def without_a_key_nothing_is_asked_that_needs_one(subject: Subject) -> None:
     """And whatever needs none is asked without."""
-    came = subject.fetched({})
+    result = subject.fetched({})
     if subject.provider.needs_key:
-        assert came == NeedsKey(subject.provider.auth.variables)
+        assert result == NeedsKey(subject.provider.auth.variables)
         assert subject.simulator.requests() == []
     else:
-        assert isinstance(came, Fetched), came
+        assert isinstance(result, Fetched), result
         assert {(seen.key, seen.provider) for seen in subject.simulator.requests()} == {("none", subject.slug)}
 
 
@@ -144,15 +144,15 @@ def a_wrong_key_is_named_by_its_variable_and_never_shown(subject: Subject) -> No
         wrong = GoogleCredential(auth.variables[0], auth.scope, json_text=ServiceAccount().document())
     else:
         wrong = KeyCredential("sk-not-this-one", auth.variables[0], auth.scheme)
-    came = subject.fetched({subject.slug: wrong})
+    result = subject.fetched({subject.slug: wrong})
     minds = any(wire.name == first.name and wire.key is not Key.IGNORED for wire in subject.simulator.wires.of(subject.slug))
     if first.key is KeyUse.NEVER or not minds:
-        assert isinstance(came, Fetched)
+        assert isinstance(result, Fetched)
         return
-    assert isinstance(came, Failure)
-    assert came.kind is FailureKind.CONFIG
-    assert auth.variables[0] in came.hint
-    assert "not-this-one" not in str(came)
+    assert isinstance(result, Failure)
+    assert result.kind is FailureKind.CONFIG
+    assert auth.variables[0] in result.hint
+    assert "not-this-one" not in str(result)
 
 
 def a_key_is_sent_only_where_it_is_declared(subject: Subject) -> None:

@@ -58,12 +58,12 @@ def other_amounts(row: Any) -> Iterator[tuple[str, Any]]:
     def moved(value: Any, way: str) -> Iterator[tuple[str, Any]]:
         if isinstance(value, dict):
             for name, part in value.items():
-                for found, other in moved(part, f"{way}.{name}" if way else name):
-                    yield found, {**value, name: other}
+                for inner, other in moved(part, f"{way}.{name}" if way else name):
+                    yield inner, {**value, name: other}
         elif isinstance(value, list):
             for position, part in enumerate(value):
-                for found, other in moved(part, f"{way}[]"):
-                    yield found, [*value[:position], other, *value[position + 1 :]]
+                for inner, other in moved(part, f"{way}[]"):
+                    yield inner, [*value[:position], other, *value[position + 1 :]]
         elif is_price(way) and (twice := _twice(value)) is not None:
             yield way, twice
 

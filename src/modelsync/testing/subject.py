@@ -41,8 +41,8 @@ class Subject:
 
     def rows(self, endpoint: Endpoint) -> list[dict[str, Any]]:
         """The sample's rows of one list on day 0."""
-        found: list[dict[str, Any]] = self.trial.sample["lists"][endpoint.name]
-        return found
+        rows: list[dict[str, Any]] = self.trial.sample["lists"][endpoint.name]
+        return rows
 
     def read(self, change: Callable[[Endpoint, dict[str, Any]], Any] = lambda _, row: row) -> Listing:
         """The sample, read without HTTP; each row is changed before."""

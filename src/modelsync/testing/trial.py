@@ -66,5 +66,5 @@ def trial_in(file: Path) -> Trial:
         raise UsageError(f"{file} cannot be run ({error})", "Name the test of a provider; what it imports has to be installed") from error
     if not isinstance(names.get("TRIAL"), Trial):
         raise UsageError(f"{file} has no TRIAL", "Name the test of a provider, with its sample")
-    found: Trial = names["TRIAL"]
-    return found
+    trial: Trial = names["TRIAL"]
+    return trial
