@@ -65,7 +65,7 @@ class App:
     def archive(self) -> Archive | None:
         """Where answers are kept; None when they are not."""
         settings = self.settings
-        keys = tuple(found.key for found in settings.credentials.values() if isinstance(found, KeyCredential))
+        keys = tuple(credential.key for credential in settings.credentials.values() if isinstance(credential, KeyCredential))
         return Archive(settings.archive, settings.archive_days, keys) if settings.archive else None
 
     def jobs(self, slugs: Iterable[str] | None) -> list[Job]:
@@ -101,12 +101,12 @@ class App:
             saved_plan.refuse(save, files_of(self.settings.database_url))
         jobs, fetcher, plans = self.jobs(slugs), self.fetcher(), list[SavedPlan]()
 
-        async def story(run_id: int, told: Watch) -> None:
+        async def story(run_id: int, notify: Watch) -> None:
             async with fetcher:
                 if dry_run:
-                    await pipeline.plan_all(jobs, fetcher, store, told, plans.append if save else None)
+                    await pipeline.plan_all(jobs, fetcher, store, notify, plans.append if save else None)
                 else:
-                    await pipeline.sync_all(jobs, fetcher, store, run_id, told, wait=wait)
+                    await pipeline.sync_all(jobs, fetcher, store, run_id, notify, wait=wait)
 
         with self._opened(read_only=dry_run) as store:
             report = run.run([job.slug for job in jobs], story, store, watch, None if dry_run else trigger, handle)
@@ -125,8 +125,8 @@ class App:
         plans = {plan.slug: plan for plan in loaded(_bytes(file)).plans}
         jobs = self.jobs(plans)
 
-        async def story(run_id: int, told: Watch) -> None:
-            await pipeline.apply_all(jobs, plans, store, run_id, told)
+        async def story(run_id: int, notify: Watch) -> None:
+            await pipeline.apply_all(jobs, plans, store, run_id, notify)
 
         with self._opened() as store:
             return run.run([job.slug for job in jobs], story, store, watch, trigger)
@@ -175,12 +175,12 @@ class App:
         """What one provider lists now, without any database. Raises ModelsyncError when it cannot be had."""
         _refuse_running_loop()
         (job,) = self.jobs([slug])
-        found = asyncio.run(_fetch(job, self.fetcher()))
-        if isinstance(found, Listing):
-            return found
-        if isinstance(found, NeedsKey):
-            raise ModelsyncError(f"{slug}: API key not configured", f"Set {found.variables[0]}")
-        raise ModelsyncError(f"{slug}: {found.message}", found.hint)
+        listing = asyncio.run(_fetch(job, self.fetcher()))
+        if isinstance(listing, Listing):
+            return listing
+        if isinstance(listing, NeedsKey):
+            raise ModelsyncError(f"{slug}: API key not configured", f"Set {listing.variables[0]}")
+        raise ModelsyncError(f"{slug}: {listing.message}", listing.hint)
 
 
 def build(settings: Settings | None = None, *, verbose: bool = False, serving: bool = False) -> App:

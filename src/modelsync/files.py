@@ -39,7 +39,7 @@ def write(path: Path, data: bytes) -> None:
         raise
 
 
-def keep_mode(there: Path, made: Path) -> None:
+def keep_mode(old: Path, new: Path) -> None:
     """Give a file the mode of the one that it is to replace, if there is one."""
     with contextlib.suppress(FileNotFoundError):
-        made.chmod(stat.S_IMODE(there.stat().st_mode))
+        new.chmod(stat.S_IMODE(old.stat().st_mode))

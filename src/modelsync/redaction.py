@@ -13,11 +13,11 @@ SHORTEST_KEY = 16
 def forms(secret: str) -> frozenset[str]:
     """A secret as it is, and as addresses, JSON, Python and base64 write it."""
     raw = secret.encode("utf-8", "surrogatepass")
-    found = {secret, quote(raw, safe=""), quote(raw), quote_plus(raw)}
-    found |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
+    texts = {secret, quote(raw, safe=""), quote(raw), quote_plus(raw)}
+    texts |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        found |= {encode(raw[skipped : len(raw) - (len(raw) - skipped) % 3]).decode() for skipped in range(3)}  # whole groups of any phase
-    return frozenset(form for form in found if len(form) >= len(secret) // 2)
+        texts |= {encode(raw[skipped : len(raw) - (len(raw) - skipped) % 3]).decode() for skipped in range(3)}  # whole groups of any phase
+    return frozenset(form for form in texts if len(form) >= len(secret) // 2)
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:
@@ -66,8 +66,8 @@ def tokens(origin: str) -> frozenset[str]:
     return _written_and_decoded(match[2] for match in _token_before_host.finditer(origin))
 
 
-def _written_and_decoded(found: Iterable[str]) -> frozenset[str]:
-    written = frozenset(found)
+def _written_and_decoded(texts: Iterable[str]) -> frozenset[str]:
+    written = frozenset(texts)
     return (written | {unquote(each) for each in written}) - {""}
 
 

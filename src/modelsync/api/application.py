@@ -18,8 +18,8 @@ from modelsync.app import App
 from modelsync.providers import registry
 from modelsync.server.cache import Pages
 from modelsync.server.forwarded import Forwarded
-from modelsync.server.gate import Edge
-from modelsync.server.head import Heads
+from modelsync.server.gate import Gate
+from modelsync.server.head import HeadRequests
 from modelsync.server.responses import error
 from modelsync.server.state import Service
 from modelsync.sync.store import Store
@@ -45,8 +45,8 @@ def create(program: App, store: Store) -> Starlette:
     app.state.service = service
     app.add_middleware(Pages, service=service)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
-    app.add_middleware(Heads)
-    app.add_middleware(Edge, service=service)
+    app.add_middleware(HeadRequests)
+    app.add_middleware(Gate, service=service)
     if service.settings.cors_origins:
         shown = ["ETag", "X-Catalog-Revision", "X-Catalog-As-Of", "X-Request-ID"]
         app.add_middleware(CORSMiddleware, allow_origins=service.settings.cors_origins, allow_methods=["GET"], expose_headers=shown)

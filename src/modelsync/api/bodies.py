@@ -188,15 +188,15 @@ class Bulk(Body, frozen=True, kw_only=True):
 
 def pins_of(values: Mapping[str, Any]) -> list[Pin]:
     """Fields and JSON values as pins. UsageError for one that cannot be pinned, or has no such value."""
-    found = []
+    pins = []
     for field, value in values.items():
         if not is_pinnable(field) or len(field) > LONGEST_FIELD or not field.isprintable():
             raise UsageError(f"{field[:LONGEST_FIELD]!a} cannot be set", f"The fields are {', '.join(PINNABLE)} and metadata.<name>")
         try:
-            found.append(pin_of(field, value))
+            pins.append(pin_of(field, value))
         except (ValueError, TypeError) as error:
             raise UsageError(f"{field} cannot have this value: {error}", "Prices are USD per token, lists are JSON lists") from None
-    return found
+    return pins
 
 
 LONGEST_FIELD = 100

@@ -54,25 +54,25 @@ def page(document: openapi.Schema) -> str:
         for method, route in methods.items():
             groups.setdefault(route.get("tags", ["other"])[0], []).append(_route(method, path, route))
     body = "".join(f"<h2>{escape(name)}</h2>{''.join(routes)}" for name, routes in groups.items())
-    told = f"<p>{escape(document['info']['description'])}</p><p>For programs: <a href='/openapi.json'>openapi.json</a></p>"
+    introduction = f"<p>{escape(document['info']['description'])}</p><p>For programs: <a href='/openapi.json'>openapi.json</a></p>"
     head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>modelsync API</title><style>{_STYLE}</style>"
     title = f"<h1>modelsync {escape(document['info']['version'])}</h1>"
-    return f"<!doctype html><html lang='en'><head>{head}</head><body>{title}{told}{body}</body></html>"
+    return f"<!doctype html><html lang='en'><head>{head}</head><body>{title}{introduction}{body}</body></html>"
 
 
 def _route(method: str, path: str, route: openapi.Schema) -> str:
     parameters = "".join(map(_parameter, route.get("parameters", ())))
     table = f"<table>{parameters}</table>" if parameters else ""
-    told = "".join(f"<p>{escape(part)}</p>" for part in route.get("description", "").split("\n\n") if part)
+    description = "".join(f"<p>{escape(part)}</p>" for part in route.get("description", "").split("\n\n") if part)
     answers = "".join(
         f"<tr><td>{escape(code)}</td><td>{escape(answer['description'])}</td></tr>" for code, answer in route["responses"].items()
     )
     summary = f"<span class='m'>{method.upper()}</span><code>{escape(path)}</code> {escape(route.get('summary', ''))}"
-    return f"<details><summary>{summary}</summary>{told}{table}<table>{answers}</table></details>"
+    return f"<details><summary>{summary}</summary>{description}{table}<table>{answers}</table></details>"
 
 
-def _parameter(given: openapi.Schema) -> str:
-    schema = given["schema"]
+def _parameter(parameter: openapi.Schema) -> str:
+    schema = parameter["schema"]
     default = f" (default {escape(str(schema['default']))})" if schema.get("default") not in (None, "", []) else ""
-    told = escape(given.get("description", schema.get("description", "")))
-    return f"<tr><td><code>{escape(given['name'])}</code></td><td>{told}{default}</td></tr>"
+    description = escape(parameter.get("description", schema.get("description", "")))
+    return f"<tr><td><code>{escape(parameter['name'])}</code></td><td>{description}{default}</td></tr>"

@@ -15,10 +15,10 @@ def _recorded() -> dict[str, Any]:
 
 def add(route: dict[str, Any]) -> None:
     """Show what was recorded of a route, under its operation id."""
-    found = _recorded().get(route["operationId"], {})
-    for status, value in found.get("answers", {}).items():
+    recorded = _recorded().get(route["operationId"], {})
+    for status, value in recorded.get("answers", {}).items():
         content = route["responses"][status]["content"]
         media = content.get("application/json") or next(iter(content.values()))
         media["example"] = value
-    if "body" in found:
-        route["requestBody"]["content"]["application/json"]["example"] = found["body"]
+    if "body" in recorded:
+        route["requestBody"]["content"]["application/json"]["example"] = recorded["body"]

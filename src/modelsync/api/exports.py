@@ -35,7 +35,7 @@ CSV, NDJSON = "text/csv", "application/x-ndjson"
 OFFERED = {CSV: CSV, NDJSON: NDJSON, "application/json": None, "application/*": None, "*/*": None}
 
 
-def wanted_media(accept: str) -> str | None:
+def preferred_media(accept: str) -> str | None:
     """CSV or NDJSON, when an Accept header would rather have it than JSON (RFC 9110 12.5.1); of equal wishes the first counts."""
     wishes = [(_quality(more), media.strip().lower()) for media, _, more in (part.partition(";") for part in accept.split(","))]
     known = [wish for wish in wishes if wish[1] in OFFERED and wish[0] > 0]
@@ -44,14 +44,14 @@ def wanted_media(accept: str) -> str | None:
 
 def _quality(parameters: str) -> float:
     """How much something is wished for, 0 to 1; what cannot be read is wished for as if nothing were said."""
-    found = re.search(r"(?:^|;)\s*q=([01](?:\.\d{0,3})?)\s*(?:;|$)", parameters, re.IGNORECASE)
-    return float(found[1]) if found else 1.0
+    stated = re.search(r"(?:^|;)\s*q=([01](?:\.\d{0,3})?)\s*(?:;|$)", parameters, re.IGNORECASE)
+    return float(stated[1]) if stated else 1.0
 
 
 # What an export holds
 
 Rows = Iterator[ModelRow]
-Found = tuple[Revision, Rows]
+Snapshot = tuple[Revision, Rows]
 
 
 class Format(msgspec.Struct, frozen=True):
@@ -88,7 +88,7 @@ FORMATS = {
 async def exported(request: Request, server: Service, query: ModelQuery, media: str) -> Response:
     """All models that match, or a page of them when there is a limit, an offset or a cursor; 304 for whoever has them already."""
 
-    def rows(reader: Reader) -> Found:
+    def rows(reader: Reader) -> Snapshot:
         if query.limit is not None or query.offset or query.cursor:
             page = reader.models(query.filter(query.limit or PAGE), query.sorting, query.offset, query.cursor)
             return page.revision, iter(page.rows)
@@ -97,18 +97,18 @@ async def exported(request: Request, server: Service, query: ModelQuery, media: 
     return await sent(request, server, FORMATS[media], rows)
 
 
-def every(reader: Reader, wanted: ModelFilter, order: Order) -> Found:
+def every(reader: Reader, model_filter: ModelFilter, order: Order) -> Snapshot:
     """All models that match, and the state of the catalog that they are of."""
-    found = reader.every_model(wanted, order)
-    revision = next(found)
+    rows = reader.every_model(model_filter, order)
+    revision = next(rows)
     assert isinstance(revision, Revision)  # noqa: S101 - it comes first
-    return revision, (row for row in found if isinstance(row, ModelRow))
+    return revision, (row for row in rows if isinstance(row, ModelRow))
 
 
 # Answers
 
 
-async def sent(request: Request, server: Service, form: Format, rows: Callable[[Reader], Found]) -> Response:
+async def sent(request: Request, server: Service, form: Format, rows: Callable[[Reader], Snapshot]) -> Response:
     """An export as an answer; it counts as one of those under way until it is sent. Raises Busy when too many are."""
     known, accept = request.headers.get("if-none-match", ""), form.media.partition(";")[0]
     present = await server.revision()
@@ -136,9 +136,9 @@ async def sent(request: Request, server: Service, form: Format, rows: Callable[[
         return _Sent(kept.spool, ending.pop_all(), form.media, headers)
 
 
-def _made(reader: Reader, form: Format, rows: Callable[[Reader], Found], packs: bool) -> StoredExport:
-    revision, found = rows(reader)
-    return StoredExport(revision, Spool(form.written(found), packs=packs))
+def _made(reader: Reader, form: Format, rows: Callable[[Reader], Snapshot], packs: bool) -> StoredExport:
+    revision, models = rows(reader)
+    return StoredExport(revision, Spool(form.written(models), packs=packs))
 
 
 def headers_of(request: Request, revision: Revision, media: str) -> dict[str, str]:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from modelsync import __version__
-from modelsync.api import bodies, examples
-from modelsync.api import schemas as shapes
+from modelsync.api import bodies, examples, schemas
 from modelsync.api.exports import CSV, NDJSON
 from modelsync.api.requests import END, OpenBody, Query, fields_of
 from modelsync.model.actors import Scope
@@ -43,9 +42,9 @@ Schema = dict[str, Any]
 Responses = dict[int | str, Schema]
 
 
-def answers(shape: type[msgspec.Struct], *errors: int, status: int = 200) -> Responses:
-    """The answers of a route: its shape, and errors."""
-    return also(shape, status, (shape.__doc__ or "").split("\n")[0]) | {code: _error(code) for code in errors}
+def answers(schema: type[msgspec.Struct], *errors: int, status: int = 200) -> Responses:
+    """The answers of a route: its schema, and errors."""
+    return also(schema, status, (schema.__doc__ or "").split("\n")[0]) | {code: _error(code) for code in errors}
 
 
 def exports(*media: str, also: type[msgspec.Struct] | None = None) -> Responses:
@@ -56,9 +55,9 @@ def exports(*media: str, also: type[msgspec.Struct] | None = None) -> Responses:
     return {200: {"description": "The models that match.", "content": content}, 400: _error(400)}
 
 
-def also(shape: type[msgspec.Struct], status: int, told: str) -> Responses:
-    """One more answer of a route, in a shape."""
-    return {status: {"description": told, "content": {JSON: {"schema": {"$ref": _REFERENCE.format(name=shape.__name__)}}}}}
+def also(schema: type[msgspec.Struct], status: int, description: str) -> Responses:
+    """One more answer of a route, by its schema."""
+    return {status: {"description": description, "content": {JSON: {"schema": {"$ref": _REFERENCE.format(name=schema.__name__)}}}}}
 
 
 def _error(code: int) -> dict[str, object]:
@@ -89,14 +88,14 @@ def document(routes: "Iterable[Route]", *, public: bool) -> Schema:
 
 
 def _components() -> Schema:
-    found = msgspec.json.schema_components((*shapes.ALL, *bodies.ALL), ref_template=_REFERENCE)[1]
+    components = msgspec.json.schema_components((*schemas.ALL, *bodies.ALL), ref_template=_REFERENCE)[1]
     for kind in bodies.ALL:
         if issubclass(kind, OpenBody):  # the fields that can be pinned stand beside the declared ones
-            declared = {name: schema for name, schema in found[kind.__name__]["properties"].items() if name != "fields"}
-            found[kind.__name__] |= {**bodies.PINS, "properties": declared | bodies.PINS["properties"], "additionalProperties": False}
+            declared = {name: schema for name, schema in components[kind.__name__]["properties"].items() if name != "fields"}
+            components[kind.__name__] |= {**bodies.PINS, "properties": declared | bodies.PINS["properties"], "additionalProperties": False}
         for field in fields_of(kind).values():
-            _in_order(found[kind.__name__]["properties"][field.name], field.words)
-    return {name: _written(schema) for name, schema in found.items()}
+            _in_order(components[kind.__name__]["properties"][field.name], field.words)
+    return {name: _written(schema) for name, schema in components.items()}
 
 
 def _in_order(schema: Schema, words: tuple[str, ...]) -> None:
@@ -112,35 +111,35 @@ def _written(schema: object) -> Any:
         return [_written(value) for value in schema]
     if not isinstance(schema, dict):
         return schema.replace(END, "$") if isinstance(schema, str) else schema
-    said = {name: _written(value) for name, value in schema.items() if (name, value) not in (("default", None), ("required", []))}
-    better = {name.removeprefix("x-"): value for name, value in said.items() if name.startswith("x-")}
-    kind = {"type": "string"} if "enum" in said else {}
-    return kind | {name: value for name, value in said.items() if not name.startswith("x-")} | better
+    keywords = {name: _written(value) for name, value in schema.items() if (name, value) not in (("default", None), ("required", []))}
+    better = {name.removeprefix("x-"): value for name, value in keywords.items() if name.startswith("x-")}
+    kind = {"type": "string"} if "enum" in keywords else {}
+    return kind | {name: value for name, value in keywords.items() if not name.startswith("x-")} | better
 
 
 def _operation(route: "Route", scope: Scope | None) -> Schema:
     """One route, what it may also answer, and which key it needs."""
-    asked, told = route.parameters, inspect.cleandoc(route.handler.__doc__ or "")
-    parameters = [*_parameters(route), *(_query(asked.query[1]) if asked.query else ())]
-    codes = [*_ALWAYS, *(_WITH_KEY if scope else ()), *((400, 413) if asked.body else ())]
-    codes += [422] if parameters or asked.body else []
+    inputs, description = route.parameters, inspect.cleandoc(route.handler.__doc__ or "")
+    parameters = [*_parameters(route), *(_query(inputs.query[1]) if inputs.query else ())]
+    codes = [*_ALWAYS, *(_WITH_KEY if scope else ()), *((400, 413) if inputs.body else ())]
+    codes += [422] if parameters or inputs.body else []
     responses = {str(code): answer for code, answer in route.responses.items()}
     responses |= {str(code): _error(code) for code in codes if str(code) not in responses}
-    found: Schema = {
+    operation: Schema = {
         "tags": list(route.tags),
         "summary": route.handler.__name__.replace("_", " ").title(),
-        "description": f"{told}\n\nNeeds a key of scope {scope} or more." if scope else told,
+        "description": f"{description}\n\nNeeds a key of scope {scope} or more." if scope else description,
         "operationId": route.handler.__name__,
         "responses": {code: copy.deepcopy(answer) for code, answer in sorted(responses.items())},
         "security": [{"key": []}] if scope else [],
     }
     if parameters:
-        found["parameters"] = parameters
-    if asked.body:
-        schema = {"$ref": _REFERENCE.format(name=asked.body[1].__name__)}
-        found["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
-    examples.add(found)
-    return found
+        operation["parameters"] = parameters
+    if inputs.body:
+        schema = {"$ref": _REFERENCE.format(name=inputs.body[1].__name__)}
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+    examples.add(operation)
+    return operation
 
 
 def _parameters(route: "Route") -> Iterator[Schema]:
@@ -155,5 +154,5 @@ def _query(kind: type[Query]) -> Iterator[Schema]:
     for name, field in fields_of(kind).items():
         _in_order(properties[name], field.words)
         schema = _written(properties[name])
-        told = {"description": schema["description"]} if "description" in schema else {}
-        yield {"name": name, "in": "query", "required": field.required, "schema": schema, **told}
+        description = {"description": schema["description"]} if "description" in schema else {}
+        yield {"name": name, "in": "query", "required": field.required, "schema": schema, **description}

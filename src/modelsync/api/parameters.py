@@ -57,7 +57,7 @@ def _time(text: str) -> None:
 
 Slug = Annotated[str, Meta(pattern=rf"^[a-z0-9][a-z0-9-]{{0,62}}{END}")]
 """Lower-case letters, digits and hyphens."""
-SlugAsked = Annotated[str, Meta(max_length=100)]
+AnySlug = Annotated[str, Meta(max_length=100)]
 """A slug that is looked up: what it cannot be is not known either."""
 Slugs = Annotated[tuple[Slug, ...], Meta(max_length=50)]
 Text = Annotated[str, Meta(max_length=200, pattern=NO_CONTROLS)]

@@ -41,7 +41,7 @@ class OpenBody(Body, frozen=True, kw_only=True):
     fields: dict[str, Any] = {}
 
 
-Asked = TypeVar("Asked", bound=msgspec.Struct)
+RequestType = TypeVar("RequestType", bound=msgspec.Struct)
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +85,7 @@ def _parts(kind: object) -> Iterator[object]:
             yield from _parts(part)
 
 
-def read(kind: type[Asked], given: Mapping[str, object], *, strict: bool, place: str = "") -> Asked:
+def read(kind: type[RequestType], given: Mapping[str, object], *, strict: bool, place: str = "") -> RequestType:
     """What was given, as a request of this kind. Not `strict`, numbers are read from texts. Raises Invalid."""
     declared = fields_of(kind)
     others = {name: value for name, value in given.items() if name not in declared}
@@ -99,7 +99,7 @@ def read(kind: type[Asked], given: Mapping[str, object], *, strict: bool, place:
         try:
             values[name] = _value(field, given[name], strict=strict)
         except ValueError as problem:
-            problems.append(f"{place}{name}{_told(problem, field)}")
+            problems.append(f"{place}{name}{_problem_text(problem, field)}")
     if problems:
         raise Invalid(*problems)
     return kind(**values)
@@ -120,7 +120,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _told(problem: ValueError, field: Field) -> str:
+def _problem_text(problem: ValueError, field: Field) -> str:
     """What is wrong, and where inside the field; never what was sent."""
     if not isinstance(problem, msgspec.ValidationError):
         return f": {problem}"
@@ -145,11 +145,11 @@ _PLAIN = (
 
 
 def _plain(what: str) -> str:
-    told = next((words.format(*match.groups()) for pattern, words in _PLAIN if (match := re.fullmatch(pattern, what))), None)
-    return told or "it is not of the right form: see /docs"
+    plain = (words.format(*match.groups()) for pattern, words in _PLAIN if (match := re.fullmatch(pattern, what)))
+    return next(plain, None) or "it is not of the right form: see /docs"
 
 
-def query_of(kind: type[Asked], given: QueryParams) -> Asked:
+def query_of(kind: type[RequestType], given: QueryParams) -> RequestType:
     """The query of a request. Raises Invalid, also for a parameter that comes twice where there is one: whoever says `field=a&field=b` does
     not mean the last of them."""
     declared = fields_of(kind)
@@ -160,7 +160,7 @@ def query_of(kind: type[Asked], given: QueryParams) -> Asked:
     return read(kind, {name: given.getlist(name) if name in lists else given[name] for name in given}, strict=False)
 
 
-async def body_of(kind: type[Asked], request: Request) -> Asked:
+async def body_of(kind: type[RequestType], request: Request) -> RequestType:
     """The body of a request. Raises Invalid."""
     try:
         content = await request.body()

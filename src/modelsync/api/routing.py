@@ -36,7 +36,7 @@ def parameters_of(handler: Handler) -> Parameters:
     kinds = {name: hints[name] for name in inspect.signature(handler).parameters}
     query = [(name, kind) for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Query)]
     body = [(name, kind) for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Body)]
-    request, service = ([name for name, kind in kinds.items() if kind is wanted] for wanted in (Request, Service))
+    request, service = ([name for name, kind in kinds.items() if kind is given] for given in (Request, Service))
     known = {*request, *service, *(name for name, _ in (*query, *body))}
     return Parameters(
         path={name: kind for name, kind in kinds.items() if name not in known},
@@ -59,27 +59,27 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     def matched(self) -> Matched:
         """The same as the framework finds it."""
-        found: Matched
+        route: Matched
 
         async def answer(request: Request) -> Response:
-            request.scope["route"] = found  # for the log and the metrics
+            request.scope["route"] = route  # for the log and the metrics
             return await self.handler(**await self._arguments(request))
 
-        found = Matched(self.path, answer, methods=[self.method], name=self.handler.__name__)
-        return found
+        route = Matched(self.path, answer, methods=[self.method], name=self.handler.__name__)
+        return route
 
     async def _arguments(self, request: Request) -> dict[str, Any]:
-        asked = self.parameters
-        values: dict[str, Any] = dict.fromkeys(asked.request, request) | dict.fromkeys(asked.service, request.app.state.service)
-        for name, kind in asked.path.items():
+        inputs = self.parameters
+        values: dict[str, Any] = dict.fromkeys(inputs.request, request) | dict.fromkeys(inputs.service, request.app.state.service)
+        for name, kind in inputs.path.items():
             try:
                 values[name] = msgspec.convert(request.path_params[name], kind)
             except msgspec.ValidationError:
                 raise Invalid(f"{name}: it is not of the right form: see /docs") from None
-        if asked.query is not None:
-            values[asked.query[0]] = query_of(asked.query[1], request.query_params)
-        if asked.body is not None:
-            values[asked.body[0]] = await body_of(asked.body[1], request)
+        if inputs.query is not None:
+            values[inputs.query[0]] = query_of(inputs.query[1], request.query_params)
+        if inputs.body is not None:
+            values[inputs.body[0]] = await body_of(inputs.body[1], request)
         return values
 
 
@@ -93,8 +93,8 @@ class Router:
 
     def _add(self, method: str, path: str, responses: Responses) -> Callable[[Handler], Handler]:
         def add(handler: Handler) -> Handler:
-            asked = parameters_of(handler)
-            route = Route(method=method, path=self._prefix + path, handler=handler, parameters=asked, responses=responses, tags=self._tags)
+            inputs = parameters_of(handler)
+            route = Route(method=method, path=self._prefix + path, handler=handler, parameters=inputs, responses=responses, tags=self._tags)
             self.routes.append(route)
             return handler
 

@@ -8,9 +8,7 @@ from cyclopts import App
 from modelsync.cli import output
 from modelsync.cli.opening import load
 from modelsync.cli.parameters import FLAG, Database
-from modelsync.database.backup import Copied
-from modelsync.database.backup import backup as copy_to
-from modelsync.database.backup import restore as restored_from
+from modelsync.database import backup as backups
 from modelsync.database.engine import shown_address
 from modelsync.database.migrate import Schema
 
@@ -38,8 +36,8 @@ def upgrade(*, sql: Annotated[bool, FLAG] = False, database: Database = None) ->
         output.say(output.stdout(), schema.pending_sql())
         return 0
     before, after = schema.upgrade()
-    words = "already up to date" if before == after else f"upgraded from {before or 'empty'}"
-    output.say(output.stdout(), f"{schema.shown}: schema {after}, {words}")
+    outcome = "already up to date" if before == after else f"upgraded from {before or 'empty'}"
+    output.say(output.stdout(), f"{schema.shown}: schema {after}, {outcome}")
     return 0
 
 
@@ -47,9 +45,9 @@ def upgrade(*, sql: Annotated[bool, FLAG] = False, database: Database = None) ->
 def current(*, database: Database = None) -> int:
     """Show the schema version of the database and that of this program. Exit code 1 when they differ."""
     schema = _schema(database)
-    found = schema.version()
-    output.say(output.stdout(), f"{schema.shown}: schema {found or 'none (empty)'}; this program needs {schema.head}")
-    return 0 if found == schema.head else 1
+    version = schema.version()
+    output.say(output.stdout(), f"{schema.shown}: schema {version or 'none (empty)'}; this program needs {schema.head}")
+    return 0 if version == schema.head else 1
 
 
 @app.command
@@ -62,7 +60,7 @@ def backup(file: Path, /, *, database: Database = None) -> int:
         A file that is not there yet.
     """
     address = load(database).database_url
-    _told(copy_to(address, file), f"{shown_address(address)} is in {file.absolute()}")
+    _say_copied(backups.backup(address, file), f"{shown_address(address)} is in {file.absolute()}")
     return 0
 
 
@@ -76,13 +74,13 @@ def restore(file: Path, /, *, database: Database = None) -> int:
         What `modelsync db backup` made.
     """
     address = load(database).database_url
-    copied = restored_from(address, file)
-    _told(copied, f"{file.absolute()} is in {shown_address(address)}")
+    copied = backups.restore(address, file)
+    _say_copied(copied, f"{file.absolute()} is in {shown_address(address)}")
     if copied.version != Schema.head:
         output.say(output.stdout(), "It was made by an older modelsync. Run: modelsync db upgrade")
     return 0
 
 
-def _told(copied: Copied, where: str) -> None:
+def _say_copied(copied: backups.Copied, where: str) -> None:
     rows = ", ".join(f"{name} {count:,}" for name, count in copied.rows.items())
     output.say(output.stdout(), f"{where}: schema {copied.version}, integrity ok; rows: {rows}")

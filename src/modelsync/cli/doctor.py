@@ -48,9 +48,9 @@ def doctor(
     else:
         marks = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("○", "dim")}
         made = output.table("", "check", "found")
-        for name, state, found in checks:
+        for name, state, finding in checks:
             sign, style = marks[state]
-            made.add_row(Text(sign, style=style), name, output.safe(found))
+            made.add_row(Text(sign, style=style), name, output.safe(finding))
         output.stdout().print(made)
     return 1 if any(state == "failed" for _, state, _ in checks) else 0
 
@@ -99,16 +99,16 @@ async def _endpoint_checks(program: app.App, slugs: list[str] | None) -> list[Ch
 async def _endpoint_check(program: app.App, fetcher: Fetcher, job: Job) -> Check:
     """One light request: the first page only."""
     began = time.monotonic()
-    came = await fetcher.fetch(job.provider, job.options, first_only=True)
-    match came:
+    result = await fetcher.fetch(job.provider, job.options, first_only=True)
+    match result:
         case NeedsKey():
             return _key_check(program, job)
         case Failure():
-            return (job.slug, "failed", str(came))
+            return (job.slug, "failed", str(result))
         case Unfollowed(failure):
             return (job.slug, "failed", str(failure))
         case Fetched():
-            request, answer = came.answers[0]
+            request, answer = result.answers[0]
             rows = rows_of(request.endpoint, answer)
             if isinstance(rows, Failure):
                 return (job.slug, "failed", str(rows))

@@ -64,20 +64,20 @@ def explain(
     field:
         One field, such as pricing_prompt, context_length or pricing.cache_read; without it a table of all.
     """
-    with opened(database, [provider]) as there:
-        explanations = ExplanationReader(there.store)
-        known = explanations.known(there.settings.providers[provider], model)
-        ids = explanations.ids(provider) if known is None else []
+    with opened(database, [provider]) as db:
+        reader = ExplanationReader(db.store)
+        known = reader.known(db.settings.providers[provider], model)
+        ids = reader.ids(provider) if known is None else []
     if known is None:
         raise UsageError(f"{provider} has no model {model} in the catalog", _near(model, ids) or "`modelsync models` finds ids")
-    found = overview(known) if field is None else (explain_field(known, _field(known, field)),)
+    explanations = overview(known) if field is None else (explain_field(known, _field(known, field)),)
     if json:
-        explained = [plain(msgspec.to_builtins(each)) for each in found]
+        explained = [plain(msgspec.to_builtins(each)) for each in explanations]
         output.print_json({"version": 1, "provider": provider, "provider_model_id": model, "fields": explained})
     elif field is None:
-        _print_table(known, found)
+        _print_table(known, explanations)
     else:
-        _print_one(known, found[0])
+        _print_one(known, explanations[0])
     return 0
 
 
@@ -97,45 +97,45 @@ def _near(name: str, known: Iterable[str]) -> str | None:
     return f"Did you mean {' or '.join(near)}?" if near else None
 
 
-def _print_table(known: Known, found: Iterable[Explanation]) -> None:
+def _print_table(known: Known, explanations: Iterable[Explanation]) -> None:
     console = output.stdout()
     made = output.table("field", "value", "from", "since")
-    for each in found:
+    for each in explanations:
         value = output.safe(_shown(each.field, each.value))
         short = value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
         made.add_row(output.safe(each.field), short, each.source or text.UNKNOWN, output.utc(each.since))
     output.say(console, output.safe(f"{known.provider.slug}  {known.stored.model.id}"))
     console.print(made)
-    for sentence in dict.fromkeys(_told(reason, known) for each in found for reason in each.reasons):
+    for sentence in dict.fromkeys(_reason_text(reason, known) for each in explanations for reason in each.reasons):
         output.say(console, output.safe(sentence))
 
 
-def _print_one(known: Known, found: Explanation) -> None:
+def _print_one(known: Known, explanation: Explanation) -> None:
     console = output.stdout()
-    for line in _lines(known, found):
+    for line in _lines(known, explanation):
         output.say(console, output.safe(line))
 
 
-def _lines(known: Known, found: Explanation) -> Iterator[str]:
-    yield f"{known.provider.slug}  {known.stored.model.id}  {found.field} = {_shown(found.field, found.value)}"
-    yield f"from: {SOURCES[found.source]}"
-    if found.wire:
-        yield f"on the wire: {_wires(found.wire)}" + (" (the whole price)" if found.wire_is_whole_price else "")
-    if found.declared_unit is not None:
-        yield f"declared unit: {found.declared_unit}"
-    if found.since is not None:
-        yield f"since: {output.utc(found.since)}" + (
-            f"; the whole price {output.utc(found.price_stated_at)}" if found.price_stated_at else ""
+def _lines(known: Known, explanation: Explanation) -> Iterator[str]:
+    yield f"{known.provider.slug}  {known.stored.model.id}  {explanation.field} = {_shown(explanation.field, explanation.value)}"
+    yield f"from: {SOURCES[explanation.source]}"
+    if explanation.wire:
+        yield f"on the wire: {_wires(explanation.wire)}" + (" (the whole price)" if explanation.wire_is_whole_price else "")
+    if explanation.declared_unit is not None:
+        yield f"declared unit: {explanation.declared_unit}"
+    if explanation.since is not None:
+        yield f"since: {output.utc(explanation.since)}" + (
+            f"; the whole price {output.utc(explanation.price_stated_at)}" if explanation.price_stated_at else ""
         )
-    yield f"last change of the model: {output.utc(found.model_updated_at)}"
-    if found.last_change is not None:
-        yield f"last change of the field: {_changed(found.field, found.last_change)}"
-    if known.stored.upstream is not None and found.stated != found.value and found.field != "status":
-        wire = f" ({_wires(found.stated_wire)} on the wire)" if found.stated_wire else ""
-        yield f"the provider said last: {_shown(found.field, found.stated)}{wire}"
-    for reason in found.reasons:
-        yield f"why: {_told(reason, known)}"
-    for run in found.answers_of:
+    yield f"last change of the model: {output.utc(explanation.model_updated_at)}"
+    if explanation.last_change is not None:
+        yield f"last change of the field: {_changed(explanation.field, explanation.last_change)}"
+    if known.stored.upstream is not None and explanation.stated != explanation.value and explanation.field != "status":
+        wire = f" ({_wires(explanation.stated_wire)} on the wire)" if explanation.stated_wire else ""
+        yield f"the provider said last: {_shown(explanation.field, explanation.stated)}{wire}"
+    for reason in explanation.reasons:
+        yield f"why: {_reason_text(reason, known)}"
+    for run in explanation.answers_of:
         yield f"the answers are kept: modelsync replay {run} --provider {known.provider.slug}"
 
 
@@ -163,14 +163,14 @@ def _shown(field: str, value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _told(reason: Reason, known: Known) -> str:
+def _reason_text(reason: Reason, known: Known) -> str:
     match reason:
         case Pinned():
             until = f" until {output.utc(reason.until)}" if reason.until else ""
             ended = "; that is over, and the next sync shows the provider's value" if reason.ended else ""
             return f"{reason.author} pinned it at {output.utc(reason.at)}{until}: {reason.reason}{ended}"
         case HeldPrice() | HeldAbsence():
-            return _told_hold(reason, known)
+            return _hold_text(reason, known)
         case LastBelieved():
             return f"the last believed {reason.point} was {_price(reason)}, until {output.utc(reason.until)}; a new one is compared with it"
         case Incomplete():
@@ -188,7 +188,7 @@ def _told(reason: Reason, known: Known) -> str:
             return f"the provider is frozen since {output.utc(reason.since)} ({reason.reason}); `{thaw}` lets it sync again"
 
 
-def _told_hold(reason: HeldPrice | HeldAbsence, known: Known) -> str:
+def _hold_text(reason: HeldPrice | HeldAbsence, known: Known) -> str:
     commands = " or ".join(f"`{command}`" for command in reason.commands)
     if reason.status == "rejected":
         what = "the stated price" if isinstance(reason, HeldPrice) else "that it is gone"

@@ -51,25 +51,25 @@ def guard(
         Give limits back to the settings: shrink, shrink-models, price-factor, first-sight.
     """
     texts = {"shrink_share": shrink, "shrink_models": shrink_models, "price_factor": price_factor, "price_first_sight": first_sight}
-    wanted = guarding.given(texts, default or [])
-    if not wanted and reason is not None:
+    limits = guarding.given(texts, default or [])
+    if not limits and reason is not None:
         raise UsageError("Say what to set", "For example --shrink 0.4, or --default shrink")
-    by = person(reason or "") if wanted else None
-    with opened(database, [provider], writing=by is not None) as there:
+    by = person(reason or "") if limits else None
+    with opened(database, [provider], writing=by is not None) as db:
         if by is not None:
-            decisions.set_guard(there.store, provider, wanted, by)
-        found = there.catalog.guards().get(provider, guarding.NO_GUARD)
-    _show(provider, found, guarding.of_settings(there.settings.rules), json=json)
+            decisions.set_guard(db.store, provider, limits, by)
+        current = db.catalog.guards().get(provider, guarding.NO_GUARD)
+    _show(provider, current, guarding.of_settings(db.settings.rules), json=json)
     return 0
 
 
-def _show(provider: str, found: guarding.Guard, general: guarding.Guard, *, json: bool) -> None:
+def _show(provider: str, own: guarding.Guard, general: guarding.Guard, *, json: bool) -> None:
     if json:
-        output.print_json({"version": 1, "provider": provider, "guard": found, "settings": general})
+        output.print_json({"version": 1, "provider": provider, "guard": own, "settings": general})
         return
     made = output.table("limit", "value", "from", "what it is", right=("value",))
-    for name, value in (general.limits | found.limits).items():
-        where = provider if name in found.limits else "settings"
+    for name, value in (general.limits | own.limits).items():
+        where = provider if name in own.limits else "settings"
         made.add_row(guarding.LIMITS[name].option, guarding.plain(value), where, MEANINGS[name])
     output.stdout().print(made)
 
@@ -84,23 +84,23 @@ def pause(*, all: Annotated[bool, FLAG] = False, reason: Reason, database: Datab
     """
     if not all:
         raise UsageError("A pause stops every provider: say --all", "MODELSYNC_PROVIDERS names the providers that are on")
-    with opened(database, writing=True) as there:
-        if not decisions.pause(there.store, person(reason)):
-            raise UsageError(f"Syncs are paused already: {words_of(there.catalog.pause())}", "`modelsync resume` lets them run again")
+    with opened(database, writing=True) as db:
+        if not decisions.pause(db.store, person(reason)):
+            raise UsageError(f"Syncs are paused already: {pause_text(db.catalog.pause())}", "`modelsync resume` lets them run again")
     output.say(output.stdout(), "Paused: no sync begins, and none that is under way changes anything, until `modelsync resume`.")
     return 0
 
 
 def resume(*, reason: Reason, database: Database = None) -> int:
     """Let every provider sync again after a pause."""
-    with opened(database, writing=True) as there:
-        if not decisions.resume(there.store, person(reason)):
+    with opened(database, writing=True) as db:
+        if not decisions.resume(db.store, person(reason)):
             raise UsageError("Nothing is paused", "`modelsync status` shows what keeps a provider from syncing")
     output.say(output.stdout(), "Every provider syncs again from the next run on.")
     return 0
 
 
-def words_of(standing: RecordedPause | None) -> str:
+def pause_text(standing: RecordedPause | None) -> str:
     """A pause in a few words: by whom, since when, and why."""
     if standing is None:
         return "not any more"

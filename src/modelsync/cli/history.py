@@ -12,7 +12,7 @@ from modelsync.cli import output
 from modelsync.cli.opening import opened
 from modelsync.cli.parameters import FLAG, Database, Json, ModelId, ProviderSlug, Rows, Slugs
 from modelsync.errors import UsageError
-from modelsync.formats import text as words
+from modelsync.formats import text
 from modelsync.model import times
 from modelsync.model.timeline import Line, collapsed, differing
 from modelsync.queries.history import ChangeFilter
@@ -22,16 +22,16 @@ WORDS = {"added": "new", "missing": "missing from the list", "retired": "retired
 UNITS = {"min": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-def moment(text: str) -> datetime:
+def moment(written: str) -> datetime:
     """A time as people write it: 2026-11-22, 2026-11-22T10:00 (UTC unless it names a zone), or how long ago: 90min, 24h, 7d, 2w."""
-    ago = re.fullmatch(r"([0-9]{1,5})(min|h|d|w)", text.strip())
+    ago = re.fullmatch(r"([0-9]{1,5})(min|h|d|w)", written.strip())
     try:
         if ago:
             return times.within(datetime.now(UTC) - timedelta(seconds=int(ago[1]) * UNITS[ago[2]]))
-        return times.moment(text)
+        return times.moment(written)
     except ValueError as error:
         what, _, _ = str(error).removeprefix("it ").partition(" such as ")
-        raise UsageError(f"{text} {what}", f"Use {times.EXAMPLES} (UTC where no zone is named), or 24h, 7d for how long ago") from None
+        raise UsageError(f"{written} {what}", f"Use {times.EXAMPLES} (UTC where no zone is named), or 24h, 7d for how long ago") from None
 
 
 def changes(
@@ -63,34 +63,37 @@ def changes(
     """
     if kind is not None and kind not in SIGNS:
         raise UsageError(f"Unknown kind {kind}", f"Use one of {', '.join(SIGNS)}")
+    change_filter = ChangeFilter(since=moment(since), providers=tuple(provider or ()), model=model)
+    narrowed = msgspec.structs.replace(change_filter, field=field, kind=kind, limit=limit or None)
     together = collapse and not json
-    wanted = ChangeFilter(since=moment(since), providers=tuple(provider or ()), model=model)
-    if not together:
-        wanted = msgspec.structs.replace(wanted, field=field, kind=kind, limit=limit or None)
-    with opened(database, provider) as there:
-        found = there.history.changes(wanted)
+    with opened(database, provider) as db:
+        recorded = db.history.changes(change_filter if together else narrowed)
     if json:
-        output.print_json({"version": 1, "changes": found})
-        return 0
-    # What is shown of all changes is chosen after they were put together: a filter or a limit would cut off their beginning.
-    lines = collapsed(found) if together else [Line(row, row.fields) for row in found]
-    shown = [line for line in lines if (not field or field in line.fields) and (not kind or kind == line.row.kind)]
-    since_then = f"since {output.utc(wanted.since)}"
-    chosen = any((provider, model, field, kind))
-    _print(shown[: limit or None], f"No change {since_then} matches the filters." if chosen else f"Nothing changed {since_then}.")
+        output.print_json({"version": 1, "changes": recorded})
+    else:
+        _print_changes(collapsed(recorded) if together else [Line(row, row.fields) for row in recorded], narrowed)
     return 0
+
+
+def _print_changes(lines: Sequence[Line], shown: ChangeFilter) -> None:
+    """Those lines that a filter chooses: after changes were put together, for before that it would cut off their beginning."""
+    field, kind = shown.field, shown.kind
+    chosen = [line for line in lines if (not field or field in line.fields) and (not kind or kind == line.row.kind)]
+    since = f"since {output.utc(shown.since)}"
+    is_filtered = any((shown.providers, shown.model, field, kind))
+    _print(chosen[: shown.limit], f"No change {since} matches the filters." if is_filtered else f"Nothing changed {since}.")
 
 
 def history(provider: ProviderSlug, model: ModelId, /, *, json: Json = False, database: Database = None) -> int:
     """Show everything that ever happened to one model, newest first."""
-    with opened(database, [provider]) as there:
-        found = there.history.changes(ChangeFilter(providers=(provider,), model=model))
-    if not found:
+    with opened(database, [provider]) as db:
+        recorded = db.history.changes(ChangeFilter(providers=(provider,), model=model))
+    if not recorded:
         raise UsageError(f"{provider} has no model {model} in the catalog", "`modelsync models` finds ids")
     if json:
-        output.print_json({"version": 1, "changes": found})
+        output.print_json({"version": 1, "changes": recorded})
     else:
-        _print([Line(row, row.fields) for row in found], "")
+        _print([Line(row, row.fields) for row in recorded], "")
     return 0
 
 
@@ -112,19 +115,19 @@ def diff(
     after:
         The later time, likewise, or `now`.
     """
-    moments = [moment(text) if text != "now" else datetime.now(UTC) for text in (before, after)]
+    moments = [moment(written) if written != "now" else datetime.now(UTC) for written in (before, after)]
     if moments[0] > moments[1]:
         raise UsageError("The first time is later than the second", "Give the earlier one first")
-    with opened(database, provider) as there:
-        old, new = there.history.at(moments, tuple(provider or ()))
-    found = differing(old, new)
+    with opened(database, provider) as db:
+        old, new = db.history.at(moments, tuple(provider or ()))
+    differences = differing(old, new)
     if json:
-        output.print_json({"version": 1, "before": moments[0], "after": moments[1], "differences": [each.shown() for each in found]})
+        output.print_json({"version": 1, "before": moments[0], "after": moments[1], "differences": [each.shown() for each in differences]})
         return 0
     console = output.stdout()
-    for each in found:
-        output.say(console, _line(each.kind, f"{each.provider}  {each.provider_model_id}", words.changes_text(each.fields)))
-    output.say(console, f"{len(old):,} models{output.of(provider)} before, {len(new):,} after, {len(found):,} differ")
+    for each in differences:
+        output.say(console, _line(each.kind, f"{each.provider}  {each.provider_model_id}", text.changes_text(each.fields)))
+    output.say(console, f"{len(old):,} models{output.of(provider)} before, {len(new):,} after, {len(differences):,} differ")
     return 0
 
 
@@ -134,17 +137,17 @@ def _print(lines: Sequence[Line], nothing: str) -> None:
         output.say(console, nothing)
     for line in lines:
         row = line.row
-        happened = ", ".join(part for part in (WORDS.get(row.kind, ""), *_told_each(line)) if part)
+        happened = ", ".join(part for part in (WORDS.get(row.kind, ""), *_field_texts(line)) if part)
         name = f"{output.utc(row.changed_at)}  {row.provider}  {row.provider_model_id}"
         output.say(console, _line(row.kind, name, f"{happened}  (run {row.run_id})"))
 
 
-def _told_each(line: Line) -> Iterator[str]:
+def _field_texts(line: Line) -> Iterator[str]:
     """The fields of a line; one that changed several times with their number, and whether it is back where it was."""
     for field, (old, new) in line.fields.items():
         count = line.counts.get(field, 1)
         back = ", back where it was" if count > 1 and old == new else ""
-        yield words.changes_text({field: (old, new)}) + (f" ({count} changes{back})" if count > 1 else "")
+        yield text.changes_text({field: (old, new)}) + (f" ({count} changes{back})" if count > 1 else "")
 
 
 def _line(kind: str, name: str, happened: str) -> Text:

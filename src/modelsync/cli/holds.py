@@ -52,17 +52,17 @@ def held(
     _check_kind(kind)
     if status not in (*STATUSES, "all"):
         raise UsageError(f"Unknown status {status}", f"Use {', '.join(STATUSES)} or all")
-    with opened(database, provider) as there:
-        catalog = there.catalog
-        found, now, nothing = catalog.holds(provider or (), kind, status), catalog.now(), _nothing(catalog, provider, kind, status)
-    code = 4 if any(hold.status == "open" for hold in found) else 0
+    with opened(database, provider) as db:
+        catalog = db.catalog
+        holds, now, nothing = catalog.holds(provider or (), kind, status), catalog.now(), _nothing(catalog, provider, kind, status)
+    code = 4 if any(hold.status == "open" for hold in holds) else 0
     if json:
-        output.print_json({"version": 1, "held": list(map(shown, found))})
+        output.print_json({"version": 1, "held": list(map(shown, holds))})
         return code
-    for hold in found:
+    for hold in holds:
         for line in _lines(hold, now, ids=ids):
             output.say(output.stdout(), output.safe(line))
-    if not found:
+    if not holds:
         output.say(output.stdout(), nothing)
     return code
 
@@ -138,8 +138,8 @@ def reopen(number: HoldNumber, /, *, reason: Reason, json: Json = False, databas
     number:
         The number that `modelsync held --status rejected` or `--status confirmed` shows.
     """
-    with opened(database, writing=True) as there:
-        row = decisions.reopen(there.store, number, person(reason))
+    with opened(database, writing=True) as db:
+        row = decisions.reopen(db.store, number, person(reason))
     if json:
         output.print_json({"version": 1, "decision": "reopen", "holds": [shown(row)]})
         return 0
@@ -157,11 +157,11 @@ def _decide(
     if bool(numbers) == bool(slugs or kind):
         raise UsageError("Say which holds: their numbers, or --provider, or --kind", "`modelsync held` lists them")
     _check_kind(kind)
-    with opened(database, slugs, writing=True) as there:
-        catalog = there.catalog
-        wanted = list(numbers) or [row.id for row in catalog.holds(slugs or (), kind)]
-        nothing = "" if wanted else _nothing(catalog, slugs, kind)
-        decided = decisions.decide(there.store, wanted, decision, person(reason))
+    with opened(database, slugs, writing=True) as db:
+        catalog = db.catalog
+        ids = list(numbers) or [row.id for row in catalog.holds(slugs or (), kind)]
+        nothing = "" if ids else _nothing(catalog, slugs, kind)
+        decided = decisions.decide(db.store, ids, decision, person(reason))
     if json:
         output.print_json({"version": 1, "decision": decision, "holds": list(map(shown, decided))})
         return 0

@@ -44,21 +44,27 @@ def purge(
         Why; others will read it.
     """
     slugs = tuple(dict.fromkeys(provider or ()))
-    wanted = Purge(
+    criteria = Purge(
         retired_for=_age("--retired-for", retired_for), runs_older_than=_age("--runs-older-than", runs_older_than), providers=slugs
     )
     if (plan is None) != (not (reason or "").strip()):
         raise UsageError("A purge needs both --plan and --reason", "Without them `modelsync purge` shows what it would delete")
-    with opened(database, provider, writing=plan is not None) as there:
-        rooms = Housekeeping(there.store)
-        found = rooms.plan(wanted) if plan is None else rooms.purge(wanted, plan, getpass.getuser(), reason or "")
-    if json:
-        output.print_json(_document(found, purged=plan is not None))
-    elif plan is None:
-        _show(output.stdout(), found, slugs, _next_command(retired_for, runs_older_than, slugs, database))
-    else:
-        output.say(output.stdout(), f"Deleted {found.counts}. `modelsync audit` has it.")
+    with opened(database, provider, writing=plan is not None) as db:
+        housekeeping = Housekeeping(db.store)
+        deletion = housekeeping.plan(criteria) if plan is None else housekeeping.purge(criteria, plan, getpass.getuser(), reason or "")
+    command = _next_command(retired_for, runs_older_than, slugs, database)
+    _report(deletion, slugs, command, purged=plan is not None, json=json)
     return 0
+
+
+def _report(deletion: PurgePlan, slugs: tuple[str, ...], command: str, *, purged: bool, json: bool) -> None:
+    """What was deleted; or what would be, and the command that does it."""
+    if json:
+        output.print_json(_document(deletion, purged=purged))
+    elif purged:
+        output.say(output.stdout(), f"Deleted {deletion.counts}. `modelsync audit` has it.")
+    else:
+        _show(output.stdout(), deletion, slugs, command)
 
 
 def _age(option: str, text: str) -> timedelta:
@@ -132,15 +138,15 @@ def audit(
         Only by this user.
     """
     begin = moment(since) if since is not None else None
-    with opened(database) as there:
-        found = there.catalog.audit(begin, actor, limit or None)
+    with opened(database) as db:
+        acts = db.catalog.audit(begin, actor, limit or None)
     if json:
-        output.print_json({"version": 1, "audit": found})
+        output.print_json({"version": 1, "audit": acts})
         return 0
     console = output.stdout()
-    for row in found:
-        told = f"{row.actor}  {row.action}  {row.target}" + (f"  ({row.reason})" if row.reason else "")
-        output.say(console, f"{output.utc(row.at)}  {output.safe(told)}")
-    if not found:
+    for row in acts:
+        act = f"{row.actor}  {row.action}  {row.target}" + (f"  ({row.reason})" if row.reason else "")
+        output.say(console, f"{output.utc(row.at)}  {output.safe(act)}")
+    if not acts:
         output.say(console, "No act matches the filters." if since or actor else "Nothing was decided.")
     return 0

@@ -17,16 +17,16 @@ app = App(name="keys", help="Keys for the REST API.", help_format="plaintext")
 @app.default
 def listed(*, json: Json = False, database: Database = None) -> int:
     """List the keys that were handed out; the keys themselves are nowhere."""
-    with opened(database) as there:
-        found = Keys(there.store).listed()
+    with opened(database) as db:
+        keys = Keys(db.store).listed()
     if json:
-        output.print_json({"version": 1, "keys": found})
+        output.print_json({"version": 1, "keys": keys})
         return 0
-    if not found:
+    if not keys:
         output.say(output.stdout(), "No keys were handed out. Run: modelsync keys create --help")
         return 0
     made = output.table("key", "name", "scope", "created", "expires", "last used", "revoked", right=("key",))
-    for row in found:
+    for row in keys:
         times = [output.utc(row[name]) if row[name] else text.UNKNOWN for name in ("expires_at", "last_used_at", "revoked_at")]
         made.add_row(str(row["id"]), output.safe(row["name"]), row["scope"], output.utc(row["created_at"]), *times)
     output.stdout().print(made)
@@ -46,8 +46,8 @@ def create(name: str, /, *, scope: str = "read", expires: str | None = None, rea
     expires:
         When it ends: 2026-12-31 or 2026-12-31T10:00.
     """
-    with opened(database, writing=True) as there:
-        key = Keys(there.store).create(name, Scope.of(scope), person(reason), moment(expires) if expires else None)
+    with opened(database, writing=True) as db:
+        key = Keys(db.store).create(name, Scope.of(scope), person(reason), moment(expires) if expires else None)
     output.say(output.stderr(), f"The key of {output.safe(name)} ({scope}); it is shown this once:")
     print(key)  # noqa: T201 - alone on stdout, for scripts
     return 0
@@ -62,7 +62,7 @@ def revoke(number: Number, /, *, reason: Reason, database: Database = None) -> i
     number:
         The number that `modelsync keys` shows.
     """
-    with opened(database, writing=True) as there:
-        Keys(there.store).revoke(number, person(reason))
+    with opened(database, writing=True) as db:
+        Keys(db.store).revoke(number, person(reason))
     output.say(output.stdout(), f"Key {number} is good for nothing any more.")
     return 0

@@ -18,8 +18,7 @@ from modelsync.model.overrides import pin_of
 from modelsync.model.prices import plain
 from modelsync.model.times import EXAMPLES
 from modelsync.operations import models as operators
-from modelsync.operations.rollback import rollback as go_back
-from modelsync.operations.rollback import thaw as let_go
+from modelsync.operations import rollback as rollbacks
 
 PER_MILLION = "/M"
 TIMES = f"Write {EXAMPLES}; without a zone it is UTC"
@@ -33,7 +32,7 @@ def person(reason: str) -> Person:
     return Person(getpass.getuser(), reason)
 
 
-def wanted(texts: Sequence[str]) -> list[Pin]:
+def pins_of(texts: Sequence[str]) -> list[Pin]:
     """`FIELD=VALUE` as people write it. UsageError for an unknown field, or a value that it cannot have."""
     return [_pin(text) for text in texts]
 
@@ -79,8 +78,8 @@ def pin(
     """
     if not values:
         raise UsageError("Say what to pin: FIELD=VALUE", f"The fields are {', '.join(PINNABLE)} and metadata.<name>")
-    with opened(database, [provider], writing=True) as there:
-        operators.pin(there.store, provider, model, wanted(values), person(reason), moment(until) if until else None)
+    with opened(database, [provider], writing=True) as db:
+        operators.pin(db.store, provider, model, pins_of(values), person(reason), moment(until) if until else None)
     output.say(output.stdout(), f"Pinned {', '.join(values)} of {output.safe(f'{provider} {model}')}; `modelsync unpin` removes it.")
     return 0
 
@@ -105,8 +104,8 @@ def add(provider: ProviderSlug, model: str, /, *values: str, reason: Reason, dat
     values:
         FIELD=VALUE, as with `modelsync pin`.
     """
-    with opened(database, [provider], writing=True) as there:
-        operators.add(there.store, provider, model, wanted(values), person(reason))
+    with opened(database, [provider], writing=True) as db:
+        operators.add(db.store, provider, model, pins_of(values), person(reason))
     output.say(
         output.stdout(), f"Added {output.safe(f'{provider} {model}')}; what the provider says of it later shows where nothing is pinned."
     )
@@ -121,8 +120,8 @@ def unpin(provider: ProviderSlug, model: ModelId, /, *fields: str, reason: Reaso
     fields:
         Only these fields; without any, all pins of the model.
     """
-    with opened(database, [provider], writing=True) as there:
-        removed = operators.unpin(there.store, provider, model, fields, person(reason))
+    with opened(database, [provider], writing=True) as db:
+        removed = operators.unpin(db.store, provider, model, fields, person(reason))
     if not removed:
         raise UsageError(f"Nothing of that is pinned of {provider} {model}", "`modelsync pins` lists pins")
     output.say(output.stdout(), f"Unpinned {', '.join(removed)} of {output.safe(f'{provider} {model}')}.")
@@ -137,31 +136,31 @@ def pins(*, provider: Slugs = None, moved: Annotated[bool, FLAG] = False, json: 
     moved:
         Only pins beneath which the provider moved since they were set.
     """
-    with opened(database, provider) as there:
-        standing = there.catalog.pins(provider or ())
-    found = [row for row in standing if row.moved or not moved]
+    with opened(database, provider) as db:
+        standing = db.catalog.pins(provider or ())
+    shown = [row for row in standing if row.moved or not moved]
     if json:
-        output.print_json({"version": 1, "pins": found})
+        output.print_json({"version": 1, "pins": shown})
         return 0
     console = output.stdout()
-    for row in found:
+    for row in shown:
         beneath = f"the provider says {plain(row.upstream)}" + (f", {plain(row.beneath)} when it was pinned" if row.moved else "")
         until = f" until {output.utc(row.expires_at)}" if row.expires_at else ""
         output.say(console, output.safe(f"{row.provider}  {row.provider_model_id}  {row.field} = {row.value}{until} ({beneath})"))
         output.say(console, output.safe(f"   {row.author}, {output.utc(row.created_at)}: {row.reason}"))
-    if not found:
+    if not shown:
         output.say(console, _no_pins(len(standing), output.of(provider)))
     return 0
 
 
-def _no_pins(there: int, of: str) -> str:
-    match there:
+def _no_pins(count: int, of: str) -> str:
+    match count:
         case 0:
             return f"Nothing{of} is pinned."
         case 1:
             return f"1 value{of} is pinned; the provider did not move beneath it."
         case _:
-            return f"{there:,} values{of} are pinned; the provider moved beneath none of them."
+            return f"{count:,} values{of} are pinned; the provider moved beneath none of them."
 
 
 def rollback(provider: ProviderSlug, /, *, to: Number, reason: Reason, database: Database = None) -> int:
@@ -175,8 +174,8 @@ def rollback(provider: ProviderSlug, /, *, to: Number, reason: Reason, database:
     to:
         The run's number: `modelsync runs` and `modelsync changes` show them.
     """
-    with opened(database, [provider], writing=True) as there:
-        run_id, models = go_back(there.store, provider, to, person(reason))
+    with opened(database, [provider], writing=True) as db:
+        run_id, models = rollbacks.rollback(db.store, provider, to, person(reason))
     done = f"{models:,} models are as they were after run {to} (run {run_id})" if run_id else f"Nothing has changed since run {to}"
     output.say(output.stdout(), f"{provider}: {done}. It is frozen; `modelsync thaw {provider}` lets it sync again.")
     return 0
@@ -184,8 +183,8 @@ def rollback(provider: ProviderSlug, /, *, to: Number, reason: Reason, database:
 
 def thaw(provider: ProviderSlug, /, *, reason: Reason, database: Database = None) -> int:
     """Let a provider sync again that a rollback froze."""
-    with opened(database, [provider], writing=True) as there:
-        thawed = let_go(there.store, provider, person(reason))
+    with opened(database, [provider], writing=True) as db:
+        thawed = rollbacks.thaw(db.store, provider, person(reason))
     if not thawed:
         raise UsageError(f"{provider} is not frozen", "`modelsync status` names those that are")
     output.say(output.stdout(), f"{provider} syncs again from the next run on.")

@@ -138,8 +138,8 @@ SHOWN_HOLDS = 3
 def attention(result: ProviderResult) -> str:
     """Why a provider needs somebody's attention."""
     first, more = result.holds[:SHOWN_HOLDS], len(result.holds) - SHOWN_HOLDS
-    told = [f"{hold.message}. {hold.hint}" for hold in first] + ([f"And {more:,} more"] if more > 0 else [])
-    return f"{'. '.join(told)} (see `modelsync held`)" if told else summary(result) if result.is_refused else result.error or ""
+    sentences = [f"{hold.message}. {hold.hint}" for hold in first] + ([f"And {more:,} more"] if more > 0 else [])
+    return f"{'. '.join(sentences)} (see `modelsync held`)" if sentences else summary(result) if result.is_refused else result.error or ""
 
 
 def _skipped(results: Sequence[ProviderResult]) -> Iterator[str]:
@@ -210,9 +210,9 @@ def change_text(change: Change) -> Text:
         case ChangeKind.MISSING:
             return Text("  - ", style="red").append(f"{name}  missing from the list; stays active", style="default")
         case _:
-            told = ", ".join(text.field_text(field) for field in change.fields) or "metadata only"
+            fields = ", ".join(text.field_text(field) for field in change.fields) or "metadata only"
             again = "back again; " if change.kind is ChangeKind.REVIVED else ""
-            return Text("  ~ ", style="yellow").append(f"{name}  {again}{told}", style="default")
+            return Text("  ~ ", style="yellow").append(f"{name}  {again}{fields}", style="default")
 
 
 def facts(model: Model) -> str:

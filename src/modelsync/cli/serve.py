@@ -20,6 +20,8 @@ from modelsync.errors import UsageError
 from modelsync.operations.api_keys import Keys
 from modelsync.server.connections import TAKEN_AT_ONCE, Connections, at_most
 from modelsync.server.syncs import Syncs
+from modelsync.settings import Settings
+from modelsync.sync.store import Store
 
 QUEUE = 1024
 """Connections that the system holds until they are taken; who finds no room there tries again after a second."""
@@ -51,13 +53,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
     chosen = load(database)
     program = app.build(chosen, verbose=verbose, serving=True)
     store = program.open_store()
-    if not chosen.serving.admin_keys and not chosen.serving.sign_in_header and not Keys(store).valid():
-        if not _is_loopback(host):
-            store.close()
-            raise UsageError(
-                f"{host} can be reached from other machines, and no key is configured", "Set ADMIN_API_KEY: openssl rand -hex 32"
-            )
-        output.say(output.stderr(), "No key is configured: the catalog can be read, and nothing can be changed. Set ADMIN_API_KEY.")
+    _check_keys(chosen, store, host)
     output.say(output.stderr(), f"Serving {program.database_shown()} at http://{host}:{port} (Ctrl-C ends it); /docs tells more")
     application = create(program, store)
     service = application.state.service
@@ -82,6 +78,16 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
     server = _Server(config, service.syncs, connections)
     server.run()
     return 0 if server.started else 1
+
+
+def _check_keys(chosen: Settings, store: Store, host: str) -> None:
+    """Say so when nobody can have a key. UsageError, with the store closed, when other machines can reach the server then."""
+    if chosen.serving.admin_keys or chosen.serving.sign_in_header or Keys(store).valid():
+        return
+    if not _is_loopback(host):
+        store.close()
+        raise UsageError(f"{host} can be reached from other machines, and no key is configured", "Set ADMIN_API_KEY: openssl rand -hex 32")
+    output.say(output.stderr(), "No key is configured: the catalog can be read, and nothing can be changed. Set ADMIN_API_KEY.")
 
 
 class _Server(uvicorn.Server):
@@ -125,8 +131,8 @@ def _handles_for(connections: int) -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         if soft != resource.RLIM_INFINITY and soft < enough:
             fewer = max(1, soft - RESERVE - at_most(0))
-            told = f"The system allows {soft} open files: {fewer} connections at once instead of {connections}. Raise it with ulimit -n."
-            output.say(output.stderr(), told)
+            message = f"The system allows {soft} open files: {fewer} connections at once instead of {connections}. Raise it with ulimit -n."
+            output.say(output.stderr(), message)
             return fewer
     return connections
 

@@ -30,8 +30,8 @@ SHOWN = 50
 
 def providers(*, json: Json = False, database: Database = None) -> int:
     """List providers: whether a key is needed and set, the declared price unit, the last sync."""
-    with opened(database) as there:
-        chosen, catalog = there.settings, there.catalog
+    with opened(database) as db:
+        chosen, catalog = db.settings, db.catalog
         now, known = catalog.now(), catalog.providers()
     if json:
         rows = [_provider(chosen, slug, known.get(slug) or ProviderRecord(slug=slug)) for slug in chosen.providers]
@@ -123,60 +123,76 @@ def models(
     csv:
         Print CSV; prices in USD per token.
     """
-    if status not in (None, "active", "missing", "retired"):
-        raise UsageError(f"Unknown status {status}", "Use active, missing or retired")
-    if limit is None:
-        limit = 0 if json or csv else SHOWN
-    abilities = {"vision": vision, "function_calling": tools, "reasoning": reasoning}
-    wanted = ModelFilter(
+    model_filter = ModelFilter(
         providers=tuple(provider or ()),
         query=" ".join(query),
         modality=modality,
-        status=status,
+        status=_checked(status),
         active=None if inactive or status == "retired" else True,
         min_context=min_context,
         max_price=max_price,
-        free=True if free else None,
-        supports={f"supports_{name}": True for name, asked in abilities.items() if asked},
-        limit=limit or None,
+        free=free or None,
+        supports=_stated(vision=vision, function_calling=tools, reasoning=reasoning),
+        limit=SHOWN if limit is None and not (json or csv) else limit or None,
     )
-    then = moment(as_of) if as_of is not None else None
-    if then is not None and then > datetime.now(UTC):
-        raise UsageError(f"{as_of} is in the future", "Give an earlier time, or leave --as-of out")
-    with opened(database, provider) as there:
-        rows, total = _past(there, then, wanted) if then is not None else _present(there, wanted)
-        if json:
-            as_of_then = {"as_of": then} if then is not None else {}
-            output.print_json({"version": 1, "units": "USD per token", **as_of_then, "models": [_plain(row) for row in rows]})
-        elif csv:
-            _print_csv(rows)
-        else:
-            if then is not None:
-                output.say(output.stdout(), _as_of_told(there.history, then))
-            _print_models(list(rows), total, there.catalog.now())
+    then = _past_moment(as_of) if as_of is not None else None
+    with opened(database, provider) as db:
+        rows, total = _present(db, model_filter) if then is None else _past(db, then, model_filter)
+        _show_models(db, rows, total, then, json=json, csv=csv)
     return 0
 
 
-Found = tuple[Iterable[RecordedModel], int | None]
+def _checked(status: str | None) -> str | None:
+    if status not in (None, "active", "missing", "retired"):
+        raise UsageError(f"Unknown status {status}", "Use active, missing or retired")
+    return status
+
+
+def _stated(**abilities: bool) -> dict[str, bool]:
+    """The columns of the abilities that are asked for, each to be stated as true."""
+    return {f"supports_{name}": True for name, is_needed in abilities.items() if is_needed}
+
+
+def _past_moment(as_of: str) -> datetime:
+    then = moment(as_of)
+    if then > datetime.now(UTC):
+        raise UsageError(f"{as_of} is in the future", "Give an earlier time, or leave --as-of out")
+    return then
+
+
+Matches = tuple[Iterable[RecordedModel], int | None]
 """Models that are shown, and how many match; None where these are all."""
 
 
-def _present(there: Opened, wanted: ModelFilter) -> Found:
-    if wanted.limit is None:
-        return there.reader.matching(wanted), None
-    page = there.reader.models(wanted, BY_PROVIDER)
+def _present(db: Opened, model_filter: ModelFilter) -> Matches:
+    if model_filter.limit is None:
+        return db.reader.matching(model_filter), None
+    page = db.reader.models(model_filter, BY_PROVIDER)
     return page.rows, page.total
 
 
-def _past(there: Opened, then: datetime, wanted: ModelFilter) -> Found:
-    found = there.history.models_at(then, wanted)
-    return found[: wanted.limit], len(found)
+def _past(db: Opened, then: datetime, model_filter: ModelFilter) -> Matches:
+    rows = db.history.models_at(then, model_filter)
+    return rows[: model_filter.limit], len(rows)
 
 
-def _as_of_told(history: History, then: datetime) -> str:
+def _as_of_text(history: History, then: datetime) -> str:
     began = history.began_at()
     before = f"; history begins at {output.utc(began)}" if began is None or then < began else ""
     return f"As of {output.utc(then)}{before}"
+
+
+def _show_models(db: Opened, rows: Iterable[RecordedModel], total: int | None, then: datetime | None, *, json: bool, csv: bool) -> None:
+    """Models as one JSON document, as CSV, or as a table; of the past with the time that they are of."""
+    if json:
+        as_of = {"as_of": then} if then is not None else {}
+        output.print_json({"version": 1, "units": "USD per token", **as_of, "models": [_plain(row) for row in rows]})
+    elif csv:
+        _print_csv(rows)
+    else:
+        if then is not None:
+            output.say(output.stdout(), _as_of_text(db.history, then))
+        _print_models(list(rows), total, db.catalog.now())
 
 
 def _plain(row: RecordedModel) -> dict[str, object]:
@@ -234,28 +250,28 @@ def runs(run: Number | None = None, /, *, limit: Rows = 20, json: Json = False, 
     run:
         The number of a run.
     """
-    with opened(database) as there:
+    with opened(database) as db:
         if run is not None:
-            return _one_run(there.catalog, run, json=json)
-        found, _ = there.catalog.runs(limit or None)
+            return _one_run(db.catalog, run, json=json)
+        rows, _ = db.catalog.runs(limit or None)
     if json:
-        output.print_json({"version": 1, "runs": found})
+        output.print_json({"version": 1, "runs": rows})
         return 0
     numbers = ("run", "providers", "fetched", "created", "updated", "missing", "time")
     made = output.table("run", "started", "status", "by", *numbers[1:], right=numbers)
-    for row in found:
+    for row in rows:
         counts = [text.number(getattr(row, name)) for name in ("providers_processed", "fetched", "created", "updated", "missing")]
         took = output.seconds(row.duration_seconds) if row.duration_seconds is not None else text.UNKNOWN
         made.add_row(str(row.id), output.utc(row.started_at), row.status, row.trigger, *counts, took)
-    output.stdout().print(made if found else "No runs yet. Run: modelsync sync")
+    output.stdout().print(made if rows else "No runs yet. Run: modelsync sync")
     return 0
 
 
 def _one_run(catalog: Catalog, run: int, *, json: bool) -> int:
-    found = catalog.run(run)
-    if found is None:
+    recorded = catalog.run(run)
+    if recorded is None:
         raise UsageError(f"There is no run {run}", "`modelsync runs` lists them")
-    row, results = found
+    row, results = recorded
     if json:
         output.print_json({"version": 1, "run": row, "results": results})
         return 0

@@ -28,8 +28,8 @@ def simulate(*, host: str = "127.0.0.1", port: Port = 8900, day: Number = 0, sam
         The test of a provider that has no sample here: a Python file with its TRIAL. It is run.
     """
     simulator = Simulator(host=host, port=port, day=day, more=[trial_in(file).simulated for file in sample])
-    told = f"Simulating {len(simulator.wires.slugs)} providers: MODELSYNC_ORIGIN=http://{host}:{port} (Ctrl-C ends it)"
-    output.stderr().print(told, soft_wrap=True)
+    message = f"Simulating {len(simulator.wires.slugs)} providers: MODELSYNC_ORIGIN=http://{host}:{port} (Ctrl-C ends it)"
+    output.stderr().print(message, soft_wrap=True)
     simulator.run()
     return 0
 

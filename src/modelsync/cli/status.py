@@ -5,16 +5,15 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from modelsync.cli import output
-from modelsync.cli.guards import words_of
+from modelsync.cli.guards import pause_text
 from modelsync.cli.opening import opened
 from modelsync.cli.parameters import Database, Json
-from modelsync.formats import text as words
+from modelsync.formats import text
 from modelsync.formats.held import by_kind, commands, decision_text, left_in_place, standing
 from modelsync.model.records import RecordedPause
 from modelsync.planning.holding import RecordedHold
 from modelsync.queries.counts import IncompletePrices
-from modelsync.queries.status import SOON, PinCounts, Status
-from modelsync.queries.status import status as status_of
+from modelsync.queries.status import SOON, PinCounts, Status, read_status
 
 SHOWN_HOLDS = 10
 """Holds that are told one by one."""
@@ -25,48 +24,48 @@ def status(*, json: Json = False, database: Database = None) -> int:
 
     Exit code 3 when a provider is failing or stale, 4 when none is but something waits.
     """
-    with opened(database) as there:
-        found = status_of(there.store)
+    with opened(database) as db:
+        current = read_status(db.store)
     if json:
-        output.print_json(_document(found))
+        output.print_json(_document(current))
     else:
-        output.say(output.stdout(), f"Catalog: {there.store.shown}")
-        _print_pause(found.pause)
-        _print_counts(found)
-        _print_freshness(found)
-        _print_holds(found)
-        _print_rejected(found.rejected)
-        _print_incomplete(found.incomplete_prices)
-        _print_frozen(found)
-        _print_pins(found.pins)
-        _print_drifts(found)
-    if any(row.state in ("stale", "failing") for row in found.freshness):
+        output.say(output.stdout(), f"Catalog: {db.store.shown}")
+        _print_pause(current.pause)
+        _print_counts(current)
+        _print_freshness(current)
+        _print_holds(current)
+        _print_rejected(current.rejected)
+        _print_incomplete(current.incomplete_prices)
+        _print_frozen(current)
+        _print_pins(current.pins)
+        _print_drifts(current)
+    if any(row.state in ("stale", "failing") for row in current.freshness):
         return 3
-    return 4 if found.held else 0
+    return 4 if current.held else 0
 
 
-def _document(found: Status) -> dict[str, object]:
-    stats = msgspec.structs.asdict(found.models) | {"ending": found.ending}
+def _document(status: Status) -> dict[str, object]:
+    stats = msgspec.structs.asdict(status.models) | {"ending": status.ending}
     names = ("id", "provider", "kind", "message", "created_at")
     held = [
-        {**{name: getattr(hold, name) for name in names}, "age_seconds": (found.now - hold.created_at).total_seconds()}
-        for hold in found.held
+        {**{name: getattr(hold, name) for name in names}, "age_seconds": (status.now - hold.created_at).total_seconds()}
+        for hold in status.held
     ]
     return {
         "version": 1,
         "models": {"stats": stats, "ending_within_days": SOON.days},
-        "freshness": found.freshness,
+        "freshness": status.freshness,
         "held": held,
-        "held_by_kind": by_kind(found.held),
-        "rejected": standing(found.rejected),
-        "incomplete_prices": found.incomplete_prices,
-        "pins": found.pins,
-        "pause": found.pause,
+        "held_by_kind": by_kind(status.held),
+        "rejected": standing(status.rejected),
+        "incomplete_prices": status.incomplete_prices,
+        "pins": status.pins,
+        "pause": status.pause,
     }
 
 
-def _print_counts(found: Status) -> None:
-    console, counts = output.stdout(), found.models
+def _print_counts(status: Status) -> None:
+    console, counts = output.stdout(), status.models
     parts = (
         ("active", "active"),
         ("inactive", "not active"),
@@ -74,27 +73,27 @@ def _print_counts(found: Status) -> None:
         ("retired", "retired"),
         ("priced", "with a token price"),
     )
-    console.print(f"{counts.total:,} models: " + ", ".join(f"{getattr(counts, name):,} {words}" for name, words in parts))
+    console.print(f"{counts.total:,} models: " + ", ".join(f"{getattr(counts, name):,} {label}" for name, label in parts))
     modalities = list(counts.by_modality.items())
-    console.print("By modality: " + (", ".join(f"{output.safe(name)} {count:,}" for name, count in modalities[:6]) or words.UNKNOWN))
-    if found.ending:
-        console.print(f"Announced to end within {SOON.days} days: {found.ending:,} (`modelsync models` shows when)")
+    console.print("By modality: " + (", ".join(f"{output.safe(name)} {count:,}" for name, count in modalities[:6]) or text.UNKNOWN))
+    if status.ending:
+        console.print(f"Announced to end within {SOON.days} days: {status.ending:,} (`modelsync models` shows when)")
 
 
-def _print_freshness(found: Status) -> None:
+def _print_freshness(status: Status) -> None:
     made = output.table("provider", "state", "models", "last success", "last error", right=("models",))
-    for row in found.freshness:
+    for row in status.freshness:
         marks = [*(["frozen"] if row.frozen_at else []), *(["list rejected"] if row.refused else [])]
-        last = output.ago(row.last_success_at, found.now)
+        last = output.ago(row.last_success_at, status.now)
         problem = output.safe(row.error or row.refused or "")
-        made.add_row(row.provider, ", ".join([row.state, *marks]), words.number(row.models), last, problem)
+        made.add_row(row.provider, ", ".join([row.state, *marks]), text.number(row.models), last, problem)
     console = output.stdout()
     console.print()
-    console.print(made if found.freshness else "Nothing was synced yet. Run: modelsync sync")
+    console.print(made if status.freshness else "Nothing was synced yet. Run: modelsync sync")
 
 
-def _print_holds(found: Status) -> None:
-    console, holds = output.stdout(), found.held
+def _print_holds(status: Status) -> None:
+    console, holds = output.stdout(), status.held
     if not holds:
         return
     console.print()
@@ -102,7 +101,7 @@ def _print_holds(found: Status) -> None:
     of_kinds = f" ({', '.join(f'{number:,} {kind}' for kind, number in kinds.items())})" if len(kinds) > 1 else ""
     output.say(console, f"{len(holds):,} held for a person{of_kinds}: see `modelsync held`")
     for hold in holds[:SHOWN_HOLDS]:
-        age = output.ago(hold.created_at, found.now)
+        age = output.ago(hold.created_at, status.now)
         output.say(console, output.safe(f"  {hold.id}  {hold.provider}  {hold.kind}: {hold.message} ({age})"))
     if len(holds) > SHOWN_HOLDS:
         output.say(console, f"  and {len(holds) - SHOWN_HOLDS:,} more")
@@ -130,26 +129,26 @@ def _print_incomplete(incomplete: Mapping[str, IncompletePrices]) -> None:
     """Prices that are not the whole price."""
     if not incomplete:
         return
-    total = sum(found.models for found in incomplete.values())
+    total = sum(prices.models for prices in incomplete.values())
     output.say(
         output.stdout(), f"\nThe price of {total:,} models is not whole: these fields are stated and not read, so do not bill by it alone"
     )
-    for slug, found in incomplete.items():
-        fields = ", ".join(f"{name} {number:,}" for name, number in found.fields.items())
-        output.say(output.stdout(), output.safe(f"  {slug}: {found.models:,} model{'s' * (found.models != 1)} ({fields})"))
+    for slug, prices in incomplete.items():
+        fields = ", ".join(f"{name} {number:,}" for name, number in prices.fields.items())
+        output.say(output.stdout(), output.safe(f"  {slug}: {prices.models:,} model{'s' * (prices.models != 1)} ({fields})"))
 
 
 def _print_pause(pause: RecordedPause | None) -> None:
     if pause is not None:
-        output.say(output.stdout(), f"Paused by {words_of(pause)}; `modelsync resume` lets syncs run again")
+        output.say(output.stdout(), f"Paused by {pause_text(pause)}; `modelsync resume` lets syncs run again")
 
 
-def _print_frozen(found: Status) -> None:
-    frozen = [row for row in found.freshness if row.frozen_at]
+def _print_frozen(status: Status) -> None:
+    frozen = [row for row in status.freshness if row.frozen_at]
     if frozen:
         output.stdout().print("\nFrozen, so that no sync changes them:")
     for row in frozen:
-        why = f"{output.ago(row.frozen_at, found.now)}, {row.frozen_reason}"
+        why = f"{output.ago(row.frozen_at, status.now)}, {row.frozen_reason}"
         output.say(output.stdout(), output.safe(f"  {row.provider}: {why}; `modelsync thaw {row.provider}` lets it sync again"))
 
 
@@ -159,10 +158,10 @@ def _print_pins(pinned: PinCounts) -> None:
         output.say(output.stdout(), f"\n{pinned.total:,} values are pinned{moved}")
 
 
-def _print_drifts(found: Status) -> None:
-    drifts = [(row.provider, drift) for row in found.freshness for drift in row.drift]
+def _print_drifts(status: Status) -> None:
+    drifts = [(row.provider, drift) for row in status.freshness for drift in row.drift]
     if drifts:
         output.stdout().print("\nFields that moved in the last seven days:")
     for slug, drift in drifts:
-        age = output.ago(drift.at, found.now)
+        age = output.ago(drift.at, status.now)
         output.say(output.stdout(), f"  {slug}: {output.safe(drift.message.removeprefix('drift: '))} ({age})")

@@ -85,8 +85,8 @@ class Catalog:
     def audit(self, since: datetime | None, actor: str | None, limit: int | None) -> list[RecordedAct]:
         """What persons decided, newest first."""
         column = audit_log.c
-        wanted = [*([column.at >= since] if since else []), *([column.actor == actor] if actor else [])]
-        query = sa.select(audit_log).where(*wanted).order_by(column.id.desc()).limit(limit)
+        where = [*([column.at >= since] if since else []), *([column.actor == actor] if actor else [])]
+        query = sa.select(audit_log).where(*where).order_by(column.id.desc()).limit(limit)
         with self._reading() as connection:
             return [RecordedAct(**row) for row in connection.execute(query).mappings()]
 
@@ -139,23 +139,23 @@ def provider_records(connection: sa.Connection, known: Iterable[str], now: datet
         .select_from(providers.outerjoin(counts, counts.c.provider_id == providers.c.id))
         .order_by(providers.c.slug)
     )
-    found = {row["slug"]: ProviderRecord(**row) for row in connection.execute(rows_of_providers).mappings()}
+    records = {row["slug"]: ProviderRecord(**row) for row in connection.execute(rows_of_providers).mappings()}
     for state in connection.execute(sa.select(provider_state).where(provider_rows.shown_states(known))).mappings():
         slug = state["provider"]
         facts = {name: state[name] for name in _OF_STATE} | {"drift": drift.recent(state, now), "guard": guard_of(state)}
-        found[slug] = msgspec.structs.replace(found.get(slug) or ProviderRecord(slug=slug), **facts)
+        records[slug] = msgspec.structs.replace(records.get(slug) or ProviderRecord(slug=slug), **facts)
     last = sa.select(sa.func.max(sync_results.c.id)).group_by(sync_results.c.provider)
     query = sa.select(sync_results.c.provider, sync_results.c.error, sync_results.c.outcome).where(sync_results.c.id.in_(last))
     for slug, error, outcome in connection.execute(query):
-        if slug in found:
-            found[slug] = msgspec.structs.replace(found[slug], last_error=error, last_outcome=outcome)
-    return found
+        if slug in records:
+            records[slug] = msgspec.structs.replace(records[slug], last_error=error, last_outcome=outcome)
+    return records
 
 
 def pin_records(connection: sa.Connection, slugs: Iterable[str] = ()) -> list[PinRecord]:
     """Every pin, by provider, model and field."""
-    found = ((pin, _upstream(connection, pin)) for pin in pins.listed(connection, slugs))
-    return [PinRecord(**msgspec.structs.asdict(pin), upstream=upstream, moved=upstream != pin.beneath) for pin, upstream in found]
+    rows = ((pin, _upstream(connection, pin)) for pin in pins.listed(connection, slugs))
+    return [PinRecord(**msgspec.structs.asdict(pin), upstream=upstream, moved=upstream != pin.beneath) for pin, upstream in rows]
 
 
 def _upstream(connection: sa.Connection, pin: RecordedPin) -> object:

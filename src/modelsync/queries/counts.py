@@ -60,8 +60,8 @@ def of_models(connection: sa.Connection, provider_id: int | None = None) -> Mode
         "unpriced": column.pricing_prompt.is_(None),
     }
     numbers = [(sa.func.count() if of is None else sa.func.count().filter(of)).label(name) for name, of in counts.items()]
-    found = dict(connection.execute(sa.select(*numbers).select_from(models).where(*mine)).mappings().one())
-    return ModelCounts(**found, inactive=found["total"] - found["active"], by_modality=by_modality(connection, provider_id))
+    totals = dict(connection.execute(sa.select(*numbers).select_from(models).where(*mine)).mappings().one())
+    return ModelCounts(**totals, inactive=totals["total"] - totals["active"], by_modality=by_modality(connection, provider_id))
 
 
 def by_modality(connection: sa.Connection, provider_id: int | None = None) -> dict[str, int]:
@@ -100,15 +100,15 @@ def _incomplete(dialect: str) -> tuple[filters.Element | str, ...]:
 
 def incomplete_prices(connection: sa.Connection) -> dict[str, IncompletePrices]:
     """Models, retired ones aside, whose price is not whole, by provider: how many, and how many of them lack which field."""
-    there = (models.c.status != "retired", is_incomplete(connection.dialect.name))
+    where = (models.c.status != "retired", is_incomplete(connection.dialect.name))
     of_model = models.join(providers, providers.c.id == models.c.provider_id)
-    count = sa.select(providers.c.slug, sa.func.count()).select_from(of_model).where(*there).group_by(providers.c.slug)
-    found = {slug: IncompletePrices(number, {}) for slug, number in connection.execute(count.order_by(providers.c.slug))}
+    count = sa.select(providers.c.slug, sa.func.count()).select_from(of_model).where(*where).group_by(providers.c.slug)
+    by_slug = {slug: IncompletePrices(number, {}) for slug, number in connection.execute(count.order_by(providers.c.slug))}
     each = _incomplete_fields(connection.dialect.name)
-    names = sa.select(providers.c.slug, each.c.value, sa.func.count()).select_from(of_model.join(each, sa.true())).where(*there)
+    names = sa.select(providers.c.slug, each.c.value, sa.func.count()).select_from(of_model.join(each, sa.true())).where(*where)
     for slug, name, number in connection.execute(names.group_by(providers.c.slug, each.c.value).order_by(each.c.value)):
-        found[slug].fields[name] = number
-    return found
+        by_slug[slug].fields[name] = number
+    return by_slug
 
 
 def of_providers(connection: sa.Connection) -> ProviderCounts:

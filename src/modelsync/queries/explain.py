@@ -121,12 +121,12 @@ def fields_of(known: Known) -> tuple[str, ...]:
 
 def overview(known: Known) -> tuple[Explanation, ...]:
     """All fields that have a value, or had one that is remembered, or of which the provider states one."""
-    found = (explain_field(known, field) for field in fields_of(known))
-    return tuple(each for each in found if not (is_nothing(each.value) and is_nothing(each.stated)) or _is_remembered(each))
+    explanations = (explain_field(known, field) for field in fields_of(known))
+    return tuple(each for each in explanations if not (is_nothing(each.value) and is_nothing(each.stated)) or _is_remembered(each))
 
 
-def _is_remembered(found: Explanation) -> bool:
-    return any(isinstance(reason, LastBelieved) for reason in found.reasons)
+def _is_remembered(explanation: Explanation) -> bool:
+    return any(isinstance(reason, LastBelieved) for reason in explanation.reasons)
 
 
 def explain_field(known: Known, field: str) -> Explanation:
@@ -162,8 +162,8 @@ def _value(stored: StoredModel, model: Model, field: str) -> object:
     return model.prices.others if field == OTHERS else value_of(model, field)
 
 
-def _said(known: Known) -> Model:
-    """What the provider said last of the model: as it stands, where nothing else is known."""
+def _last_stated(known: Known) -> Model:
+    """The model as the provider stated it last; as it stands, where that is not known."""
     upstream = known.stored.upstream
     stated = upstream.stated if upstream else known.stored.model
     return msgspec.structs.replace(stated, prices=claimed(stated.prices))
@@ -174,7 +174,7 @@ def _stated(known: Known, field: str) -> object:
         return known.stored.model.id
     if field == "status" or (known.stored.upstream is None and not _says_it_all(known.stored)):
         return None
-    return _value(known.stored, _said(known), field)
+    return _value(known.stored, _last_stated(known), field)
 
 
 def _says_it_all(stored: StoredModel) -> bool:
@@ -285,4 +285,4 @@ def _answers(known: Known, last: LastChange | None) -> tuple[int, ...]:
 
 
 def _stated_wire(known: Known, field: str) -> tuple[WireText, ...]:
-    return wire_texts(known.provider, field, _said(known))[0] if is_in_price_document(field) else ()
+    return wire_texts(known.provider, field, _last_stated(known))[0] if is_in_price_document(field) else ()

@@ -24,13 +24,13 @@ class ExplanationReader:
         """All that is known of one model; None when there is none."""
         with self._store.reading() as connection:
             provider_id = providers.id_of(connection, provider.slug)
-            found = context.full_rows(connection, provider_id, [row_id]) if provider_id is not None else {}
-            if row_id not in found:
+            stored = context.full_rows(connection, provider_id, [row_id]) if provider_id is not None else {}
+            if row_id not in stored:
                 return None
             mine = (models.c.provider_id == provider_id, models.c.provider_model_id == row_id)
             return Known(
                 provider=provider,
-                stored=found[row_id],
+                stored=stored[row_id],
                 first_seen_at=connection.execute(sa.select(models.c.first_seen_at).where(*mine)).scalar_one(),
                 now=self._store.now(connection),
                 pins=pins.listed(connection, [provider.slug], row_id),

@@ -50,26 +50,29 @@ class ModelFilter(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None = None
 
 
-def conditions(wanted: ModelFilter, dialect: str) -> list[sa.ColumnElement[bool]]:
+def conditions(model_filter: ModelFilter, dialect: str) -> list[sa.ColumnElement[bool]]:
     """The filter as SQL, over models joined with their providers."""
     price = PROMPT_PRICE
     chosen: list[tuple[object, Callable[[], sa.ColumnElement[bool]]]] = [
-        (wanted.providers or None, lambda: column.provider_id.in_(sa.select(providers.c.id).where(providers.c.slug.in_(wanted.providers)))),
-        (wanted.provider_id, lambda: column.provider_id == wanted.provider_id),
-        (wanted.modality, lambda: column.modality == wanted.modality),
-        (wanted.input_modality, lambda: _lists(column.input_modalities, str(wanted.input_modality), dialect)),
-        (wanted.output_modality, lambda: _lists(column.output_modalities, str(wanted.output_modality), dialect)),
-        (wanted.status, lambda: column.status == wanted.status),
-        (wanted.active, lambda: column.is_active == wanted.active),
-        (wanted.min_context, lambda: column.context_length >= wanted.min_context),
-        (wanted.max_context, lambda: column.context_length <= wanted.max_context),
-        (wanted.min_price, lambda: price >= _bound(wanted.min_price or 0)),
-        (wanted.max_price, lambda: price <= _bound(wanted.max_price or 0)),
-        (wanted.free, lambda: is_free() if wanted.free else sa.not_(is_free())),
-        (wanted.changed_since, lambda: column.updated_at >= wanted.changed_since),
+        (
+            model_filter.providers or None,
+            lambda: column.provider_id.in_(sa.select(providers.c.id).where(providers.c.slug.in_(model_filter.providers))),
+        ),
+        (model_filter.provider_id, lambda: column.provider_id == model_filter.provider_id),
+        (model_filter.modality, lambda: column.modality == model_filter.modality),
+        (model_filter.input_modality, lambda: _lists(column.input_modalities, str(model_filter.input_modality), dialect)),
+        (model_filter.output_modality, lambda: _lists(column.output_modalities, str(model_filter.output_modality), dialect)),
+        (model_filter.status, lambda: column.status == model_filter.status),
+        (model_filter.active, lambda: column.is_active == model_filter.active),
+        (model_filter.min_context, lambda: column.context_length >= model_filter.min_context),
+        (model_filter.max_context, lambda: column.context_length <= model_filter.max_context),
+        (model_filter.min_price, lambda: price >= _bound(model_filter.min_price or 0)),
+        (model_filter.max_price, lambda: price <= _bound(model_filter.max_price or 0)),
+        (model_filter.free, lambda: is_free() if model_filter.free else sa.not_(is_free())),
+        (model_filter.changed_since, lambda: column.updated_at >= model_filter.changed_since),
     ]
-    words = with_words(wanted.query, (column.provider_model_id, column.model_name), dialect)
-    stated = [column[name].is_(sa.true() if value else sa.false()) for name, value in sorted(wanted.supports.items())]
+    words = with_words(model_filter.query, (column.provider_model_id, column.model_name), dialect)
+    stated = [column[name].is_(sa.true() if value else sa.false()) for name, value in sorted(model_filter.supports.items())]
     return [*words, *stated, *(condition() for value, condition in chosen if value is not None)]
 
 
@@ -150,13 +153,13 @@ FEW = 20_000
 """Rows that are left out before a page at little cost: an index is followed past them, in ten milliseconds or so."""
 
 
-def is_bounded(wanted: ModelFilter, order: Order, offset: int) -> bool:
+def is_bounded(model_filter: ModelFilter, order: Order, offset: int) -> bool:
     """Whether an index finds a page of models whatever the size of the catalog: by provider and id, from near a beginning.
 
     Most models are active; of those that are not, a page may be anywhere.
     """
-    active = False if wanted.active is False else None
-    indexed = msgspec.structs.replace(wanted, active=active, limit=None, provider_id=None, providers=wanted.providers[1:])
+    active = False if model_filter.active is False else None
+    indexed = msgspec.structs.replace(model_filter, active=active, limit=None, provider_id=None, providers=model_filter.providers[1:])
     return indexed == ModelFilter() and order.by == "provider" and offset <= FEW
 
 
@@ -188,14 +191,14 @@ _KEYS: Mapping[str, Any] = {
 def cursor(text: str, order: Order) -> Cursor:
     """A cursor as it was handed out. UsageError when it is none, or one of another order."""
     try:
-        found = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Cursor)
-        read = msgspec.convert(found.keys, _KEYS[found.by])
+        decoded = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Cursor)
+        read = msgspec.convert(decoded.keys, _KEYS[decoded.by])
         keys = [time_text(key) if isinstance(key, datetime) else key for key in read]
     except (binascii.Error, ValueError, KeyError, OverflowError, msgspec.MsgspecError):
         raise UsageError("The cursor cannot be read", "Use next_cursor of the page before, as it is") from None
-    if (found.by, found.descending) != (order.by, order.descending):
+    if (decoded.by, decoded.descending) != (order.by, order.descending):
         raise UsageError("The cursor is of another order", "Give the same sort and order as for the page before")
-    return msgspec.structs.replace(found, keys=tuple(keys))
+    return msgspec.structs.replace(decoded, keys=tuple(keys))
 
 
 def sort_keys(order: Order, dialect: str) -> list[Element]:
@@ -235,13 +238,13 @@ def after(at: Cursor, order: Order, dialect: str) -> sa.ColumnElement[bool]:
     """The rows that come after a cursor."""
     *keys, unique = sort_keys(order, dialect)
     *values, last = at.keys
-    found: sa.ColumnElement[bool] = unique > last
+    condition: sa.ColumnElement[bool] = unique > last
     for key, value in reversed(list(zip(keys, values, strict=True))):
         if value is None:
-            found = sa.and_(key.is_(None), found)
+            condition = sa.and_(key.is_(None), condition)
         else:
             bound = sa.cast(sa.literal(value), key.type) if dialect == "postgresql" else sa.literal(value)
             beyond = key < bound if order.descending else key > bound
             unknown = [key.is_(None)] if order.by in PERHAPS_UNKNOWN else []
-            found = sa.or_(beyond, sa.and_(key == bound, found), *unknown)
-    return found
+            condition = sa.or_(beyond, sa.and_(key == bound, condition), *unknown)
+    return condition

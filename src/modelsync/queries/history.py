@@ -38,10 +38,10 @@ class History:
     def __init__(self, store: Session) -> None:
         self._store = store
 
-    def changes(self, wanted: ChangeFilter) -> list[RecordedChange]:
+    def changes(self, change_filter: ChangeFilter) -> list[RecordedChange]:
         """Matching changes, newest first."""
         with self._store.reading() as connection:
-            return recorded(connection, wanted)
+            return recorded(connection, change_filter)
 
     def at(self, moments: Sequence[datetime], slugs: Sequence[str] = ()) -> list[dict[Key, Past]]:
         """The catalog as it stood at each of `moments`, of the named providers or all, by (provider, id)."""
@@ -50,11 +50,11 @@ class History:
             recorded = self._recorded(connection, min(moments), slugs)
         return [undone(now, (change for when, change in recorded if when > moment)) for moment in moments]
 
-    def models_at(self, moment: datetime, wanted: ModelFilter) -> list[RecordedModel]:
+    def models_at(self, moment: datetime, model_filter: ModelFilter) -> list[RecordedModel]:
         """The models as they stood then, in the columns that history keeps, filtered like `Reader.models` whatever its limit."""
-        (then,) = self.at([moment], wanted.providers)
+        (then,) = self.at([moment], model_filter.providers)
         rows = (row_of(then[key]) for key in sorted(then))
-        return [row for row in rows if _matches(row, wanted)]
+        return [row for row in rows if _matches(row, model_filter)]
 
     def began_at(self) -> datetime | None:
         """When the first change was recorded that is still known."""
@@ -65,13 +65,14 @@ class History:
     def _present(self, connection: sa.Connection, slugs: Sequence[str]) -> dict[Key, Past]:
         query = sa.select(models, providers.c.slug.label("provider")).join(providers, providers.c.id == models.c.provider_id)
         query = query.where(providers.c.slug.in_(slugs)) if slugs else query
-        found = {}
+        state = {}
         for row in connection.execution_options(yield_per=500).execute(query).mappings():
             values = {**row, **{name: json_value(row[name]) for name in FACTS}}
-            found[row["provider"], row["provider_model_id"]] = present(row["provider"], values)
-        return found
+            state[row["provider"], row["provider_model_id"]] = present(row["provider"], values)
+        return state
 
     def _recorded(self, connection: sa.Connection, since: datetime, slugs: Sequence[str]) -> list[tuple[datetime, Recorded]]:
+        """The changes after a time, newest first, each with its own time; of the named providers or all."""
         column = model_changes.c
         query = (
             sa.select(model_changes, providers.c.slug.label("provider"))
@@ -85,45 +86,46 @@ class History:
         ]
 
 
-def recorded(connection: sa.Connection, wanted: ChangeFilter) -> list[RecordedChange]:
+def recorded(connection: sa.Connection, change_filter: ChangeFilter) -> list[RecordedChange]:
     """Matching changes, newest first."""
     column = model_changes.c
     query = sa.select(model_changes, providers.c.slug.label("provider")).join(providers, providers.c.id == column.provider_id)
-    query = query.where(*_conditions(wanted)).order_by(column.id.desc())
+    query = query.where(*_conditions(change_filter)).order_by(column.id.desc())
     with connection.execution_options(yield_per=500).execute(query) as rows:  # left before its end, it must be closed
-        found = (RecordedChange(**row) for row in rows.mappings())
-        matching = (row for row in found if wanted.field is None or wanted.field in row.fields)
-        return list(islice(matching, wanted.limit))
+        changes = (RecordedChange(**row) for row in rows.mappings())
+        matching = (row for row in changes if change_filter.field is None or change_filter.field in row.fields)
+        return list(islice(matching, change_filter.limit))
 
 
-def _conditions(wanted: ChangeFilter) -> Iterator[sa.ColumnElement[bool]]:
+def _conditions(change_filter: ChangeFilter) -> Iterator[sa.ColumnElement[bool]]:
+    """The filter as SQL, over changes joined with their providers; but for `field` and `limit`, which apply to the rows that come."""
     column = model_changes.c
-    if wanted.since is not None:
-        yield column.changed_at >= wanted.since
-    if wanted.providers:
-        yield providers.c.slug.in_(wanted.providers)
-    if wanted.model is not None:
-        yield column.provider_model_id == wanted.model
-    if wanted.kind is not None:
-        yield column.kind == wanted.kind
-    if wanted.before is not None:
-        yield column.id < wanted.before
+    if change_filter.since is not None:
+        yield column.changed_at >= change_filter.since
+    if change_filter.providers:
+        yield providers.c.slug.in_(change_filter.providers)
+    if change_filter.model is not None:
+        yield column.provider_model_id == change_filter.model
+    if change_filter.kind is not None:
+        yield column.kind == change_filter.kind
+    if change_filter.before is not None:
+        yield column.id < change_filter.before
 
 
-def _matches(row: RecordedModel, wanted: ModelFilter) -> bool:
+def _matches(row: RecordedModel, model_filter: ModelFilter) -> bool:
     """Whether a past row fulfils all conditions that the catalog's query puts to present ones; `changed_since` is none of them."""
     names = [str(name or "").casefold() for name in (row.provider_model_id, row.model_name)]
     return (
-        all(any(word in name for name in names) for word in wanted.query.casefold().split())
-        and (not wanted.providers or row.provider in wanted.providers)
-        and wanted.modality in (None, row.modality)
-        and wanted.input_modality in (None, *_listed(row.input_modalities))
-        and wanted.output_modality in (None, *_listed(row.output_modalities))
-        and wanted.status in (None, row.status)
-        and wanted.active in (None, row.is_active)
-        and _within(row.context_length, wanted.min_context, wanted.max_context)
-        and _priced(row, wanted)
-        and all(getattr(row, name) is value for name, value in wanted.supports.items())
+        all(any(word in name for name in names) for word in model_filter.query.casefold().split())
+        and (not model_filter.providers or row.provider in model_filter.providers)
+        and model_filter.modality in (None, row.modality)
+        and model_filter.input_modality in (None, *_listed(row.input_modalities))
+        and model_filter.output_modality in (None, *_listed(row.output_modalities))
+        and model_filter.status in (None, row.status)
+        and model_filter.active in (None, row.is_active)
+        and _within(row.context_length, model_filter.min_context, model_filter.max_context)
+        and _priced(row, model_filter)
+        and all(getattr(row, name) is value for name, value in model_filter.supports.items())
     )
 
 
@@ -131,11 +133,11 @@ def _listed(document: msgspec.Raw | None) -> list[str]:
     return [] if document is None else msgspec.json.decode(document, type=list[str])
 
 
-def _priced(row: RecordedModel, wanted: ModelFilter) -> bool:
+def _priced(row: RecordedModel, model_filter: ModelFilter) -> bool:
     prompt, completion = (None if price is None else Decimal(price) for price in (row.pricing_prompt, row.pricing_completion))
-    low, high = (None if price is None else per_token(price) for price in (wanted.min_price, wanted.max_price))
+    low, high = (None if price is None else per_token(price) for price in (model_filter.min_price, model_filter.max_price))
     free = False if prompt or completion else True if prompt == completion == 0 else None
-    return _within(prompt, low, high) and wanted.free in (None, free)
+    return _within(prompt, low, high) and model_filter.free in (None, free)
 
 
 def _within(value: int | Decimal | None, low: int | Decimal | None, high: int | Decimal | None) -> bool:

@@ -75,30 +75,32 @@ class Reader:
         with self._store.reading(self._seconds) as connection:
             return _revision(connection)
 
-    def models(self, wanted: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None) -> Page[ModelRow]:
-        """A page of at most `wanted.limit` models, from a cursor or after `offset` rows. UsageError for a cursor that cannot be one."""
+    def models(self, model_filter: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None) -> Page[ModelRow]:
+        """A page of matching models, `limit` of them at most, from a cursor or after `offset` rows. UsageError for what is no cursor."""
         dialect = self._store.dialect
-        where = filters.conditions(wanted, dialect)
+        where = filters.conditions(model_filter, dialect)
         at = filters.cursor(cursor, order) if cursor else None
-        limit, ordering = wanted.limit or 0, filters.ordering(order, dialect)
+        limit, ordering = model_filter.limit or 0, filters.ordering(order, dialect)
         # The order is found over narrow rows, and only those of the page are read whole.
         ids = filters.listed(order, dialect).where(*where, *([filters.after(at, order, dialect)] if at else []))
         ids = ids.order_by(*ordering).limit(limit + 1).offset(0 if at else offset)
         keys = [key.label(f"key_{number}") for number, key in enumerate(filters.sort_keys(order, dialect))]
         page = self._select(*keys).where(models.c.id.in_(ids.subquery().select())).order_by(*ordering)
         with self._store.reading(self._seconds) as connection:
-            found = connection.execute(page).all()
+            selected = connection.execute(page).all()
             revision = _revision(connection)
-            total = self._total(connection, wanted, where, revision)
-        shown = found[:limit]
+            total = self._total(connection, model_filter, where, revision)
+        shown = selected[:limit]
         rows = [self._model.row(row) for row in shown]
-        more = len(found) > limit and bool(shown)
+        more = len(selected) > limit and bool(shown)
         next_cursor = filters.Cursor(order.by, order.descending, tuple(map(_key, shown[-1][-len(keys) :]))) if more else None
         return Page(rows, total, str(next_cursor) if next_cursor else None, revision)
 
-    def _total(self, connection: sa.Connection, wanted: ModelFilter, where: Sequence[sa.ColumnElement[bool]], revision: Revision) -> int:
+    def _total(
+        self, connection: sa.Connection, model_filter: ModelFilter, where: Sequence[sa.ColumnElement[bool]], revision: Revision
+    ) -> int:
         """How many models match; counted once for all pages of one state of the catalog."""
-        key = msgspec.json.encode(msgspec.structs.replace(wanted, limit=None))
+        key = msgspec.json.encode(msgspec.structs.replace(model_filter, limit=None))
         known = self._totals.get(key)
         if known is not None and known[0] == (revision.number, revision.edition):
             return known[1]
@@ -108,22 +110,22 @@ class Reader:
         self._totals[key] = (revision.number, revision.edition), total
         return total
 
-    def every_model(self, wanted: ModelFilter, order: Order) -> Iterator[ModelRow | Revision]:
+    def every_model(self, model_filter: ModelFilter, order: Order) -> Iterator[ModelRow | Revision]:
         """The state of the catalog, and then all models that match in it, streamed."""
         dialect = self._store.dialect
-        query = self._select().where(*filters.conditions(wanted, dialect)).order_by(*filters.ordering(order, dialect))
+        query = self._select().where(*filters.conditions(model_filter, dialect)).order_by(*filters.ordering(order, dialect))
         ends_at = math.inf if self._seconds is None else time.monotonic() + self._seconds
         with self._store.reading(self._seconds) as connection:
             yield _revision(connection)
-            with connection.execution_options(yield_per=500).execute(query.limit(wanted.limit)) as rows:
+            with connection.execution_options(yield_per=500).execute(query.limit(model_filter.limit)) as rows:
                 for row in rows:
                     if time.monotonic() > ends_at:  # on Postgres each of many statements may take `seconds`
                         raise TooSlow(f"{self._store.shown} took longer than it may", "Nothing was written; ask for less at once")
                     yield self._model.row(row)
 
-    def matching(self, wanted: ModelFilter, order: Order = BY_PROVIDER) -> Iterator[ModelRow]:
+    def matching(self, model_filter: ModelFilter, order: Order = BY_PROVIDER) -> Iterator[ModelRow]:
         """All models that match, streamed."""
-        return (row for row in self.every_model(wanted, order) if isinstance(row, ModelRow))
+        return (row for row in self.every_model(model_filter, order) if isinstance(row, ModelRow))
 
     def model(self, row_id: int) -> tuple[ModelRow | None, Revision]:
         """One model by its number."""
@@ -138,9 +140,9 @@ class Reader:
         with self._store.reading(self._seconds) as connection:
             return counts.of_models(connection, provider_id), counts.by_provider(connection, provider_id), _revision(connection)
 
-    def providers(self, wanted: ProviderFilter, limit: int, offset: int) -> Page[ProviderRow]:
+    def providers(self, provider_filter: ProviderFilter, limit: int, offset: int) -> Page[ProviderRow]:
         """A page of providers, by slug, each with how many models it has."""
-        where = list(_provider_conditions(wanted, self._store.dialect))
+        where = list(_provider_conditions(provider_filter, self._store.dialect))
         with self._store.reading(self._seconds) as connection:
             query = sa.select(*self._provider.columns).where(*where).order_by(providers.c.slug).limit(limit).offset(offset)
             rows = [self._provider.row(row) for row in connection.execute(query)]
@@ -160,10 +162,10 @@ class Reader:
         with self._store.reading(self._seconds) as connection:
             return counts.of_providers(connection), _revision(connection)
 
-    def changes(self, wanted: ChangeFilter) -> tuple[list[RecordedChange], Revision]:
+    def changes(self, change_filter: ChangeFilter) -> tuple[list[RecordedChange], Revision]:
         """Changes, newest first."""
         with self._store.reading(self._seconds) as connection:
-            return recorded(connection, wanted), _revision(connection)
+            return recorded(connection, change_filter), _revision(connection)
 
     def _one_provider(self, condition: sa.ColumnElement[bool]) -> tuple[ProviderRow | None, Revision]:
         with self._store.reading(self._seconds) as connection:
@@ -179,13 +181,13 @@ class Reader:
         return sa.select(*self._model.columns, *more).select_from(models.join(providers, providers.c.id == models.c.provider_id))
 
 
-def _provider_conditions(wanted: ProviderFilter, dialect: str) -> Iterator[sa.ColumnElement[bool]]:
+def _provider_conditions(provider_filter: ProviderFilter, dialect: str) -> Iterator[sa.ColumnElement[bool]]:
     column = providers.c
-    if wanted.active is not None:
-        yield column.is_active.is_(sa.true() if wanted.active else sa.false())
-    if wanted.health is not None:
-        yield column.health_status == wanted.health
-    yield from filters.with_words(wanted.query, (column.slug, column.name, column.description), dialect)
+    if provider_filter.active is not None:
+        yield column.is_active.is_(sa.true() if provider_filter.active else sa.false())
+    if provider_filter.health is not None:
+        yield column.health_status == provider_filter.health
+    yield from filters.with_words(provider_filter.query, (column.slug, column.name, column.description), dialect)
 
 
 def _key(value: str | float | datetime | None) -> str | float | None:

@@ -48,7 +48,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     pause: RecordedPause | None
 
 
-def status(store: Session) -> Status:
+def read_status(store: Session) -> Status:
     """Everything as it is, read in one state of the catalog."""
     with store.reading() as connection:
         now = store.now(connection)
@@ -82,5 +82,5 @@ def states(store: Session) -> dict[str, int]:
     """How many providers are in which state of freshness."""
     with store.reading() as connection:
         now = store.now(connection)
-        found = Counter(state_of(each, now) for each in provider_records(connection, store.providers, now).values())
-    return {state: found[state] for state in STATES}
+        by_state = Counter(state_of(each, now) for each in provider_records(connection, store.providers, now).values())
+    return {state: by_state[state] for state in STATES}

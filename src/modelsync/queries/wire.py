@@ -39,7 +39,7 @@ def wire_texts(provider: Provider[Any], field: str, model: Model) -> tuple[tuple
 def _gives(provider: Provider[Any], wire_field: str, text: str, field: str, model: Model) -> bool:
     """Whether a wire text, in the unit that the provider declares for its field, is the price that the model has in `field` (USD)."""
     name = PRICE_NAMES.get(field, field.removeprefix("pricing."))
-    declared: list[Price] = [found for endpoint in provider.endpoints if (found := endpoint.units.get(wire_field)) is not None]
+    declared: list[Price] = [price for endpoint in provider.endpoints if (price := endpoint.units.get(wire_field)) is not None]
     for price in declared:
         amount = number(text.removesuffix(f" {price.unit.name}").encode()) if text.endswith(f" {price.unit.name}") else None
         if price.to != name or not isinstance(amount, Decimal):

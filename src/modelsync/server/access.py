@@ -49,12 +49,12 @@ def bearer(header: str) -> str | None:
 
 def holder(key: str, valid: Mapping[str, ApiKeyHolder]) -> ApiKeyHolder | None:
     """Who holds a key. Every digest is compared in constant time."""
-    found = None
+    matching = None
     mine = digest(key)
     for known, held in valid.items():
         if hmac.compare_digest(mine, known):
-            found = held
-    return found
+            matching = held
+    return matching
 
 
 def refused(scope: Scope, key: str | None, valid: Mapping[str, ApiKeyHolder]) -> ApiKeyHolder | AccessDenied:

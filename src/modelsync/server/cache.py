@@ -87,8 +87,8 @@ class Pages:
             try:
                 counted.enter_context(self._sending.one(self._service.clients.of(host_of(scope)), size))
             except TooBusy:
-                told = "Too many answers wait to be read; try again in a moment"
-                await error(503, told, **{"Retry-After": "2"})(scope, receive, send)
+                message = "Too many answers wait to be read; try again in a moment"
+                await error(503, message, **{"Retry-After": "2"})(scope, receive, send)
                 return
             await _answer(kept, known, send)
 
@@ -152,8 +152,8 @@ def etag_of(revision: Revision, path: str, query: bytes, accept: str) -> str:
 
     The edition is in it, so that a database restored from a backup and written anew has other ones.
     """
-    asked = hashlib.blake2b(f"{path}?{query!r} {accept} {revision.edition}".encode(), digest_size=8).hexdigest()
-    return f'W/"{revision.number}-{asked}"'
+    request_digest = hashlib.blake2b(f"{path}?{query!r} {accept} {revision.edition}".encode(), digest_size=8).hexdigest()
+    return f'W/"{revision.number}-{request_digest}"'
 
 
 def is_known(header: str, etag: str) -> bool:

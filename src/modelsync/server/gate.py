@@ -47,7 +47,7 @@ class BodyTooLarge(Exception):
     """A body that is longer than it may be."""
 
 
-class Edge:
+class Gate:
     """ASGI middleware around everything else."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
@@ -72,8 +72,8 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                there = {name for name, _ in message["headers"]}
-                more = [(name, value) for name, value in HEADERS if name not in there]
+                present = {name for name, _ in message["headers"]}
+                more = [(name, value) for name, value in HEADERS if name not in present]
                 message = {**message, "headers": [*message["headers"], (b"x-request-id", request_id.encode()), *more]}
             if len(message.get("body", b"")) > PIECE:
                 message = await _in_pieces(message, send)
@@ -124,24 +124,24 @@ class Edge:
         key = access.bearer(headers.get("authorization", ""))
         signed_in = self._sign_in.holder(scope, headers) if key is None else None
         if signed_in is not None:
-            found = access.permitted(needed, signed_in, "Signing in at the proxy")
+            verdict = access.permitted(needed, signed_in, "Signing in at the proxy")
         else:
-            found = access.refused(needed, key, await self._service.valid_keys())
-        if isinstance(found, ApiKeyHolder):
-            scope[HOLDER] = found
+            verdict = access.refused(needed, key, await self._service.valid_keys())
+        if isinstance(verdict, ApiKeyHolder):
+            scope[HOLDER] = verdict
             if key is not None:
                 task = asyncio.create_task(self._service.note_use(key))
                 self._noting.add(task)
                 task.add_done_callback(self._noting.discard)
             return None
-        self._service.metrics.refused.labels(str(found.status)).inc()
-        if found.status == 401:
+        self._service.metrics.refused.labels(str(verdict.status)).inc()
+        if verdict.status == 401:
             log.warning("a request without a valid key", path=scope["path"], client=client)
             wait = self._service.attempts.wait(self._service.clients.of(client))
             if wait:
                 return self._too_many(wait)
-            return error(401, found.detail, **{"WWW-Authenticate": 'Bearer realm="modelsync"'})
-        return error(found.status, found.detail)
+            return error(401, verdict.detail, **{"WWW-Authenticate": 'Bearer realm="modelsync"'})
+        return error(verdict.status, verdict.detail)
 
     def _too_many(self, wait: float) -> ASGIApp:
         return error(429, f"Too many requests; try again in {max(wait, 0.1):.1f} seconds", **{"Retry-After": str(access.retry_after(wait))})

@@ -3,7 +3,7 @@
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class Heads:
+class HeadRequests:
     """ASGI middleware: HEAD is answered as GET is, headers and all, but without the body (RFC 9110 9.3.2)."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -18,8 +18,8 @@ class Heads:
         async def bare(message: Message) -> None:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
-        asked = {**scope, "method": "GET"}
+        as_get = {**scope, "method": "GET"}
         try:
-            await self._app(asked, receive, bare)
+            await self._app(as_get, receive, bare)
         finally:
-            scope["route"] = asked.get("route")  # for the log and the metrics
+            scope["route"] = as_get.get("route")  # for the log and the metrics

@@ -12,7 +12,7 @@ from typing import Generic, ParamSpec, TypeVar
 from modelsync.errors import ModelsyncError
 
 Result = TypeVar("Result")
-Asked = ParamSpec("Asked")
+Parameters = ParamSpec("Parameters")
 
 
 class TooBusy(ModelsyncError):
@@ -69,7 +69,9 @@ class Lane:
         self._patience = patience
         self._waiting: OrderedDict[str | None, deque[asyncio.Future[None]]] = OrderedDict()
 
-    async def run(self, client: str | None, work: Callable[Asked, Result], *asked: Asked.args, **named: Asked.kwargs) -> Result:
+    async def run(
+        self, client: str | None, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Result:
         """What `work` gives. Raises Busy when too many wait, or it is not this client's turn within `patience` seconds."""
         with self._shares.one(client):
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -77,7 +79,7 @@ class Lane:
             self._give_turns()
             try:
                 await self._came(turn)
-                return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *asked, **named))
+                return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
             finally:
                 if turn.done() and not turn.cancelled():  # also when it came just as this gave up
                     self._free += 1

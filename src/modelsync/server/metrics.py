@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from modelsync.queries.metrics import Tallies, Tally
+from modelsync.queries.metrics import MetricsReader, Samples
 from modelsync.sync.store import Store
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -19,7 +19,7 @@ class Metrics:
 
     def __init__(self, store: Store) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_FromCatalog(Tallies(store)))
+        self._registry.register(_FromCatalog(MetricsReader(store)))
         self.requests = Counter("modelsync_http_requests", "Requests answered.", ["method", "route", "status"], registry=self._registry)
         self.seconds = Histogram(
             "modelsync_http_request_duration_seconds",
@@ -27,8 +27,8 @@ class Metrics:
             ["route"],
             registry=self._registry,
         )
-        told = "Connections that were cut off, by what was late, too long or too many."
-        self.cut_off = Counter("modelsync_http_connections_cut_off", told, ["why"], registry=self._registry)
+        help_text = "Connections that were cut off, by what was late, too long or too many."
+        self.cut_off = Counter("modelsync_http_connections_cut_off", help_text, ["why"], registry=self._registry)
         self.refused = Counter("modelsync_http_refused", "Requests that were not let in.", ["status"], registry=self._registry)
 
     def shown(self) -> bytes:
@@ -39,34 +39,34 @@ class Metrics:
 class _FromCatalog(Collector):
     """What the database knows, whoever synced: counted when it is asked for."""
 
-    def __init__(self, tallies: Tallies) -> None:
-        self._tallies = tallies
+    def __init__(self, reader: MetricsReader) -> None:
+        self._reader = reader
 
     def describe(self) -> Iterator[Metric]:
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        found = self._tallies.now()
-        yield _gauge("modelsync_models", "Models in the catalog.", ("provider", "status"), found.models)
-        yield _gauge("modelsync_models_active", "Models that are active.", ("provider",), found.active)
-        yield _gauge("modelsync_holds", "What waits for a person.", ("provider", "kind"), found.holds)
-        yield _gauge("modelsync_rejections", "What persons rejected and have not taken back.", ("provider", "kind"), found.rejections)
-        told = "Models that are not listed and stay, because a person rejected their absence."
-        yield _gauge("modelsync_models_left_in_place", told, ("provider",), found.left_in_place)
-        told = "Models whose price is not whole: fields that a call may pay are stated and not read."
-        yield _gauge("modelsync_models_incomplete_price", told, ("provider",), found.incomplete)
-        yield _gauge("modelsync_paused", "Whether a person keeps every sync out.", (), {(): float(found.paused)})
-        yield _gauge("modelsync_runs", "Runs that are kept, by how they ended.", ("status",), found.runs)
-        yield _gauge("modelsync_results", "Results of providers in runs that are kept.", ("provider", "outcome"), found.outcomes)
-        yield _gauge("modelsync_sync_duration_seconds", "Seconds that the last sync of a provider took.", ("provider",), found.durations)
-        ages: Tally = {(slug,): _age(found.now, at) for slug, at in found.successes.items() if at is not None}
+        values = self._reader.now()
+        yield _gauge("modelsync_models", "Models in the catalog.", ("provider", "status"), values.models)
+        yield _gauge("modelsync_models_active", "Models that are active.", ("provider",), values.active)
+        yield _gauge("modelsync_holds", "What waits for a person.", ("provider", "kind"), values.holds)
+        yield _gauge("modelsync_rejections", "What persons rejected and have not taken back.", ("provider", "kind"), values.rejections)
+        help_text = "Models that are not listed and stay, because a person rejected their absence."
+        yield _gauge("modelsync_models_left_in_place", help_text, ("provider",), values.left_in_place)
+        help_text = "Models whose price is not whole: fields that a call may pay are stated and not read."
+        yield _gauge("modelsync_models_incomplete_price", help_text, ("provider",), values.incomplete)
+        yield _gauge("modelsync_paused", "Whether a person keeps every sync out.", (), {(): float(values.paused)})
+        yield _gauge("modelsync_runs", "Runs that are kept, by how they ended.", ("status",), values.runs)
+        yield _gauge("modelsync_results", "Results of providers in runs that are kept.", ("provider", "outcome"), values.outcomes)
+        yield _gauge("modelsync_sync_duration_seconds", "Seconds that the last sync of a provider took.", ("provider",), values.durations)
+        ages: Samples = {(slug,): _age(values.now, at) for slug, at in values.successes.items() if at is not None}
         yield _gauge("modelsync_last_success_age_seconds", "Seconds since the last successful sync.", ("provider",), ages)
-        yield _gauge("modelsync_failures_in_a_row", "Failed syncs since the last successful one.", ("provider",), found.failures)
-        yield _gauge("modelsync_revision", "How often the catalog was written.", (), {(): found.revision})
+        yield _gauge("modelsync_failures_in_a_row", "Failed syncs since the last successful one.", ("provider",), values.failures)
+        yield _gauge("modelsync_revision", "How often the catalog was written.", (), {(): values.revision})
 
 
-def _gauge(name: str, told: str, labels: tuple[str, ...], values: Tally) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, told, labels=labels)
+def _gauge(name: str, help_text: str, labels: tuple[str, ...], values: Samples) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, help_text, labels=labels)
     for key, value in values.items():
         family.add_metric(key, value)
     return family

@@ -60,11 +60,11 @@ class Spools:
 
     def get(self, key: Key, revision: Revision) -> StoredExport | None:
         """What was made for this question, if it shows this state of the catalog."""
-        found = self._kept.get(key)
-        if found is None or found.revision != revision:
+        kept = self._kept.get(key)
+        if kept is None or kept.revision != revision:
             return None
         self._kept.move_to_end(key)
-        return found
+        return kept
 
     def keep(self, key: Key, made: StoredExport) -> None:
         """Remember this one, and forget the one that nobody wanted for longest, and all that show another state of the catalog."""

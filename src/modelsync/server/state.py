@@ -32,7 +32,7 @@ from modelsync.sync.store import Store
 
 log = structlog.get_logger("modelsync.api")
 Result = TypeVar("Result")
-Asked = ParamSpec("Asked")
+Parameters = ParamSpec("Parameters")
 
 FRESH_FOR = 0.05
 """Seconds that the revision is taken as read: another program's commit shows after these, one made through this server at once."""
@@ -84,40 +84,44 @@ class Service:
         self._revision: Revision | None = None
         self._revision_until = self._learnt_at = 0.0
 
-    async def read(self, work: Callable[Asked, Result], *asked: Asked.args, **named: Asked.kwargs) -> Result:
+    async def read(self, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         """A short question to the catalog, in the thread for these: about a few rows that an index finds."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, partial(work, *asked, **named))
+        return await asyncio.get_running_loop().run_in_executor(self._readers, partial(work, *args, **kwargs))
 
     def _shares(self, what: str) -> Shares:
         return Shares(what, self.settings.searches, self.settings.client_searches)
 
-    async def search(self, request: Request, work: Callable[Asked, Result], *asked: Asked.args, **named: Asked.kwargs) -> Result:
+    async def search(
+        self, request: Request, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Result:
         """A question that may take long. Raises Busy, or TooSlow when it does take too long."""
-        return await self._searchers.run(self.clients.of(host_of(request.scope)), work, *asked, **named)
+        return await self._searchers.run(self.clients.of(host_of(request.scope)), work, *args, **kwargs)
 
-    async def page(self, request: Request, wanted: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None) -> Page[ModelRow]:
+    async def page(
+        self, request: Request, model_filter: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None
+    ) -> Page[ModelRow]:
         """A page of models. What an index finds waits for nothing that takes longer: a page of usual length for no longer one, and the
         first for no other.
 
         Raises Busy, or TooSlow.
         """
-        if not is_bounded(wanted, order, offset) or cursor:
-            return await self.search(request, self.reader.models, wanted, order, offset, cursor)
-        lane = self._long_pages if (wanted.limit or 0) > PAGE else self._pages if offset else self._fronts
-        return await lane.run(self.clients.of(host_of(request.scope)), self.reader.models, wanted, order, offset)
+        if not is_bounded(model_filter, order, offset) or cursor:
+            return await self.search(request, self.reader.models, model_filter, order, offset, cursor)
+        lane = self._long_pages if (model_filter.limit or 0) > PAGE else self._pages if offset else self._fronts
+        return await lane.run(self.clients.of(host_of(request.scope)), self.reader.models, model_filter, order, offset)
 
-    async def export(self, work: Callable[Asked, Result], *asked: Asked.args, **named: Asked.kwargs) -> Result:
+    async def export(self, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         """Make a file of many rows, in the threads for these."""
-        return await asyncio.get_running_loop().run_in_executor(self._exporters, partial(work, *asked, **named))
+        return await asyncio.get_running_loop().run_in_executor(self._exporters, partial(work, *args, **kwargs))
 
-    async def aside(self, work: Callable[Asked, Result], *asked: Asked.args, **named: Asked.kwargs) -> Result:
+    async def aside(self, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         """Something that takes longer and writes nothing."""
-        return await asyncio.get_running_loop().run_in_executor(self._others, partial(work, *asked, **named))
+        return await asyncio.get_running_loop().run_in_executor(self._others, partial(work, *args, **kwargs))
 
-    async def do(self, work: Callable[Asked, Result], *asked: Asked.args, **named: Asked.kwargs) -> Result:
+    async def do(self, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         """Something that may take longer, or writes; what was known of the catalog is asked anew after it."""
         try:
-            return await self.aside(work, *asked, **named)
+            return await self.aside(work, *args, **kwargs)
         finally:
             self.forget()
 
@@ -125,9 +129,9 @@ class Service:
         """The present state of the catalog, as of the last instant; never an earlier one than some answer has shown."""
         while self._revision is None or time.monotonic() >= self._revision_until:
             began = time.monotonic()
-            found = await self.read(self.reader.revision)
+            revision = await self.read(self.reader.revision)
             if self._learnt_at <= began:  # otherwise something was shown or committed meanwhile, which this may be from before
-                self._revision, self._revision_until = found, time.monotonic() + FRESH_FOR
+                self._revision, self._revision_until = revision, time.monotonic() + FRESH_FOR
         return self._revision
 
     def showed(self, revision: Revision) -> None:
@@ -151,12 +155,12 @@ class Service:
 
     async def note_use(self, key: str) -> None:
         """A key that was handed out was used. Written down once a minute; nothing waits for this, and nothing fails of it."""
-        found = digest(key)
-        if found not in self._handed_out or time.monotonic() < self._noted.get(found, -math.inf) + NOTED_EVERY.total_seconds():
+        key_digest = digest(key)
+        if key_digest not in self._handed_out or time.monotonic() < self._noted.get(key_digest, -math.inf) + NOTED_EVERY.total_seconds():
             return
-        self._noted[found] = time.monotonic()
+        self._noted[key_digest] = time.monotonic()
         try:
-            await asyncio.get_running_loop().run_in_executor(self._others, self.keys.note_use, found)
+            await asyncio.get_running_loop().run_in_executor(self._others, self.keys.note_use, key_digest)
         except DatabaseError as error:
             log.warning(f"the use of a key was not noted: {error.message}")
 

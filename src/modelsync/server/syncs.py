@@ -49,10 +49,10 @@ class Syncs:
         loop = asyncio.get_running_loop()
         began: asyncio.Future[int | None] = loop.create_future()
 
-        def told(run_id: int | None) -> None:
+        def note_run_id(run_id: int | None) -> None:
             loop.call_soon_threadsafe(_settle, began, run_id)
 
-        handle = Handle(told)
+        handle = Handle(note_run_id)
         self._handles.add(handle)
         report = loop.run_in_executor(self._threads, self._sync, slugs, dry_run, handle)
         report.add_done_callback(lambda _: self._over(handle, report, began))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelsync.api.exports import CSV, NDJSON, wanted_media
+from modelsync.api.exports import CSV, NDJSON, preferred_media
 from modelsync.api.schemas import Model
 from modelsync.formats.table import COLUMNS, cell
 
@@ -33,7 +33,7 @@ from modelsync.formats.table import COLUMNS, cell
     ],
 )
 def test_the_media_type_that_an_accept_header_asks_for(accept: str, media: str | None):
-    assert wanted_media(accept) == media
+    assert preferred_media(accept) == media
 
 
 @pytest.mark.parametrize(

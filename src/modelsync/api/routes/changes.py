@@ -16,7 +16,7 @@ from modelsync.server.state import Service
 router = Router(tags=("changes",))
 
 
-def wanted(query: ChangeQuery) -> ChangeFilter:
+def filter_of(query: ChangeQuery) -> ChangeFilter:
     """What the catalog understands."""
     return ChangeFilter(
         since=moment(query.since) if query.since else None,
@@ -52,7 +52,7 @@ async def page(request: Request, server: Service, filters: ChangeFilter, limit: 
 @router.get("/changes", responses=answers(schemas.Changes, 400))
 async def list_changes(request: Request, server: Service, query: ChangeQuery) -> Response:
     """What changed, newest first: models that came, went and came back, and every field's old and new value."""
-    return await page(request, server, wanted(query), query.limit)
+    return await page(request, server, filter_of(query), query.limit)
 
 
 @router.get("/models/{model_id:int}/history", responses=answers(schemas.Changes, 404))
@@ -65,9 +65,9 @@ async def model_history(request: Request, server: Service, model_id: Id, query: 
     return await page(request, server, filters, query.limit)
 
 
-def _feed(media: str, told: str) -> Responses:
+def _feed(media: str, description: str) -> Responses:
     shape = {"type": "string"} if "xml" in media else {"type": "object"}
-    return answers(schemas.Changes, 400) | {200: {"description": told, "content": {media: {"schema": shape}}}}
+    return answers(schemas.Changes, 400) | {200: {"description": description, "content": {media: {"schema": shape}}}}
 
 
 @router.get("/changes/feed.atom", responses=_feed(feeds.ATOM, "An Atom feed (RFC 4287)."))
@@ -83,7 +83,7 @@ async def json_feed(request: Request, server: Service, query: ChangeQuery) -> Re
 
 
 async def _as_feed(request: Request, server: Service, query: ChangeQuery, media: str) -> Response:
-    rows, revision = await server.search(request, server.reader.changes, wanted(query))
+    rows, revision = await server.search(request, server.reader.changes, filter_of(query))
     request.scope[REVISION] = revision
     make = feeds.atom if media == feeds.ATOM else feeds.json_feed
     return Response(make(rows, feeds.Address(str(request.base_url).rstrip("/"), str(request.url))), media_type=media)

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from modelsync.api import schemas
-from modelsync.api.exports import CSV, NDJSON, exported, wanted_media
+from modelsync.api.exports import CSV, NDJSON, exported, preferred_media
 from modelsync.api.openapi import answers, exports
 from modelsync.api.parameters import Id, ModelQuery, Paged, Slug, StatsQuery, WordsAndPage
 from modelsync.api.routing import Router
@@ -31,7 +31,7 @@ async def list_models(request: Request, server: Service, query: ModelQuery) -> R
 
     Filters apply before paging. Follow next_cursor to go through all: nothing is skipped or repeated.
     """
-    media = wanted_media(request.headers.get("accept", ""))
+    media = preferred_media(request.headers.get("accept", ""))
     if media is not None:
         return await exported(request, server, query, media)
     limit = query.limit or PAGE
@@ -59,23 +59,23 @@ async def model_stats(request: Request, server: Service, query: StatsQuery) -> R
 
 async def stats_of(request: Request, server: Service, provider_id: int | None) -> Response:
     """How many models there are of what, of one provider or all."""
-    found, by_provider, revision = await server.search(request, server.reader.model_stats, provider_id)
-    return of_catalog(request, revision, stamped(msgspec.structs.asdict(found) | {"by_provider": by_provider}, revision))
+    counts, by_provider, revision = await server.search(request, server.reader.model_stats, provider_id)
+    return of_catalog(request, revision, stamped(msgspec.structs.asdict(counts) | {"by_provider": by_provider}, revision))
 
 
 @router.get("/models/search", responses=answers(schemas.ModelPage))
 async def search_models(request: Request, server: Service, query: WordsAndPage) -> Response:
     """Active models with all of these words in their ids and names."""
-    wanted = ModelFilter(query=query.q, active=True, limit=query.limit)
-    page = await server.page(request, wanted, Order(), query.offset)
+    model_filter = ModelFilter(query=query.q, active=True, limit=query.limit)
+    page = await server.page(request, model_filter, Order(), query.offset)
     return page_of(request, page, query.limit, query.offset)
 
 
 @router.get("/models/provider/{slug}", responses=answers(schemas.ModelPage, 404))
 async def models_of_provider(request: Request, server: Service, slug: Slug, query: Paged) -> Response:
     """A provider's active models."""
-    wanted = ModelFilter(providers=(slug,), active=True, limit=query.limit)
-    page = await server.page(request, wanted, Order(), query.offset)
+    model_filter = ModelFilter(providers=(slug,), active=True, limit=query.limit)
+    page = await server.page(request, model_filter, Order(), query.offset)
     if not page.total and (await server.read(server.reader.provider_of, slug))[0] is None:
         return error(404, f"The catalog has no provider {slug}; GET /providers lists them")
     return page_of(request, page, query.limit, query.offset)

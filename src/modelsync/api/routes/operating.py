@@ -25,7 +25,7 @@ from modelsync.api.parameters import (
     is_true,
     moment,
 )
-from modelsync.api.routes.changes import page, wanted
+from modelsync.api.routes.changes import filter_of, page
 from modelsync.api.routes.common import holds, person
 from modelsync.api.routing import Router
 from modelsync.errors import UsageError
@@ -48,8 +48,8 @@ router = Router(prefix="/admin", tags=("operating",))
 
 
 def _pins(rows: Iterable[PinRecord]) -> schemas.Pins:
-    found = msgspec.convert(list(rows), list[schemas.Pin], from_attributes=True)
-    return schemas.Pins(found, len(found))
+    pins = msgspec.convert(list(rows), list[schemas.Pin], from_attributes=True)
+    return schemas.Pins(pins, len(pins))
 
 
 # Holds
@@ -139,10 +139,10 @@ async def get_guard(server: Service, slug: Slug) -> Response:
 async def set_guard(request: Request, server: Service, slug: Slug, body: GuardLimits) -> Response:
     """Set the limits that were sent, from the next sync on; null gives one back to the settings."""
     select(server.store.providers, [slug])
-    wanted = body.limits()
-    if not wanted:
+    limits = body.limits()
+    if not limits:
         return error(400, "There is nothing to set: send the limits to change")
-    await server.do(decisions.set_guard, server.store, slug, wanted, person(request, body.reason))
+    await server.do(decisions.set_guard, server.store, slug, limits, person(request, body.reason))
     return await _one_guard(server, slug)
 
 
@@ -196,7 +196,7 @@ async def unpin(request: Request, server: Service, query: Removal) -> Response:
 @router.get("/changes", responses=answers(schemas.Changes, 400))
 async def admin_changes(request: Request, server: Service, query: ChangeQuery) -> Response:
     """What changed, newest first: as /changes, where the catalog is closed."""
-    return await page(request, server, wanted(query), query.limit)
+    return await page(request, server, filter_of(query), query.limit)
 
 
 @router.get("/history", responses=answers(schemas.Changes))
@@ -223,10 +223,10 @@ async def as_of(server: Service, query: AtTime) -> Response:
     then = moment(query.at)
     if then > datetime.now(UTC):
         return error(400, "at is in the future; give an earlier time, or GET /models")
-    found = await server.do(server.history.models_at, then, query.filter(None, past=True))
-    rows = found[query.offset : query.offset + query.limit]
+    models = await server.do(server.history.models_at, then, query.filter(None, past=True))
+    rows = models[query.offset : query.offset + query.limit]
     began_at = await server.do(server.history.began_at)
-    page_of = {"total": len(found), "returned": len(rows), "limit": query.limit, "offset": query.offset}
+    page_of = {"total": len(models), "returned": len(rows), "limit": query.limit, "offset": query.offset}
     return json_answer({"at": then, "began_at": began_at, "data": rows, **page_of})
 
 
@@ -254,8 +254,8 @@ async def explain_model(server: Service, query: FieldOfModel) -> Response:
         return error(404, "The catalog has no such model of this provider; GET /models?q= finds ids")
     if query.field is not None and query.field not in fields_of(known):
         return error(400, f"There is no such field; the fields are {', '.join(fields_of(known))}")
-    found = overview(known) if query.field is None else (explain_field(known, query.field),)
-    fields = [plain(msgspec.to_builtins(each)) for each in found]
+    explanations = overview(known) if query.field is None else (explain_field(known, query.field),)
+    fields = [plain(msgspec.to_builtins(each)) for each in explanations]
     return json_answer(schemas.Explanations(query.provider, query.model, fields))
 
 

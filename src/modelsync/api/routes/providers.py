@@ -26,15 +26,15 @@ router = Router(tags=("providers",))
 HealthStatus = Annotated[str, Meta(pattern=f"^(healthy|degraded|down|unknown){END}")]
 
 
-async def _page(request: Request, server: Service, wanted: ProviderFilter, paged: Paged) -> Response:
-    find = partial(server.reader.providers, wanted, paged.limit, paged.offset)
-    page = await (server.search(request, find) if wanted.query else server.read(find))
+async def _page(request: Request, server: Service, provider_filter: ProviderFilter, paged: Paged) -> Response:
+    find = partial(server.reader.providers, provider_filter, paged.limit, paged.offset)
+    page = await (server.search(request, find) if provider_filter.query else server.read(find))
     body = {"data": page.rows, "total": page.total, "returned": len(page.rows), "limit": paged.limit, "offset": paged.offset}
     return of_catalog(request, page.revision, stamped(body, page.revision))
 
 
-def _one(request: Request, found: tuple[ProviderRow | None, Revision], name: object) -> Response:
-    row, revision = found
+def _one(request: Request, selected: tuple[ProviderRow | None, Revision], name: object) -> Response:
+    row, revision = selected
     if row is None:
         return error(404, f"There is no provider {name}; GET /providers lists them")
     return of_catalog(request, revision, stamped(row, revision))
@@ -50,8 +50,8 @@ async def list_providers(request: Request, server: Service, query: ProviderQuery
 @router.get("/providers/stats", responses=answers(schemas.ProviderStats))
 async def provider_stats(request: Request, server: Service) -> Response:
     """How many providers there are of what."""
-    found, revision = await server.search(request, server.reader.provider_stats)
-    return of_catalog(request, revision, stamped(found, revision))
+    counts, revision = await server.search(request, server.reader.provider_stats)
+    return of_catalog(request, revision, stamped(counts, revision))
 
 
 @router.get("/providers/search", responses=answers(schemas.ProviderPage))

@@ -9,14 +9,14 @@ from starlette.responses import Response
 
 from modelsync.api import schemas
 from modelsync.api.openapi import Responses, also, answers
-from modelsync.api.parameters import Id, RunQuery, SlugAsked, SyncAll, SyncOne, is_true
+from modelsync.api.parameters import AnySlug, Id, RunQuery, SyncAll, SyncOne, is_true
 from modelsync.api.routes.common import holds
 from modelsync.api.routing import Router
 from modelsync.errors import NotThere
 from modelsync.formats.held import by_kind, left_in_place
 from modelsync.planning.outcome import Busy, Failed, Held, Report, document, of_one
 from modelsync.providers.registry import select
-from modelsync.queries.status import Status, status
+from modelsync.queries.status import Status, read_status
 from modelsync.server.responses import error, json_answer
 from modelsync.server.state import Service
 from modelsync.server.syncs import Running, TooMany
@@ -40,7 +40,7 @@ async def syncable_providers(server: Service) -> Response:
 
 
 @router.post("/provider/{provider_slug}", responses=_SYNCED | answers(schemas.SyncResponse, 404, 409))
-async def sync_provider(request: Request, server: Service, provider_slug: SlugAsked, query: SyncOne) -> Response:
+async def sync_provider(request: Request, server: Service, provider_slug: AnySlug, query: SyncOne) -> Response:
     """Sync one provider. 404 names the known ones; 409 the run that is at it; 200 with success false when its key is missing, or syncs are
     paused. A list that a person has rejected is no failure: 200 with success true, status held, and who rejected it.
 
@@ -88,9 +88,9 @@ async def _synced(
 
 
 def _begun(running: Running) -> Response:
-    told = f"Run {running.run_id} has begun"
+    message = f"Run {running.run_id} has begun"
     headers = {"Location": f"/admin/model-sync/runs/{running.run_id}", "Preference-Applied": "respond-async"}
-    return json_answer(schemas.SyncResponse(True, told, {"run_id": running.run_id, "status": "running"}), 202, **headers)
+    return json_answer(schemas.SyncResponse(True, message, {"run_id": running.run_id, "status": "running"}), 202, **headers)
 
 
 def _answer_of_one(report: Report) -> Response:
@@ -112,25 +112,25 @@ def _busy(slug: str, run_id: int | None) -> Response:
 @router.get("/status", responses=answers(schemas.Status))
 async def sync_status(server: Service) -> Response:
     """What the catalog holds, which providers can be synced, how fresh each is, what waits, what was rejected, and what keeps syncs out."""
-    return json_answer(_status(await server.do(status, server.store), list(server.store.providers)))
+    return json_answer(_status(await server.do(read_status, server.store), list(server.store.providers)))
 
 
-def _status(found: Status, fetchable: list[str]) -> dict[str, object]:
-    there = [slug for slug in fetchable if slug in found.in_catalog]
-    absent = [slug for slug in fetchable if slug not in found.in_catalog]
-    numbers = {"in_database": found.providers.total, "with_fetch_functions": len(fetchable)}
-    rejected = schemas.Rejections(len(found.rejected), left_in_place(found.rejected), holds(found.rejected))
+def _status(status: Status, fetchable: list[str]) -> dict[str, object]:
+    in_database = [slug for slug in fetchable if slug in status.in_catalog]
+    absent = [slug for slug in fetchable if slug not in status.in_catalog]
+    numbers = {"in_database": status.providers.total, "with_fetch_functions": len(fetchable)}
+    rejected = schemas.Rejections(len(status.rejected), left_in_place(status.rejected), holds(status.rejected))
     return {
-        "providers": {**numbers, "fetchable_in_db": len(there), "fetchable_not_in_db": len(absent), "stats": found.providers},
-        "models": {"stats": msgspec.structs.asdict(found.models) | {"by_provider": found.models_by_provider}},
+        "providers": {**numbers, "fetchable_in_db": len(in_database), "fetchable_not_in_db": len(absent), "stats": status.providers},
+        "models": {"stats": msgspec.structs.asdict(status.models) | {"by_provider": status.models_by_provider}},
         "fetchable_providers": fetchable,
-        "fetchable_in_db": there,
+        "fetchable_in_db": in_database,
         "fetchable_not_in_db": absent,
-        "freshness": found.freshness,
-        "held": schemas.HeldNow(len(found.held), by_kind(found.held)),
+        "freshness": status.freshness,
+        "held": schemas.HeldNow(len(status.held), by_kind(status.held)),
         "rejected": rejected,
-        "incomplete_prices": found.incomplete_prices,
-        "pause": found.pause,
+        "incomplete_prices": status.incomplete_prices,
+        "pause": status.pause,
     }
 
 
@@ -144,8 +144,8 @@ async def list_runs(server: Service, query: RunQuery) -> Response:
 @router.get("/runs/{run_id:int}", responses=answers(schemas.OneRun, 404))
 async def get_run(server: Service, run_id: Id) -> Response:
     """One run, and each provider's result in it."""
-    found = await server.do(server.catalog.run, run_id)
-    if found is None:
+    recorded = await server.do(server.catalog.run, run_id)
+    if recorded is None:
         return error(404, f"There is no run {run_id}; GET /admin/model-sync/runs lists them")
-    run, results = found
+    run, results = recorded
     return json_answer({"run": run, "results": msgspec.convert(results, list[schemas.Result], from_attributes=True)})

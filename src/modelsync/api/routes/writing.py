@@ -67,15 +67,15 @@ async def bulk_upsert_models(request: Request, server: Service, body: Bulk) -> R
 @router.patch("/models/{model_id:int}", responses=answers(schemas.OneModel, 400, 404))
 async def change_model(request: Request, server: Service, model_id: Id, body: ModelFacts) -> Response:
     """Pin the fields that were sent, and nothing else: they win over every sync until they are unpinned."""
-    wanted = body.pins()
-    if not wanted:
+    pins = body.pins()
+    if not pins:
         return error(400, "There is nothing to update: send the fields to change")
-    return await _pinned(server, model_id, wanted, person(request, body.reason))
+    return await _pinned(server, model_id, pins, person(request, body.reason))
 
 
-async def _pinned(server: Service, model_id: int, wanted: list[Pin], by: Person) -> Response:
+async def _pinned(server: Service, model_id: int, pins: list[Pin], by: Person) -> Response:
     slug, row_id = await _named(server, model_id)
-    await server.do(models.pin, server.store, slug, row_id, wanted, by)
+    await server.do(models.pin, server.store, slug, row_id, pins, by)
     return await _shown(server, slug, row_id)
 
 
