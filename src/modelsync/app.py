@@ -140,7 +140,7 @@ class App:
             store.close()
 
     def _prune(self, store: Store) -> None:
-        """Let old runs and answers go. What a sync did stands, whatever comes of this."""
+        """Remove old runs and answers. A sync succeeds even when this fails."""
         archive = self.archive()
         try:
             Housekeeping(store).prune(self.settings.keep_runs_days)

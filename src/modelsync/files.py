@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 OURS = 0o600
-"""The mode of a new file. One that is there already keeps its own."""
+"""The mode of a new file. One that exists keeps its own."""
 
 
 def claim(path: Path) -> None:
@@ -16,7 +16,7 @@ def claim(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """A folder, and those above it, as far as they are not there."""
+    """Make a folder and those above it, where they do not exist."""
     for folder in (*reversed(path.parents), path):
         if not folder.is_dir():
             with contextlib.suppress(FileExistsError):
@@ -24,7 +24,7 @@ def make_folder(path: Path) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file aside and put it in its place: what was there stays until then, and stays when that fails (OSError)."""
+    """Write a file beside `path` and rename it to that: an older one stays until then, and stays when that fails (OSError)."""
     target = path.resolve()
     handle, name = tempfile.mkstemp(prefix=".modelsync.", suffix=".partial", dir=target.parent)
     try:

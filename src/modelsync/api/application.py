@@ -16,7 +16,7 @@ from modelsync.api.requests import Invalid
 from modelsync.api.routes import changes, health, models, openai, operating, providers, syncing, writing
 from modelsync.app import App
 from modelsync.providers import registry
-from modelsync.server.cache import Pages
+from modelsync.server.cache import AnswerCache
 from modelsync.server.forwarded import Forwarded
 from modelsync.server.gate import Gate
 from modelsync.server.head import HeadRequests
@@ -43,7 +43,7 @@ def create(program: App, store: Store) -> Starlette:
     app = Starlette(routes=[*(route.matched() for route in routes), *pages], lifespan=lifespan)
     app.router.redirect_slashes = False
     app.state.service = service
-    app.add_middleware(Pages, service=service)
+    app.add_middleware(AnswerCache, service=service)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(HeadRequests)
     app.add_middleware(Gate, service=service)

@@ -1,4 +1,4 @@
-"""What bodies of requests may say, and what the catalog is told of it."""
+"""What bodies of requests may say, and how the catalog takes it."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -118,7 +118,7 @@ class ProviderFacts(Body, frozen=True, kw_only=True):
     reason: Annotated[Reason, Meta(description="Others will read it.")] = "over the API"
 
     def columns(self) -> dict[str, object]:
-        """What was sent, by column; a null empties what may be empty, and leaves the rest as it is."""
+        """What was sent, by column; a null empties what may be empty, else changes nothing. UsageError for metadata that is no JSON."""
         given = sent(self, but="reason")
         try:
             storable(given.get("metadata"))

@@ -43,7 +43,7 @@ def preferred_media(accept: str) -> str | None:
 
 
 def _quality(parameters: str) -> float:
-    """How much something is wished for, 0 to 1; what cannot be read is wished for as if nothing were said."""
+    """How much something is wished for, 0 to 1; 1 where that is not stated or cannot be read."""
     stated = re.search(r"(?:^|;)\s*q=([01](?:\.\d{0,3})?)\s*(?:;|$)", parameters, re.IGNORECASE)
     return float(stated[1]) if stated else 1.0
 
@@ -109,7 +109,7 @@ def every(reader: Reader, model_filter: ModelFilter, order: Order) -> Snapshot:
 
 
 async def sent(request: Request, server: Service, form: Format, rows: Callable[[Reader], Snapshot]) -> Response:
-    """An export as an answer; it counts as one of those under way until it is sent. Raises Busy when too many are."""
+    """An export as an answer; it counts as one of those under way until it is sent. Raises TooBusy when too many are."""
     known, accept = request.headers.get("if-none-match", ""), form.media.partition(";")[0]
     present = await server.revision()
     headers = headers_of(request, present, accept)

@@ -30,7 +30,7 @@ def is_true(flag: str) -> bool:
 _CONTROLS = r"\u0000-\u001f\u007f-\u009f"
 NO_CONTROLS = rf"^[^{_CONTROLS}]*{END}"
 """No control characters, in the words of JSON Schema, so that clients can know."""
-SAYING_SOMETHING = rf"^[^{_CONTROLS}]*[^{_CONTROLS} ][^{_CONTROLS}]*{END}"
+NOT_BLANK = rf"^[^{_CONTROLS}]*[^{_CONTROLS} ][^{_CONTROLS}]*{END}"
 
 
 MOST_WORDS = 8
@@ -43,7 +43,7 @@ FEW_WORDS = rf"^[{_BLANKS}]*({_WORD}+[{_BLANKS}]+){{0,{MOST_WORDS - 1}}}{_WORD}*
 """So many words, in the words of JSON Schema."""
 
 
-def _few(text: str) -> None:
+def _check_count(text: str) -> None:
     if len(text.split()) > MOST_WORDS:
         raise ValueError(f"these are more than {MOST_WORDS} words; leave some out")
 
@@ -58,14 +58,16 @@ def _time(text: str) -> None:
 Slug = Annotated[str, Meta(pattern=rf"^[a-z0-9][a-z0-9-]{{0,62}}{END}")]
 """Lower-case letters, digits and hyphens."""
 AnySlug = Annotated[str, Meta(max_length=100)]
-"""A slug that is looked up: what it cannot be is not known either."""
+"""A slug to look up; one of another form is just not known."""
 Slugs = Annotated[tuple[Slug, ...], Meta(max_length=50)]
 Text = Annotated[str, Meta(max_length=200, pattern=NO_CONTROLS)]
 Words = Annotated[str, Meta(min_length=1, max_length=200, pattern=NO_CONTROLS)]
-Search = Annotated[str, Meta(max_length=200, pattern=NO_CONTROLS, extra_json_schema={"x-pattern": FEW_WORDS}, extra={"check": _few})]
+Search = Annotated[
+    str, Meta(max_length=200, pattern=NO_CONTROLS, extra_json_schema={"x-pattern": FEW_WORDS}, extra={"check": _check_count})
+]
 SearchForSome = Annotated[Search, Meta(min_length=1)]
 ModelId = Annotated[str, Meta(min_length=1, max_length=512, pattern=NO_CONTROLS)]
-Reason = Annotated[str, Meta(max_length=500, pattern=SAYING_SOMETHING)]
+Reason = Annotated[str, Meta(max_length=500, pattern=NOT_BLANK)]
 Number = Annotated[int, Meta(ge=1, le=BIGGEST)]
 Id = Number
 Cursor = Annotated[str, Meta(max_length=6000)]
@@ -81,7 +83,7 @@ Offset = Annotated[int, Meta(ge=0, le=10_000_000)]
 
 
 def moment(text: str) -> datetime:
-    """A time in UTC. UsageError when it is outside the years: a request can be right in form and still ask for too much."""
+    """A time in UTC. UsageError when its year is out of range, whatever its form."""
     try:
         return times.moment(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Requests as structs: each field that is declared is read by its type, and whatever else is said is refused."""
+"""Requests as structs: each declared field is read by its type, and any other is refused."""
 
 import json
 import re
@@ -15,15 +15,15 @@ from starlette.requests import ClientDisconnect, Request
 END = r"$(?![\s\S])"
 """The end of a text in a pattern: Python's `$` matches before a last newline too. That of JSON Schema does not, and OpenAPI says `$`."""
 
-FULLEST = 5
-"""Problems of one request that are told."""
+MOST_PROBLEMS = 5
+"""Problems of one request that its answer names."""
 
 
 class Invalid(Exception):
     """A request that says what cannot be: each problem begins with its place. `status` is that of the answer."""
 
     def __init__(self, *problems: str, status: int = 422) -> None:
-        super().__init__("; ".join(problems[:FULLEST]))
+        super().__init__("; ".join(problems[:MOST_PROBLEMS]))
         self.status = status
 
 

@@ -1,4 +1,4 @@
-"""The catalog that a command is about, and the settings it is told of: opened in one way by all of them."""
+"""How every command opens the catalog that its settings name."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

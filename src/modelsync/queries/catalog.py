@@ -91,7 +91,7 @@ class Catalog:
             return [RecordedAct(**row) for row in connection.execute(query).mappings()]
 
     def runs(self, limit: int | None, offset: int = 0, status: str | None = None, slug: str | None = None) -> tuple[list[RecordedRun], int]:
-        """Runs that end so, and that had to do with a provider, newest first; and how many there are."""
+        """Runs of a status, and with a result of a provider, newest first, `limit` of them at most; and how many there are in all."""
         with self._reading() as connection:
             runs = self._runs(connection).subquery()
             mine = sa.select(sync_results.c.run_id).where(sync_results.c.provider == slug)
@@ -101,12 +101,12 @@ class Catalog:
             return [RecordedRun(**row) for row in connection.execute(query).mappings()], int(total)
 
     def _runs(self, connection: sa.Connection) -> sa.Select[*tuple[object, ...]]:
-        """All runs; one that stopped without a word is `interrupted`, even before anybody wrote that down."""
+        """All runs. One whose process has died is `interrupted`, even before that is written down."""
         status = sa.case((is_dead(self._store.now(connection)), "interrupted"), else_=sync_runs.c.status).label("status")
         return sa.select(*(status if column.name == "status" else column for column in sync_runs.c))
 
     def running(self, slug: str) -> int | None:
-        """The run that is at a provider now."""
+        """The number of the run that syncs a provider now; None when there is none."""
         with self._reading() as connection:
             state = leases.state_of(connection, slug)
             return leases.running(state, self._store.now(connection)) if state else None

@@ -92,7 +92,7 @@ def _incomplete_fields(dialect: str) -> sa.TableValuedAlias:
 
 
 def _incomplete(dialect: str) -> tuple[filters.Element | str, ...]:
-    """Where these names are, as functions of a database take it."""
+    """The arguments by which a database's JSON functions find these names."""
     if dialect == "postgresql":
         return (sa.type_coerce(models.c.pricing, postgresql.JSONB)["incomplete"],)
     return sa.type_coerce(models.c.pricing, sa.Text), "$.incomplete"

@@ -88,7 +88,7 @@ class LastChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """One field: its value and where that is from, in JSON values.
+    """One field: its value and where that is from, in JSON values; prices are texts in USD per token, or per their own unit.
 
     `source` is provider, carried over, held, pinned, rolled back or derived, None for a value that nobody states. `stated` is what the
     provider said last, as far as it is known. `wire` are the wire texts that give a price, or all there are
@@ -153,6 +153,7 @@ def explain_field(known: Known, field: str) -> Explanation:
 
 
 def _value(stored: StoredModel, model: Model, field: str) -> object:
+    """A field of a model that is stored or stated; what only the catalog decides is that of the stored one. Prices in USD per token."""
     if field == ALIAS:
         return stored.alias or model.id
     if field == "status":
@@ -273,8 +274,8 @@ def _last_change(known: Known, field: str) -> LastChange | None:
         if moved is None and not (row.kind == "added" or (field == "status" and row.kind in _PRESENCE)):
             continue
         old, new = row.fields[moved] if moved is not None and moved == field else (None, None)
-        old_reader, new_reader = row.fields.get(READER, (0, 0))
-        corrected = (old_reader, new_reader) if new_reader and is_in_price_document(field) else None
+        versions = row.fields.get(READER) if is_in_price_document(field) else None
+        corrected = (versions[0], versions[1]) if versions else None  # a list, as JSON has it
         return LastChange(run_id=row.run_id, trigger=row.trigger, at=row.changed_at, kind=row.kind, old=old, new=new, corrected=corrected)
     return None
 

@@ -27,9 +27,9 @@ SMALLEST = Decimal("1e-300")
 class ModelFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which models: all conditions hold together.
 
-    `query` words are looked for in ids and names; prices are USD per million prompt tokens; `supports` asks for what is stated of
-    columns such as supports_vision; `free` for models stated to be free (False: for those stated to cost something). Ends of ranges belong
-    to them.
+    `query` words are looked for in ids and names; contexts are in tokens, prices in USD per million prompt tokens; `supports` asks for what
+    is stated of columns such as supports_vision; `free` for models stated to be free (False: stated to cost something). Ends of ranges
+    belong to them.
     """
 
     providers: tuple[str, ...] = ()
@@ -52,12 +52,9 @@ class ModelFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 def conditions(model_filter: ModelFilter, dialect: str) -> list[sa.ColumnElement[bool]]:
     """The filter as SQL, over models joined with their providers."""
-    price = PROMPT_PRICE
+    price, provider_ids = PROMPT_PRICE, sa.select(providers.c.id).where(providers.c.slug.in_(model_filter.providers))
     chosen: list[tuple[object, Callable[[], sa.ColumnElement[bool]]]] = [
-        (
-            model_filter.providers or None,
-            lambda: column.provider_id.in_(sa.select(providers.c.id).where(providers.c.slug.in_(model_filter.providers))),
-        ),
+        (model_filter.providers or None, lambda: column.provider_id.in_(provider_ids)),
         (model_filter.provider_id, lambda: column.provider_id == model_filter.provider_id),
         (model_filter.modality, lambda: column.modality == model_filter.modality),
         (model_filter.input_modality, lambda: _lists(column.input_modalities, str(model_filter.input_modality), dialect)),
@@ -88,8 +85,8 @@ _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 def with_words(query: str, names: Sequence[Element], dialect: str) -> list[sa.ColumnElement[bool]]:
     """Conditions that every word of a query is in one of the texts, whatever its case.
 
-    Postgres makes all texts of a row one in lower case, once for all words. (A word holds no blank, so none is found across two texts.)
-    In SQLite LIKE takes no notice of the case of ASCII by itself.
+    On Postgres the texts of a row are joined in lower case, once for all words. (A word holds no blank, so none spans two texts.)
+    In SQLite LIKE ignores the case of ASCII by itself.
     """
     patterns = ["%" + re.sub(r"([\\%_])", r"\\\1", word) + "%" for word in distinct_words(query)]
     if not patterns:
@@ -125,7 +122,7 @@ def per_token(price: float) -> Decimal:
 def _bound(price: float) -> Element:
     """The end of a range of prices, made a number by the database just as it made the prices numbers.
 
-    Postgres refuses what is nearer to nothing than its numbers go, as 5e-324; no price is.
+    Postgres refuses numbers nearer to 0 than it can hold, as 5e-324; no price is one.
     """
     usd = per_token(price)
     return sa.cast(sa.literal(f"{usd:f}" if usd > SMALLEST else "0"), sa.Float)
@@ -137,7 +134,7 @@ SORTS = ("provider", "name", "price", "context", "changed")
 """What models can be sorted by; what is unknown comes last both ways."""
 
 PERHAPS_UNKNOWN = frozenset({"price", "context"})
-"""The others are always known: without a word about NULL the database can follow an index."""
+"""The others are always known: without a condition on NULL the database can follow an index."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -150,7 +147,7 @@ class Order(msgspec.Struct, frozen=True):
 BY_PROVIDER = Order()
 
 FEW = 20_000
-"""Rows that are left out before a page at little cost: an index is followed past them, in ten milliseconds or so."""
+"""Rows that can be skipped before a page at little cost: going past them in an index takes some ten milliseconds."""
 
 
 def is_bounded(model_filter: ModelFilter, order: Order, offset: int) -> bool:

@@ -27,7 +27,7 @@ class AgedDrift(msgspec.Struct, frozen=True, kw_only=True):
 class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     """A provider's state: fresh, stale (no success for two days), failing (the last tries failed) or never (not synced yet).
 
-    `held` is how much of it waits for a person. A list that a person rejected is no success: `refused` says whose word that is. `guard` are
+    `held` is how much of it waits for a person. A list that a person rejected is no success: `refused` says who did, and why. `guard` are
     the limits that are set for it. Ages are in seconds.
     """
 
@@ -72,6 +72,6 @@ def freshness(known: ProviderRecord, now: datetime, held: int, rejected: Iterabl
 
 
 def _refused(known: ProviderRecord, rejected: Iterable[RecordedHold]) -> str | None:
-    """Why the last listing was not applied, when that is a person's word."""
+    """Why the last listing was not applied, when a person rejected it."""
     row = refusing(rejected, known.slug) if known.last_outcome == "held" and known.last_error is None else None
     return None if row is None else f"the list is not applied: {decision_text(row)}; `{commands(row)[0]}` takes that back"

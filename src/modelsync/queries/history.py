@@ -63,6 +63,7 @@ class History:
             return connection.execute(query).scalar()
 
     def _present(self, connection: sa.Connection, slugs: Sequence[str]) -> dict[Key, Past]:
+        """The catalog as it is, in the columns that history keeps, of the named providers or all."""
         query = sa.select(models, providers.c.slug.label("provider")).join(providers, providers.c.id == models.c.provider_id)
         query = query.where(providers.c.slug.in_(slugs)) if slugs else query
         state = {}

@@ -1,4 +1,4 @@
-"""What monitoring counts: all of it in one look."""
+"""What monitoring counts, read all at once."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -136,7 +136,7 @@ class Reader:
         return self._one(sa.and_(providers.c.slug == slug, models.c.provider_model_id == provider_model_id))
 
     def model_stats(self, provider_id: int | None = None) -> tuple[ModelCounts, dict[str, int], Revision]:
-        """Models by what they are, of one provider or all; and how many each provider has."""
+        """Counts of models, of one provider or all; and how many models each provider has."""
         with self._store.reading(self._seconds) as connection:
             return counts.of_models(connection, provider_id), counts.by_provider(connection, provider_id), _revision(connection)
 

@@ -1,4 +1,4 @@
-"""Rows of models and providers as values of JSON: the text of the database goes to an answer without becoming anything else between."""
+"""Rows of models and providers as values of JSON: the text of the database goes into an answer as it is."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar

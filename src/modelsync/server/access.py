@@ -17,7 +17,7 @@ READING = frozenset({"GET", "HEAD"})
 SYNCING = "/admin/model-sync/"
 
 KEPT_FOR = 5.0
-"""Seconds that the list of valid keys is trusted: a key that was taken back is good for nothing after these."""
+"""Seconds that the list of valid keys is trusted: a key that was taken back is refused after these at the latest."""
 
 
 def needed(method: str, path: str, *, public: bool) -> Scope | None:
@@ -58,7 +58,7 @@ def holder(key: str, valid: Mapping[str, ApiKeyHolder]) -> ApiKeyHolder | None:
 
 
 def refused(scope: Scope, key: str | None, valid: Mapping[str, ApiKeyHolder]) -> ApiKeyHolder | AccessDenied:
-    """Who asks, when that person may; otherwise why not."""
+    """Who asks, when that person may; otherwise why not: 503 without any valid key, 401, or 403."""
     if not valid:
         return AccessDenied(503, "No admin key is configured, so this is closed: set ADMIN_API_KEY, or run `modelsync keys create`")
     if key is None:
@@ -77,7 +77,7 @@ def permitted(scope: Scope, held: ApiKeyHolder, means: str = "The key") -> ApiKe
 
 
 def retry_after(wait: float) -> int:
-    """Whole seconds after which a client that has to wait is let in: never sooner than that is so."""
+    """The whole seconds, 1 at least, after which a client that has to wait is let in."""
     return max(1, math.ceil(wait))
 
 
@@ -85,7 +85,7 @@ class Buckets:
     """How often each client may ask: so many requests a second, and twice that at once."""
 
     MOST = 10_000
-    """Clients that are remembered; beyond that the ones that were still longest are forgotten."""
+    """Clients that are remembered; beyond that those that asked least recently are forgotten."""
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate

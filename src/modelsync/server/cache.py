@@ -24,7 +24,7 @@ MOST_BYTES = 32 * 1024 * 1024
 """Of all answers that are kept."""
 
 LONG = PIECE
-"""Bytes of an answer of which not every connection can have one of its own. A page of usual length is shorter."""
+"""Bytes from which an answer is long: not every connection can hold one. A page of usual length is shorter."""
 
 MOST_SENDING = 16 * 1024 * 1024
 """Bytes of long answers that are being sent, until their clients have taken nearly all of them; a quarter of them to one client."""
@@ -33,7 +33,7 @@ WORTH_PACKING = 1024
 """Shorter bodies are sent as they are."""
 
 OVERHEAD = 2048
-"""Bytes that an answer takes beside its body and what was asked."""
+"""Bytes that an answer takes beside its body and its key."""
 
 Key = tuple[str, str, bytes, str, bool]
 """What an answer depends on: where the server was addressed, path, query, Accept, and whether it is packed."""
@@ -51,7 +51,7 @@ class StoredAnswer(msgspec.Struct, frozen=True):
     route: Any
 
 
-class Pages:
+class AnswerCache:
     """ASGI middleware. What is kept was made by the routes below it; whoever asks has been let in already."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
@@ -81,7 +81,7 @@ class Pages:
             await self._sent(kept, headers.get("if-none-match", ""), scope, receive, send)
 
     async def _sent(self, kept: StoredAnswer, known: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """The answer, unless it is long, and so many bytes of long ones wait already for clients that do not read theirs."""
+        """Send the answer; 503 for a long one while too many bytes of long ones wait for clients to read them."""
         size = len(kept.body) if len(kept.body) > LONG else 0
         with ExitStack() as counted:
             try:
@@ -125,7 +125,7 @@ class Pages:
 
 
 def _size(key: Key, made: StoredAnswer) -> int:
-    """Bytes of memory, about: many small answers to long questions must not fill it either."""
+    """Bytes of memory, about: many small answers with long keys must not fill it either."""
     return len(made.body) + sum(len(part) for part in key[:4]) + OVERHEAD
 
 

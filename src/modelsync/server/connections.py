@@ -68,7 +68,7 @@ class Connections:
     def admit(self, connection: "Connection") -> ExitStack:
         """Count a connection until what this gives is closed. When there are many, one that waits for a request makes room.
 
-        Raises Busy when its client has too many, or all others are at work.
+        Raises TooBusy when its client has too many, or all others are at work.
         """
         counted = ExitStack()
         counted.enter_context(self.shares.one(self.clients.of(connection.client[0]) if connection.client else None))

@@ -40,7 +40,7 @@ class Shares:
 
     @contextmanager
     def one(self, client: str | None, size: int = 1) -> Iterator[None]:
-        """One more, or as many as `size`, until the end of this. Raises Busy when there would be too many."""
+        """One more, or as many as `size`, until the end of this. Raises TooBusy when there would be too many."""
         if client is not None and self._of[client] + size > self._each:
             raise TooBusy(f"{self._each} {self._what} of yours are under way", "Wait for one of them to end", own=True)
         if self._taken + size > self._in_all:
@@ -72,7 +72,7 @@ class Lane:
     async def run(
         self, client: str | None, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Result:
-        """What `work` gives. Raises Busy when too many wait, or it is not this client's turn within `patience` seconds."""
+        """What `work` gives. Raises TooBusy when too many wait, or it is not this client's turn within `patience` seconds."""
         with self._shares.one(client):
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(client, deque()).append(turn)
@@ -108,8 +108,8 @@ class Lane:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
 
-class Brief(Generic[Result]):
-    """What is made once a second at most, however many ask for it; a failure is, too."""
+class OncePerSecond(Generic[Result]):
+    """A value that is made once a second at most, however many ask for it; so is a failure."""
 
     SECONDS = 1.0
 
@@ -125,7 +125,7 @@ class Brief(Generic[Result]):
         return await asyncio.shield(self._made)
 
     def forget(self) -> None:
-        """Make it anew when somebody asks: it is another one."""
+        """Make it anew when somebody asks: it has changed."""
         self._made = None
 
     async def _timed(self) -> Result:

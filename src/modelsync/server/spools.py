@@ -67,7 +67,7 @@ class Spools:
         return kept
 
     def keep(self, key: Key, made: StoredExport) -> None:
-        """Remember this one, and forget the one that nobody wanted for longest, and all that show another state of the catalog."""
+        """Remember this one; forget the one that was not asked for longest, and all that show another state of the catalog."""
         for other in [other for other, kept in self._kept.items() if kept.revision != made.revision]:
             del self._kept[other]
         self._kept[key] = made

@@ -24,7 +24,7 @@ from modelsync.queries.rows import ModelRow
 from modelsync.queries.status import states
 from modelsync.server.access import KEPT_FOR, Buckets
 from modelsync.server.clients import Clients, host_of
-from modelsync.server.lanes import Brief, Lane, Shares
+from modelsync.server.lanes import Lane, OncePerSecond, Shares
 from modelsync.server.metrics import Metrics
 from modelsync.server.spools import Spools
 from modelsync.server.syncs import Syncs
@@ -38,7 +38,7 @@ FRESH_FOR = 0.05
 """Seconds that the revision is taken as read: another program's commit shows after these, one made through this server at once."""
 
 FAILURES = 5.0
-"""Requests a second without a valid key that one client is told so of."""
+"""Requests a second without a valid key that one client gets a 401 for; any more are 429."""
 
 SEARCHERS = max(1, min(4, (os.cpu_count() or 1) // 2))
 """Threads for questions that may take long: half of the processors go on with everything else, syncs and the database among it."""
@@ -65,8 +65,8 @@ class Service:
         self.metrics = Metrics(store)
         self.buckets = Buckets(self.settings.rate)
         self.attempts = Buckets(min(self.settings.rate, FAILURES))
-        self.freshness = Brief(lambda: self.aside(states, store))
-        self.numbers = Brief(lambda: self.aside(self.metrics.shown))
+        self.freshness = OncePerSecond(lambda: self.aside(states, store))
+        self.numbers = OncePerSecond(lambda: self.aside(self.metrics.shown))
         self.exports = Shares("exports", self.settings.exports, self.settings.client_exports)
         self.spools = Spools()
         readers = 1 if store.dialect == "sqlite" else 2
@@ -94,16 +94,16 @@ class Service:
     async def search(
         self, request: Request, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Result:
-        """A question that may take long. Raises Busy, or TooSlow when it does take too long."""
+        """A question that may take long. Raises TooBusy, or TooSlow when it does take too long."""
         return await self._searchers.run(self.clients.of(host_of(request.scope)), work, *args, **kwargs)
 
     async def page(
         self, request: Request, model_filter: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None
     ) -> Page[ModelRow]:
-        """A page of models. What an index finds waits for nothing that takes longer: a page of usual length for no longer one, and the
-        first for no other.
+        """A page of models. Those that an index finds have threads of their own, so that they never wait for slower ones: first pages,
+        pages of usual length, and long ones.
 
-        Raises Busy, or TooSlow.
+        Raises TooBusy, or TooSlow.
         """
         if not is_bounded(model_filter, order, offset) or cursor:
             return await self.search(request, self.reader.models, model_filter, order, offset, cursor)
@@ -111,7 +111,7 @@ class Service:
         return await lane.run(self.clients.of(host_of(request.scope)), self.reader.models, model_filter, order, offset)
 
     async def export(self, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        """Make a file of many rows, in the threads for these."""
+        """Make a file of many rows, in the thread for these. Raises OSError when there is no room, and TooSlow after EXPORT_SECONDS."""
         return await asyncio.get_running_loop().run_in_executor(self._exporters, partial(work, *args, **kwargs))
 
     async def aside(self, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
@@ -135,7 +135,7 @@ class Service:
         return self._revision
 
     def showed(self, revision: Revision) -> None:
-        """An answer is of this state: no later one may be of an earlier state, though it lies ready."""
+        """An answer is of this state: no later one may be of an earlier state, though one is kept."""
         if self._revision is None or revision.number > self._revision.number:
             self._revision, self._learnt_at = revision, time.monotonic()
             self._revision_until = self._learnt_at + FRESH_FOR

@@ -43,7 +43,10 @@ class Syncs:
         return self._catalog.running(slug)
 
     async def begin(self, slugs: Sequence[str] | None, *, dry_run: bool) -> Running:
-        """Begin a sync of these providers, or all; it is under way, with a number unless it is dry, when this returns."""
+        """Begin a sync of these providers, or all; it is under way, with a number unless it is dry, when this returns.
+
+        Raises TooMany, and DatabaseError when the run cannot be recorded.
+        """
         if len(self._handles) >= MOST:
             raise TooMany
         loop = asyncio.get_running_loop()

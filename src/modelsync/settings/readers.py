@@ -1,4 +1,4 @@
-"""How a setting's text becomes a value: pure functions, and values that are called, which raise Unusable."""
+"""How a setting's text becomes a value: pure functions, and values that are called, which raise UnusableText."""
 
 import ipaddress
 import re

@@ -26,9 +26,9 @@ class Setting(msgspec.Struct, frozen=True):
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
     """How the REST API is served.
 
-    `rate` is in requests per second and client, 0 for no limit; a `public` catalog is read without a key. What is counted is counted in
-    all, and for each client. Whom `sign_in_header` names, when one of `sign_in_proxies` sends it, has signed in, and may do what
-    `sign_in_scope` may. Seconds are those that a client has for a request's head, its body, and to go on reading an answer; that a
+    `rate` is in requests per second and client, 0 for no limit; a `public` catalog is read without a key. Connections, searches and
+    exports are limited in all, and for each client. Whoever `sign_in_header` names, when one of `sign_in_proxies` sends it, has signed in
+    with `sign_in_scope`. Seconds are those that a client has for a request's head, its body, and to go on reading an answer; that a
     connection may be idle; that sending one answer may take in all; and that the database may take for one answer.
     """
 

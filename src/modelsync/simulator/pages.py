@@ -190,7 +190,7 @@ def page_cursor(rows: Rows, request: ListRequest) -> Page:
 
 
 def one_page(rows: Rows, request: ListRequest) -> Page:  # noqa: ARG001
-    """fal's prices: what was asked for, and never a second page."""
+    """fal's prices: those of the requested ids, and never a second page."""
     return Page(rows, {"next_cursor": None, "has_more": False})
 
 

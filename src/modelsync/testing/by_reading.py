@@ -101,7 +101,7 @@ def _smelling(value: Any) -> Any:
 
 
 def an_unknown_modality_is_a_warning_and_in_no_model(subject: Subject) -> None:
-    """Each row that has one is told of."""
+    """Each row that has one is named."""
     changed = set()
 
     def change(endpoint: Endpoint, row: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from starlette.types import Message, Receive, Scope, Send
 
 from modelsync.queries.reader import Revision
-from modelsync.server.cache import MOST_BYTES, REVISION, Pages, etag_of
+from modelsync.server.cache import MOST_BYTES, REVISION, AnswerCache, etag_of
 from modelsync.server.clients import Clients
 
 EDITION = 2**47
@@ -68,7 +68,7 @@ def test_a_page_that_makes_room_for_another_while_it_is_asked_for_is_made_anew()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"x" * (MOST_BYTES if scope["path"] == "/big" else 5)})
 
-    pages = Pages(app, service)  # type: ignore[arg-type] - as much of one as is used
+    pages = AnswerCache(app, service)  # type: ignore[arg-type] - as much of one as is used
 
     async def ask(path: str) -> bytes:
         said: list[Message] = []

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from modelsync.server.lanes import Brief, Lane, Shares, TooBusy
+from modelsync.server.lanes import Lane, OncePerSecond, Shares, TooBusy
 
 
 def test_i42_shares_are_counted_in_all_and_for_each_client():
@@ -71,7 +71,7 @@ def test_what_is_made_once_a_second_is_made_once_for_all_and_its_failure_too():
                 raise ValueError("no")
             return made
 
-        brief = Brief(make)
+        brief = OncePerSecond(make)
         assert await asyncio.gather(*(brief.now() for _ in range(10))) == [1] * 10
         assert await brief.now() == 1
         brief.forget()
