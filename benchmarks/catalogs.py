@@ -105,7 +105,7 @@ def answer(body: bytes) -> Answer:
     return Answer(url="https://benchmark.invalid/", body=body, sha256=hashlib.sha256(body).hexdigest(), headers={}, received_at=0.0)
 
 
-def listing(body: bytes, provider: Provider[Any] = openrouter.PROVIDER) -> Listing:
+def listing(body: bytes, provider: Provider = openrouter.PROVIDER) -> Listing:
     """A body read as its provider's listing."""
     (endpoint,) = provider.endpoints
     found = read(provider, provider.options(), [(asked(endpoint), answer(body))])

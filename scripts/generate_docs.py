@@ -69,13 +69,13 @@ def providers() -> str:
     return table(header, (provider_row(provider) for provider in registry.load().values()))
 
 
-def provider_row(provider: Provider[Any]) -> tuple[str, ...]:
+def provider_row(provider: Provider) -> tuple[str, ...]:
     """One provider's cells."""
     variables = ", ".join(f"`{name}`" for name in provider.auth.variables)
     return (f"`{provider.slug}`", key_use(provider), variables, provider.price_unit, provider.verified)
 
 
-def key_use(provider: Provider[Any]) -> str:
+def key_use(provider: Provider) -> str:
     """needed, optional or not used."""
     if provider.needs_key:
         return "**needed**"

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -72,7 +71,7 @@ class App:
         """One job per named provider, or per provider there is. UsageError for an unknown one."""
         return [self._job(provider) for provider in registry.select(self.settings.providers, slugs)]
 
-    def _job(self, provider: Provider[Any]) -> Job:
+    def _job(self, provider: Provider) -> Job:
         settings = self.settings
         enabled = provider.slug in settings.enabled
         scope, place = settings.scope(provider), settings.place(provider)

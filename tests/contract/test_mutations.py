@@ -37,7 +37,7 @@ MOST_MEMORY = 4 * 1024**3
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "5000"))
 
 
-def holds(provider: Provider[Any], outcome: Listing | Failure) -> None:
+def holds(provider: Provider, outcome: Listing | Failure) -> None:
     """What is true of every reading (I20, I24, I25, I41)."""
     if isinstance(outcome, Failure):
         assert outcome.message
@@ -93,7 +93,7 @@ def memory_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-def campaign(provider: Provider[Any], wire: dict[str, Answers], rounds: int, seed: int) -> None:
+def campaign(provider: Provider, wire: dict[str, Answers], rounds: int, seed: int) -> None:
     chance = random.Random(seed)
     answers, options = wire[provider.slug], provider.options()
     documents = [json.loads(came.body) for _, came in answers]

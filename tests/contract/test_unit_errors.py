@@ -56,7 +56,7 @@ OFFERS = ("helicone", "huggingface")
 class Wire:
     """One provider's answers, in which single numbers can be changed exactly."""
 
-    def __init__(self, provider: Provider[Any], answers: Answers) -> None:
+    def __init__(self, provider: Provider, answers: Answers) -> None:
         self.provider, self.answers = provider, answers
         self.documents = [json.loads(came.body, parse_float=Exact) for _, came in answers]
         self.sound = self.read({})

@@ -25,12 +25,12 @@ STYLES = {
 }
 
 
-def asking(auth: ApiKey, **endpoint: object) -> Provider[Any]:
+def asking(auth: ApiKey, **endpoint: object) -> Provider:
     """A provider of one list that is asked so."""
     return dataclasses.replace(GROQ, auth=auth, endpoints=(dataclasses.replace(LISTS, **endpoint),))  # type: ignore[arg-type]
 
 
-def fetched(handler: Handler, provider: Provider[Any] = GROQ, key: str = CANARY, **more: Any) -> Came:
+def fetched(handler: Handler, provider: Provider = GROQ, key: str = CANARY, **more: Any) -> Came:
     """What comes of it with the key, under the provider's own scheme."""
     assert isinstance(provider.auth, ApiKey)
     return fetch_from(handler, provider, credential=KeyCredential(key, "K", provider.auth.scheme), **more)

@@ -5,7 +5,7 @@ import contextlib
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -50,7 +50,7 @@ def answering(*answers: bytes) -> Handler:
 
 def fetch_from(
     handler: Handler,
-    asked: str | Provider[Any] = "groq",
+    asked: str | Provider = "groq",
     *,
     limits: FetchLimits = QUICK,
     credential: Credential | None = KEY,

@@ -28,7 +28,7 @@ PATIENCE = 1.0
 class Session:
     """An open database. Safe for use from several threads; all methods block."""
 
-    def __init__(self, engine: sa.Engine, shown: str, providers: Mapping[str, Provider[Any]], *, read_only: bool) -> None:
+    def __init__(self, engine: sa.Engine, shown: str, providers: Mapping[str, Provider], *, read_only: bool) -> None:
         self.engine = engine
         self.shown = shown
         self.providers = providers
@@ -38,7 +38,7 @@ class Session:
         self._one_writer = threading.Lock() if self.dialect == "sqlite" else threading.BoundedSemaphore(4)
 
     @classmethod
-    def open(cls, address: str, providers: Mapping[str, Provider[Any]], *, read_only: bool = False) -> Self:
+    def open(cls, address: str, providers: Mapping[str, Provider], *, read_only: bool = False) -> Self:
         """Open the database at `address`; an empty one gets its tables. With `read_only` nothing is made: where there is none,
         it reads like an empty catalog as long as it is open.
 

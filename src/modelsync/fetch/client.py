@@ -5,7 +5,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -51,12 +51,12 @@ class Fetcher:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._http.__aexit__(kind, error, trace)
 
-    def deadline(self, provider: Provider[Any]) -> float:
+    def deadline(self, provider: Provider) -> float:
         """Seconds one provider gets in all."""
         return self._limits.deadline or provider.deadline
 
     async def fetch(
-        self, provider: Provider[Any], options: msgspec.Struct, validators: Validators | None = None, *, first_only: bool = False
+        self, provider: Provider, options: msgspec.Struct, validators: Validators | None = None, *, first_only: bool = False
     ) -> FetchResult:
         """Everything one provider lists, or why not; with `first_only` just the first answer, to see whether it comes.
 
@@ -83,7 +83,7 @@ class Fetcher:
 
     async def _drive(
         self,
-        provider: Provider[Any],
+        provider: Provider,
         options: msgspec.Struct,
         credential: Credential | None,
         validators: Validators | None,
@@ -137,7 +137,7 @@ class Fetcher:
                 return failed.failure
             raise
 
-    async def _authorization(self, provider: Provider[Any], credential: Credential | None) -> Authorization | Failure:
+    async def _authorization(self, provider: Provider, credential: Credential | None) -> Authorization | Failure:
         """What carries the provider's key; nobody's without a key."""
         if credential is None:
             return NOBODY

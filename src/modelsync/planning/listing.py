@@ -72,7 +72,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
         return self.models.keys() | {row.id for row in self.rejected if row.id is not None}
 
 
-def read(provider: Provider[Any], options: msgspec.Struct, answers: Sequence[tuple[Request, Answer]]) -> Listing | Failure:
+def read(provider: Provider, options: msgspec.Struct, answers: Sequence[tuple[Request, Answer]]) -> Listing | Failure:
     """All answers of one sync as a listing, or why they cannot be used at all."""
     lists: list[tuple[Endpoint, list[msgspec.Raw]]] = []
     lengths: list[tuple[Request, Answer, int]] = []
@@ -104,7 +104,7 @@ def read(provider: Provider[Any], options: msgspec.Struct, answers: Sequence[tup
 
 
 def _combined(
-    provider: Provider[Any],
+    provider: Provider,
     options: msgspec.Struct,
     decoded: Iterable[tuple[Endpoint, Wire]],
     rejected: list[Rejected],
@@ -144,7 +144,7 @@ def readable(
             rejected.append(wire)
 
 
-def collect(provider: Provider[Any], wires: Iterable[Wire], rejected: list[Rejected], warnings: list[str], *, complete: bool) -> Listing:
+def collect(provider: Provider, wires: Iterable[Wire], rejected: list[Rejected], warnings: list[str], *, complete: bool) -> Listing:
     """Normalize every row; the first of several with one id wins, and each of the others is reported."""
     models: dict[str, Model] = {}
     duplicates: list[str] = []
@@ -174,7 +174,7 @@ def collect(provider: Provider[Any], wires: Iterable[Wire], rejected: list[Rejec
     )
 
 
-def normalize(provider: Provider[Any], wire: Wire, warnings: list[str]) -> Model | Rejected | None:
+def normalize(provider: Provider, wire: Wire, warnings: list[str]) -> Model | Rejected | None:
     """One row through the provider's `normalize` and the limits that hold for every provider."""
     try:
         model = provider.normalize(wire.row)

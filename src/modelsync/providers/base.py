@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
@@ -162,12 +162,11 @@ class NoOptions(msgspec.Struct, frozen=True):
     """A provider where a user has nothing to choose."""
 
 
-Row = TypeVar("Row", bound=msgspec.Struct)
 RowsByEndpoint = Mapping[str, Sequence[Wire]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Provider(Generic[Row]):
+class Provider:
     """Everything that is particular to one provider.
 
     `normalize` turns one wire row (or one row that `combine` made of several endpoints' rows) into a model; it raises ValueError for a
@@ -190,9 +189,9 @@ class Provider(Generic[Row]):
     verified: str
     auth: Auth
     endpoints: tuple[Endpoint, ...]
-    normalize: Callable[[Row], Model | None]
+    normalize: Callable[[Any], Model | None]
     combine: Callable[[RowsByEndpoint, Any], Iterable[Wire]] | None = None
-    requests: Callable[["Provider[Any]", Any, bool], Flow] | None = None
+    requests: Callable[["Provider", Any, bool], Flow] | None = None
     options: type[msgspec.Struct] = NoOptions
     partial: Callable[[RowsByEndpoint, Any], str | None] | None = None
     version: int = 1
@@ -220,7 +219,7 @@ class Provider(Generic[Row]):
         return self.requests(self, options, has_key) if self.requests else each_endpoint(self, options, has_key)
 
 
-def each_endpoint(provider: Provider[Any], options: msgspec.Struct, has_key: bool) -> Flow:
+def each_endpoint(provider: Provider, options: msgspec.Struct, has_key: bool) -> Flow:
     """Every endpoint in turn; those that need a key only when there is one."""
     for endpoint in provider.endpoints:
         if endpoint.key is KeyUse.REQUIRED and not has_key:

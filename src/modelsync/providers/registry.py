@@ -9,14 +9,14 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
 from modelsync.errors import NotThere, SettingsError
 from modelsync.providers.base import Provider
 
-Registry = Mapping[str, Provider[Any]]
+Registry = Mapping[str, Provider]
 """Providers by slug, in alphabetical order. It cannot be changed."""
 
 GROUP = "modelsync.providers"
@@ -26,7 +26,7 @@ GROUP = "modelsync.providers"
 class Source(Protocol):
     """Where providers are found."""
 
-    def providers(self) -> Iterator[Provider[Any]]:
+    def providers(self) -> Iterator[Provider]:
         """All of them. Importing them runs their code, with all rights of this program."""
 
 
@@ -35,11 +35,11 @@ class Package(msgspec.Struct, frozen=True):
 
     name: str
 
-    def providers(self) -> Iterator[Provider[Any]]:
+    def providers(self) -> Iterator[Provider]:
         """In the order of the modules' names."""
         package = importlib.import_module(self.name)
         for name in sorted(module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")):
-            provider: Provider[Any] = importlib.import_module(f"{self.name}.{name}").PROVIDER
+            provider: Provider = importlib.import_module(f"{self.name}.{name}").PROVIDER
             yield provider
 
 
@@ -48,22 +48,22 @@ class EntryPoints(msgspec.Struct, frozen=True):
 
     names: tuple[str, ...]
 
-    def providers(self) -> Iterator[Provider[Any]]:
+    def providers(self) -> Iterator[Provider]:
         """In the order of the names. SettingsError when no installed package offers one."""
         offered = importlib.metadata.entry_points(group=GROUP)
         for name in self.names:
             if name not in offered.names:
                 raise SettingsError(f"No installed package brings the provider {name}", f"Install it; there are {_listed(offered.names)}")
-            provider: Provider[Any] = offered[name].load()
+            provider: Provider = offered[name].load()
             yield provider
 
 
 class Made(msgspec.Struct, frozen=True):
     """Providers that a program has made itself, a test for one."""
 
-    of: tuple[Provider[Any], ...]
+    of: tuple[Provider, ...]
 
-    def providers(self) -> Iterator[Provider[Any]]:
+    def providers(self) -> Iterator[Provider]:
         """In the order given."""
         yield from self.of
 
@@ -82,7 +82,7 @@ def _builtin() -> Registry:
 
 
 def _loaded(sources: Iterable[Source]) -> Registry:
-    by_slug: dict[str, Provider[Any]] = {}
+    by_slug: dict[str, Provider] = {}
     for provider in (each for source in sources for each in source.providers()):
         if provider.slug in by_slug:
             raise SettingsError(f"There are two providers {provider.slug}", "Leave one of them out")
@@ -90,7 +90,7 @@ def _loaded(sources: Iterable[Source]) -> Registry:
     return MappingProxyType({slug: by_slug[slug] for slug in sorted(by_slug)})
 
 
-def select(known: Registry, slugs: Iterable[str] | None) -> list[Provider[Any]]:
+def select(known: Registry, slugs: Iterable[str] | None) -> list[Provider]:
     """The named providers, each once, in alphabetical order; all when none is named. NotThere names unknown slugs and near ones."""
     names = sorted(set(slugs)) if slugs else list(known)
     unknown = [slug for slug in names if slug not in known]
@@ -128,7 +128,7 @@ def prepare(known: Registry) -> None:
                     msgspec.json.Decoder(struct)
 
 
-def _packages_of(provider: Provider[Any]) -> Iterator[str]:
+def _packages_of(provider: Provider) -> Iterator[str]:
     """The packages that a provider's structs are of."""
     for struct in (provider.options, *(endpoint.row for endpoint in provider.endpoints)):
         yield struct.__module__.partition(".")[0]

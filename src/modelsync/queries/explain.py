@@ -59,7 +59,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     `kept_runs` are the runs of which the provider's answers are kept, newest first.
     """
 
-    provider: Provider[Any]
+    provider: Provider
     stored: StoredModel
     first_seen_at: datetime
     now: datetime

@@ -1,7 +1,5 @@
 """What the store has of one model, for explaining its values."""
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from modelsync.database.schema import answers, last_prices, model_changes, models, provider_state, sync_runs
@@ -20,7 +18,7 @@ class ExplanationReader:
     def __init__(self, store: Session) -> None:
         self._store = store
 
-    def known(self, provider: Provider[Any], row_id: str) -> Known | None:
+    def known(self, provider: Provider, row_id: str) -> Known | None:
         """All that is known of one model; None when there is none."""
         with self._store.reading() as connection:
             provider_id = providers.id_of(connection, provider.slug)

@@ -1,7 +1,6 @@
 """Prices on the wire: which texts of a provider give a price of the catalog."""
 
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
@@ -27,7 +26,7 @@ def is_nothing(value: object) -> bool:
     return value is None or value is False or value in ([], {}, ())
 
 
-def wire_texts(provider: Provider[Any], field: str, model: Model) -> tuple[tuple[WireText, ...], bool]:
+def wire_texts(provider: Provider, field: str, model: Model) -> tuple[tuple[WireText, ...], bool]:
     """The wire texts that the provider's declared units turn into this very price; or all, and True, when none does so alone."""
     raw = model.prices.raw
     feeding = tuple(WireText(name, text) for name, text in raw.items() if _gives(provider, name, text, field, model))
@@ -36,7 +35,7 @@ def wire_texts(provider: Provider[Any], field: str, model: Model) -> tuple[tuple
     return tuple(WireText(name, text) for name, text in raw.items()), True
 
 
-def _gives(provider: Provider[Any], wire_field: str, text: str, field: str, model: Model) -> bool:
+def _gives(provider: Provider, wire_field: str, text: str, field: str, model: Model) -> bool:
     """Whether a wire text, in the unit that the provider declares for its field, is the price that the model has in `field` (USD)."""
     name = PRICE_NAMES.get(field, field.removeprefix("pricing."))
     declared: list[Price] = [price for endpoint in provider.endpoints if (price := endpoint.units.get(wire_field)) is not None]

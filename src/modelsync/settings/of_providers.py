@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import msgspec
 
@@ -16,7 +15,7 @@ Row = tuple[str, Redaction, str]
 """The name of a setting that is shown, its redaction, and its help."""
 
 
-def rows(provider: Provider[Any], source: SettingsSource) -> Iterable[Row]:
+def rows(provider: Provider, source: SettingsSource) -> Iterable[Row]:
     """A provider's settings: its keys, its options, and its own origin if that is set."""
     for variable in provider.auth.variables:
         yield variable, ADDRESS if variable.endswith("_CREDENTIALS") else KEY_OF_PROVIDER, f"key of {provider.name}"
@@ -27,7 +26,7 @@ def rows(provider: Provider[Any], source: SettingsSource) -> Iterable[Row]:
         yield origin_variable(provider.slug), ORIGIN, f"replaces {provider.name}'s scheme, host and port"
 
 
-def option_variable(provider: Provider[Any], option: str) -> str:
+def option_variable(provider: Provider, option: str) -> str:
     """The variable of a provider's option: `ALIBABA_REGION`."""
     return f"{_upper(provider.slug)}_{option.upper()}"
 
@@ -47,7 +46,7 @@ def origins(source: SettingsSource, known: Iterable[str]) -> dict[str, str]:
     return {slug: value_of(name, origin, text) for slug, name in names.items() if (text := source.text(name))}
 
 
-def enabled(chosen: frozenset[str], known: Mapping[str, Provider[Any]]) -> frozenset[str]:
+def enabled(chosen: frozenset[str], known: Mapping[str, Provider]) -> frozenset[str]:
     """The providers that are on: those that are wanted, or all. SettingsError for one that is not known."""
     for name in sorted(chosen - known.keys()):
         near = difflib.get_close_matches(name, known, n=1)
@@ -56,7 +55,7 @@ def enabled(chosen: frozenset[str], known: Mapping[str, Provider[Any]]) -> froze
     return chosen or frozenset(known)
 
 
-def options(provider: Provider[Any], source: SettingsSource) -> msgspec.Struct:
+def options(provider: Provider, source: SettingsSource) -> msgspec.Struct:
     """A provider's options. SettingsError names the one that cannot be used."""
     values: dict[str, str | tuple[str, ...]] = {}
     for field in msgspec.structs.fields(provider.options):

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -82,16 +81,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Settings({len(self.shown)} of them)"
 
-    def scope(self, provider: Provider[Any]) -> str:
+    def scope(self, provider: Provider) -> str:
         """What a provider's listing depends on, as 16 hex digits: its options, its key, and where it is asked."""
         credential = self.credentials.get(provider.slug)
         return self._digest(provider, msgspec.json.encode(credential, enc_hook=str).decode() if credential else "")
 
-    def place(self, provider: Provider[Any]) -> str:
+    def place(self, provider: Provider) -> str:
         """The same without its key."""
         return self._digest(provider, "whatever the key")
 
-    def _digest(self, provider: Provider[Any], key: str) -> str:
+    def _digest(self, provider: Provider, key: str) -> str:
         options = msgspec.json.encode(self.options[provider.slug], order="deterministic").decode()
         parts = [provider.slug, options, key, self.origins.route(provider.slug, provider.base_url)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -71,9 +71,7 @@ def _unseen(connection: sa.Connection, provider_id: int | None, version: int) ->
     return frozenset(connection.execute(query).scalars())
 
 
-def unchanged(
-    connection: sa.Connection, bulk: BulkWriter, provider: Provider[Any], rules: Rules, state: sa.RowMapping, now: datetime
-) -> Plan:
+def unchanged(connection: sa.Connection, bulk: BulkWriter, provider: Provider, rules: Rules, state: sa.RowMapping, now: datetime) -> Plan:
     """What an answer that did not change brings about: models that it lacks are absent once more."""
     rules, seq = guarded(rules, state), state["complete_seq"] + 1
     provider_id = providers.id_of(connection, provider.slug)
@@ -108,7 +106,7 @@ def guarded(rules: Rules, state: sa.RowMapping | None) -> Rules:
 
 
 def stored(
-    connection: sa.Connection, bulk: BulkWriter, provider: Provider[Any], provider_id: int | None, rules: Rules, seq: int, now: datetime
+    connection: sa.Connection, bulk: BulkWriter, provider: Provider, provider_id: int | None, rules: Rules, seq: int, now: datetime
 ) -> Stored:
     """Every hash of a provider, which models were absent from its last listings, and which have upstream values."""
     if provider_id is None:

@@ -5,7 +5,6 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 import structlog
@@ -49,7 +48,7 @@ class Job(msgspec.Struct, frozen=True):
     With an `archive`, the answers of its syncs are kept.
     """
 
-    provider: Provider[Any]
+    provider: Provider
     options: msgspec.Struct
     scope: str
     enabled: bool = True

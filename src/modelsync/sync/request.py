@@ -1,7 +1,5 @@
 """What a sync asks the catalog to take in, and what it may expect to find there."""
 
-from typing import Any
-
 import msgspec
 
 from modelsync.database.tables.answers import KeptAnswer
@@ -33,7 +31,7 @@ class Commit(msgspec.Struct, frozen=True):
     answers that it was read from, where they are kept. With `only_if` it is made only if that is still the plan.
     """
 
-    provider: Provider[Any]
+    provider: Provider
     listing: Listing
     seen: Seen | None
     rules: Rules = DEFAULT_RULES

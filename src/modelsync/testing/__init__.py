@@ -40,28 +40,28 @@ def answer(document: object, url: str = "https://test.invalid/", headers: Mappin
     return Answer(url=url, body=body, sha256=hashlib.sha256(body).hexdigest(), headers=headers or {}, received_at=1_790_000_000)
 
 
-def listing(provider: Provider[Any], documents: Mapping[str, object], **options: object) -> Listing | Failure:
+def listing(provider: Provider, documents: Mapping[str, object], **options: object) -> Listing | Failure:
     """Read one document per endpoint name."""
     chosen = msgspec.convert(options, provider.options)
     endpoints = {endpoint.name: endpoint for endpoint in provider.endpoints}
     return read(provider, chosen, [(Request(endpoints[name], "https://test.invalid/"), answer(body)) for name, body in documents.items()])
 
 
-def good(provider: Provider[Any], documents: Mapping[str, object], **options: object) -> Listing:
+def good(provider: Provider, documents: Mapping[str, object], **options: object) -> Listing:
     """Like `listing`, for documents that can be read."""
     result = listing(provider, documents, **options)
     assert isinstance(result, Listing), result
     return result
 
 
-def one(provider: Provider[Any], documents: Mapping[str, object], **options: object) -> Any:
+def one(provider: Provider, documents: Mapping[str, object], **options: object) -> Any:
     """The only model of documents that hold exactly one."""
     (model,) = good(provider, documents, **options).models.values()
     return model
 
 
 def drive(
-    provider: Provider[Any], respond: Callable[[Request], Answer | Failure], *, has_key: bool = True, **options: object
+    provider: Provider, respond: Callable[[Request], Answer | Failure], *, has_key: bool = True, **options: object
 ) -> list[tuple[Request, Answer]]:
     """Run a provider's flow by hand: `respond` stands where the network would be."""
     flow = provider.flow(msgspec.convert(options, provider.options), has_key)

@@ -30,7 +30,7 @@ class Subject:
     simulator: Simulator
 
     @property
-    def provider(self) -> Provider[Any]:
+    def provider(self) -> Provider:
         """The provider."""
         return self.trial.provider
 

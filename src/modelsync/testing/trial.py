@@ -28,7 +28,7 @@ class Trial:
     names in one) that are no price or one that is stated elsewhere too; each with the reason.
     """
 
-    provider: Provider[Any]
+    provider: Provider
     sample: Mapping[str, Any]
     wires: tuple[Wire, ...] = ()
     no_counts: Mapping[str, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Trial:
         return Simulated(tuple((derived | own).values()), sample_of(_exact.encode(self.sample)))
 
 
-def wire_of(provider: Provider[Any], endpoint: Endpoint) -> Wire:
+def wire_of(provider: Provider, endpoint: Endpoint) -> Wire:
     """A list that comes as a whole from where the endpoint asks for it, to whoever asks with the key that the provider sends."""
     api_key = provider.auth if isinstance(provider.auth, ApiKey) else ApiKey(())
     return Wire(

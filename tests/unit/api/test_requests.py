@@ -72,6 +72,10 @@ def test_no_pattern_lets_a_last_newline_through(kind: type[msgspec.Struct]):
             assert name in problem(kind, {name: "a\n"}), (kind, name)
 
 
+def test_a_time_that_is_none_is_not_repeated():
+    assert "sk-" not in problem(parameters.ChangeQuery, {"since": "2026-11-22T10:00:00sk-secret"})
+
+
 def refused(kind: type[msgspec.Struct], given: dict[str, object], *, strict: bool) -> str:
     """What is told of it; nothing when it can be."""
     try:

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,7 +21,7 @@ def id_of(connection: sa.Connection, slug: str) -> int | None:
     return connection.execute(sa.select(providers.c.id).where(providers.c.slug == slug)).scalar_one_or_none()
 
 
-def ensure(connection: sa.Connection, provider: Provider[Any], now: datetime) -> int:
+def ensure(connection: sa.Connection, provider: Provider, now: datetime) -> int:
     """The provider's id; its row is made on first sight, and its facts never touched again, because operators may edit them."""
     provider_id = id_of(connection, provider.slug)
     if provider_id is not None:
@@ -32,7 +31,7 @@ def ensure(connection: sa.Connection, provider: Provider[Any], now: datetime) ->
     return int(connection.execute(sa.insert(providers).values(values).returning(providers.c.id)).scalar_one())
 
 
-def facts(provider: Provider[Any]) -> dict[str, object]:
+def facts(provider: Provider) -> dict[str, object]:
     """What a provider's row says at first."""
     return {
         "slug": provider.slug,

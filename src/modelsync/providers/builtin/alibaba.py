@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -245,7 +245,7 @@ def partial(rows: RowsByEndpoint, _options: Options) -> str | None:
     return "only the OpenAI-compatible list of ids could be read, so absent models are left as they are" if rows["compatible"] else None
 
 
-def requests(provider: Provider[Any], options: Options, _has_key: bool) -> Flow:
+def requests(provider: Provider, options: Options, _has_key: bool) -> Flow:
     """The native list; the OpenAI-compatible one only where the native one is not there (404)."""
     native, compatible = provider.endpoints
     came = yield from paging.collect(native.paging(native, native.at(options)))

@@ -145,7 +145,7 @@ def combine(rows: RowsByEndpoint, _options: object) -> Iterable[Wire]:
         yield Wire(Offer(row.endpoint_id, row.metadata, priced.row, priced.rest), wire.rest, wire.position)
 
 
-def requests(provider: Provider[Any], options: msgspec.Struct, has_key: bool) -> Flow:
+def requests(provider: Provider, options: msgspec.Struct, has_key: bool) -> Flow:
     """The list, then with a key the prices of everything listed; without an endpoint_id there are none."""
     models, costs = provider.endpoints
     pages = yield from paging.collect(models.paging(models, models.at(options)))

@@ -1,7 +1,6 @@
 """Google Vertex AI (Model Garden). Prices: none in this API."""
 
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -60,7 +59,7 @@ def combine(rows: RowsByEndpoint, options: Options) -> Iterable[Wire]:
     return (wire for wire in rows["models"] if options.self_deploy or managed(wire.row))
 
 
-def requests(provider: Provider[Any], options: Options, _has_key: bool) -> Flow:
+def requests(provider: Provider, options: Options, _has_key: bool) -> Flow:
     """One list per publisher: there is no list of publishers."""
     (models,) = provider.endpoints
     for publisher in dict.fromkeys(options.publishers):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from math import ceil
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -158,7 +158,7 @@ def hub_url(options: Options) -> str:
     return f"https://huggingface.co/api/models?sort=downloads&direction=-1&limit={min(options.hub_limit, HUB_PAGE)}"
 
 
-def requests(provider: Provider[Any], options: Options, has_key: bool) -> Flow:  # noqa: ARG001  # neither list is asked with a key
+def requests(provider: Provider, options: Options, has_key: bool) -> Flow:  # noqa: ARG001  # neither list is asked with a key
     router, hub = provider.endpoints
     yield from router.paging(router, router.at(options))
     yield from paging.at_most(ceil(options.hub_limit / HUB_PAGE), hub.paging(hub, hub_url(options)))
