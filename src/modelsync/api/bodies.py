@@ -17,7 +17,7 @@ PINS: dict[str, Any] = {"properties": {field: kind_of(field) for field in PINNAB
 """The fields that can be pinned, as a JSON Schema of objects with them."""
 
 
-def sent(body: Body, *, but: str) -> dict[str, Any]:
+def sent(body: Body, *, but: str) -> dict[str, object]:
     """The fields that were sent, but one."""
     return {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET and name != but}
 
@@ -186,7 +186,7 @@ class Bulk(Body, frozen=True, kw_only=True):
         return [read(NamedModel, each, strict=True, place=f"models.{number}.") for number, each in enumerate(self.models)]
 
 
-def pins_of(values: Mapping[str, Any]) -> list[Pin]:
+def pins_of(values: Mapping[str, object]) -> list[Pin]:
     """Fields and JSON values as pins. UsageError for one that cannot be pinned, or has no such value."""
     pins = []
     for field, value in values.items():

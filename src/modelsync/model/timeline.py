@@ -154,14 +154,14 @@ def _without(prices: list[LastPrice], undone: Decimal) -> list[LastPrice]:
     return prices
 
 
-def _believed(trigger: str, old: Any, new: Any, *, was_pinned: bool) -> tuple[Any, ...]:
+def _believed(trigger: str, old: object, new: object, *, was_pinned: bool) -> tuple[object, ...]:
     """Which of the two values of a change were believed, and not pinned."""
     if trigger in _PINNING:
         return () if was_pinned else (old,)
     return (new,) if was_pinned or trigger == "unpin" else (old, new)
 
 
-def _numbers(field: str, value: Any) -> dict[str, Decimal]:
+def _numbers(field: str, value: object) -> dict[str, Decimal]:
     if not value or field == DYNAMIC:
         return {}
     name = PRICE_NAMES.get(field, field.removeprefix("pricing."))

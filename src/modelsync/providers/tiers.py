@@ -43,7 +43,7 @@ def with_unread(flat: Prices, name: str, raw: bytes, *, label: str | None = None
     return msgspec.structs.replace(flat, others=flat.others | {name: canonical(raw)}, incomplete=_names(flat, label or name))
 
 
-def with_new_prices(flat: Prices, rest: Mapping[str, Any]) -> Prices:
+def with_new_prices(flat: Prices, rest: Mapping[str, object]) -> Prices:
     """`flat` beside those undeclared fields of a row that are called prices or costs: for rows whose prices are fields of their own."""
     for name, value in rest.items():
         if _PRICE.search(name):

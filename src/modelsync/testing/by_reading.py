@@ -19,7 +19,7 @@ from modelsync.testing.subject import Subject
 # Counts and words
 
 
-def _fields_of(kind: Any) -> Iterator[tuple[str, Any]]:
+def _fields_of(kind: object) -> Iterator[tuple[str, object]]:
     """The wire fields of a row's type and of the structs in it, by their names on the wire, with their types."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         for each in msgspec.structs.fields(kind):
@@ -30,7 +30,7 @@ def _fields_of(kind: Any) -> Iterator[tuple[str, Any]]:
             yield from _fields_of(part)
 
 
-def _wire_fields(subject: Subject) -> list[tuple[str, Any]]:
+def _wire_fields(subject: Subject) -> list[tuple[str, object]]:
     return [each for endpoint in subject.provider.endpoints for each in _fields_of(endpoint.row)]
 
 
@@ -38,7 +38,7 @@ def _counts(subject: Subject) -> set[str]:
     return {name for name, kind in _wire_fields(subject) if kind == Count | None}
 
 
-def _replaced(value: Any, at: Callable[[str], bool], by: Callable[[Any], Any]) -> Any:
+def _replaced(value: object, at: Callable[[str], bool], by: Callable[[object], object]) -> object:
     """The same JSON with the values of some fields replaced, wherever they are."""
     if isinstance(value, list):
         return [_replaced(each, at, by) for each in value]
@@ -47,7 +47,7 @@ def _replaced(value: Any, at: Callable[[str], bool], by: Callable[[Any], Any]) -
     return value
 
 
-def _read_with(subject: Subject, names: set[str], by: Callable[[Any], Any]) -> Listing:
+def _read_with(subject: Subject, names: set[str], by: Callable[[object], object]) -> Listing:
     return subject.read(lambda _, row: _replaced(row, names.__contains__, by))
 
 
@@ -61,7 +61,7 @@ def a_count_is_the_same_number_however_it_is_written(subject: Subject) -> None:
     """131072, 131072.0 or "131072"."""
     counts, changed = _counts(subject), []
 
-    def rewritten(otherwise: Callable[[int], Any], value: Any) -> Any:
+    def rewritten(otherwise: Callable[[int], object], value: object) -> object:
         if isinstance(value, int):
             changed.append(value)
             return otherwise(value)
@@ -104,7 +104,7 @@ def an_unknown_modality_is_a_warning_and_in_no_model(subject: Subject) -> None:
     """Each row that has one is named."""
     changed = set()
 
-    def change(endpoint: Endpoint, row: dict[str, Any]) -> Any:
+    def change(endpoint: Endpoint, row: dict[str, object]) -> object:
         worse = _replaced(row, lambda name: "modalit" in name.lower(), _smelling)
         if "smell" in str(worse):
             changed.add(row[wire_id_field(endpoint.row)])
@@ -131,7 +131,7 @@ def _with_row(subject: Subject, endpoint: Endpoint, position: int, row: Any) -> 
     return good(subject.provider, {each.name: document(each, rows[each.name]) for each in subject.provider.endpoints}).models
 
 
-def _amounts(subject: Subject) -> Iterator[tuple[Endpoint, int, str, Any]]:
+def _amounts(subject: Subject) -> Iterator[tuple[Endpoint, int, str, object]]:
     """For each amount of a model that is called a price: its list, the place of its row, its way, and the row with twice as much."""
     models = subject.read().models
     for endpoint in subject.provider.endpoints:

@@ -112,7 +112,7 @@ def a_row_of_a_new_type_has_no_price_per_token(subject: Subject) -> None:
     assert priced
 
 
-def _of_new_type(row: dict[str, Any], endpoint: Endpoint, way: str) -> dict[str, Any]:
+def _of_new_type(row: dict[str, object], endpoint: Endpoint, way: str) -> dict[str, object]:
     """A row whose type is a word that nobody has heard of, as text or in a list, whichever the row can be decoded with."""
     for word in ("hologram", ["hologram"]):
         changed: dict[str, Any] = merged(row, placed(way, word))

@@ -8,7 +8,7 @@ from typing import Any
 PRICE_WORD = re.compile(r"pric|cost|cents|^rate|discount|billing|sku|^unit|tier|long_context|currency|credit|^fee", re.IGNORECASE)
 
 
-def price_keys(row: Any, values: tuple[str, ...] = ()) -> Iterator[str]:
+def price_keys(row: object, values: tuple[str, ...] = ()) -> Iterator[str]:
     """The keys of all values in a row that a price word is on the way to; what is null states none.
 
     `values` are the ways to values that belong to the key: `prices[].type=input_token`.
@@ -23,7 +23,7 @@ def is_price(way: str) -> bool:
     return any(PRICE_WORD.search(name) for name in way.split("."))
 
 
-def leaves(value: Any, way: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(value: object, way: str = "") -> Iterator[tuple[str, object]]:
     """Every value that is neither object nor list, and the way to it."""
     if isinstance(value, dict):
         for name, part in value.items():
@@ -35,7 +35,7 @@ def leaves(value: Any, way: str = "") -> Iterator[tuple[str, Any]]:
         yield way, value
 
 
-def placed(way: str, value: Any) -> Any:
+def placed(way: str, value: object) -> object:
     """A row with nothing but a value at the end of a way."""
     first, _, rest = way.partition(".")
     inner = placed(rest, value) if rest else value
@@ -52,10 +52,10 @@ def merged(base: Any, more: Any) -> Any:
     return more
 
 
-def other_amounts(row: Any) -> Iterator[tuple[str, Any]]:
+def other_amounts(row: object) -> Iterator[tuple[str, object]]:
     """For each amount that is called a price, its way and the row with twice as much there."""
 
-    def moved(value: Any, way: str) -> Iterator[tuple[str, Any]]:
+    def moved(value: object, way: str) -> Iterator[tuple[str, object]]:
         if isinstance(value, dict):
             for name, part in value.items():
                 for inner, other in moved(part, f"{way}.{name}" if way else name):
@@ -70,7 +70,7 @@ def other_amounts(row: Any) -> Iterator[tuple[str, Any]]:
     yield from moved(row, "")
 
 
-def _twice(value: Any) -> Any:
+def _twice(value: object) -> object:
     """An amount doubled, as it is written; a millionth or 1 for nothing; None for what is no amount."""
     if isinstance(value, str):
         try:

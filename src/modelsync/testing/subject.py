@@ -39,12 +39,12 @@ class Subject:
         """The provider's."""
         return self.provider.slug
 
-    def rows(self, endpoint: Endpoint) -> list[dict[str, Any]]:
+    def rows(self, endpoint: Endpoint) -> list[dict[str, object]]:
         """The sample's rows of one list on day 0."""
         rows: list[dict[str, Any]] = self.trial.sample["lists"][endpoint.name]
         return rows
 
-    def read(self, change: Callable[[Endpoint, dict[str, Any]], Any] = lambda _, row: row) -> Listing:
+    def read(self, change: Callable[[Endpoint, dict[str, object]], object] = lambda _, row: row) -> Listing:
         """The sample, read without HTTP; each row is changed before."""
         endpoints = self.provider.endpoints
         return good(self.provider, {each.name: document(each, [change(each, row) for row in self.rows(each)]) for each in endpoints})

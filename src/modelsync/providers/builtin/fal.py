@@ -129,7 +129,7 @@ def prices(row: PriceRow) -> Prices:
     return read_prices(UNITS, {unit or "unit_price": row.unit_price})
 
 
-def with_others(found: Prices, more: Mapping[str, Any]) -> Prices:
+def with_others(found: Prices, more: Mapping[str, object]) -> Prices:
     for name, value in more.items():
         found = with_unread(found, name, msgspec.json.encode(value))
     return found
