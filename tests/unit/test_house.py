@@ -41,3 +41,22 @@ def test_no_file_outside_the_database_opens_a_connection():
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in OPENING
     ]
     assert found == []
+
+
+SHOWN = ("simulator", "builtin", "versions", "schemas.py", "bodies.py")
+"""What stands for itself: wire rows of providers, older tables, and the API's documents, whose names are those of what they show."""
+
+
+def test_a_class_has_a_name_of_its_own():
+    names = [
+        node.name
+        for path in PACKAGE.rglob("*.py")
+        if not set(SHOWN) & set(path.relative_to(PACKAGE).parts)
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert sorted(name for name in set(names) if names.count(name) > 1) == []
+
+
+def test_signatures_say_what_they_take():
+    assert house().figures(ROOT)["Any in signatures"] < 60
