@@ -1,14 +1,18 @@
 """`modelsync status`: what waits, what is frozen and pinned, what ends soon, and the exit code that says so."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import sqlalchemy as sa
 
 from modelsync.model.actors import Person
 from modelsync.model.fields import Pin
 from modelsync.model.model import Model
 from modelsync.operations import models as operators
 from modelsync.operations.rollback import rollback
+from modelsync.queries.status import read_status, states
 from modelsync.sync.request import Commit
 from modelsync.sync.store import Store
 from modelsync.testing import D
@@ -105,3 +109,39 @@ def test_announced_ends_are_counted_and_shown_when_near(database_url: str, tmp_p
         sync(store, dollars("near", 1, expires_at=over), dollars("far", 1, expires_at=far), dollars("open", 1))
     assert run_json(tmp_path, "status", env=env)["models"]["stats"]["ending"] == 0  # over, and listed all the same
     assert f"{over:%Y-%m-%d}" in run(tmp_path, "models", env=env).stdout
+
+
+def statements_of(store: Store, work: Callable[[], object]) -> int:
+    """How many statements the database is asked."""
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    sa.event.listen(store.engine, "before_cursor_execute", note)
+    try:
+        work()
+    finally:
+        sa.event.remove(store.engine, "before_cursor_execute", note)
+    return len(asked)
+
+
+def test_the_status_asks_as_much_whatever_is_pinned_and_held(database_url: str):
+    names = [f"m{number}" for number in range(20)]
+    with opened(database_url) as store:
+        sync(store, *(dollars(name, 1) for name in names))
+        few = statements_of(store, lambda: read_status(store))
+        for name in names:
+            operators.pin(store, SLUG, name, [Pin("pricing_prompt", D("0.000002"))], ADA)
+        sync(store, *(dollars(name, number + 1) for number, name in enumerate(names)))
+        status = read_status(store)
+        assert (status.pins.total, status.pins.moved) == (20, 8)  # those that moved by ten times or more are held
+        assert len(status.held) > 0
+        assert statements_of(store, lambda: read_status(store)) == few
+
+
+def test_an_odd_guard_or_drift_keeps_nobody_from_seeing_how_fresh_the_catalog_is(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1))
+        execute(database_url, """UPDATE provider_state SET guard = '{"shrink_share": "odd"}', drift = '[{"at": 5}]'""")
+        assert states(store) == {"fresh": 1, "stale": 0, "failing": 0, "never": 0}

@@ -51,10 +51,10 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    type: Any
+    kind: Any
     required: bool
     is_list: bool
-    is_whole: bool
+    number: type[int] | type[float] | None
     words: tuple[str, ...]
     checks: tuple[Any, ...]
 
@@ -71,9 +71,8 @@ def _field(field: msgspec.structs.FieldInfo) -> Field:
     checks = tuple(part.extra["check"] for part in parts if isinstance(part, msgspec.Meta) and part.extra)
     words = tuple(word for part in parts if typing.get_origin(part) is typing.Literal for word in typing.get_args(part))
     is_list = any(typing.get_origin(part) is tuple for part in parts)
-    return Field(
-        name=field.name, type=field.type, required=field.required, is_list=is_list, is_whole=int in parts, words=words, checks=checks
-    )
+    number = int if int in parts else float if float in parts else None
+    return Field(name=field.name, kind=field.type, required=field.required, is_list=is_list, number=number, words=words, checks=checks)
 
 
 def _parts(kind: object) -> Iterator[object]:
@@ -86,11 +85,11 @@ def _parts(kind: object) -> Iterator[object]:
 
 
 def read(kind: type[RequestType], given: Mapping[str, object], *, strict: bool, place: str = "") -> RequestType:
-    """What was given, as a request of this kind. Not `strict`, numbers are read from texts. Raises Invalid."""
+    """What was given, as a request of this kind; not `strict`, its numbers are written as texts. Raises Invalid."""
     declared = fields_of(kind)
     others = {name: value for name, value in given.items() if name not in declared}
     open_to_others = issubclass(kind, OpenBody)
-    problems = [f"{place}{name}: there is no such parameter" for name in (() if open_to_others else others)]
+    problems = [f"{place}{_name(name)}: there is no such parameter" for name in (() if open_to_others else others)]
     values: dict[str, Any] = {"fields": others} if open_to_others else {}
     for name, field in declared.items():
         if name not in given:
@@ -105,8 +104,18 @@ def read(kind: type[RequestType], given: Mapping[str, object], *, strict: bool, 
     return kind(**values)
 
 
+def _name(name: str) -> str:
+    """A name that somebody else chose, as an answer may hold it."""
+    return name[:100] if name and name.isprintable() else ascii(name[:100])
+
+
 def _value(field: Field, given: object, *, strict: bool) -> object:
-    value = msgspec.convert(_whole(given) if field.is_whole else given, field.type, strict=strict)
+    for text in given if isinstance(given, list) else [given]:
+        if isinstance(text, str) and any("\ud800" <= char <= "\udfff" for char in text):
+            raise ValueError("it holds half a character")
+    if field.number is not None:
+        given = _whole(given) if strict else _number(str(given), field.number)
+    value = msgspec.convert(given, field.kind)
     for check in field.checks:
         if value is not None:
             check(value)
@@ -120,13 +129,24 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _number(text: str, kind: type[int] | type[float]) -> int | float:
+    """A number in a query as everybody writes one: Python would also take 1_0 for ten, and msgspec null for none."""
+    if not re.fullmatch(r"-?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?", text):
+        raise ValueError("it is no number")
+    if kind is float:
+        return float(text)
+    if not re.fullmatch(r"-?[0-9]+(\.0+)?", text):
+        raise ValueError("it is no whole number")
+    return int(text.partition(".")[0])
+
+
 def _problem_text(problem: ValueError, field: Field) -> str:
     """What is wrong, and where inside the field; never what was sent."""
     if not isinstance(problem, msgspec.ValidationError):
         return f": {problem}"
     what, _, inside = str(problem).partition(" - at `$")
     place = inside.rstrip("`").replace("[", ".").replace("]", "")
-    return f"{place}: it is none of {', '.join(field.words)}" if "enum value" in what else f"{place}: {_plain(what)}"
+    return f"{place}: it is none of {', '.join(field.words)}" if "enum value" in what else f"{place}: {plain_words(what)}"
 
 
 _PLAIN = (
@@ -144,7 +164,8 @@ _PLAIN = (
 """What msgspec says of a value, and the same for people."""
 
 
-def _plain(what: str) -> str:
+def plain_words(what: str) -> str:
+    """What msgspec says is wrong, without what was sent."""
     plain = (words.format(*match.groups()) for pattern, words in _PLAIN if (match := re.fullmatch(pattern, what)))
     return next(plain, None) or "it is not of the right form: see /docs"
 
@@ -167,7 +188,7 @@ async def body_of(kind: type[RequestType], request: Request) -> RequestType:
     except ClientDisconnect:
         raise Invalid("body: it did not come whole", status=400) from None
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != "application/json" and not media.endswith("+json"):
+    if not re.fullmatch(r"application/([^/]+\+)?json", media):
         raise Invalid("body: send JSON, with Content-Type: application/json")
     try:
         given = json.loads(content)  # msgspec would say of 1e400 or half a character that all of it is no JSON, and not where

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route as Matched
 
 from modelsync.api.openapi import Responses
-from modelsync.api.requests import Body, Invalid, Query, body_of, query_of
+from modelsync.api.requests import Body, Invalid, Query, body_of, plain_words, query_of
 from modelsync.server.state import Service
 
 Handler = Callable[..., Awaitable[Response]]
@@ -74,8 +74,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         for name, kind in inputs.path.items():
             try:
                 values[name] = msgspec.convert(request.path_params[name], kind)
-            except msgspec.ValidationError:
-                raise Invalid(f"{name}: it is not of the right form: see /docs") from None
+            except msgspec.ValidationError as problem:
+                raise Invalid(f"{name}: {plain_words(str(problem))}") from None
         if inputs.query is not None:
             values[inputs.query[0]] = query_of(inputs.query[1], request.query_params)
         if inputs.body is not None:

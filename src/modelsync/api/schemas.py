@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from modelsync.model import records
 from modelsync.model.records import Moment as Time
 from modelsync.model.records import RecordedAct, RecordedPause
 from modelsync.queries.counts import IncompletePrices, ModelCounts, ProviderCounts
@@ -252,7 +253,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     provider_model_id: str
     kind: str
     fields: dict[str, Any]
-    changed_at: Time
+    changed_at: records.Time
     run_id: int
 
 

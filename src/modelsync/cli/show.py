@@ -22,6 +22,7 @@ from modelsync.planning import guard as guarding
 from modelsync.queries.catalog import Catalog, ProviderRecord
 from modelsync.queries.filters import BY_PROVIDER, ModelFilter
 from modelsync.queries.history import History
+from modelsync.queries.rows import ModelRow
 from modelsync.queries.status import SOON
 
 SHOWN = 50
@@ -166,9 +167,19 @@ Matches = tuple[Iterable[RecordedModel], int | None]
 
 def _present(db: Opened, model_filter: ModelFilter) -> Matches:
     if model_filter.limit is None:
-        return db.reader.matching(model_filter), None
+        return map(_with_short_times, db.reader.matching(model_filter)), None
     page = db.reader.models(model_filter, BY_PROVIDER)
-    return page.rows, page.total
+    return map(_with_short_times, page.rows), page.total
+
+
+_TIMES = ("missing_since", "released_at", "expires_at", "first_seen_at", "created_at", "updated_at")
+
+
+def _with_short_times(row: ModelRow) -> ModelRow:
+    """A model with its times as this command writes them: without a fraction that is zero."""
+    texts = {name: getattr(row, name) for name in _TIMES}
+    short = {name: text.replace(".000000Z", "Z") for name, text in texts.items() if text and text.endswith(".000000Z")}
+    return msgspec.structs.replace(row, **short) if short else row
 
 
 def _past(db: Opened, then: datetime, model_filter: ModelFilter) -> Matches:

@@ -14,8 +14,10 @@ from modelsync.providers.registry import load
 from modelsync.simulator.server import Simulator
 from modelsync.testing.trial import trial_in
 
+Samples = Annotated[list[Path] | None, Parameter(consume_multiple=1, negative=())]
 
-def simulate(*, host: str = "127.0.0.1", port: Port = 8900, day: Number = 0, sample: tuple[Path, ...] = ()) -> int:
+
+def simulate(*, host: str = "127.0.0.1", port: Port = 8900, day: Number = 0, sample: Samples = None) -> int:
     """Serve all providers' wire formats locally, for tests and for trying things out.
 
     Parameters
@@ -27,7 +29,7 @@ def simulate(*, host: str = "127.0.0.1", port: Port = 8900, day: Number = 0, sam
     sample:
         The test of a provider that has no sample here: a Python file with its TRIAL. It is run.
     """
-    simulator = Simulator(host=host, port=port, day=day, more=[trial_in(file).simulated for file in sample])
+    simulator = Simulator(host=host, port=port, day=day, more=[trial_in(file).simulated for file in sample or ()])
     message = f"Simulating {len(simulator.wires.slugs)} providers: MODELSYNC_ORIGIN=http://{host}:{port} (Ctrl-C ends it)"
     output.stderr().print(message, soft_wrap=True)
     simulator.run()

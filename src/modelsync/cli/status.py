@@ -1,6 +1,7 @@
 """`modelsync status`: how fresh the catalog is, what it holds, and what waits."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -163,5 +164,5 @@ def _print_drifts(status: Status) -> None:
     if drifts:
         output.stdout().print("\nFields that moved in the last seven days:")
     for slug, drift in drifts:
-        age = output.ago(drift.at, status.now)
+        age = output.ago(datetime.fromisoformat(drift.at), status.now)
         output.say(output.stdout(), f"  {slug}: {output.safe(drift.message.removeprefix('drift: '))} ({age})")

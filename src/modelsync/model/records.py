@@ -100,11 +100,16 @@ class Drift(msgspec.Struct, frozen=True):
     message: str
 
 
-class _PriceFlags(msgspec.Struct, frozen=True):
+class _Dynamic(msgspec.Struct, frozen=True):
     """What is asked of a price document that is otherwise handed on as it is."""
 
     dynamic: bool = False
-    incomplete: tuple[str, ...] = ()
+
+
+class _Incomplete(msgspec.Struct, frozen=True):
+    """The same of its fields that are stated and not read."""
+
+    incomplete: tuple[str, ...] | None = None
 
 
 # Models, as JSON has them
@@ -149,9 +154,9 @@ class RecordedModel(msgspec.Struct, frozen=True):
     @property
     def dynamic_price(self) -> bool:
         """Whether its price varies by request: neither unknown nor free."""
-        return msgspec.json.decode(self.pricing, type=_PriceFlags).dynamic
+        return msgspec.json.decode(self.pricing, type=_Dynamic).dynamic
 
     @property
     def price_incomplete(self) -> bool:
         """Whether its price is not whole: fields that a call may pay are stated, and not read."""
-        return bool(msgspec.json.decode(self.pricing, type=_PriceFlags).incomplete)
+        return bool(msgspec.json.decode(self.pricing, type=_Incomplete).incomplete)

@@ -223,7 +223,7 @@ def _as_it_stood(now: Prices, points: Iterable[str], then: Stood) -> Prices:
 def _stood(row: RecordedHold) -> Mapping[str, Stood]:
     """What stood when a hold was confirmed, by model; of one that an earlier program confirmed, what it showed as the old price."""
     if row.stood is not None:
-        return row.stood
+        return msgspec.convert(row.stood, dict[str, Stood], strict=False)
     return {row_id: Stood(live=_shown_before(points)) for row_id, points in holding.shown(row).items()}
 
 

@@ -110,14 +110,14 @@ class Stood(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RecordedHold(Standing, frozen=True, kw_only=True):
-    """A hold of whatever status, with all that is recorded of it. `stood` is what stood of each model when a person confirmed it."""
+    """A hold of whatever status, with all that is recorded of it. `stood` is a Stood of each model when a person confirmed it, as JSON."""
 
     provider: str
     hint: str
     times_seen: int
     created_at: datetime
     last_seen_at: datetime
-    stood: Mapping[str, Stood] | None
+    stood: Mapping[str, Any] | None
 
 
 class Refusal(msgspec.Struct, frozen=True):

@@ -3,17 +3,19 @@
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from modelsync.database import rows
 from modelsync.database.schema import audit_log, models, provider_state, providers, sync_results, sync_runs, upstream_values
+from modelsync.database.schema import pins as pins_table
 from modelsync.database.session import Session
-from modelsync.database.tables import drift, holds, leases, pauses, pins
+from modelsync.database.tables import drift, holds, leases, pauses
 from modelsync.database.tables import providers as provider_rows
 from modelsync.database.tables.runs import is_dead
 from modelsync.model.fields import value_of
+from modelsync.model.model import Model
 from modelsync.model.prices import plain
 from modelsync.model.records import Drift, RecordedAct, RecordedPause, RecordedPin, RecordedResult, RecordedRun
 from modelsync.planning.guard import NO_GUARD, Guard
@@ -153,14 +155,20 @@ def provider_records(connection: sa.Connection, known: Iterable[str], now: datet
 
 
 def pin_records(connection: sa.Connection, slugs: Iterable[str] = ()) -> list[PinRecord]:
-    """Every pin, by provider, model and field."""
-    rows = ((pin, _upstream(connection, pin)) for pin in pins.listed(connection, slugs))
-    return [PinRecord(**msgspec.structs.asdict(pin), upstream=upstream, moved=upstream != pin.beneath) for pin, upstream in rows]
+    """Every pin, by provider, model and field, with what stands beneath it as a JSON value. One query, however many there are."""
+    upstream = upstream_values.c
+    same_model = sa.and_(upstream.provider_id == providers.c.id, upstream.provider_model_id == pins_table.c.provider_model_id)
+    query = (
+        sa.select(pins_table, upstream.believed)
+        .outerjoin(providers, providers.c.slug == pins_table.c.provider)
+        .outerjoin(upstream_values, same_model)
+        .where(*([pins_table.c.provider.in_(list(slugs))] if slugs else []))
+        .order_by(pins_table.c.provider, pins_table.c.provider_model_id, pins_table.c.field)
+    )
+    return [_pin_record(dict(row)) for row in connection.execute(query).mappings()]
 
 
-def _upstream(connection: sa.Connection, pin: RecordedPin) -> object:
-    """What stands beneath a pin, as a JSON value."""
-    mine = (providers.c.slug == pin.provider, upstream_values.c.provider_model_id == pin.provider_model_id)
-    query = sa.select(upstream_values).join(providers, providers.c.id == upstream_values.c.provider_id).where(*mine)
-    row = connection.execute(query).mappings().one_or_none()
-    return plain(value_of(rows.upstream_of(row).believed, pin.field)) if row is not None else pin.beneath
+def _pin_record(row: dict[str, Any]) -> PinRecord:
+    believed = row.pop("believed")
+    upstream = row["beneath"] if believed is None else plain(value_of(msgspec.convert(believed, Model), row["field"]))
+    return PinRecord(**row, upstream=upstream, moved=upstream != row["beneath"])

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from modelsync.database.schema import time_text
 from modelsync.formats.held import commands, decision_text, refusing
 from modelsync.model.prices import plain
+from modelsync.model.records import Drift, Time
 from modelsync.planning.holding import RecordedHold
 from modelsync.queries.catalog import ProviderRecord
 
@@ -19,7 +21,7 @@ STATES = ("fresh", "stale", "failing", "never")
 class AgedDrift(msgspec.Struct, frozen=True, kw_only=True):
     """How a provider's fields moved, when that was noticed, and how many seconds ago."""
 
-    at: datetime
+    at: Time
     message: str
     age_seconds: float
 
@@ -66,9 +68,15 @@ def freshness(known: ProviderRecord, now: datetime, held: int, rejected: Iterabl
         refused=_refused(known, rejected),
         frozen_at=known.frozen_at,
         frozen_reason=known.frozen_reason,
-        drift=tuple(AgedDrift(at=each.at, message=each.message, age_seconds=(now - each.at).total_seconds()) for each in known.drift),
+        drift=tuple(
+            AgedDrift(at=time_text(each.at), message=each.message, age_seconds=(now - each.at).total_seconds()) for each in known.drift
+        ),
         guard=plain(known.guard.limits),
     )
+
+
+def _aged(drift: Drift, now: datetime) -> AgedDrift:
+    return AgedDrift(at=time_text(drift.at), message=drift.message, age_seconds=(now - drift.at).total_seconds())
 
 
 def _refused(known: ProviderRecord, rejected: Iterable[RecordedHold]) -> str | None:

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 import msgspec
 import sqlalchemy as sa
 
-from modelsync.database.schema import models
+from modelsync.database.schema import models, provider_state, providers
 from modelsync.database.session import Session
 from modelsync.database.tables import holds, pauses
+from modelsync.database.tables.providers import shown_states
 from modelsync.model.records import RecordedPause
 from modelsync.planning.holding import RecordedHold
 from modelsync.queries import counts
-from modelsync.queries.catalog import pin_records, provider_records
+from modelsync.queries.catalog import ProviderRecord, pin_records, provider_records
 from modelsync.queries.counts import IncompletePrices, ModelCounts, ProviderCounts
 from modelsync.queries.freshness import STATES, Freshness, freshness, state_of
 
@@ -48,9 +49,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     pause: RecordedPause | None
 
 
-def read_status(store: Session) -> Status:
-    """Everything as it is, read in one state of the catalog."""
-    with store.reading() as connection:
+def read_status(store: Session, seconds: float | None = None) -> Status:
+    """Everything as it is, read in one state of the catalog. With `seconds` it is stopped after these: TooSlow."""
+    with store.reading(seconds) as connection:
         now = store.now(connection)
         known = provider_records(connection, store.providers, now)
         held, rejected = holds.listed(connection), holds.listed(connection, status="rejected")
@@ -80,7 +81,11 @@ def _ending(connection: sa.Connection, now: datetime) -> int:
 
 def states(store: Session) -> dict[str, int]:
     """How many providers are in which state of freshness."""
+    state = provider_state.c
     with store.reading() as connection:
         now = store.now(connection)
-        by_state = Counter(state_of(each, now) for each in provider_records(connection, store.providers, now).values())
-    return {state: by_state[state] for state in STATES}
+        query = sa.select(state.provider.label("slug"), state.failures_in_a_row, state.last_success_at).where(shown_states(store.providers))
+        records = {row["slug"]: ProviderRecord(**row) for row in connection.execute(query).mappings()}
+        without = [slug for slug in connection.execute(sa.select(providers.c.slug)).scalars() if slug not in records]
+    by_state = Counter([*(state_of(record, now) for record in records.values()), *["never"] * len(without)])
+    return {name: by_state[name] for name in STATES}

@@ -53,6 +53,11 @@ def stamped(value: Mapping[str, object] | msgspec.Struct, revision: Revision) ->
     return {**document, "revision": revision.number, "as_of": shown_time(revision.as_of)}
 
 
-def shown_time(value: datetime | None) -> str | None:
+def json_time(value: datetime) -> str:
     """A time as JSON has it everywhere: 2026-11-22T20:10:00.000000Z."""
-    return value.isoformat(timespec="microseconds").replace("+00:00", "Z") if value else None
+    return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def shown_time(value: datetime | None) -> str | None:
+    """The same, where there may be none."""
+    return json_time(value) if value else None

@@ -48,9 +48,41 @@ def test_a_parameter_that_comes_twice_is_refused_where_there_is_one():
         query_of(Wanted, QueryParams("must=a&must=a"))
 
 
-@pytest.mark.parametrize("text", ["1_0", " 1", "+1", "１", "0x1", "", "nan", "1.5", "true"])
+@pytest.mark.parametrize("text", ["1_0", " 1", "+1", "１", "0x1", "", "nan", "1.5", "true", "null", "1e0", "1."])
 def test_a_number_is_written_as_everybody_writes_one(text: str):
     assert problem(Wanted, {"limit": text, "must": ""}).startswith("limit: ")
+
+
+@pytest.mark.parametrize(("text", "limit"), [("1", 1), ("007", 7), ("7.0", 7)])
+def test_a_whole_number_may_have_zeros_around_it(text: str, limit: int):
+    assert read(Wanted, {"limit": text, "must": ""}, strict=False).limit == limit
+
+
+@pytest.mark.parametrize(("text", "price"), [(".5", 0.5), ("1e2", 100.0), ("00.25", 0.25)])
+def test_a_price_may_have_no_digit_before_its_point(text: str, price: float):
+    assert read(parameters.Filters, {"min_price": text}, strict=False).min_price == price
+
+
+QUERIES = [kind for kind in KINDS if issubclass(kind, Query)]
+
+
+@pytest.mark.parametrize("kind", QUERIES)
+def test_null_in_an_address_is_a_word_and_leaves_no_filter_out(kind: type[Query]):
+    for name, field in fields_of(kind).items():
+        if field.number or field.words:
+            assert problem(kind, {name: "null"}).count(f"{name}: ") == 1, name
+
+
+HALF = "\ud800"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, Body) and fields_of(kind)])
+def test_half_a_character_is_told_of_with_its_place(kind: type[Body]):
+    told = problem(kind, dict.fromkeys(fields_of(kind), HALF), strict=True)
+    assert told.encode()
+    assert ": it holds half a character" in told
+    if "fields" not in kind.__struct_fields__:
+        assert problem(kind, {HALF: 1}, strict=True).startswith("'\\ud800': there is no such parameter")
 
 
 def test_a_whole_number_may_have_a_point_and_a_text_is_none_in_a_body():
@@ -68,7 +100,7 @@ def test_no_pattern_lets_a_last_newline_through(kind: type[msgspec.Struct]):
         for each in (here, here.get("items", {}), *here.get("anyOf", ())):
             if "pattern" in each:
                 assert each["pattern"].endswith(END), (kind, name)
-        if str in (field.type, *getattr(field.type, "__args__", ())) and "pattern" in here:
+        if str in (field.kind, *getattr(field.kind, "__args__", ())) and "pattern" in here:
             assert name in problem(kind, {name: "a\n"}), (kind, name)
 
 

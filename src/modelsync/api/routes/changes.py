@@ -10,7 +10,7 @@ from modelsync.api.routing import Router
 from modelsync.formats import feeds
 from modelsync.model.timeline import RecordedChange
 from modelsync.queries.history import ChangeFilter
-from modelsync.server.responses import REVISION, error, of_catalog, stamped
+from modelsync.server.responses import REVISION, error, json_time, of_catalog, stamped
 from modelsync.server.state import Service
 
 router = Router(tags=("changes",))
@@ -36,7 +36,7 @@ def _shown(row: RecordedChange) -> schemas.Change:
         provider_model_id=row.provider_model_id,
         kind=row.kind,
         fields={field: {"old": old, "new": new} for field, (old, new) in row.fields.items()},
-        changed_at=row.changed_at,
+        changed_at=json_time(row.changed_at),
         run_id=row.run_id,
     )
 

@@ -10,10 +10,9 @@ from starlette.responses import Response
 from modelsync.api import schemas
 from modelsync.api.openapi import Responses, also, answers
 from modelsync.api.parameters import AnySlug, Id, RunQuery, SyncAll, SyncOne, is_true
-from modelsync.api.routes.common import holds
 from modelsync.api.routing import Router
 from modelsync.errors import NotThere
-from modelsync.formats.held import by_kind, left_in_place
+from modelsync.formats.held import by_kind, standing
 from modelsync.planning.outcome import Busy, Failed, Held, Report, document, of_one
 from modelsync.providers.registry import select
 from modelsync.queries.status import Status, read_status
@@ -112,14 +111,13 @@ def _busy(slug: str, run_id: int | None) -> Response:
 @router.get("/status", responses=answers(schemas.Status))
 async def sync_status(server: Service) -> Response:
     """What the catalog holds, which providers can be synced, how fresh each is, what waits, what was rejected, and what keeps syncs out."""
-    return json_answer(_status(await server.do(read_status, server.store), list(server.store.providers)))
+    return json_answer(_status(await server.do(read_status, server.store, server.settings.query_seconds), list(server.store.providers)))
 
 
 def _status(status: Status, fetchable: list[str]) -> dict[str, object]:
     in_database = [slug for slug in fetchable if slug in status.in_catalog]
     absent = [slug for slug in fetchable if slug not in status.in_catalog]
     numbers = {"in_database": status.providers.total, "with_fetch_functions": len(fetchable)}
-    rejected = schemas.Rejections(len(status.rejected), left_in_place(status.rejected), holds(status.rejected))
     return {
         "providers": {**numbers, "fetchable_in_db": len(in_database), "fetchable_not_in_db": len(absent), "stats": status.providers},
         "models": {"stats": msgspec.structs.asdict(status.models) | {"by_provider": status.models_by_provider}},
@@ -128,7 +126,7 @@ def _status(status: Status, fetchable: list[str]) -> dict[str, object]:
         "fetchable_not_in_db": absent,
         "freshness": status.freshness,
         "held": schemas.HeldNow(len(status.held), by_kind(status.held)),
-        "rejected": rejected,
+        "rejected": standing(status.rejected),
         "incomplete_prices": status.incomplete_prices,
         "pause": status.pause,
     }

@@ -36,8 +36,7 @@ column = holds.c
 
 def _hold(row: sa.RowMapping) -> RecordedHold:
     """A hold by its columns."""
-    facts = {**row, "ids": tuple(row["ids"]), "over": frozenset(row["over"] or ())}
-    return RecordedHold(**facts | {"stood": msgspec.convert(row["stood"], dict[str, Stood] | None, strict=False)})
+    return RecordedHold(**{**row, "ids": tuple(row["ids"]), "over": frozenset(row["over"] or ())})
 
 
 def _selected(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[RecordedHold]:
