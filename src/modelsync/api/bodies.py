@@ -98,7 +98,7 @@ Link = Annotated[str, Meta(max_length=500, pattern=rf"^https?://{_HOST}([/?#][^\
 """An address for people, without a user in it."""
 LongText = Annotated[str, Meta(max_length=5000, pattern=rf"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*{END}")]
 Variable = Annotated[str, Meta(pattern=rf"^[A-Z][A-Z0-9_]{{0,99}}{END}")]
-Document = Annotated[dict[str, Any], Meta(max_length=100)]
+Document = Annotated[dict[str, Any], Meta(max_length=100, extra_json_schema={"additionalProperties": True})]
 
 
 class ProviderFacts(Body, frozen=True, kw_only=True):
