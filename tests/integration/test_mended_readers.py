@@ -357,6 +357,7 @@ def test_i37_no_reader_moves_more_than_it_is_the_first_to_read(tmp_path: Path, e
     @example([("list", "10", 1), ("look",), ("list", "10", None), ("confirm", 0), ("list", "10", 1)])
     @example([("list", "10", 1), ("look",), ("list", "10", None), ("confirm", 0), ("list", "10", None), ("list", "10", 1)])
     @example([("list", "10", 1), ("look",), ("list", "10", None), ("confirm", 0), ("reopen", 0), ("list", "10", 1)])
+    @example([("mend", None), ("part", "10"), ("mend", 1), ("list", "1", 1), ("mend", 1), ("rollback", 1), ("list", "10", 1)])
     @settings(max_examples=examples, deadline=None, derandomize=examples == QUICK)
     def holds(acts: list[tuple[Any, ...]]) -> None:
         with fresh(tmp_path) as (url, store):

@@ -295,13 +295,16 @@ def is_corrected(change: Change, point: str) -> bool:
 def _is_same_wire(old: Prices, new: Prices) -> bool:
     """Whether a price is written as it was, as far as that is known: with the same text in every field, but for zeros.
 
-    A field without a text before may have said anything, as that the price varies. Texts of tiers were not kept by every version.
+    A field without a text before may have said anything, as that the price varies. Texts of tiers were not kept by every version. Where
+    no text of any number was kept, as after a rollback, nobody knows what was read: the others may be those of another listing.
     """
+    if not old.raw:
+        return False
     before, now = _wire_texts(old), _wire_texts(new)
     if not any("[" in field for field in before):
         now = {field: text for field, text in now.items() if "[" not in field}
     fields = before.keys() | now.keys()
-    return bool(before) and all(_same_text(before.get(field, "0"), now.get(field, "0")) for field in fields)
+    return all(_same_text(before.get(field, "0"), now.get(field, "0")) for field in fields)
 
 
 def _same_text(one: str, other: str) -> bool:

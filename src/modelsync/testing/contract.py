@@ -17,6 +17,7 @@ CHECKS: tuple[Check, ...] = (
     over_http.a_sample_and_a_day_are_there_for_every_list,
     over_http.the_sample_is_read_whole_and_the_same_each_time,
     over_http.prices_lie_inside_the_bounds,
+    over_http.every_number_comes_with_its_text,
     over_http.a_row_of_a_new_type_has_no_price_per_token,
     over_http.without_a_key_nothing_is_asked_that_needs_one,
     over_http.a_wrong_key_is_named_by_its_variable_and_never_shown,

@@ -10,6 +10,7 @@ import msgspec
 from modelsync.errors import Failure, FailureKind
 from modelsync.fetch import Credential, Fetched, GoogleCredential, KeyCredential, NeedsKey
 from modelsync.model.model import PER_TOKEN, PRICE_FIELDS, Prices, Tier
+from modelsync.model.points import numbers
 from modelsync.model.prices import Price
 from modelsync.planning.outcome import Failed, Held
 from modelsync.providers.base import Endpoint, GoogleAccount, KeyUse
@@ -91,6 +92,12 @@ def prices_lie_inside_the_bounds(subject: Subject) -> None:
         priced += bool(amounts or model.prices.per_unit or model.prices.image)
     states_none = subject.provider.price_unit.startswith(("none:", "none (", "unknown"))
     assert (priced == 0) is states_none
+
+
+def every_number_comes_with_its_text(subject: Subject) -> None:
+    """Else nobody could tell a mended reading from a price that moved."""
+    textless = [name for name, model in subject.listed().models.items() if numbers(model.prices) and not model.prices.raw]
+    assert textless == []
 
 
 def a_row_of_a_new_type_has_no_price_per_token(subject: Subject) -> None:
