@@ -232,6 +232,31 @@ def test_a_rejected_change_of_unit_stays_refused(database_url: str):
     assert [price(database_url, name) for name in "abc"] == [1, 2, 3]
 
 
+def test_i17_a_change_of_unit_waits_while_any_of_it_is_claimed_and_none_is_back(database_url: str):
+    """Of three models one varies by now, and two are no three tenths of the list: the others are wrong by a thousand still."""
+    names = "abcdefg"
+    with opened(database_url) as store:
+        sync(store, *(dollars(name, 1) for name in names))
+        assert kinds(sync(store, *(dollars(name, 1000 if name in "abc" else 1) for name in names))) == ["unit-change"]
+        varies = Model(id="a", prices=Prices(dynamic=True))
+        now = [varies, *(dollars(name, 1000 if name in "bc" else 1) for name in names[1:]), dollars("new", 5)]
+        for _ in range(2):
+            assert kinds(sync(store, *now)) == ["unit-change", "price"]
+            assert [price(database_url, name) for name in ("b", "c", "d", "new")] == [1, 1, 1, None]
+        assert kinds(sync(store, *now[:2], dollars("c", 1), *now[3:])) == ["price"]
+        assert [price(database_url, name) for name in ("b", "c", "d", "new")] == [1, 1, 1, 5]
+
+
+def test_i17_a_change_of_unit_ends_when_all_of_it_varies(database_url: str):
+    with opened(database_url) as store:
+        sync(store, *(dollars(name, 1) for name in "abc"))
+        sync(store, *(dollars(name, 1000) for name in "ab"), dollars("c", 1))
+        now = [*(Model(id=name, prices=Prices(dynamic=True)) for name in "ab"), dollars("c", 1), dollars("new", 5)]
+        for _ in range(2):
+            assert kinds(sync(store, *now)) == []
+            assert (price(database_url, "a"), price(database_url, "new")) == (None, 5)
+
+
 def test_a_listing_that_does_not_show_a_model_says_nothing_of_its_hold(database_url: str):
     with opened(database_url) as store:
         sync(store, dollars("m", 1), dollars("n", 2))

@@ -321,6 +321,7 @@ class Reference:
 
     def _take_rows(self, slug: str, part: Part, said: Said) -> list[Hold]:
         """I9, I22, I23, I37: what is stated over what is known, but for prices that are not believed. The holds."""
+        retired = {row_id for row_id, entry in part.models.items() if entry.status == "retired"}
         cases = {row_id: self._case(part, row_id, row, whole=said.complete) for row_id, row in said.rows.items()}
         moving = {row_id: case for row_id, case in cases.items() if case.moves}
         refused = part.values("rejected")
@@ -340,35 +341,43 @@ class Reference:
             for row_id, case in moving.items()
         }
         old = [row_id for row_id, case in moving.items() if not case.is_new]
-        unit = self._unit_change(part, [undecided[row_id] for row_id in old])
         waiting = [hold for hold in part.holds if hold.status == "open" and hold.about_prices]
         marked = {each for hold in waiting if hold.needs_person for each in hold.claims}
         units = [hold for hold in waiting if hold.kind == "unit-change"]
         asked = marked | {each for hold in units for each in hold.claims if power(hold.old[each[:2]], each[2])}
-        doubts = {
-            row_id: {
-                name: pair
-                for name, pair in pairs.items()
-                if self._doubt(
-                    pair,
-                    self._other_prices(slug, row_id, name),
-                    paid=any(moving[row_id].known.values()),
-                    meant=any(hold.meant and (row_id, name, pair[0]) in hold.claims for hold in part.holds),
-                )
-                or (unit and power(*pair) == unit)
-                or (row_id, name, pair[1]) in asked
+
+        def doubted(unit: int) -> dict[str, dict[str, tuple[Decimal | None, Decimal]]]:
+            return {
+                row_id: {
+                    name: pair
+                    for name, pair in pairs.items()
+                    if self._doubt(
+                        pair,
+                        self._other_prices(slug, row_id, name),
+                        paid=any(moving[row_id].known.values()),
+                        meant=any(hold.meant and (row_id, name, pair[0]) in hold.claims for hold in part.holds),
+                    )
+                    or (unit and power(*pair) == unit)
+                    or (row_id, name, pair[1]) in asked
+                }
+                for row_id, pairs in undecided.items()
             }
-            for row_id, pairs in undecided.items()
-        }
-        off = {
-            row_id: [
-                pair
-                for name, pair in case.pairs.items()
-                if pair[0] is not None and ((row_id, name, pair[1]) in refused or name in doubts[row_id])
-            ]
-            for row_id, case in moving.items()
-        }
-        if unit or self._unit_change(part, [moving[row_id].pairs for row_id in old]) or self._has_slipped(part, said, off, doubts):
+
+        def off_by(doubts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, tuple[Decimal | None, Decimal]]]:
+            return {
+                row_id: {
+                    name: pair
+                    for name, pair in case.pairs.items()
+                    if pair[0] is not None and ((row_id, name, pair[1]) in refused or name in doubts[row_id])
+                }
+                for row_id, case in moving.items()
+            }
+
+        unit = self._unit_change(part, [undecided[row_id] for row_id in old])
+        unit = unit or self._unit_that_waits(units, said, retired, off_by(doubted(0)))
+        doubts = doubted(unit)
+        off = off_by(doubts)
+        if unit or self._unit_change(part, [moving[row_id].pairs for row_id in old]) or self._has_slipped(part, said, retired, off, doubts):
             doubts = {
                 row_id: {name: pair for name, pair in pairs.items() if name in doubts[row_id] or (pair[0] is None and pair[1])}
                 for row_id, pairs in undecided.items()
@@ -384,20 +393,44 @@ class Reference:
             self._believe(part, row_id, row, cases[row_id], refused, confirmed, held=row_id in held)
         return holds
 
-    def _has_slipped(self, part: Part, said: Said, off: Mapping[str, Any], doubts: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Three in ten prices wait that are far off; or a change of unit waits, and no model of it that is shown is back."""
+    def _has_slipped(
+        self, part: Part, said: Said, retired: set[str], off: Mapping[str, Any], doubts: Mapping[str, Mapping[str, Any]]
+    ) -> bool:
+        """Three in ten prices wait that are far off; or a change of unit waits on, and no model of it that is shown is back at a number."""
         waiting = (pairs.values() for pairs in doubts.values())
         far = sum(any(old and new and factor(old, new) >= RULES.prices.factor for old, new in pairs) for pairs in waiting)
         if far >= 2 and far >= RULES.prices.unit_share * self._priced(part):
             return True
         return any(
-            not any(name in said.rows.get(row_id, {}) for row_id, name, _ in hold.claims if not off.get(row_id))
+            not self._any_is_back(hold, said, off)
             for hold in part.holds
-            if hold.kind == "unit-change" and (hold.status == "open" or (hold.status == "rejected" and self._is_claimed(hold, said)))
+            if hold.kind == "unit-change"
+            and (self._waits_on(hold, said, retired) or (hold.status == "rejected" and self._is_claimed(hold, said)))
         )
 
+    def _unit_that_waits(self, units: list[Hold], said: Said, retired: set[str], off: Mapping[str, Mapping[str, Any]]) -> int:
+        """Of a change of unit of which every model tells, none is back, and some say the same: by what power these moved."""
+        for hold in units:
+            moved: Counter[int] = Counter()
+            for row_id in hold.ids:
+                same = [
+                    pair for each, name, new in hold.claims if each == row_id and (pair := off.get(row_id, {}).get(name)) and pair[1] == new
+                ]
+                moved.update({power(*pair) for pair in same} - {0})
+            if moved and not self._waits_on(hold, said, retired) and not self._any_is_back(hold, said, off):
+                return moved.most_common(1)[0][0]
+        return 0
+
+    def _any_is_back(self, hold: Hold, said: Said, off: Mapping[str, Any]) -> bool:
+        numbers = {row_id: {} if row.get("dynamic") else prices_of(row) for row_id, row in said.rows.items()}
+        return any(name in numbers.get(row_id, {}) for row_id, name, _ in hold.claims if not off.get(row_id))
+
+    def _waits_on(self, hold: Hold, said: Said, retired: set[str]) -> bool:
+        return hold.status == "open" and not self._is_answered(hold, said, retired, set(), refused=False)
+
     def _is_claimed(self, hold: Hold, said: Said) -> bool:
-        return any(said.rows.get(row_id, {}).get(name) == new for row_id, name, new in hold.claims)
+        rows = {row_id: row for row_id, row in said.rows.items() if not row.get("dynamic")}
+        return any(rows.get(row_id, {}).get(name) == new for row_id, name, new in hold.claims)
 
     def _priced(self, part: Part) -> int:
         return sum(bool(prices_of(row) or row["dynamic"]) for row in part.shown().values() if row["status"] != "retired")

@@ -277,15 +277,13 @@ def _same(row: Standing, new: Mapping[Content, Hold]) -> Content | None:
 
 
 def _answered(row: Standing, sight: Sight, kinds: Set[str]) -> bool:
-    """Whether this listing can tell how what was held stands now; of prices, of every model that is not retired.
+    """Whether this listing can tell how what was held stands now.
 
-    A price that was taken back waits while its model is retired: listed again, the model may state the same. An incomplete listing can
-    tell that models are there. One that is refused tells of whole lists only, and of one that was taken back only when it is another
-    catalog itself.
+    An incomplete listing can tell that models are there. One that is refused tells of whole lists only, and of one that was taken back
+    only when it is another catalog itself.
     """
     if row.kind in OF_PRICES:
-        points, read, gone = shown(row), sight.read, frozenset() if row.needs_person else sight.retired
-        return not sight.refused and all(each in gone or _shows_price(row, points.get(each, {}), read.get(each)) for each in row.ids)
+        return not sight.refused and shows_prices(row, sight.read, sight.retired)
     if row.kind == TOTAL:
         return not sight.refused
     if row.kind in OF_ABSENCE or row.needs_person:
@@ -293,6 +291,15 @@ def _answered(row: Standing, sight: Sight, kinds: Set[str]) -> bool:
             return row.kind == OTHER_CATALOG and OTHER_CATALOG in kinds
         return sight.complete or not sight.seen.isdisjoint(row.about)
     return sight.complete
+
+
+def shows_prices(row: Standing, read: Mapping[str, Model], retired: Set[str]) -> bool:
+    """Whether a listing shows how the prices of a hold stand: of every model that is not retired.
+
+    A price that was taken back waits while its model is retired: listed again, the model may state the same.
+    """
+    points, gone = shown(row), frozenset[str]() if row.needs_person else retired
+    return all(each in gone or _shows_price(row, points.get(each, {}), read.get(each)) for each in row.ids)
 
 
 def _shows_price(row: Standing, points: Mapping[str, tuple[str | None, str]], model: Model | None) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from modelsync.model.model import Model, Prices, claimed
 from modelsync.model.points import DYNAMIC, changed, numbers
 from modelsync.planning.doubts import PriceLimits, doubt, is_released, way_out
-from modelsync.planning.holding import PRICE, UNIT_CHANGE, Content, Hold, Refusal, Standing, claims, shown
+from modelsync.planning.holding import PRICE, UNIT_CHANGE, Content, Hold, Refusal, Standing, claims, shown, shows_prices
 from modelsync.planning.layers import effective_prices
 from modelsync.planning.pairs import (
     Pair,
@@ -33,12 +33,14 @@ from modelsync.planning.plan import Change, StoredModel, is_corrected
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a judgement needs beside a change: the time, prices of the same models elsewhere by id, and the holds that stand.
 
-    `read` are the models that the listing shows, and `priced` is the number of the provider's models with a price. `confirmed` are prices
-    out of bounds that a person once confirmed, by id, as pairs of a point and its digits: these are no accidents.
+    `read` are the models that the listing shows, `retired` those that were retired before it, and `priced` is the number of the provider's
+    models with a price. `confirmed` are prices out of bounds that a person once confirmed, by id, as pairs of a point and its digits: these
+    are no accidents.
     """
 
     now: datetime | None = None
     read: Mapping[str, Model] = {}
+    retired: frozenset[str] = frozenset()
     elsewhere: Mapping[str, Sequence[Prices]] = {}
     priced: int = 0
     standing: tuple[Standing, ...] = ()
@@ -103,7 +105,8 @@ def judge(changes: tuple[Change, ...], evidence: Evidence, limits: PriceLimits) 
     words = _Words(_refused(evidence.standing), _confirmed(evidence.standing), _pending(evidence.standing))
     cases = {change.id: _case(change, words) for change in repriced(changes)}
     power = _unit_change([(case.change, case.open) for case in cases.values()], evidence.priced, limits)
-    doubts = {row_id: doubted for row_id, case in cases.items() if (doubted := _doubts(case, power, evidence, limits))}
+    power = power or _unit_that_waits(cases, _all_doubts(cases, None, evidence, limits), evidence)
+    doubts = _all_doubts(cases, power, evidence, limits)
     if power or _has_slipped(cases, doubts, evidence, limits):
         doubts = {row_id: doubted for row_id, case in cases.items() if (doubted := _with_first_prices(case, doubts.get(row_id, {})))}
     waiting = {row.content: row for row in evidence.standing if row.status == "open"}
@@ -208,32 +211,64 @@ def _unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, li
     return commonest[0][0]
 
 
+def _unit_that_waits(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]], evidence: Evidence) -> int | None:
+    """The power of ten of a change of unit that waits, of which some models still claim what was shown, and none is back.
+
+    However few these are by now: that others vary, or that the list has grown, is no answer. While the listing does not show how every
+    price of it stands, the question stands as it is.
+    """
+    off = _off(cases, doubts)
+    for row in evidence.standing:
+        if row.kind == UNIT_CHANGE and row.status == "open" and shows_prices(row, evidence.read, evidence.retired):
+            unit = claims(row)
+            as_shown = [
+                [pair for pair in off.get(row_id, ()) if points.get(pair.field) == digits(pair.new)] for row_id, points in unit.items()
+            ]
+            commonest = powers(as_shown).most_common(1)
+            if commonest and not _any_is_back(unit, off, evidence.read):
+                return commonest[0][0]
+    return None
+
+
 def _has_slipped(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]], evidence: Evidence, limits: PriceLimits) -> bool:
     """Whether the unit of this list is another one than is believed, though not every price of it moved by the same power of ten.
 
-    So many prices wait that are far off that a first one is no better; or a change of unit waits or was rejected, and none of its models
-    that this listing shows is back at a price that is believed.
+    So many prices wait that are far off that a first one is no better; or a change of unit waits and this listing does not end that, or was
+    rejected and is listed so, and none of its models that this listing shows is back at a price that is believed.
     """
     if _unit_change([(case.change, case.pairs) for case in cases.values()], evidence.priced, limits):
         return True
-    off = {row_id: [pair for pair in (*case.refused, *doubts.get(row_id, ())) if pair.old is not None] for row_id, case in cases.items()}
     far = sum(any(_is_far(pair, limits) for pair in doubted) for doubted in doubts.values())
     if far >= max(2, limits.unit_share * evidence.priced):
         return True
-    units = [row for row in evidence.standing if row.kind == UNIT_CHANGE and row.status in ("open", "rejected")]
-    return any(_still_off(row, cases, off, evidence.read) for row in units)
+    off = _off(cases, doubts)
+    return any(
+        not _any_is_back(claims(row), off, evidence.read)
+        for row in evidence.standing
+        if row.kind == UNIT_CHANGE and (_waits_on(row, evidence) or _is_listed_as_refused(row, cases))
+    )
+
+
+def _off(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]]) -> dict[str, list[Pair]]:
+    """The prices that are not believed beside an older one."""
+    return {row_id: [pair for pair in (*case.refused, *doubts.get(row_id, ())) if pair.old is not None] for row_id, case in cases.items()}
 
 
 def _is_far(pair: Pair, limits: PriceLimits) -> bool:
     return bool(pair.old and pair.new) and factor(pair.old or pair.new, pair.new) >= limits.factor
 
 
-def _still_off(row: Standing, cases: Mapping[str, Case], off: Mapping[str, Sequence[Pair]], read: Mapping[str, Model]) -> bool:
-    """Whether no model of a change of unit is back; of one that was rejected some must be listed as it was refused, or it is long past."""
-    unit = claims(row)
-    shown_as_refused = any(row in case.refused.values() for row_id in unit if (case := cases.get(row_id)))
-    back = any(_is_back(points, read.get(row_id)) for row_id, points in unit.items() if not off.get(row_id))
-    return not back and (row.status == "open" or shown_as_refused)
+def _waits_on(row: Standing, evidence: Evidence) -> bool:
+    return row.status == "open" and not shows_prices(row, evidence.read, evidence.retired)
+
+
+def _is_listed_as_refused(row: Standing, cases: Mapping[str, Case]) -> bool:
+    """Whether some of what was rejected is still listed so; else it is long past."""
+    return row.status == "rejected" and any(row in case.refused.values() for row_id in row.ids if (case := cases.get(row_id)))
+
+
+def _any_is_back(unit: Mapping[str, Mapping[str, str]], off: Mapping[str, Sequence[Pair]], read: Mapping[str, Model]) -> bool:
+    return any(_is_back(points, read.get(row_id)) for row_id, points in unit.items() if not off.get(row_id))
 
 
 def _is_back(points: Mapping[str, str], model: Model | None) -> bool:
@@ -263,6 +298,10 @@ def _some(moved: Mapping[str, Iterable[Pair]]) -> str:
 
 def _detail(pairs: Iterable[Pair]) -> dict[str, list[str | None]]:
     return {pair.field: [None if pair.base is None else digits(pair.base), digits(pair.new)] for pair in pairs}
+
+
+def _all_doubts(cases: Mapping[str, Case], power: int | None, evidence: Evidence, limits: PriceLimits) -> dict[str, dict[Pair, str]]:
+    return {row_id: doubted for row_id, case in cases.items() if (doubted := _doubts(case, power, evidence, limits))}
 
 
 def _doubts(case: Case, power: int | None, evidence: Evidence, limits: PriceLimits) -> dict[Pair, str]:

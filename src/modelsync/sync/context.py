@@ -54,7 +54,7 @@ def basis(connection: sa.Connection, bulk: BulkWriter, commit: Commit, state: sa
         scope=_scope(commit, state),
         moment=Unstated(now, seq) if commit.whole and listing.complete else None,
         same_shortfall=state["shortfall_listings"] if state and listing.shortfall == state["shortfall"] else 0,
-        prices=_evidence(connection, provider.slug, provider_id, plan, listing, context.standing, now),
+        prices=_evidence(connection, provider.slug, provider_id, plan, listing, known.retired, context.standing, now),
     )
     return Basis(listing=listing, plan=plan, stored=known, context=context, rules=rules)
 
@@ -169,6 +169,7 @@ def _evidence(
     provider_id: int | None,
     plan: Plan,
     listing: Listing,
+    retired: frozenset[str],
     standing: tuple[Standing, ...],
     now: datetime,
 ) -> Evidence:
@@ -179,6 +180,7 @@ def _evidence(
     return Evidence(
         now=now,
         read=listing.models,
+        retired=retired,
         elsewhere=_elsewhere(connection, provider_id, [change.model for change in moving]),
         priced=_priced(connection, provider_id) if len(moving) > 1 else 0,
         standing=standing,
