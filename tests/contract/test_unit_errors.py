@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from modelsync.model.model import PER_TOKEN, Prices, claimed
+from modelsync.planning.holding import PRICE, UNIT_CHANGE
 from modelsync.planning.listing import Listing, read
 from modelsync.planning.plan import Plan
-from modelsync.planning.quarantine import PRICE, UNIT_CHANGE
 from modelsync.providers import registry
 from modelsync.providers.base import Answer, Provider, Request
 from modelsync.testing import answer

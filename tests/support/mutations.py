@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from modelsync.planning.cases import Evidence
 from modelsync.planning.listing import Listing
 from modelsync.planning.plan import Plan, Stored, StoredModel, make_plan
 from modelsync.planning.policy import DEFAULT_RULES, Context, decide
-from modelsync.planning.quarantine import Evidence
 
 RAW = {  # written into the JSON as they are: tokens that a JSON library would not write, or not so
     "@raw:nan@": "NaN",

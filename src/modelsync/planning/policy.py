@@ -10,12 +10,12 @@ import msgspec
 
 from modelsync.model.model import claimed
 from modelsync.planning import holding, quarantine
+from modelsync.planning.cases import Evidence
 from modelsync.planning.doubts import PriceLimits
 from modelsync.planning.holding import Hold, Refusal, Standing
 from modelsync.planning.layers import Unstated, unstated_points, without_prices
 from modelsync.planning.listing import Listing
 from modelsync.planning.plan import Change, ChangeKind, Plan, Stored, settled, with_watched
-from modelsync.planning.quarantine import Evidence
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,8 @@ from modelsync.database.tables import holds, pins, providers
 from modelsync.model.fields import Pin
 from modelsync.model.model import Model, Prices
 from modelsync.model.points import joined
-from modelsync.planning import holding, pairs, quarantine
+from modelsync.planning import cases, holding, pairs
+from modelsync.planning.cases import Evidence
 from modelsync.planning.decision import Basis
 from modelsync.planning.guard import Guard
 from modelsync.planning.holding import Standing
@@ -26,7 +27,6 @@ from modelsync.planning.layers import Unstated
 from modelsync.planning.listing import Listing
 from modelsync.planning.plan import NOTHING_STORED, Plan, Stored, StoredModel, make_plan, needed, retirements, settled
 from modelsync.planning.policy import ListingScope, Rules, with_accepted_total
-from modelsync.planning.quarantine import Evidence
 from modelsync.providers.base import Provider
 from modelsync.sync.request import Commit
 
@@ -203,7 +203,7 @@ def _elsewhere(connection: sa.Connection, provider_id: int | None, moving: Itera
     """The prices of the same models at other providers, by id; without pins, since an operator's price is no other provider's word."""
     ids: dict[str, list[str]] = {}
     for model in moving:
-        for name in quarantine.same_model(model):
+        for name in cases.same_model(model):
             ids.setdefault(name, []).append(model.id)
     column = models.c
     names = (column.pricing_prompt, column.pricing_completion, column.pricing_image, column.pricing_request)
@@ -214,7 +214,7 @@ def _elsewhere(connection: sa.Connection, provider_id: int | None, moving: Itera
     prices_by_id: dict[str, list[Prices]] = {}
     for provider, row_id, repository, *of_row in connection.execute(query):
         prompt, completion, image, request = ours.get((provider, row_id), of_row)
-        keys = {quarantine.last_part(row_id)} | ({quarantine.last_part(repository)} if repository else set())
+        keys = {cases.last_part(row_id)} | ({cases.last_part(repository)} if repository else set())
         same = {each for key in keys for each in ids.get(key, ())}
         for each in same:
             prices_by_id.setdefault(each, []).append(Prices(prompt=prompt, completion=completion, image=image, request=request))

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelsync.model.model import NO_PRICES, Model, Prices, Tier, UnitPrice, content_hash
+from modelsync.planning.cases import Evidence
 from modelsync.planning.doubts import PriceLimits
 from modelsync.planning.holding import Standing
 from modelsync.planning.listing import Listing
 from modelsync.planning.plan import Stored, StoredModel, make_plan
 from modelsync.planning.policy import DEFAULT_RULES, Context, decide
-from modelsync.planning.quarantine import Evidence, judge
+from modelsync.planning.quarantine import judge
 from modelsync.testing import D
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
