@@ -374,8 +374,9 @@ class Reference:
             }
 
         unit = self._unit_change(part, [undecided[row_id] for row_id in old])
-        unit = unit or self._unit_that_waits(units, said, retired, off_by(doubted(0)))
         doubts = doubted(unit)
+        if not unit and (unit := self._unit_that_waits(units, said, retired, off_by(doubts), doubts)):
+            doubts = doubted(unit)
         off = off_by(doubts)
         if unit or self._unit_change(part, [moving[row_id].pairs for row_id in old]) or self._has_slipped(part, said, retired, off, doubts):
             doubts = {
@@ -408,13 +409,15 @@ class Reference:
             and (self._waits_on(hold, said, retired) or (hold.status == "rejected" and self._is_claimed(hold, said)))
         )
 
-    def _unit_that_waits(self, units: list[Hold], said: Said, retired: set[str], off: Mapping[str, Mapping[str, Any]]) -> int:
+    def _unit_that_waits(self, units: list[Hold], said: Said, retired: set[str], off: Mapping[str, Any], doubts: Mapping[str, Any]) -> int:
         """Of a change of unit of which every model tells, none is back, and some say the same: by what power these moved."""
         for hold in units:
             moved: Counter[int] = Counter()
             for row_id in hold.ids:
                 same = [
-                    pair for each, name, new in hold.claims if each == row_id and (pair := off.get(row_id, {}).get(name)) and pair[1] == new
+                    pair
+                    for each, name, new in hold.claims
+                    if each == row_id and (pair := doubts.get(row_id, {}).get(name)) and pair[1] == new
                 ]
                 moved.update({power(*pair) for pair in same} - {0})
             if moved and not self._waits_on(hold, said, retired) and not self._any_is_back(hold, said, off):

@@ -30,7 +30,7 @@ def unit_that_waits(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pai
         if row.kind == UNIT_CHANGE and row.status == "open" and shows_prices(row, evidence.read, evidence.retired):
             unit = claims(row)
             as_shown = [
-                [pair for pair in off.get(row_id, ()) if points.get(pair.field) == digits(pair.new)] for row_id, points in unit.items()
+                [pair for pair in doubts.get(row_id, ()) if points.get(pair.field) == digits(pair.new)] for row_id, points in unit.items()
             ]
             commonest = powers(as_shown).most_common(1)
             if commonest and not _any_is_back(unit, off, evidence.read):
