@@ -9,7 +9,7 @@ import pytest
 from modelsync.errors import DatabaseError, UsageError
 from modelsync.model.actors import Person
 from modelsync.model.fields import Pin
-from modelsync.model.model import Model
+from modelsync.model.model import Model, Prices
 from modelsync.model.timeline import differing
 from modelsync.operations import decisions
 from modelsync.operations import models as operators
@@ -344,6 +344,22 @@ def test_rollback_keeps_pins(database_url: str):
         rollback(store, SLUG, 1, ADA)
         found = row(database_url, "a")
         assert (found["pricing_prompt"], found["context_length"]) == (D("0.000009"), 8)
+
+
+@pytest.mark.parametrize("price", [1, None], ids=["priced", "with a price that varies, and one believed before"])
+def test_a_rollback_believes_nothing_that_only_a_pin_showed_whose_time_has_come(database_url: str, price: int | None):
+    now = Model(id="a", prices=Prices(dynamic=True)) if price is None else dollars("a", price)
+    with opened(database_url) as store:
+        sync(store, dollars("a", 1), dollars("b", 1))
+        sync(store, now, dollars("b", 1))
+        pin(store, "a", until=datetime.now(UTC) + timedelta(hours=1), is_active=False)
+        last = sync(store, now, dollars("b", 2))
+        assert isinstance(last.outcome, Synced)
+        execute(database_url, "UPDATE pins SET expires_at = '2020-01-01T00:00:00.000000Z'")
+        rollback(store, SLUG, query(database_url, "SELECT max(id) AS id FROM sync_runs")[0]["id"], ADA)
+        thaw(store, SLUG, ADA)
+        sync(store, dollars("b", 2))
+        assert row(database_url, "a")["is_active"] in (True, 1)
 
 
 def test_a_rollback_to_nowhere_says_so(database_url: str):

@@ -43,7 +43,11 @@ def rollback(session: Session, slug: str, run_id: int, person: Person) -> tuple[
         differing = [key for key in now if now[key] != targets[key]]
         touched = sorted({row_id for _, row_id in differing} | _with_last_prices(act) & {row_id for _, row_id in now})
         full, believed = act.models(touched), _believed_until(act, later, touched)
-        changes = [_back(full[row_id], targets[slug, row_id], standing.get(row_id, ()), believed.get(row_id, {})) for row_id in touched]
+        moving = {row_id for _, row_id in differing}
+        changes = [
+            _back(full[row_id], targets[slug, row_id] if row_id in moving else None, standing.get(row_id, ()), believed.get(row_id, {}))
+            for row_id in touched
+        ]
         act.note("rollback", f"to run {run_id}")
         new_run = act.apply("rollback", changes)
         _end_leaves(act)
@@ -152,11 +156,16 @@ def _target(now: Past, then: Past | None, *, stays_active: bool) -> Past:
     return msgspec.structs.replace(then, status="missing" if now.status == "missing" else "active", facts=facts)
 
 
-def _back(before: StoredModel, then: Past, kept: tuple[Pin, ...], believed: Mapping[str, LastPrice]) -> Change:
-    """One model back to what it was, and what is remembered of its prices too."""
-    model = _model(then.facts, before.believed)
-    model = pinned(model, [Pin(pin.field, value_of(before.believed, pin.field)) for pin in kept])
-    kind, fields = _way(before.status, then.status)
+def _back(before: StoredModel, then: Past | None, kept: tuple[Pin, ...], believed: Mapping[str, LastPrice]) -> Change:
+    """One model back to what it was (None: as it is), and what is remembered of its prices too.
+
+    One that is as it was keeps all that is believed of it: what shows may be a pin's, whose time has come since.
+    """
+    model, kind, fields = before.believed, ChangeKind.UPDATED, tuple[FieldChange, ...]()
+    if then is not None:
+        kind, fields = _way(before.status, then.status)
+        model = _model(then.facts, before.believed)
+        model = pinned(model, [Pin(pin.field, value_of(before.believed, pin.field)) for pin in kept])
     last = {point: each.usd for point, each in believed.items()}
     return Change(kind, before.model.id, model, NOT_READ, fields, before=before, last=last, reader=before.reader)
 
