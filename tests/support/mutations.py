@@ -104,7 +104,7 @@ def _break(container: Any, key: Any, chance: random.Random) -> None:
         lambda: next(iter(value.values()), None) if isinstance(value, dict) else value,
         lambda: _twin(value, chance),
         lambda: "\ud800",
-        lambda: chance.choice(["x" * 1_000_000, [value] * _copies(value)]) if chance.random() < 10 * RARE else str(value)[:MOST],
+        lambda: chance.choice(["x" * 1_000_000, _copies(value)]) if chance.random() < 10 * RARE else str(value)[:MOST],
     ]
     act = chance.randrange(len(wrong) + 4)
     if act < len(wrong):
@@ -112,16 +112,22 @@ def _break(container: Any, key: Any, chance: random.Random) -> None:
     elif act == len(wrong):
         del container[key]
     elif isinstance(container, list):
-        copies = _copies(value) if chance.random() < RARE else 1
-        container[0:0] = [copy.deepcopy(value) if copies == 1 else value for _ in range(copies)]
-        if copies == 1:
+        copies = _copies(value) if chance.random() < RARE else [copy.deepcopy(value)]
+        container[0:0] = copies
+        if len(copies) == 1:
             chance.shuffle(container)
             del container[: len(container) // 2 if chance.random() < 0.2 else 0]
 
 
-def _copies(value: Any) -> int:
-    """How often a value can be there without an answer that is longer than one that is read."""
-    return max(1, min(10_000, MOST // len(json.dumps(value))))
+def _copies(value: Any) -> list[Any]:
+    """A value as often as it can be there without an answer that is longer than one that is read.
+
+    None of them is another one: what is broken next is broken in one place, and not ten thousand times.
+    """
+    text = json.dumps(value)
+    often = max(1, min(10_000, MOST // len(text)))
+    copies: list[Any] = json.loads(f"[{','.join([text] * often)}]")
+    return copies
 
 
 def _twin(value: Any, chance: random.Random) -> Any:
