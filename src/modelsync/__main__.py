@@ -1,5 +1,25 @@
-"""`python -m modelsync`."""
+"""`python -m modelsync`: where this Python cannot run it, one sentence with what to do."""
 
-from modelsync.cli import main
+import sys
 
-main()
+_OR_RUN = "./run in the checkout, which sets itself up"
+
+
+def run() -> None:
+    """Run the command in `sys.argv`. Nothing is imported before that an older Python could not read."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - an older one gets as far as this
+        message = "modelsync: Python 3.11 or newer is needed; this is %d.%d (%s). Nothing was done. Use a newer one, as python3.13, or %s"
+        sys.exit(message % (*sys.version_info[:2], sys.executable, _OR_RUN))
+    try:
+        from modelsync.cli import main
+
+        main()
+    except ModuleNotFoundError as missing:
+        if not missing.name or missing.name.startswith("modelsync"):
+            raise
+        message = "modelsync: %s is not installed for this Python. Nothing was done. Use %s -m pip install -r requirements.txt, or %s"
+        sys.exit(message % (missing.name, sys.executable, _OR_RUN))
+
+
+if __name__ == "__main__":
+    run()

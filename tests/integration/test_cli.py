@@ -4,7 +4,9 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -87,6 +89,41 @@ def test_the_script_takes_the_same_options_and_a_dry_run_leaves_the_file_as_it_w
     assert "+ acme/scribe-3  in 2.00 out 12.00 $/1M  ctx 1.0M" in plan
     assert "- orchard/pip-7b  missing from the list; stays active" in plan
     assert re.search(r"\[openrouter\] answered url=\S+/openrouter/api/v1/models\?output_modalities=all status=200", done.stderr)
+
+
+def without_packages(*command: str) -> tuple[int, str, str]:
+    """What a command comes to with an environment that has a PATH and nothing else, as that of cron."""
+    env = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath])}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("by", [(), ("sh",), (sys.executable,)], ids=["itself", "sh", "python"])
+def test_the_script_runs_as_a_file_by_a_shell_and_in_the_environment_of_cron(by: tuple[str, ...]):
+    code, out, err = without_packages(*by, SCRIPT, "--providers", "a b")
+    assert (code, out) == (64, "")
+    assert err.startswith("modelsync: Unknown provider: a b. Known providers: aihubmix")
+
+
+def test_without_its_packages_one_sentence_says_what_to_do():
+    code, out, err = without_packages(sys.executable, "-S", SCRIPT)
+    assert (code, out) == (1, "")
+    asked = f"Use {sys.executable} -m pip install -r requirements.txt, or ./run in the checkout, which sets itself up\n"
+    assert err == f"modelsync: cyclopts is not installed for this Python. Nothing was done. {asked}"
+
+
+def older_python() -> str:
+    installed = [shutil.which(f"python3.{version}") for version in range(10, 6, -1)]
+    for found in [*filter(None, installed), *Path.home().glob(".pyenv/versions/3.10.*/bin/python")]:
+        if subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return str(found)
+    pytest.skip("no Python older than 3.11 is here")
+
+
+def test_an_older_python_is_told_so_in_one_sentence():
+    code, out, err = without_packages(older_python(), SCRIPT)
+    assert (code, out) == (1, "")
+    assert re.fullmatch(r"modelsync: Python 3\.11 or newer is needed; this is 3\.\d+ \(\S+\)\. Nothing was done\. Use a newer one.+\n", err)
 
 
 def test_a_dry_run_without_a_catalog_makes_none(simulator: Simulator, tmp_path: Path):
