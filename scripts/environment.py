@@ -1,0 +1,89 @@
+"""One environment of ./run, built aside and put in place whole: `environment.py FOLDER LOCK`.
+
+It needs nothing but Python. Each is built where it stays, in .environments/, and FOLDER is a link to it: who is at work in the one before
+goes on with that, and a build that fails leaves it in place. Only one is built at a time.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+KEPT = 2
+"""Environments that stay of each name: the present one, and the one before for whoever is still at work in it."""
+
+
+def main(name: str, lock: str) -> None:
+    """Let the link `name` be to an environment with exactly what the file `lock` says, beside each other in the checkout."""
+    root = Path(__file__).resolve().parent.parent
+    link, wanted = root / name, (root / lock).read_bytes()
+    home = root / ".environments"
+    home.mkdir(exist_ok=True)
+    with (home / f"{name}.lock").open("w") as mine:
+        _take(mine, name)
+        folder = home / f"{name.strip('.')}-{hashlib.sha256(wanted).hexdigest()[:12]}"
+        if not _is_whole(folder, wanted):
+            _build(link, folder, root / lock)
+        _point(link, folder)
+
+
+def _take(mine: object, name: str) -> None:
+    try:
+        fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _say(f"another ./run is setting up {name}; waiting for it …")
+        fcntl.flock(mine, fcntl.LOCK_EX)
+
+
+def _is_whole(folder: Path, wanted: bytes) -> bool:
+    stamp = folder / ".installed"
+    return (folder / "bin" / "python").exists() and stamp.is_file() and stamp.read_bytes() == wanted
+
+
+def _build(link: Path, folder: Path, lock: Path) -> None:
+    _say(f"setting up {link.name} (once) …")
+    if importlib.util.find_spec("ensurepip") is None:
+        sys.exit(
+            f"run: {sys.executable} comes without venv: on Debian and Ubuntu `apt install python3-venv` brings it. Then call ./run again"
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        venv.create(folder, with_pip=True, symlinks=True)
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+        subprocess.run([*pip, "install", "--quiet", "--require-hashes", "-r", str(lock)], stdout=sys.stderr, check=True)
+        subprocess.run([*pip, "check"], stdout=subprocess.DEVNULL, check=True)
+    except (KeyboardInterrupt, subprocess.CalledProcessError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        sys.exit(130 if isinstance(error, KeyboardInterrupt) else f"run: {link.name} could not be set up: {_left(link)}")
+    (folder / ".installed").write_bytes(lock.read_bytes())
+
+
+def _left(link: Path) -> str:
+    stays = "the one before stays as it was" if link.exists() else "nothing was changed"
+    return f"pip said why above; {stays}. Call ./run again once that is mended; it installs from the package index that pip is set to"
+
+
+def _point(link: Path, folder: Path) -> None:
+    """Let the link be to this folder, in one step. A folder in its place, as there was once, is put aside."""
+    if link.is_dir() and not link.is_symlink():
+        link.rename(folder.parent / f"{link.name.strip('.')}-{'0' * 12}")
+    aside = link.with_name(f"{link.name}.new")
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(folder.relative_to(link.parent))
+    aside.replace(link)
+    others = [each for each in folder.parent.glob(f"{link.name.strip('.')}-{'[0-9a-f]' * 12}") if each != folder]
+    for old in sorted(others, key=lambda each: each.stat().st_mtime)[: -(KEPT - 1)]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"run: {what}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,74 @@
+"""`./run` sets itself up: aside, once for all who call it together, and what is there stays until the new one works."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.cli import ROOT
+
+LOCK = "requirements.txt"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout of a program that says where it runs, and that needs no package."""
+    for name in ("run", "scripts/environment.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "src" / "modelsync").mkdir(parents=True)
+    (tmp_path / "src" / "modelsync" / "__main__.py").write_text("import sys; print(sys.prefix)\n")
+    (tmp_path / LOCK).write_text("")
+    return tmp_path
+
+
+def start(checkout: Path) -> "subprocess.Popen[str]":
+    env = {"PATH": os.environ["PATH"], "PYTHON": sys.executable}
+    return subprocess.Popen(["sh", checkout / "run", "x"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(checkout: Path) -> tuple[int, str, str]:
+    process = start(checkout)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def test_who_calls_it_together_sets_it_up_once(checkout: Path):
+    both = [start(checkout) for _ in range(2)]
+    outputs = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert len({out for out, _ in outputs}) == 1
+    told = sorted(err for _, err in outputs)
+    assert told[-1] == "run: setting up .venv (once) …\n"
+    assert told[0] in ("run: another ./run is setting up .venv; waiting for it …\n", "")
+    assert run(checkout) == (0, outputs[0][0], "")
+
+
+def test_one_that_cannot_be_set_up_leaves_the_one_before(checkout: Path):
+    _, before, _ = run(checkout)
+    (checkout / LOCK).write_text("a package that is none\n")
+    code, out, err = run(checkout)
+    assert (code, out) == (1, "")
+    assert "run: .venv could not be set up: pip said why above; the one before stays as it was. Call ./run again" in err
+    (checkout / LOCK).write_text("")
+    assert run(checkout) == (0, before, "")
+
+
+def test_who_is_at_work_in_the_one_before_goes_on(checkout: Path):
+    _, before, _ = run(checkout)
+    (checkout / LOCK).write_text("# another one\n")
+    _, after, _ = run(checkout)
+    assert before != after
+    assert Path(before.strip()).is_dir()
+    (checkout / LOCK).write_text("# a third one\n")
+    assert run(checkout)[0] == 0
+    assert not Path(before.strip()).exists()
+
+
+def test_a_folder_of_an_earlier_version_makes_way(checkout: Path):
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    code, out, _ = run(checkout)
+    assert (code, Path(out.strip()).parent) == (0, checkout / ".environments")
