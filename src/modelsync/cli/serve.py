@@ -16,6 +16,7 @@ from modelsync.api import create
 from modelsync.cli import output
 from modelsync.cli.opening import load
 from modelsync.cli.parameters import Database, Port
+from modelsync.cli.ports import check_free
 from modelsync.errors import UsageError
 from modelsync.operations.api_keys import Keys
 from modelsync.server.connections import TAKEN_AT_ONCE, Connections, at_most
@@ -50,6 +51,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
     verbose:
         Also log what is asked of providers.
     """
+    check_free(host, port)
     chosen = load(database)
     program = app.build(chosen, verbose=verbose, serving=True)
     store = program.open_store()

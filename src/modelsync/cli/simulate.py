@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from modelsync import app, settings
 from modelsync.cli import output, rendering
 from modelsync.cli.parameters import Number, Port
+from modelsync.cli.ports import check_free
 from modelsync.providers.registry import load
 from modelsync.simulator.server import Simulator
 from modelsync.testing.trial import trial_in
@@ -29,6 +30,7 @@ def simulate(*, host: str = "127.0.0.1", port: Port = 8900, day: Number = 0, sam
     sample:
         The test of a provider that has no sample here: a Python file with its TRIAL. It is run.
     """
+    check_free(host, port)
     simulator = Simulator(host=host, port=port, day=day, more=[trial_in(file).simulated for file in sample or ()])
     message = f"Simulating {len(simulator.wires.slugs)} providers: MODELSYNC_ORIGIN=http://{host}:{port} (Ctrl-C ends it)"
     output.stderr().print(message, soft_wrap=True)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError
 
 from modelsync import files as files_module
 from modelsync.database.schema import metadata
-from modelsync.errors import DatabaseError
+from modelsync.errors import DatabaseError, SettingsError
 
 BUSY_SECONDS = 30
 SECONDS = "modelsync_seconds"
@@ -85,9 +85,9 @@ def _postgresql(rest: str) -> URL:
     )
 
 
-def _malformed() -> DatabaseError:
+def _malformed() -> SettingsError:
     hint = "Use sqlite:///modelsync.db, or postgresql://user:password@host:5432/database"
-    return DatabaseError("DATABASE_URL cannot be read as a database address", hint)
+    return SettingsError("DATABASE_URL cannot be read as a database address", hint)
 
 
 def shown(url: URL) -> str:

@@ -48,14 +48,29 @@ def credential_of(auth: GoogleAccount, get: Get) -> GoogleCredential | None:
     if text := get(json_variable):
         return GoogleCredential(json_variable, auth.scope, json_text=text)
     if path := get(path_variable):
-        return GoogleCredential(path_variable, auth.scope, path=Path(path).expanduser())
+        return GoogleCredential(path_variable, auth.scope, path=_expanded(path))
     home = get("HOME") or get("APPDATA")
     folder = get("CLOUDSDK_CONFIG") or (f"{home}/.config/gcloud" if home else None)
-    if folder and (file := Path(folder) / "application_default_credentials.json").is_file():
+    if folder and _is_file(file := Path(folder) / "application_default_credentials.json"):
         return GoogleCredential("gcloud's application default credentials", auth.scope, path=file)
     if get("K_SERVICE") or get("GCE_METADATA_HOST") or _on_google():
         return GoogleCredential("the metadata server", auth.scope)
     return None
+
+
+def _expanded(path: str) -> Path:
+    """With ~ for the home directory; of somebody who has none it is a file that is not there."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that this user may not look into
+        return False
 
 
 def _on_google() -> bool:

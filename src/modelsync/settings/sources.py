@@ -37,23 +37,31 @@ class SettingsSource:
 
 
 def dotenv_file(path: Path) -> SettingsSource:
-    """A `.env` file, if it is there. SettingsError when it is no text."""
+    """A `.env` file, if it is there. SettingsError when it cannot be read, or is no text."""
     try:
         values = {name: value or "" for name, value in dotenv.dotenv_values(path).items()} if path.is_file() else {}
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not text in UTF-8", "Correct it, or remove it") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
     return SettingsSource([(".env", values)])
 
 
 def toml_file(path: Path, *, required: bool) -> SettingsSource:
-    """A TOML file, lists in it joined by commas. SettingsError when it is none, or is `required` and not there."""
-    if not path.is_file():
-        if required:
-            raise SettingsError(f"MODELSYNC_CONFIG names {path}, which is not there", "Correct the path, or unset it")
-        return SettingsSource([])
+    """A TOML file, lists in it joined by commas. SettingsError when it is none, cannot be read, or is `required` and not there."""
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8") if path.is_file() else None
+        document = tomllib.loads(text or "")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML ({error})", "Correct it; names are those of `modelsync settings`") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if text is None and required:
+        raise SettingsError(f"MODELSYNC_CONFIG names {path}, which is not there", "Correct the path, or unset it")
     values = {name: ",".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in document.items()}
     return SettingsSource([(path.name, values)])
+
+
+def _unreadable(path: Path, error: OSError) -> SettingsError:
+    name = f"{path}" if len(f"{path}") < 200 else f"{str(path)[:60]}…"
+    return SettingsError(f"{name} cannot be read ({error.strerror})", "Let this user read it, or name another; nothing was done")

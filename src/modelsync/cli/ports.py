@@ -1,0 +1,35 @@
+"""Whether a server can listen where it is told to, before it says that it does."""
+
+import errno
+import os
+import socket
+
+from modelsync.errors import ModelsyncError
+
+
+def check_free(host: str, port: int) -> None:
+    """Raise ModelsyncError, with what to do, where nothing can listen on this port (0: any) of this host."""
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
+            with socket.socket(family, kind, protocol) as trial:
+                if os.name == "posix":  # as servers do, so that one can follow another at once
+                    trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                trial.bind(address)
+    except OSError as error:
+        raise ModelsyncError(*_told(host, port, error)) from error
+
+
+def _told(host: str, port: int, error: OSError) -> tuple[str, str]:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Port {port} of {host} is taken by another program",
+            "Name another one with --port, or end that program; nothing was started",
+        )
+    if error.errno == errno.EACCES:
+        return f"This user may not listen on port {port}", "Name one from 1024 on with --port; nothing was started"
+    why = (
+        "is no address of this machine" if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL else f"{error.strerror}"
+    )
+    return f"Nothing can listen at {host}: {why}", "Name 127.0.0.1, or 0.0.0.0 for every address, with --host; nothing was started"
