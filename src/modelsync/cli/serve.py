@@ -17,7 +17,7 @@ from modelsync.cli import output
 from modelsync.cli.opening import load
 from modelsync.cli.parameters import Database, Port
 from modelsync.cli.ports import check_free
-from modelsync.errors import UsageError
+from modelsync.errors import ModelsyncError, UsageError
 from modelsync.operations.api_keys import Keys
 from modelsync.server.connections import TAKEN_AT_ONCE, Connections, at_most
 from modelsync.server.syncs import Syncs
@@ -51,11 +51,15 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
     verbose:
         Also log what is asked of providers.
     """
-    check_free(host, port)
     chosen = load(database)
     program = app.build(chosen, verbose=verbose, serving=True)
     store = program.open_store()
     _check_keys(chosen, store, host)
+    try:
+        check_free(host, port)
+    except ModelsyncError:
+        store.close()
+        raise
     output.say(output.stderr(), f"Serving {program.database_shown()} at http://{host}:{port} (Ctrl-C ends it); /docs tells more")
     application = create(program, store)
     service = application.state.service

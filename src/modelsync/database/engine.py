@@ -36,7 +36,7 @@ _FOREIGN_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout", "schema"
 def parse_url(text: str) -> URL:
     """A database address as SQLAlchemy's, from `sqlite:///file`, a plain file name, or any Postgres string as pasted.
 
-    Raises DatabaseError when it cannot be one; the message never holds the address, which may hold a password.
+    Raises SettingsError when it cannot be one; the message never holds the address, which may hold a password.
     """
     text = text.strip().strip("'\"")
     scheme, separator, rest = text.partition("://")
@@ -106,12 +106,12 @@ def files(url: URL) -> tuple[Path, ...]:
 
 
 def shown_address(address: str) -> str:
-    """A database address for people: an absolute path, or a Postgres address without its password. DatabaseError when malformed."""
+    """A database address for people: an absolute path, or a Postgres address without its password. SettingsError when malformed."""
     return shown(parse_url(address))
 
 
 def files_of(address: str) -> tuple[Path, ...]:
-    """The files of a SQLite database, there or not; nothing for Postgres. DatabaseError when the address is malformed."""
+    """The files of a SQLite database, there or not; nothing for Postgres. SettingsError when the address is malformed."""
     return files(parse_url(address))
 
 

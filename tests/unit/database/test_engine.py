@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelsync.database.engine import parse_url, shown
-from modelsync.errors import DatabaseError
+from modelsync.errors import DatabaseError, SettingsError
 
 quick = settings(max_examples=100, deadline=None, derandomize=True)
 REQUIRED = {"sslmode": "require"}
@@ -170,9 +170,9 @@ def test_the_placeholder_is_pointed_out(text):
     ],
 )
 def test_what_is_no_address_is_refused_without_showing_it(text):
-    with pytest.raises(DatabaseError) as caught:
+    with pytest.raises(SettingsError) as caught:
         parse_url(text)
-    assert caught.value.exit_code == 1
+    assert caught.value.exit_code == 64
     assert "canary" not in str(caught.value)
     assert "sqlite:///modelsync.db" in caught.value.hint
 
@@ -219,7 +219,7 @@ def test_any_password_on_one_line_arrives_and_is_not_shown(password):
 def test_any_text_is_an_address_or_refused(text):
     try:
         url = parse_url(text)
-    except DatabaseError:
+    except (DatabaseError, SettingsError):
         return
     assert url.drivername in ("sqlite+pysqlite", "postgresql+psycopg")
     assert shown(url)
