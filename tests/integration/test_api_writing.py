@@ -1,6 +1,7 @@
 """What operators write over HTTP: providers, models, pins. It is whole or nothing, written down, and no sync undoes it."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,43 @@ def model_of(served: Served, row_id: str = BEACON) -> dict[str, Any]:
 
 def provider_of(served: Served, slug: str = "near") -> dict[str, Any]:
     return served.get(f"/providers/slug/{slug}")
+
+
+BODIES = ['{"dry_run": true, "providers": ["groq"]}', '{"reason": "my own"}', "{bad", "[]", "dry_run=true"]
+
+
+def acts_without(served: Served, part: str) -> set[tuple[str, str]]:
+    """Every act whose description in OpenAPI has no such part: its method, and an address of it."""
+    return {
+        (method, re.sub(r"{\w+}", "near", re.sub(r"{\w*id}", "1", path)))
+        for path, methods in served.get("/openapi.json")["paths"].items()
+        for method in methods.keys() - {"get"}
+        if not [each for each in methods[method].get(part, ()) if part == "requestBody" or each["in"] == "query"]
+    }
+
+
+def test_what_is_said_to_an_act_that_does_not_listen_is_refused(served: Served, database_url: str):
+    """Whoever says that it is only a dry run must not get a sync."""
+    sync(served)
+    before = everything(database_url)
+    without_body, without_query = acts_without(served, "requestBody"), acts_without(served, "parameters")
+    assert {("post", "/admin/model-sync/all"), ("post", "/models/1/deactivate"), ("delete", "/providers/1")} <= without_body
+    assert {("post", "/models/1/activate"), ("post", "/admin/held/confirm")} <= without_query
+    for method, address in sorted(without_body):
+        for body in BODIES:
+            for media in ("application/json", "text/plain"):
+                answer = served.admin.request(method, address, content=body, headers={"Content-Type": media})
+                refused(answer, 422, "body: none is taken here, and nothing was done")
+    for method, address in sorted(without_query):
+        answer = served.admin.request(method, address, params={"dry_run": "true"}, json=None)
+        refused(answer, 422, "dry_run: there is no such parameter")
+    assert everything(database_url) == before
+
+
+@pytest.mark.parametrize("body", ["", "{}", " { } ", "null"])
+def test_an_empty_object_says_nothing(served: Served, body: str):
+    answer = served.admin.post("/admin/model-sync/provider/near", content=body, headers={"Content-Type": "application/json"})
+    assert got(answer)["success"] is True
 
 
 # Providers

@@ -121,8 +121,8 @@ def _operation(route: "Route", scope: Scope | None) -> Schema:
     """One route, what it may also answer, and which key it needs."""
     inputs, description = route.parameters, inspect.cleandoc(route.handler.__doc__ or "")
     parameters = [*_parameters(route), *(_query(inputs.query[1]) if inputs.query else ())]
-    codes = [*_ALWAYS, *(_WITH_KEY if scope else ()), *((400, 413) if inputs.body else ())]
-    codes += [422] if parameters or inputs.body else []
+    writes = route.method != "GET"
+    codes = [*_ALWAYS, *(_WITH_KEY if scope else ()), *((400, 413) if writes else ()), *([422] if parameters or writes else [])]
     responses = {str(code): answer for code, answer in route.responses.items()}
     responses |= {str(code): _error(code) for code in codes if str(code) not in responses}
     operation: Schema = {

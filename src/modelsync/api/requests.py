@@ -181,12 +181,15 @@ def query_of(kind: type[RequestType], given: QueryParams) -> RequestType:
     return read(kind, {name: given.getlist(name) if name in lists else given[name] for name in given}, strict=False)
 
 
+async def no_body_of(request: Request) -> None:
+    """Raise Invalid for a body where none is taken. An empty object says nothing, and many programs send it."""
+    if b"".join((await _content(request)).split()) not in (b"", b"{}", b"null"):
+        raise Invalid("body: none is taken here, and nothing was done; see /docs for what this takes")
+
+
 async def body_of(kind: type[RequestType], request: Request) -> RequestType:
     """The body of a request. Raises Invalid."""
-    try:
-        content = await request.body()
-    except ClientDisconnect:
-        raise Invalid("body: it did not come whole", status=400) from None
+    content = await _content(request)
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not re.fullmatch(r"application/([^/]+\+)?json", media):
         raise Invalid("body: send JSON, with Content-Type: application/json")
@@ -199,3 +202,10 @@ async def body_of(kind: type[RequestType], request: Request) -> RequestType:
     if not isinstance(given, dict):
         raise Invalid("body: it is no JSON object")
     return read(kind, given, strict=True)
+
+
+async def _content(request: Request) -> bytes:
+    try:
+        return await request.body()
+    except ClientDisconnect:
+        raise Invalid("body: it did not come whole", status=400) from None

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route as Matched
 
 from modelsync.api.openapi import Responses
-from modelsync.api.requests import Body, Invalid, Query, body_of, plain_words, query_of
+from modelsync.api.requests import Body, Invalid, Query, body_of, no_body_of, plain_words, query_of
 from modelsync.server.state import Service
 
 Handler = Callable[..., Awaitable[Response]]
@@ -70,6 +70,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _arguments(self, request: Request) -> dict[str, Any]:
         inputs = self.parameters
+        if self.method != "GET":
+            await self._refuse_undeclared(request)
         values: dict[str, Any] = dict.fromkeys(inputs.request, request) | dict.fromkeys(inputs.service, request.app.state.service)
         for name, kind in inputs.path.items():
             try:
@@ -81,6 +83,13 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         if inputs.body is not None:
             values[inputs.body[0]] = await body_of(inputs.body[1], request)
         return values
+
+    async def _refuse_undeclared(self, request: Request) -> None:
+        """Raise Invalid for what is said to an act that does not listen to it: whoever says that it is a dry run must not get a sync."""
+        if self.parameters.body is None:
+            await no_body_of(request)
+        if self.parameters.query is None:
+            query_of(Query, request.query_params)
 
 
 class Router:
