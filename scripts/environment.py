@@ -56,9 +56,11 @@ def _build(link: Path, folder: Path, lock: Path) -> None:
         pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", "--quiet", "--require-hashes", "-r", str(lock)], stdout=sys.stderr, check=True)
         subprocess.run([*pip, "check"], stdout=subprocess.DEVNULL, check=True)
-    except (KeyboardInterrupt, subprocess.CalledProcessError) as error:
+    except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
-        sys.exit(130 if isinstance(error, KeyboardInterrupt) else f"run: {link.name} could not be set up: {_left(link)}")
+        if isinstance(error, subprocess.CalledProcessError):
+            sys.exit(f"run: {link.name} could not be set up: {_left(link)}")
+        raise
     (folder / ".installed").write_bytes(lock.read_bytes())
 
 
@@ -70,11 +72,13 @@ def _left(link: Path) -> str:
 def _point(link: Path, folder: Path) -> None:
     """Let the link be to this folder, in one step. A folder in its place, as there was once, is put aside."""
     if link.is_dir() and not link.is_symlink():
-        link.rename(folder.parent / f"{link.name.strip('.')}-{'0' * 12}")
-    aside = link.with_name(f"{link.name}.new")
-    aside.unlink(missing_ok=True)
-    aside.symlink_to(folder.relative_to(link.parent))
-    aside.replace(link)
+        aside = folder.parent / f"{link.name.strip('.')}-{'0' * 12}"
+        shutil.rmtree(aside, ignore_errors=True)
+        link.rename(aside)
+    new = link.with_name(f"{link.name}.new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(folder.relative_to(link.parent))
+    new.replace(link)
     others = [each for each in folder.parent.glob(f"{link.name.strip('.')}-{'[0-9a-f]' * 12}") if each != folder]
     for old in sorted(others, key=lambda each: each.stat().st_mtime)[: -(KEPT - 1)]:
         shutil.rmtree(old, ignore_errors=True)
@@ -86,4 +90,10 @@ def _say(what: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as problem:
+        what = f"{problem.filename or 'an environment'} cannot be written ({problem.strerror})"
+        sys.exit(f"run: {what}. Let the owner of the checkout call ./run once; nothing else was changed")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
-LEFT_OUT = (".git", ".venv*", "__pycache__", ".mutate", ".hypothesis", ".*_cache", "*.db", "*.log", "dist")
+LEFT_OUT = (".git", ".venv*", ".environments", "__pycache__", ".mutate", ".hypothesis", ".*_cache", "*.db", "*.log", "dist")
 PATIENCE = 10.0
 """Seconds that tests have for taking down what they started, before they are killed."""
 

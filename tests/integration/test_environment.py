@@ -11,6 +11,7 @@ import pytest
 from support.cli import ROOT
 
 LOCK = "requirements.txt"
+OWNER = "Let the owner of the checkout call ./run once; nothing else was changed"
 
 
 @pytest.fixture
@@ -68,7 +69,16 @@ def test_who_is_at_work_in_the_one_before_goes_on(checkout: Path):
     assert not Path(before.strip()).exists()
 
 
-def test_a_folder_of_an_earlier_version_makes_way(checkout: Path):
-    (checkout / ".venv" / "bin").mkdir(parents=True)
-    code, out, _ = run(checkout)
-    assert (code, Path(out.strip()).parent) == (0, checkout / ".environments")
+def test_a_folder_of_an_earlier_version_makes_way_as_often_as_there_is_one(checkout: Path):
+    for _ in range(2):
+        (checkout / ".venv").unlink(missing_ok=True)
+        (checkout / ".venv" / "bin").mkdir(parents=True)
+        code, out, err = run(checkout)
+        assert (code, Path(out.strip()).parent) == (0, checkout / ".environments"), err
+
+
+def test_a_checkout_that_cannot_be_written_is_told_in_a_sentence(checkout: Path):
+    (checkout / ".environments").write_text("no folder")
+    code, out, err = run(checkout)
+    assert (code, out) == (1, "")
+    assert err == f"run: {checkout}/.environments cannot be written (File exists). {OWNER}\n"
