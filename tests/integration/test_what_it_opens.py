@@ -79,3 +79,11 @@ def test_an_address_of_another_machine_is_none_to_listen_at(tmp_path: Path, comm
     done = run(tmp_path, command, "--host", "192.0.2.1", "--port", str(free_port()), env=environment(tmp_path, ADMIN_API_KEY=KEY))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("modelsync: Nothing can listen at 192.0.2.1: is no address of this machine. ")
+
+
+def test_no_host_is_every_address(tmp_path: Path):
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(tmp_path, "serve", "--host", "", "--port", str(port), env=environment(tmp_path, ADMIN_API_KEY=KEY))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "is taken by another program" in done.stderr

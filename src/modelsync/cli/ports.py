@@ -10,7 +10,7 @@ from modelsync.errors import ModelsyncError
 def check_free(host: str, port: int) -> None:
     """Raise ModelsyncError, with what to do, where nothing can listen on this port (0: any) of this host."""
     try:
-        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
+        for family, kind, protocol, _, address in socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
             with socket.socket(family, kind, protocol) as trial:
                 if os.name == "posix":  # as servers do, so that one can follow another at once
                     trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -24,7 +24,7 @@ def check_free(host: str, port: int) -> None:
 def _told(host: str, port: int, error: OSError) -> tuple[str, str]:
     if error.errno == errno.EADDRINUSE:
         return (
-            f"Port {port} of {host} is taken by another program",
+            f"Port {port} of {host or 'every address'} is taken by another program",
             "Name another one with --port, or end that program; nothing was started",
         )
     if error.errno == errno.EACCES:
