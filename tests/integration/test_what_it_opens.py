@@ -48,6 +48,8 @@ def test_a_setting_that_cannot_be_read_ends_in_one_sentence(
 ):
     done = run(tmp_path, *command.split(), env=environment(tmp_path) | prepared(tmp_path))
     if command in ("settings", "doctor") and told.startswith("DATABASE_URL"):  # these show what stands in the way, and go on
+        assert done.returncode == (1 if command == "doctor" else 0)
+        assert ("✗  database           DATABASE_URL cannot be read" in done.stdout) == (command == "doctor")
         assert "secretpw" not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return

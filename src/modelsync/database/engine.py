@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError
 
 from modelsync import files as files_module
 from modelsync.database.schema import metadata
-from modelsync.errors import DatabaseError, SettingsError
+from modelsync.errors import SettingsError
 
 BUSY_SECONDS = 30
 SECONDS = "modelsync_seconds"
@@ -59,17 +59,17 @@ def _sqlite(text: str) -> URL:
     except (ArgumentError, ValueError) as error:
         raise _malformed() from error
     if not url.database or url.database == ":memory:":
-        raise DatabaseError("The catalog needs a database file, not memory", "Use sqlite:///modelsync.db, or a path of your own")
+        raise SettingsError("The catalog needs a database file, not memory", "Use sqlite:///modelsync.db, or a path of your own")
     return URL.create("sqlite+pysqlite", database=url.database)
 
 
 def _postgresql(rest: str) -> URL:
-    """An address as pasted, without its scheme; TLS is required of other machines unless it says otherwise. DatabaseError if malformed."""
+    """An address as pasted, without its scheme; TLS is required of other machines unless it says otherwise. SettingsError if malformed."""
     match = _postgres.fullmatch(rest)
     if match is None:
         raise _malformed()
     if "[YOUR-PASSWORD]" in rest:
-        raise DatabaseError("DATABASE_URL still holds the placeholder [YOUR-PASSWORD]", "Put the database password in its place")
+        raise SettingsError("DATABASE_URL still holds the placeholder [YOUR-PASSWORD]", "Put the database password in its place")
     query = {name: value for name, value in parse_qsl(match["query"] or "") if name.lower() not in _FOREIGN_PARAMETERS}
     host = (match["host"] or "").strip("[]")
     if host not in LOOPBACK and not host.startswith("/") and "host" not in query:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelsync.database.engine import parse_url, shown
-from modelsync.errors import DatabaseError, SettingsError
+from modelsync.errors import SettingsError
 
 quick = settings(max_examples=100, deadline=None, derandomize=True)
 REQUIRED = {"sslmode": "require"}
@@ -46,7 +46,7 @@ def test_a_sqlite_file_is_shown_as_an_absolute_path():
 
 @pytest.mark.parametrize("text", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite+pysqlite:///:memory:", "sqlite:///?mode=memory"])
 def test_a_catalog_is_not_kept_in_memory(text):
-    with pytest.raises(DatabaseError, match="needs a database file, not memory"):
+    with pytest.raises(SettingsError, match="needs a database file, not memory"):
         parse_url(text)
 
 
@@ -142,7 +142,7 @@ def test_a_stated_sslmode_is_kept(mode):
 
 @pytest.mark.parametrize("text", ["postgresql://u:[YOUR-PASSWORD]@db.x.supabase.co:5432/postgres", "postgres://[YOUR-PASSWORD]@h/d"])
 def test_the_placeholder_is_pointed_out(text):
-    with pytest.raises(DatabaseError, match="still holds the placeholder"):
+    with pytest.raises(SettingsError, match="still holds the placeholder"):
         parse_url(text)
 
 
@@ -219,7 +219,7 @@ def test_any_password_on_one_line_arrives_and_is_not_shown(password):
 def test_any_text_is_an_address_or_refused(text):
     try:
         url = parse_url(text)
-    except (DatabaseError, SettingsError):
+    except SettingsError:
         return
     assert url.drivername in ("sqlite+pysqlite", "postgresql+psycopg")
     assert shown(url)
