@@ -10,6 +10,7 @@ import sys
 
 import msgspec
 import uvicorn
+from starlette.applications import Starlette
 
 from modelsync import app
 from modelsync.api import create
@@ -54,8 +55,8 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
     chosen = load(database)
     program = app.build(chosen, verbose=verbose, serving=True)
     store = program.open_store()
-    _check_keys(chosen, store, host)
     try:
+        _check_keys(chosen, store, host)
         check_free(host, port)
     except ModelsyncError:
         store.close()
@@ -65,7 +66,17 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
     service = application.state.service
     limits = msgspec.structs.replace(chosen.serving, connections=_handles_for(chosen.serving.connections))
     connections = Connections(limits, service.clients, service.metrics)
-    config = uvicorn.Config(
+    config = _config(application, host, port, connections)
+    sys.setswitchinterval(SWITCHING)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each client that speaks no HTTP
+    server = _Server(config, service.syncs, connections)
+    server.run()
+    return 0 if server.started else 1
+
+
+def _config(application: Starlette, host: str, port: int, connections: Connections) -> uvicorn.Config:
+    """How uvicorn serves: our connections count and cut off, and it writes no log of its own."""
+    return uvicorn.Config(
         application,
         host=host,
         port=port,
@@ -75,23 +86,17 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
         proxy_headers=False,  # the application does that itself
         ws="none",
         backlog=TAKEN_AT_ONCE,
-        timeout_keep_alive=math.ceil(limits.idle_seconds),
+        timeout_keep_alive=math.ceil(connections.limits.idle_seconds),
         timeout_graceful_shutdown=ENDING,
         http=connections.protocol(),
     )
-    sys.setswitchinterval(SWITCHING)
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each client that speaks no HTTP
-    server = _Server(config, service.syncs, connections)
-    server.run()
-    return 0 if server.started else 1
 
 
 def _check_keys(chosen: Settings, store: Store, host: str) -> None:
-    """Say so when nobody can have a key. UsageError, with the store closed, when other machines can reach the server then."""
+    """Say so when nobody can have a key. UsageError when other machines can reach the server then."""
     if chosen.serving.admin_keys or chosen.serving.sign_in_header or Keys(store).valid():
         return
     if not _is_loopback(host):
-        store.close()
         raise UsageError(f"{host} can be reached from other machines, and no key is configured", "Set ADMIN_API_KEY: openssl rand -hex 32")
     output.say(output.stderr(), "No key is configured: the catalog can be read, and nothing can be changed. Set ADMIN_API_KEY.")
 
