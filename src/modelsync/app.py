@@ -108,14 +108,14 @@ class App:
                     await pipeline.sync_all(jobs, fetcher, store, run_id, notify, wait=wait)
 
         with self._opened(read_only=dry_run) as store:
-            report = run.run([job.slug for job in jobs], story, store, watch, None if dry_run else trigger, handle)
+            report = run.run([job.slug for job in jobs], story, store, watch, None if dry_run else trigger, handle or run.Handle())
             if not dry_run:
                 self._prune(store)
         if save is not None:
             saved_plan.save(save, plans, report.finished_at, files_of(self.settings.database_url))
         return report
 
-    def apply(self, file: Path, *, watch: Watch = unwatched, trigger: str = "api") -> Report:
+    def apply(self, file: Path, *, watch: Watch = unwatched, trigger: str = "api", handle: run.Handle | None = None) -> Report:
         """Do exactly what the plans in a saved file say; a provider whose part of the catalog has moved on since is left as it is.
 
         Raises UsageError for a file that is no saved plan, and DatabaseError when the catalog cannot be opened.
@@ -128,7 +128,7 @@ class App:
             await pipeline.apply_all(jobs, plans, store, run_id, notify)
 
         with self._opened() as store:
-            return run.run([job.slug for job in jobs], story, store, watch, trigger)
+            return run.run([job.slug for job in jobs], story, store, watch, trigger, handle or run.Handle())
 
     @contextlib.contextmanager
     def _opened(self, *, read_only: bool = False) -> Iterator[Store]:

@@ -37,6 +37,19 @@ def run(checkout: Path) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def test_it_works_from_any_folder_and_through_a_link(checkout: Path, tmp_path_factory: pytest.TempPathFactory):
+    """Paths that are typed are the caller's, `.env` and the catalog stay where they were, and nothing in the caller's folder is run."""
+    told = "import os, sys; print(os.getcwd(), os.environ['MODELSYNC_HOME'], sys.argv[1:])\n"
+    (checkout / "src" / "modelsync" / "__main__.py").write_text(told)
+    elsewhere = tmp_path_factory.mktemp("else where")
+    (elsewhere / "os.py").write_text("raise SystemExit('a file of the caller was run')")
+    (elsewhere / "link").symlink_to(checkout / "run")
+    for command in (checkout / "run", elsewhere / "link"):
+        env = {"PATH": os.environ["PATH"], "PYTHON": sys.executable, "CDPATH": "/"}
+        done = subprocess.run(["sh", command, "a b", "*"], cwd=elsewhere, env=env, capture_output=True, text=True, check=True)
+        assert done.stdout == f"{elsewhere} {checkout} ['a b', '*']\n"
+
+
 def test_who_calls_it_together_sets_it_up_once(checkout: Path):
     both = [start(checkout) for _ in range(2)]
     outputs = [process.communicate(timeout=120) for process in both]

@@ -15,7 +15,7 @@ import pytest
 
 import modelsync
 from modelsync.simulator.server import Simulator
-from support import postgres
+from support import crash, postgres
 from support.sync import changes_of, environment, models_of, program, query, sqlite_path, table
 
 SOURCE = str(Path(modelsync.__file__).parents[1])
@@ -97,6 +97,41 @@ def locked(database_url: str) -> Iterator[None]:
         other.execute("LOCK TABLE models IN ACCESS EXCLUSIVE MODE")
         yield
         other.rollback()
+
+
+HANGS = {"a list": ("openrouter", 15.0), "Google's token server": ("google-vertex", 15.0), "a database that is locked": ("openrouter", 1.0)}
+"""What a sync waits for far longer than anybody would: whose answer comes after how many seconds."""
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+@pytest.mark.parametrize("what", HANGS)
+def test_a_signal_says_so_at_once_and_ends_whatever_hangs(
+    simulator: Simulator, database_url: str, tmp_path: Path, what: str, signals: list[int]
+) -> None:
+    """The catalog is as it was, and the next sync does it all."""
+    values, (slug, seconds) = environment(simulator), HANGS[what]
+    program(values, database_url, tmp_path).sync([slug])
+    before = models_of(database_url, slug)
+    simulator.set_day(1)
+    simulator.clear_requests()
+    simulator.add_fault(slug, "delay", seconds=seconds)
+    with syncing(values, database_url, tmp_path, slug) as process, contextlib.ExitStack() as stack:
+        until(lambda: simulator.requests(slug))
+        if seconds < 15:
+            stack.enter_context(locked(database_url))
+            time.sleep(seconds + 0.5)  # the answer is there, and the commit waits for the lock
+        for number in signals:
+            process.send_signal(number)
+            time.sleep(0.1)
+        _, err = process.communicate(timeout=4)
+
+    assert process.returncode in (128 + signals[0], -signals[-1]), err  # the second one may come as it ends by itself
+    assert err.splitlines()[-2:] == ["stopping …", STOPPED]
+    assert models_of(database_url, slug) == before
+    simulator.clear_faults()
+    crash.let_time_pass(database_url)
+    assert program(values, database_url, tmp_path).sync([slug]).status == "succeeded"
+    assert models_of(database_url, slug) != before
 
 
 def test_a_signal_during_the_commit(simulator: Simulator, database_url: str, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Settings: where each value comes from, what is refused, and what no output may hold."""
 
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from modelsync.model.actors import Scope
 from modelsync.providers import registry
 from modelsync.providers.base import ApiKey
 from modelsync.settings import TABLE, Settings
+from modelsync.settings.sources import beside
 
 KEY = "sk-canary-4711"
 GROQ, ALIBABA, FIREWORKS = (registry.load()[slug] for slug in ("groq", "alibaba", "fireworks"))
@@ -82,6 +84,39 @@ def test_another_toml_file_can_be_named(load, tmp_path):
     assert row(loaded, "MODELSYNC_ATTEMPTS") == ("7", "other.toml")
     with pytest.raises(SettingsError, match="which is not there"):
         load({"MODELSYNC_CONFIG": str(tmp_path / "none.toml")})
+
+
+def test_paths_in_the_files_of_a_home_are_its_own_and_others_the_callers(tmp_path, monkeypatch):
+    home, caller = tmp_path / "home", tmp_path / "caller"
+    for folder in (home, caller):
+        folder.mkdir()
+    monkeypatch.chdir(caller)
+    (caller / ".env").write_text("MODELSYNC_ATTEMPTS=9")
+    (home / ".env").write_text("MODELSYNC_ARCHIVE=kept\nMODELSYNC_CONFIG=other.toml\nGOOGLE_APPLICATION_CREDENTIALS=account.json")
+    (home / "other.toml").write_text('DATABASE_URL = "sqlite:///data/x.db"\nMODELSYNC_ATTEMPTS = 4')
+    environment = {"MODELSYNC_HOME": str(home)}
+    loaded = settings.load(environment)
+    assert (loaded.database_url, loaded.archive, loaded.limits.attempts) == (f"sqlite:///{home}/data/x.db", home / "kept", 4)
+    assert loaded.credentials["google-vertex"].path == home / "account.json"
+    loaded = settings.load({**environment, "DATABASE_URL": "sqlite:///mine.db", "MODELSYNC_ARCHIVE": "mine"})
+    assert (loaded.database_url, str(loaded.archive)) == ("sqlite:///mine.db", "mine")
+    assert settings.load(environment, DATABASE_URL="mine.db").database_url == "mine.db"
+    (home / ".env").write_text("")
+    assert settings.load(environment).database_url == f"sqlite:///{home}/modelsync.db"
+    (home / "modelsync.toml").write_text('DATABASE_URL = "postgresql://u:p@h/d"')
+    assert settings.load(environment).database_url == "postgresql://u:p@h/d"
+
+
+@pytest.mark.parametrize(
+    ("text", "placed"),
+    [
+        *(("x.db", "/h/x.db"), ("a/x.db", "/h/a/x.db"), ("sqlite:x.db", "sqlite:/h/x.db"), ("sqlite:///x.db", "sqlite:////h/x.db")),
+        *((text, text) for text in ("/x.db", "sqlite:////x.db", "~/x.db", "postgresql://h/d", "sqlite:///:memory:", "sqlite:///", "")),
+    ],
+)
+def test_a_path_beside_a_folder(text, placed):
+    assert beside(Path("/h"), text) == placed
+    assert beside(Path(), text) == text
 
 
 @pytest.mark.parametrize("toml", ["x = [", "x = 1\nx = 2", b"\xff\xfe"])

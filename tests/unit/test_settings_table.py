@@ -34,7 +34,7 @@ TEXTS: dict[Callable[[str], object], tuple[str, list[str]]] = {
     str: ("sqlite:///other.db", []),
     readers.words: ("https://a.example, https://b.example", []),
     readers.names: ("groq, fal", ["nobody"]),
-    readers.folder: ("/kept", ["~nobody-of-this-name/kept"]),
+    readers.path: ("/kept", ["~nobody-of-this-name/kept"]),
     readers.origin: ("http://127.0.0.1:8900", ["127.0.0.1", "ftp://h"]),
     readers.networks: ("127.0.0.1, 10.0.0.0/8", ["*", "10.0.0.300"]),
     readers.keys: ("k" * 16, ["k" * 15, f"{'k' * 16},short"]),

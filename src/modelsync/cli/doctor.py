@@ -12,6 +12,7 @@ from modelsync import app
 from modelsync.cli import output
 from modelsync.cli.opening import load
 from modelsync.cli.parameters import FLAG, Database, Json, Slugs
+from modelsync.cli.stopping import at_ctrl_c
 from modelsync.errors import Failure, ModelsyncError
 from modelsync.fetch import Fetched, Fetcher, NeedsKey, Unfollowed
 from modelsync.planning.listing import rows_of
@@ -42,7 +43,8 @@ def doctor(
     chosen = load(database)
     program = app.build(chosen)
     checks = [*_settings_checks(chosen), *_database_checks(program)]
-    checks += _key_checks(program, providers) if offline else asyncio.run(_endpoint_checks(program, providers))
+    with at_ctrl_c():
+        checks += _key_checks(program, providers) if offline else asyncio.run(_endpoint_checks(program, providers))
     if json:
         output.print_json({"version": 1, "checks": [dict(zip(("check", "state", "found"), check, strict=True)) for check in checks]})
     else:

@@ -1,10 +1,11 @@
 """How every command opens the catalog that its settings name."""
 
+import contextlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import cached_property
 
 from modelsync import app, settings
+from modelsync.cli.stopping import at_ctrl_c
 from modelsync.providers.registry import select
 from modelsync.queries.catalog import Catalog
 from modelsync.queries.history import History
@@ -42,7 +43,7 @@ def load(database: str | None) -> Settings:
     return settings.load(DATABASE_URL=database or "")
 
 
-@contextmanager
+@contextlib.contextmanager
 def opened(database: str | None, named: Iterable[str] | None = None, *, writing: bool = False) -> Iterator[Opened]:
     """The catalog that the settings name; only to be read, unless it is for `writing`.
 
@@ -51,7 +52,5 @@ def opened(database: str | None, named: Iterable[str] | None = None, *, writing:
     chosen = load(database)
     select(chosen.providers, named)
     store = app.build(chosen).open_store(read_only=not writing)
-    try:
+    with at_ctrl_c(), contextlib.closing(store):
         yield Opened(chosen, store)
-    finally:
-        store.close()

@@ -10,10 +10,11 @@ from modelsync import app
 from modelsync.cli import output, rendering
 from modelsync.cli.opening import load
 from modelsync.cli.parameters import FLAG, Database, Json, Slugs
+from modelsync.cli.stopping import STOPPED, at_ctrl_c
 from modelsync.errors import UsageError
 from modelsync.planning.outcome import Report, document, exit_code
 from modelsync.sync.pipeline import Watch
-from modelsync.sync.run import Stopped
+from modelsync.sync.run import Handle, Stopped
 
 
 def sync(
@@ -42,8 +43,8 @@ def sync(
     program = app.build(load(database), verbose=verbose)
     slugs = [job.slug for job in program.jobs(providers)]
 
-    def work(watch: Watch) -> Report:
-        return program.sync(providers, dry_run=dry_run, watch=watch, trigger="cli", save=save)
+    def work(watch: Watch, handle: Handle) -> Report:
+        return program.sync(providers, dry_run=dry_run, watch=watch, trigger="cli", save=save, handle=handle)
 
     return _shown(program, slugs, work, named=bool(providers), verbose=verbose, json=json)
 
@@ -58,19 +59,19 @@ def apply(file: Path, /, *, json: Json = False, database: Database = None) -> in
     """
     program = app.build(load(database))
 
-    def work(watch: Watch) -> Report:
-        return program.apply(file, watch=watch, trigger="apply")
+    def work(watch: Watch, handle: Handle) -> Report:
+        return program.apply(file, watch=watch, trigger="apply", handle=handle)
 
     return _shown(program, [], work, named=True, verbose=False, json=json)
 
 
-def _shown(program: app.App, slugs: list[str], work: Callable[[Watch], Report], *, named: bool, verbose: bool, json: bool) -> int:
+def _shown(program: app.App, slugs: list[str], work: Callable[[Watch, Handle], Report], *, named: bool, verbose: bool, json: bool) -> int:
     """Do it with progress, show what came of it, and answer with the exit code."""
     try:
-        with rendering.Progress(slugs, plain=verbose, quiet=json) as progress:
-            report = work(progress.watch)
+        with at_ctrl_c() as stopping, rendering.Progress(slugs, plain=verbose, quiet=json) as progress:
+            report = work(progress.watch, Handle(stopping=stopping))
     except Stopped as stopped:
-        output.stderr().print("Stopped. Providers already done are in the catalog; the others are untouched. Run it again to finish.")
+        output.stderr().print(STOPPED)
         return stopped.code
     if json:
         output.print_json(document(report))

@@ -1,8 +1,9 @@
 """Bearer tokens for Google Cloud. google-auth does all of the OAuth; requests go through our own HTTP client and rules."""
 
+import asyncio
 import json
-import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,24 +47,31 @@ class _Response(google.auth.transport.Response):
         return self._body
 
 
-def _bounded(response: httpx2.Response) -> bytes:
-    """The body of a token answer: small, plain, and there in time."""
-    body, ends_at = bytearray(), time.monotonic() + SLOWEST
+async def _bounded(response: httpx2.Response) -> bytes:
+    """The body of a token answer: small and plain."""
+    body = bytearray()
     if response.headers.get("content-encoding", "identity") != "identity":
         raise google.auth.exceptions.TransportError("an encoding that was not asked for")
-    for chunk in response.iter_raw():
+    async for chunk in response.aiter_raw():
         body += chunk
-        if len(body) > LARGEST or time.monotonic() > ends_at:
+        if len(body) > LARGEST:
             raise google.auth.exceptions.TransportError("an answer that does not end")
     return bytes(body)
 
 
 class _Transport(google.auth.transport.Request):
-    """google-auth's way to make requests: TLS only (the metadata server and loopback aside), no redirects, routed like all others."""
+    """google-auth's way to make requests: TLS only (the metadata server and loopback aside), no redirects, routed like all others.
 
-    def __init__(self, http: httpx2.Client, route: Route) -> None:
+    google-auth blocks and is called in a thread; its requests are made in the event loop, so that they end when the fetch is cancelled.
+    """
+
+    def __init__(self, http: httpx2.AsyncClient, connect_timeout: float, route: Route) -> None:
         self._http = http
+        self._connect_timeout = connect_timeout
         self._route = route
+        self._loop = asyncio.get_running_loop()
+        self._requests: set[Future[_Response]] = set()
+        self._closed = False
 
     def __call__(
         self,
@@ -77,24 +85,53 @@ class _Transport(google.auth.transport.Request):
         target = self._route(url)
         if not is_safe_for_keys(target) and urlsplit(target).hostname not in _METADATA_HOSTS:
             raise google.auth.exceptions.TransportError("the token address is not https")
-        plain = {**(headers or {}), "Accept-Encoding": "identity"}
+        answer = self._answer(target, method, body, headers or {}, timeout or SLOWEST)
+        request = asyncio.run_coroutine_threadsafe(answer, self._loop)
+        self._requests.add(request)
+        if self._closed:
+            request.cancel()
+        return request.result()
+
+    async def _answer(self, target: str, method: str, body: bytes | None, headers: Mapping[str, str], seconds: float) -> _Response:
+        plain = {**headers, "Accept-Encoding": "identity"}
+        timeout = httpx2.Timeout(seconds, connect=min(seconds, self._connect_timeout))
         try:
-            with self._http.stream(method, target, content=body, headers=plain, timeout=timeout or 20) as response:
-                return _Response(response, _bounded(response))
+            async with (
+                asyncio.timeout(SLOWEST),
+                self._http.stream(method, target, content=body, headers=plain, timeout=timeout) as response,
+            ):
+                return _Response(response, await _bounded(response))
+        except TimeoutError as error:
+            raise google.auth.exceptions.TransportError("an answer that does not end") from error
         except httpx2.HTTPError as error:
             raise google.auth.exceptions.TransportError(type(error).__name__) from error
 
+    def close(self) -> None:
+        """End what is under way, and begin nothing more."""
+        self._closed = True
+        for request in list(self._requests):
+            request.cancel()
 
-def authorization(credential: GoogleCredential, connect_timeout: float, route: Route) -> Authorization | Failure:
-    """The headers that authorize a call: a fresh bearer token, and a user account's quota project. Blocks: run it in a thread."""
+
+async def authorization(
+    credential: GoogleCredential, http: httpx2.AsyncClient, connect_timeout: float, route: Route
+) -> Authorization | Failure:
+    """The headers that authorize a call: a fresh bearer token, and a user account's quota project."""
+    transport = _Transport(http, connect_timeout, route)
+    try:
+        return await asyncio.to_thread(_authorized, credential, transport)
+    finally:
+        transport.close()
+
+
+def _authorized(credential: GoogleCredential, transport: _Transport) -> Authorization | Failure:
     try:
         account = _load(credential)
     except (ValueError, TypeError, AttributeError, OSError, KeyError, google.auth.exceptions.GoogleAuthError) as error:
         hint = f"Put a service account's JSON into {credential.variable}, or name its file in GOOGLE_APPLICATION_CREDENTIALS"
         return Failure(FailureKind.CONFIG, f"the Google credentials cannot be read ({type(error).__name__})", hint)
     try:
-        with httpx2.Client(timeout=httpx2.Timeout(20, connect=connect_timeout)) as http:
-            account.refresh(_Transport(http, route))
+        account.refresh(transport)
     except google.auth.exceptions.TransportError as error:
         return Failure(FailureKind.TRANSIENT, f"Google's token server cannot be reached ({error})", LATER)
     except (ValueError, TypeError, AttributeError, KeyError, google.auth.exceptions.GoogleAuthError) as error:

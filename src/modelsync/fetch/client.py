@@ -145,7 +145,7 @@ class Fetcher:
             from modelsync.fetch import auth_google  # slow to import, and only one provider needs it
 
             route = _routing(self._origins, provider.slug)
-            return await asyncio.to_thread(auth_google.authorization, credential, self._limits.connect_timeout, route)
+            return await auth_google.authorization(credential, self._http, self._limits.connect_timeout, route)
         header = provider.auth.header if isinstance(provider.auth, ApiKey) else "Authorization"
         return authorized(header, credential.scheme, credential.key)
 

@@ -13,13 +13,14 @@ from modelsync.fetch.auth import credential_of
 from modelsync.planning.doubts import PriceLimits
 from modelsync.planning.policy import Rules
 from modelsync.providers import registry
+from modelsync.providers.base import GoogleAccount
 from modelsync.providers.registry import Registry
 from modelsync.settings import of_providers
 from modelsync.settings.of_providers import Row, origin_variable
-from modelsync.settings.readers import Number, networks, value_of
-from modelsync.settings.sources import SettingsSource, dotenv_file, toml_file
+from modelsync.settings.readers import Number, networks, path, value_of
+from modelsync.settings.sources import SettingsSource, beside, dotenv_file, toml_file
 from modelsync.settings.table import TABLE, UNKNOWN, Entry
-from modelsync.settings.values import Places, Serving, Setting, Settings
+from modelsync.settings.values import DATABASE, Places, Serving, Setting, Settings
 
 __all__ = ["TABLE", "Entry", "Number", "Serving", "Setting", "Settings", "load"]
 
@@ -29,18 +30,30 @@ Struct = TypeVar("Struct", bound=msgspec.Struct)
 def load(
     environment: Mapping[str, str] | None = None, folder: Path | None = None, *, providers: Registry | None = None, **overrides: str
 ) -> Settings:
-    """Settings from `environment` (the process's own), a `.env` and a TOML file in `folder` (the working directory).
+    """Settings from `environment` (the process's own), a `.env` and a TOML file in `folder` (MODELSYNC_HOME, or the working directory).
 
+    Relative paths in the environment are those of the working directory, those in the files of MODELSYNC_HOME are its own.
     `overrides` (from the command line) win over all. `providers` are a registry that was loaded (`registry.load`); by default those that
     come with this program.
     Raises SettingsError naming the variable that cannot be used.
     """
     env = dict(os.environ if environment is None else environment)
-    base = folder or Path.cwd()
-    source = SettingsSource([("command line", overrides), ("environment", env)]) | dotenv_file(base / ".env")
-    named = _given(source, Places)
-    toml = Path(str(named["config"])) if named else base / Places().config
-    return _settings(source | toml_file(toml, required=bool(named)), registry.load() if providers is None else providers)
+    known = registry.load() if providers is None else providers
+    typed = SettingsSource([("command line", overrides), ("environment", env)])
+    home = _filled(typed, Places()).home
+    base, paths = folder or Path.cwd() / home, _paths(known)
+    source = typed | dotenv_file(base / ".env").beside(home, paths)
+    places = _filled(source, Places(config=base / Places().config))
+    source |= toml_file(places.config, required=source.text("MODELSYNC_CONFIG") is not None).beside(home, paths)
+    return _settings(source, known, home)
+
+
+def _paths(known: Registry) -> frozenset[str]:
+    """The settings that are paths, or may be."""
+    of_google = (
+        variable for provider in known.values() if isinstance(provider.auth, GoogleAccount) for variable in provider.auth.variables[1:]
+    )
+    return frozenset({"DATABASE_URL", *of_google, *(entry.name for entry in TABLE if entry.read is path)})
 
 
 def _given(source: SettingsSource, into: type[msgspec.Struct]) -> dict[str, object]:
@@ -54,7 +67,7 @@ def _filled(source: SettingsSource, struct: Struct) -> Struct:
     return msgspec.structs.replace(struct, **_given(source, type(struct)))
 
 
-def _settings(source: SettingsSource, known: Registry) -> Settings:
+def _settings(source: SettingsSource, known: Registry, home: Path) -> Settings:
     credentials = {slug: credential for slug, provider in known.items() if (credential := credential_of(provider.auth, source.text))}
     rows = tuple(_rows(source, known))
     secrets = frozenset[str]().union(
@@ -64,6 +77,7 @@ def _settings(source: SettingsSource, known: Registry) -> Settings:
     chosen = _filled(
         source,
         Settings(
+            database_url=beside(home, DATABASE),
             limits=_filled(source, FetchLimits()),
             rules=_filled(source, Rules(prices=_filled(source, PriceLimits()))),
             origins=_filled(source, Origins(by_slug=of_providers.origins(source, known))),

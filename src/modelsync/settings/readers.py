@@ -80,7 +80,7 @@ def scope(text: str) -> Scope:
         raise UnusableText("is no scope", error.hint) from error
 
 
-def folder(text: str) -> Path:
+def path(text: str) -> Path:
     """A path, with ~ for the home directory."""
     try:
         return Path(text).expanduser()

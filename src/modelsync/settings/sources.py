@@ -1,7 +1,7 @@
 """Where settings' text comes from: named values of several places, the strongest first."""
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import dotenv
@@ -17,6 +17,14 @@ class SettingsSource:
 
     def __or__(self, weaker: "SettingsSource") -> "SettingsSource":
         return SettingsSource((*self._places, *weaker._places))
+
+    def beside(self, folder: Path, names: Collection[str]) -> "SettingsSource":
+        """The same, with the paths and SQLite addresses of these names those of a folder."""
+        placed = (
+            (name, {key: beside(folder, value) if key in names else value for key, value in values.items()})
+            for name, values in self._places
+        )
+        return SettingsSource(placed)
 
     def get(self, name: str) -> tuple[str, str] | None:
         """The value and its place; None when it is unset, blank or only quotes."""
@@ -34,6 +42,14 @@ class SettingsSource:
     def names(self) -> set[str]:
         """Every name that some place has."""
         return {name for _, values in self._places for name in values}
+
+
+def beside(folder: Path, text: str) -> str:
+    """A relative path, or the address of a SQLite file with one, as that of a folder; any other text as it is."""
+    start = next(start for start in ("sqlite+pysqlite:///", "sqlite:///", "sqlite:", "") if text.startswith(start))
+    path = text.removeprefix(start)
+    is_relative = path and "://" not in path and path[0] not in "~:" and not Path(path).is_absolute()
+    return f"{start}{folder / path}" if is_relative else text
 
 
 def dotenv_file(path: Path) -> SettingsSource:

@@ -16,7 +16,7 @@ from modelsync.planning.guard import LIMITS, plain
 from modelsync.planning.policy import Rules
 from modelsync.providers.base import Provider
 from modelsync.redaction import SHORTEST_KEY, passwords, tokens, without_passwords, without_tokens
-from modelsync.settings.readers import Choice, Number, folder, keys, names, networks, origin, scope, sign_in_header, words
+from modelsync.settings.readers import Choice, Number, keys, names, networks, origin, path, scope, sign_in_header, words
 from modelsync.settings.values import Places, Serving, Settings
 
 
@@ -81,7 +81,9 @@ COUNT, SECONDS, HOURS = Number(int, 1, 1_000_000), Number(float, 0.1, 86_400), N
 # A setting is a line, or two.
 # fmt: off
 TABLE: tuple[Entry, ...] = (
-    Entry("DATABASE_URL", Settings, "database_url", str, "where the catalog is", "{} in the working directory"),
+    Entry("DATABASE_URL", Settings, "database_url", str, "where the catalog is", "{} in MODELSYNC_HOME"),
+    Entry("MODELSYNC_HOME", Places, "home", path,
+          "the folder of .env, modelsync.toml and modelsync.db, whose paths are its own", "{}, the working directory"),
     Entry("MODELSYNC_PROVIDERS", Settings, "enabled", names, "which providers are on, separated by commas or blanks", "all"),
     Entry("MODELSYNC_ORIGIN", Origins, "everywhere", origin, "send every provider's requests to <origin>/<slug><path> instead", "", ORIGIN),
     Entry("MODELSYNC_DEADLINE", FetchLimits, "deadline", Number(float, 1, 3600),
@@ -107,7 +109,7 @@ TABLE: tuple[Entry, ...] = (
           "share of prices that, moved by the same power of ten, hold all of a provider's"),
     Entry("MODELSYNC_KEEP_RUNS_DAYS", Settings, "keep_runs_days", Number(int, 0, 36500, LEAST_AGE.days),
           f"days to keep runs and results that changed nothing, {LEAST_AGE.days} at least", "{}, 0 keeps all"),
-    Entry("MODELSYNC_ARCHIVE", Settings, "archive", folder, "a folder to keep the providers' answers in, so that a run can be replayed"),
+    Entry("MODELSYNC_ARCHIVE", Settings, "archive", path, "a folder to keep the providers' answers in, so that a run can be replayed"),
     Entry("MODELSYNC_ARCHIVE_DAYS", Settings, "archive_days", Number(int, 1, 3650), "days that they are kept"),
     Entry("ADMIN_API_KEY", Serving, "admin_keys", keys,
           f"the REST API's key for everything, {SHORTEST_KEY} characters at least; several, separated by commas, while they change",
@@ -140,6 +142,6 @@ TABLE: tuple[Entry, ...] = (
     Entry("MODELSYNC_SIGN_IN_PROXIES", Serving, "sign_in_proxies", networks,
           "addresses or networks of the proxies that may send it, and that remove it from what clients send", ""),
     Entry("MODELSYNC_SIGN_IN_SCOPE", Serving, "sign_in_scope", scope, "what whoever is named so may do: read, sync or admin"),
-    Entry("MODELSYNC_CONFIG", Places, "config", str, "a TOML file with these same names"),
+    Entry("MODELSYNC_CONFIG", Places, "config", path, "a TOML file with these same names"),
 )
 # fmt: on

@@ -55,15 +55,19 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Places(msgspec.Struct, frozen=True):
-    """Where settings are read from, beside the environment and `.env`."""
+    """Where settings are read from, beside the environment. `home` is the folder of `.env`, `config` and modelsync.db."""
 
-    config: str = "modelsync.toml"
+    home: Path = Path()
+    config: Path = Path("modelsync.toml")
+
+
+DATABASE = "sqlite:///modelsync.db"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a user may choose, checked. `secrets` are the values that no output may ever hold."""
 
-    database_url: str = "sqlite:///modelsync.db"
+    database_url: str = DATABASE
     limits: FetchLimits
     rules: Rules
     keep_runs_days: int = 90

@@ -30,11 +30,16 @@ class Stopped(BaseException):
         self.code = code
 
 
-class Handle:
-    """A run as another thread sees it: told its number once it began, and able to stop it."""
+def _ignored(_number: int | None) -> None:
+    """Nobody wants to know."""
 
-    def __init__(self, began: Callable[[int | None], None]) -> None:
+
+class Handle:
+    """A run as others see it: `began` is called with its number, `stopping` with each signal that tells it to stop; `stop` does as well."""
+
+    def __init__(self, began: Callable[[int | None], None] = _ignored, stopping: Callable[[int], None] = _ignored) -> None:
         self.began = began
+        self.stopping = stopping
         self._stop: Callable[[], object] | None = None
         self._stopped = False
         self._lock = threading.Lock()
@@ -59,12 +64,11 @@ class Handle:
             self._stop = None
 
 
-def run(slugs: Sequence[str], story: Story, store: Store, watch: Watch, trigger: str | None, handle: Handle | None = None) -> Report:
+def run(slugs: Sequence[str], story: Story, store: Store, watch: Watch, trigger: str | None, handle: Handle) -> Report:
     """Let a story happen, and say what came of it. Without a trigger it is a dry run, of which nothing is recorded."""
     started_at, started = datetime.now(UTC), time.monotonic()
     run_id = None if trigger is None else store.begin_run(trigger)
-    if handle is not None:
-        handle.began(run_id)
+    handle.began(run_id)
     results: dict[str, ProviderResult] = {}
 
     def keep(slug: str, event: Step | ProviderResult) -> None:
@@ -109,7 +113,7 @@ def _finish(store: Store, report: Report, *, cancelled: bool = False) -> None:
         log.warning(f"the end of run {report.run_id} was not recorded: {error.message}")
 
 
-async def _until_signal(story: Coroutine[object, None, None], handle: Handle | None) -> None:
+async def _until_signal(story: Coroutine[object, None, None], handle: Handle) -> None:
     """Let it happen, or stop it at the first SIGINT or SIGTERM: providers already committed stay so, the others are untouched."""
     code = 0
     task = asyncio.current_task()
@@ -120,14 +124,17 @@ async def _until_signal(story: Coroutine[object, None, None], handle: Handle | N
         if task is not None:
             task.cancel()
 
+    def signalled(number: int) -> None:
+        stop(number)
+        handle.stopping(number)
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
-            loop.add_signal_handler(number, stop, number)
+            loop.add_signal_handler(number, signalled, number)
         except (NotImplementedError, ValueError, RuntimeError):
             break  # not the main thread, or Windows: the signal then ends the process as usual
-    if handle is not None:
-        handle.attach(lambda: loop.call_soon_threadsafe(stop, signal.SIGTERM))
+    handle.attach(lambda: loop.call_soon_threadsafe(stop, signal.SIGTERM))
     try:
         await story
     except asyncio.CancelledError:
@@ -135,5 +142,4 @@ async def _until_signal(story: Coroutine[object, None, None], handle: Handle | N
             raise Stopped(code) from None
         raise
     finally:
-        if handle is not None:
-            handle.detach()
+        handle.detach()
