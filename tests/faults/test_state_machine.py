@@ -21,7 +21,7 @@ from modelsync.database.tables.runs import Seen
 from modelsync.errors import Failure, FailureKind
 from modelsync.model.actors import Person
 from modelsync.model.fields import Pin
-from modelsync.model.model import Model, Prices, content_hash
+from modelsync.model.model import Model, Prices, claimed, content_hash
 from modelsync.model.records import Counts
 from modelsync.model.timeline import Recorded, differing, undone
 from modelsync.operations import decisions, models
@@ -32,6 +32,7 @@ from modelsync.planning.outcome import Disabled, Failed, Held, NotModified, Prov
 from modelsync.providers import registry
 from modelsync.queries.catalog import Catalog
 from modelsync.queries.history import ChangeFilter, History
+from modelsync.sync.context import full_rows
 from modelsync.sync.request import Commit
 from modelsync.sync.store import Store
 from modelsync.testing import D
@@ -549,6 +550,17 @@ class Catalogs(RuleBasedStateMachine):
             assert self._last_prices(slug) == wanted, (self._last_prices(slug), wanted)
 
     @invariant()
+    def what_the_provider_said_last_is_known_whatever_stands(self) -> None:
+        for slug in SLUGS:
+            found = self._stated(slug)
+            wanted = {
+                name: (None, None, True) if entry.stated.get("dynamic") else (*(entry.stated.get(column) for column in COLUMNS[2:]), False)
+                for name, entry in self.reference.parts[slug].models.items()
+                if not entry.by_hand
+            }
+            assert {name: found[name] for name in wanted} == wanted, (slug, found, wanted)
+
+    @invariant()
     def what_waits_for_a_person_is_what_the_rules_say(self) -> None:
         found = sorted((row.provider, row.kind, sorted(row.ids)) for row in Catalog(self.store).holds())
         wanted = sorted((slug, hold.kind, sorted(hold.ids)) for slug in SLUGS for hold in self._open_holds(slug))
@@ -641,6 +653,14 @@ class Catalogs(RuleBasedStateMachine):
                     "dynamic": document.get("dynamic", False),
                 }
         return found
+
+    def _stated(self, slug: str) -> dict[str, tuple[Decimal | None, Decimal | None, bool]]:
+        with self.store.reading() as connection:
+            found = connection.exec_driver_sql(f"SELECT id FROM providers WHERE slug = '{slug}'").scalar()
+            names = connection.exec_driver_sql("SELECT DISTINCT provider_model_id FROM models").scalars()
+            known = {} if found is None else full_rows(connection, found, list(names))
+        prices = {name: claimed(model.stated.prices) for name, model in known.items()}
+        return {name: (each.prompt, each.completion, each.dynamic) for name, each in prices.items()}
 
     def _last_prices(self, slug: str) -> dict[str, dict[str, Decimal]]:
         found: dict[str, dict[str, Decimal]] = {}

@@ -238,8 +238,7 @@ def test_i17_a_change_of_unit_waits_while_any_of_it_is_claimed_and_none_is_back(
     with opened(database_url) as store:
         sync(store, *(dollars(name, 1) for name in names))
         assert kinds(sync(store, *(dollars(name, 1000 if name in "abc" else 1) for name in names))) == ["unit-change"]
-        varies = Model(id="a", prices=Prices(dynamic=True))
-        now = [varies, *(dollars(name, 1000 if name in "bc" else 1) for name in names[1:]), dollars("new", 5)]
+        now = [varies("a"), *(dollars(name, 1000 if name in "bc" else 1) for name in names[1:]), dollars("new", 5)]
         for _ in range(2):
             assert kinds(sync(store, *now)) == ["unit-change", "price"]
             assert [price(database_url, name) for name in ("b", "c", "d", "new")] == [1, 1, 1, None]
@@ -251,10 +250,89 @@ def test_i17_a_change_of_unit_ends_when_all_of_it_varies(database_url: str):
     with opened(database_url) as store:
         sync(store, *(dollars(name, 1) for name in "abc"))
         sync(store, *(dollars(name, 1000) for name in "ab"), dollars("c", 1))
-        now = [*(Model(id=name, prices=Prices(dynamic=True)) for name in "ab"), dollars("c", 1), dollars("new", 5)]
+        now = [varies("a"), varies("b"), dollars("c", 1), dollars("new", 5)]
         for _ in range(2):
             assert kinds(sync(store, *now)) == []
             assert (price(database_url, "a"), price(database_url, "new")) == (None, 5)
+
+
+def varies(row_id: str) -> Model:
+    return Model(id=row_id, prices=Prices(dynamic=True))
+
+
+def of_list(names: str, **amounts: Any) -> list[Model]:
+    """Models at $1, but for those named."""
+    return [dollars(name, amounts.get(name, 1)) for name in names]
+
+
+def slipped(store: Store, names: str = "abcdefg") -> None:
+    """A list in which the unit of a, b and c is another one."""
+    sync(store, *of_list(names))
+    assert kinds(sync(store, *of_list(names, a=1000, b=1000, c=1000))) == ["unit-change"]
+
+
+def test_i23_a_first_price_is_no_way_back_from_another_unit(database_url: str):
+    """a states only what it never cost before: nothing of the list is known to be right."""
+    first = D("0.0002")
+    with opened(database_url) as store:
+        sync(store, *of_list("abcdefg"))
+        a = Model(id="a", prices=Prices(prompt=D("0.001"), completion=first))
+        assert kinds(sync(store, a, *of_list("bcdefg", b=1000, c=1000))) == ["unit-change"]
+        now = [Model(id="a", prices=Prices(completion=first)), *of_list("bdefg", b=1000), varies("c"), dollars("new", 300)]
+        for _ in range(2):
+            assert kinds(sync(store, *now)) == ["price"]
+            assert held(database_url) == [("unit-change", "open"), ("price", "open")]
+            assert (models_of(database_url, SLUG)["a"]["pricing_completion"], price(database_url, "new")) == (None, None)
+
+
+def test_i17_a_unit_that_waits_does_so_for_what_is_still_off_whatever_it_says_by_now(database_url: str):
+    """b and c move a little in the wrong unit: all of the question is off, and none of it is back."""
+    with opened(database_url) as store:
+        slipped(store)
+        now = [varies("a"), *of_list("bcdefg", b=1100, c=900), dollars("new", 300)]
+        for _ in range(2):
+            result = sync(store, *now)
+            assert [(hold.kind, hold.ids) for hold in result.holds] == [("unit-change", ("b", "c")), ("price", ("new",))]
+            assert [price(database_url, name) for name in ("b", "c", "new")] == [1, 1, None]
+        assert kinds(sync(store, *of_list("abcdefg", b=1100), dollars("new", 300))) == ["price"]
+        assert price(database_url, "new") == 300
+
+
+def test_i17_what_a_listing_does_not_show_doubles_no_question(database_url: str):
+    """a is not listed: of the question about a, b and c nothing is asked again, of b what it says otherwise."""
+    with opened(database_url) as store:
+        slipped(store)
+        for complete in (True, False):
+            assert kinds(sync(store, *of_list("bcdefg", b=1000, c=1000), dollars("new", 300), complete=complete)) == ["price"]
+            assert held(database_url) == [("unit-change", "open"), ("price", "open")]
+            assert [price(database_url, name) for name in ("b", "c", "new")] == [1, 1, None]
+        result = sync(store, *of_list("bcdefg", b=1200, c=1000), dollars("new", 300), complete=False)
+        assert [hold.ids for hold in result.holds] == [("b",), ("new",)]
+        result = sync(store, *of_list("abcdefg", a=1000, b=1000, c=1000), dollars("new", 300))
+        assert [(hold.kind, hold.ids) for hold in result.holds] == [("unit-change", ("a", "b", "c")), ("price", ("new",))]
+        assert held(database_url) == [("unit-change", "open"), ("price", "open"), ("price", "superseded")]
+        decisions.decide(store, [1], "confirm", ADA)
+        assert [price(database_url, name) for name in "abc"] == [1000, 1000, 1000]
+
+
+def test_i17_two_changes_of_unit_wait_each_for_itself(database_url: str):
+    """a, b and c are a thousand off; then d, e and f ten; then one of each varies."""
+    names = "abcdefghij"
+    with opened(database_url) as store:
+        slipped(store, names)
+        thousand = {"a": 1000, "b": 1000, "c": 1000}
+        result = sync(store, *of_list(names, **thousand, d=10, e=10, f=10, g=10))
+        assert [(hold.kind, hold.ids) for hold in result.holds] == [("unit-change", tuple("defg")), ("unit-change", tuple("abc"))]
+        now = [varies("c"), varies("g"), *of_list("abdefhij", **thousand, d=10, e=10, f=10), dollars("new", 5)]
+        for _ in range(2):
+            result = sync(store, *now)
+            assert [(hold.kind, hold.ids) for hold in result.holds] in (
+                [("unit-change", tuple("def")), ("unit-change", tuple("ab")), ("price", ("new",))],
+                [("unit-change", tuple("ab")), ("unit-change", tuple("def")), ("price", ("new",))],
+            )
+        assert [hold.ids for hold in sync(store, *[dollars("d", 1) if each.id == "d" else each for each in now]).holds] == [
+            *(("a", "b"), ("e",), ("f",), ("new",)),
+        ]
 
 
 def test_a_listing_that_does_not_show_a_model_says_nothing_of_its_hold(database_url: str):

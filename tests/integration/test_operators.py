@@ -362,6 +362,32 @@ def test_a_rollback_believes_nothing_that_only_a_pin_showed_whose_time_has_come(
         assert row(database_url, "a")["is_active"] in (True, 1)
 
 
+@pytest.mark.parametrize("ended", ["unseen", "seen by a sync", "unpinned"])
+@pytest.mark.parametrize(
+    "moves", [{"pricing_prompt": D("0.00000005")}, {"is_active": False}, {"context_length": 5}], ids=lambda moves: next(iter(moves))
+)
+def test_i37_a_rollback_takes_no_value_of_a_pin_for_what_the_provider_said(database_url: str, moves: dict[str, Any], ended: str):
+    """The run went by under a pin that has ended since; the model is another one by now, so that it is brought back."""
+    with opened(database_url) as store:
+        sync(store, dollars("a", 1, context_length=8), dollars("b", 1))
+        pin(store, "a", until=datetime.now(UTC) + timedelta(hours=1), **moves)
+        sync(store, dollars("a", 1, context_length=8), dollars("b", 2))
+        under_it = query(database_url, "SELECT max(id) AS id FROM sync_runs")[0]["id"]
+        if ended == "unpinned":
+            operators.unpin(store, SLUG, "a", [], ADA)
+        else:
+            execute(database_url, "UPDATE pins SET expires_at = '2020-01-01T00:00:00.000000Z'")
+        if ended == "seen by a sync":
+            sync(store, dollars("a", 1, context_length=8), dollars("b", 2))
+        sync(store, dollars("a", 1, context_length=8, max_output_tokens=4), dollars("b", 2))
+        rollback(store, SLUG, under_it, ADA)
+        found = row(database_url, "a")
+        shown = (found["pricing_prompt"], bool(found["is_active"]), found["context_length"], found["max_output_tokens"])
+        assert shown == (D("0.000001"), True, 8, None)
+        thaw(store, SLUG, ADA)
+        assert sync(store, dollars("a", 1, context_length=8, max_output_tokens=4), dollars("b", 2)).holds == ()
+
+
 def test_a_rollback_to_nowhere_says_so(database_url: str):
     with opened(database_url) as store:
         sync(store, dollars("a", 1))

@@ -132,6 +132,9 @@ class Part:
     after: dict[int, dict[str, Row]] = field(default_factory=dict)
     last_after: dict[int, dict[str, dict[str, Decimal]]] = field(default_factory=dict)
     ever_pinned: set[str] = field(default_factory=set)
+    told: dict[str, Row] = field(default_factory=dict)  # the rows that users read, as history has them by now
+    beneath: dict[str, dict[str, Any]] = field(default_factory=dict)  # of fields that show a pin by now: what showed when it was pinned
+    beneath_after: dict[int, dict[str, dict[str, Any]]] = field(default_factory=dict)
     price_pins: set[str] = field(default_factory=set)  # a pin that ended is there until the next sync
     short: tuple[int, int] = (0, 0)  # rows that the last listing lacked, and how many listings in a row lacked as many
 
@@ -143,6 +146,18 @@ class Part:
         row = {"status": entry.status, "is_active": entry.active, **{name: entry.believed.get(name) for name in COLUMNS}}
         row |= {"dynamic": bool(entry.believed.get("dynamic"))}
         return row | {name: value for name, (value, _) in self.pins.get(row_id, {}).items()}
+
+    def tell(self, *, pinned: bool = False) -> None:
+        """What changed of what users read goes down in history, a person's value or not."""
+        for row_id, row in self.shown().items():
+            before, beneath = self.told.get(row_id, row), self.beneath.setdefault(row_id, {})
+            moved = {name for name in row if row[name] != before.get(name)}
+            for name in moved:
+                if pinned and not ("status" in moved and name in ("status", "is_active")):
+                    beneath.setdefault(name, before.get(name))
+                else:
+                    beneath.pop(name, None)
+            self.told[row_id] = row
 
     def decided(self, status: str) -> set[str]:
         """Ids of which a person said that they are gone, or that they are there."""
@@ -375,27 +390,46 @@ class Reference:
 
         unit = self._unit_change(part, [undecided[row_id] for row_id in old])
         doubts = doubted(unit)
-        if not unit and (unit := self._unit_that_waits(units, said, retired, off_by(doubts), doubts)):
-            doubts = doubted(unit)
         off = off_by(doubts)
-        if unit or self._unit_change(part, [moving[row_id].pairs for row_id in old]) or self._has_slipped(part, said, retired, off, doubts):
+        first = {row_id: {name for name, pair in case.pairs.items() if pair[0] is None} for row_id, case in moving.items()}
+        together = {row_id for row_id in old if unit and any(power(*pair) == unit for pair in undecided[row_id].values())}
+        groups = [together] if together else []
+        for hold in units:
+            if not self._waits_on(hold, said, retired) and not self._any_is_back(hold, said, off, first):
+                groups.append({row_id for row_id in hold.ids if self._is_off(hold, row_id, doubts)}.difference(*groups))
+        if (
+            any(groups)
+            or self._unit_change(part, [moving[row_id].pairs for row_id in old])
+            or self._has_slipped(part, said, retired, off, first, doubts)
+        ):
             doubts = {
                 row_id: {name: pair for name, pair in pairs.items() if name in doubts[row_id] or (pair[0] is None and pair[1])}
                 for row_id, pairs in undecided.items()
             }
-        together = sorted(row_id for row_id in old if unit and any(power(*pair) == unit for pair in undecided[row_id].values()))
-        holds = [self._hold("unit-change", {row_id: doubts[row_id] for row_id in together}, marked)] if together else []
+        left = [hold for hold in units if self._waits_on(hold, said, retired)]
+        asks = {
+            row_id: {
+                name: pair
+                for name, pair in pairs.items()
+                if not any((row_id, name, pair[1]) in hold.claims and hold.old[row_id, name] == pair[0] for hold in left)
+            }
+            for row_id, pairs in doubts.items()
+        }
+        holds = []
+        for ids in groups:
+            of_unit = {row_id: asks[row_id] for row_id in sorted(ids) if asks[row_id]}
+            holds += [self._hold("unit-change", of_unit, marked)] if of_unit else []
         for row_id in moving:
-            if row_id not in together and doubts[row_id]:
-                hold = self._hold("price", {row_id: doubts[row_id]}, marked)
+            if asks[row_id] and not any(row_id in ids for ids in groups):
+                hold = self._hold("price", {row_id: asks[row_id]}, marked)
                 holds += [] if hold.claims.isdisjoint(asked) and self._is_released(slug, part, hold) else [hold]
-        held = {row_id for hold in holds for row_id in hold.ids}
+        held = {row_id for hold in holds for row_id in hold.ids} | {row_id for row_id in moving if asks[row_id] != doubts[row_id]}
         for row_id, row in said.rows.items():
             self._believe(part, row_id, row, cases[row_id], refused, confirmed, held=row_id in held)
         return holds
 
     def _has_slipped(
-        self, part: Part, said: Said, retired: set[str], off: Mapping[str, Any], doubts: Mapping[str, Mapping[str, Any]]
+        self, part: Part, said: Said, retired: set[str], off: Mapping[str, Any], first: Mapping[str, Any], doubts: Mapping[str, Any]
     ) -> bool:
         """Three in ten prices wait that are far off; or a change of unit waits on, and no model of it that is shown is back at a number."""
         waiting = (pairs.values() for pairs in doubts.values())
@@ -403,30 +437,24 @@ class Reference:
         if far >= 2 and far >= RULES.prices.unit_share * self._priced(part):
             return True
         return any(
-            not self._any_is_back(hold, said, off)
+            not self._any_is_back(hold, said, off, first)
             for hold in part.holds
             if hold.kind == "unit-change"
             and (self._waits_on(hold, said, retired) or (hold.status == "rejected" and self._is_claimed(hold, said)))
         )
 
-    def _unit_that_waits(self, units: list[Hold], said: Said, retired: set[str], off: Mapping[str, Any], doubts: Mapping[str, Any]) -> int:
-        """Of a change of unit of which every model tells, none is back, and some say the same: by what power these moved."""
-        for hold in units:
-            moved: Counter[int] = Counter()
-            for row_id in hold.ids:
-                same = [
-                    pair
-                    for each, name, new in hold.claims
-                    if each == row_id and (pair := doubts.get(row_id, {}).get(name)) and pair[1] == new
-                ]
-                moved.update({power(*pair) for pair in same} - {0})
-            if moved and not self._waits_on(hold, said, retired) and not self._any_is_back(hold, said, off):
-                return moved.most_common(1)[0][0]
-        return 0
+    def _is_off(self, hold: Hold, row_id: str, doubts: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Whether some price of a model is doubted that the change of unit moved from another one."""
+        moved = {name for (each, name), old in hold.old.items() if each == row_id and old is not None}
+        return any(old is not None and name in moved for name, (old, _) in doubts.get(row_id, {}).items())
 
-    def _any_is_back(self, hold: Hold, said: Said, off: Mapping[str, Any]) -> bool:
+    def _any_is_back(self, hold: Hold, said: Said, off: Mapping[str, Any], first: Mapping[str, Any]) -> bool:
+        """Whether a model of it states a number where it had moved from another one, and nothing of it is off; no first price is one."""
         numbers = {row_id: {} if row.get("dynamic") else prices_of(row) for row_id, row in said.rows.items()}
-        return any(name in numbers.get(row_id, {}) for row_id, name, _ in hold.claims if not off.get(row_id))
+        return any(
+            old is not None and name in numbers.get(row_id, {}) and name not in first.get(row_id, ()) and not off.get(row_id)
+            for (row_id, name), old in hold.old.items()
+        )
 
     def _waits_on(self, hold: Hold, said: Said, retired: set[str]) -> bool:
         return hold.status == "open" and not self._is_answered(hold, said, retired, set(), refused=False)
@@ -608,6 +636,7 @@ class Reference:
 
     def pin(self, slug: str, row_id: str, column: str, value: Any, until: float | None = None) -> None:
         part = self.parts[slug]
+        part.tell()
         part.ever_pinned.add(row_id)
         part.price_pins |= {row_id} if column in PRICES else set()
         self._end_pins(part, [row_id])
@@ -615,10 +644,13 @@ class Reference:
         entry = part.models[row_id]
         if entry.status == "retired" and column == "is_active" and value:
             entry.status, entry.active = "active", True
+        part.tell(pinned=True)
 
     def unpin(self, slug: str, row_id: str) -> None:
+        self.parts[slug].tell()
         self.parts[slug].pins.pop(row_id, None)
         self.parts[slug].price_pins.discard(row_id)
+        self.parts[slug].tell()
 
     def add(self, slug: str, row_id: str, column: str, value: Any) -> None:
         self.parts[slug].models[row_id] = Entry({}, {}, by_hand=True)
@@ -737,6 +769,7 @@ class Reference:
         A model of somebody's own is no part of it; one that somebody keeps active is not retired.
         """
         part = self.parts[slug]
+        part.tell()
         shown, before = part.shown(), _known(part)
         for row_id, entry in part.models.items():
             then = part.after[run_id].get(row_id)
@@ -752,6 +785,7 @@ class Reference:
                 continue
             pins = part.pins[row_id]
             if then:
+                then = {**then, **part.beneath_after[run_id].get(row_id, {})}
                 past = {name: then[name] for name in COLUMNS if then[name] is not None} | ({"dynamic": True} if then["dynamic"] else {})
                 beneath = {name: value for name, value in entry.believed.items() if name in pins}
                 entry.believed = {name: value for name, value in past.items() if name not in pins} | beneath
@@ -769,8 +803,11 @@ class Reference:
                 believed = {each: prices_of(part.models[each].believed) for each in hold.ids}
                 self._end_leave(hold, {each for each, name, new in hold.claims if believed[each].get(name) != new})
         part.frozen, part.unchanged = True, None
+        part.tell()
 
     def remember(self, slug: str, run_id: int) -> None:
+        self.parts[slug].tell()
+        self.parts[slug].beneath_after[run_id] = {row_id: dict(names) for row_id, names in self.parts[slug].beneath.items()}
         self.parts[slug].last_after[run_id] = {row_id: dict(entry.last) for row_id, entry in self.parts[slug].models.items()}
         self.parts[slug].after[run_id] = {row_id: dict(row) for row_id, row in self.parts[slug].shown().items()}
 

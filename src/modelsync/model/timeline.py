@@ -117,8 +117,26 @@ class LastPrice(msgspec.Struct, frozen=True):
     since: datetime
 
 
-_PINNING = ("pin", "upsert", "add")
+PINNING = ("pin", "upsert", "add")
+"""What starts a run in which a person's values come to stand."""
+
 _UNDOING = ("reopen", "rollback")
+
+
+def beneath(changes: Iterable[RunChange]) -> dict[str, Any]:
+    """What was believed of fields that showed a person's value after these changes of one model, oldest first: as when it was pinned.
+
+    A retired model that somebody pinned active is active again, and stays so when the pin ends.
+    """
+    believed: dict[str, Any] = {}
+    for change in changes:
+        revived = {"status", "is_active"} if "status" in change.fields else ()
+        for field, (old, _) in change.fields.items():
+            if change.trigger in PINNING and field not in revived:
+                believed.setdefault(field, old)
+            else:
+                believed.pop(field, None)
+    return believed
 
 
 def last_believed(changes: Iterable[RunChange]) -> dict[str, LastPrice]:
@@ -135,7 +153,7 @@ def last_believed(changes: Iterable[RunChange]) -> dict[str, LastPrice]:
             if not is_price(field):
                 continue
             values = _believed(change.trigger, old, new, was_pinned=field in pinned)
-            pinned = pinned | {field} if change.trigger in _PINNING else pinned - {field}
+            pinned = pinned | {field} if change.trigger in PINNING else pinned - {field}
             undone = _numbers(field, old) if corrected or change.trigger in _UNDOING else {}
             for point, usd in undone.items():
                 believed[point] = [] if corrected else _without(believed.get(point, []), usd)
@@ -156,7 +174,7 @@ def _without(prices: list[LastPrice], undone: Decimal) -> list[LastPrice]:
 
 def _believed(trigger: str, old: object, new: object, *, was_pinned: bool) -> tuple[object, ...]:
     """Which of the two values of a change were believed, and not pinned."""
-    if trigger in _PINNING:
+    if trigger in PINNING:
         return () if was_pinned else (old,)
     return (new,) if was_pinned or trigger == "unpin" else (old, new)
 

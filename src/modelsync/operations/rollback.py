@@ -1,6 +1,6 @@
 """Going back: a provider's models as they stood after an earlier run, as a new and audited change; syncs wait until it is thawed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from modelsync.model.actors import Person
 from modelsync.model.fields import FACTS, Pin, pinned, typed, value_of
 from modelsync.model.model import Model, Prices
 from modelsync.model.points import PRICE_NAMES, numbers
-from modelsync.model.timeline import Key, LastPrice, Past, Recorded, RunChange, last_believed, present, undone
+from modelsync.model.timeline import PINNING, Key, LastPrice, Past, Recorded, RunChange, beneath, last_believed, present, undone
 from modelsync.operations.models import Act, act_on
 from modelsync.planning import holding
 from modelsync.planning.plan import Change, ChangeKind, FieldChange, StoredModel
@@ -36,14 +36,14 @@ def rollback(session: Session, slug: str, run_id: int, person: Person) -> tuple[
     def work(act: Act) -> tuple[int | None, int]:
         """Write what differs, and models with last prices too: what is remembered of these goes back with them."""
         now, later = _present(act), _later_than(act, run_id)
-        then = undone(now, _changes_after(act, later))
+        shown = undone(now, _changes_after(act, later))
         standing = pins.standing(act.connection, slug, act.now)
-        kept_active = kept(standing)
-        targets = {key: _target(past, then.get(key), stays_active=key[1] in kept_active) for key, past in now.items()}
-        differing = [key for key in now if now[key] != targets[key]]
-        touched = sorted({row_id for _, row_id in differing} | _with_last_prices(act) & {row_id for _, row_id in now})
+        shown_then, targets = (
+            _targets(now, then, kept_active=kept(standing)) for then in (shown, undone(shown, _pinned_until(act, later)))
+        )
+        moving = {key[1] for key in now if now[key] != shown_then[key]}
+        touched = sorted(moving | _with_last_prices(act) & {row_id for _, row_id in now})
         full, believed = act.models(touched), _believed_until(act, later, touched)
-        moving = {row_id for _, row_id in differing}
         changes = [
             _back(full[row_id], targets[slug, row_id] if row_id in moving else None, standing.get(row_id, ()), believed.get(row_id, {}))
             for row_id in touched
@@ -52,7 +52,7 @@ def rollback(session: Session, slug: str, run_id: int, person: Person) -> tuple[
         new_run = act.apply("rollback", changes)
         _end_leaves(act)
         _freeze(act, f"rolled back to run {run_id}: {person.reason}")
-        return new_run, len(differing)
+        return new_run, sum(now[slug, row_id] != targets[slug, row_id] for row_id in moving)
 
     return act_on(session, slug, person, work)
 
@@ -134,6 +134,21 @@ def _with_last_prices(act: Act) -> set[str]:
 
 def _believed_until(act: Act, later: sa.ColumnElement[bool], ids: Sequence[str]) -> dict[str, dict[str, LastPrice]]:
     """The prices that were believed last before the changes that are `later`, by model. What a pin hid is not in the history."""
+    return {row_id: last_believed(changes) for row_id, changes in _changes_until(act, later, ids).items()}
+
+
+def _pinned_until(act: Act, later: sa.ColumnElement[bool]) -> list[Recorded]:
+    """What persons' values came to stand over before the changes that are `later`, as changes to be undone: these are nobody's belief."""
+    column = model_changes.c
+    of_persons = (column.provider_id == act.provider_id, sa.not_(later), sync_runs.c.trigger.in_(PINNING))
+    query = sa.select(column.provider_model_id).join(sync_runs, sync_runs.c.id == column.run_id).where(*of_persons).distinct()
+    ids = sorted(act.connection.execute(query).scalars())
+    changes = {row_id: beneath(of_model) for row_id, of_model in _changes_until(act, later, ids).items()}
+    return [Recorded(act.slug, row_id, "updated", {field: (old, None) for field, old in olds.items()}) for row_id, olds in changes.items()]
+
+
+def _changes_until(act: Act, later: sa.ColumnElement[bool], ids: Sequence[str]) -> dict[str, list[RunChange]]:
+    """What was recorded of some models before the changes that are `later`, oldest first."""
     change, run = model_changes.c, sync_runs.c
     changes: dict[str, list[RunChange]] = {}
     for start in range(0, len(ids), 500):
@@ -141,7 +156,11 @@ def _believed_until(act: Act, later: sa.ColumnElement[bool], ids: Sequence[str])
         query = sa.select(change.provider_model_id, run.trigger, change.changed_at, change.fields).join(sync_runs, run.id == change.run_id)
         for row_id, *columns in act.connection.execute(query.where(*mine).order_by(change.id)):
             changes.setdefault(row_id, []).append(RunChange(*columns))
-    return {row_id: last_believed(of_model) for row_id, of_model in changes.items()}
+    return changes
+
+
+def _targets(now: Mapping[Key, Past], then: Mapping[Key, Past], *, kept_active: Collection[str]) -> dict[Key, Past]:
+    return {key: _target(past, then.get(key), stays_active=key[1] in kept_active) for key, past in now.items()}
 
 
 def _target(now: Past, then: Past | None, *, stays_active: bool) -> Past:

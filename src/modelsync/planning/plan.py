@@ -10,7 +10,7 @@ import msgspec
 
 from modelsync.model.fields import ALIAS, BELIEVED, READER, Pin, pinned, value_of
 from modelsync.model.model import NO_PRICES, PRICE_FIELDS, Model, Prices, claimed, price_facts
-from modelsync.model.points import PRICE_COLUMNS, changed, field_of, numbers
+from modelsync.model.points import FLAT, PRICE_COLUMNS, changed, field_of, numbers
 from modelsync.model.prices import number, plain
 from modelsync.planning.holding import Hold, Refusal
 from modelsync.planning.layers import Unstated, Upstream, effective, unstated_points
@@ -296,15 +296,20 @@ def _is_same_wire(old: Prices, new: Prices) -> bool:
     """Whether a price is written as it was, as far as that is known: with the same text in every field, but for zeros.
 
     A field without a text before may have said anything, as that the price varies. Texts of tiers were not kept by every version. Where
-    no text of any number was kept, as after a rollback, nobody knows what was read: the others may be those of another listing.
+    a number has no text, as after a rollback, nobody knows what was read: the others may be those of another listing.
     """
-    if not old.raw:
+    if not old.raw or _flat(old.raw) < sum(point in FLAT for point in numbers(old)):
         return False
     before, now = _wire_texts(old), _wire_texts(new)
     if not any("[" in field for field in before):
         now = {field: text for field, text in now.items() if "[" not in field}
     fields = before.keys() | now.keys()
     return all(_same_text(before.get(field, "0"), now.get(field, "0")) for field in fields)
+
+
+def _flat(texts: Mapping[str, str]) -> int:
+    """How many of the texts are no tier's: `prompt_tiers[0]` is one's."""
+    return sum("[" not in field for field in texts)
 
 
 def _same_text(one: str, other: str) -> bool:
@@ -377,11 +382,12 @@ def settled(plan: Plan, stored: Stored) -> Plan:
 
 
 def _upstream(change: Change, pins: tuple[Pin, ...]) -> Upstream | None:
-    before = change.before.upstream if change.before else None
-    is_unlisted = change.stated is None and before is not None
-    if not (pins or change.held or change.unstated or is_unlisted or _carries_over(change)):
+    """What the provider said last beside what is believed, of a model that does not simply stand so. An act says nothing new of it."""
+    stated = change.stated or (change.before.stated if change.before else change.model)
+    was_apart = change.stated is None and change.before is not None and change.before.upstream is not None
+    goes_apart = change.stated is None and msgspec.structs.replace(stated, available=change.model.available) != change.model
+    if not (pins or change.held or change.unstated or was_apart or goes_apart or _carries_over(change)):
         return None
-    stated = change.stated or (before.stated if before else change.model)
     return Upstream(stated, change.model, change.unstated)
 
 

@@ -20,11 +20,10 @@ from modelsync.planning.pairs import (
     nearest,
     pair_text,
     power_of_ten,
-    powers,
     repriced,
 )
 from modelsync.planning.plan import Change, StoredModel
-from modelsync.planning.unit_changes import has_slipped, unit_change, unit_that_waits
+from modelsync.planning.unit_changes import Doubts, UnitChange, has_slipped, is_asked, unit_change, unit_changes
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -39,26 +38,33 @@ def judge(changes: tuple[Change, ...], evidence: Evidence, limits: PriceLimits) 
     """Every price change believed, held or refused, in this order: what a person refused stays out before any rule could let it in."""
     cases = cases_of(repriced(changes), evidence.standing)
     power = unit_change([(case.change, case.open) for case in cases.values()], evidence.priced, limits)
-    doubts = _all_doubts(cases, power, evidence, limits)
-    if not power and (power := unit_that_waits(cases, doubts, evidence)):
-        doubts = _all_doubts(cases, power, evidence, limits)
-    if power or has_slipped(cases, doubts, evidence, limits):
+    doubts = {row_id: doubted for row_id, case in cases.items() if (doubted := _doubts(case, power, evidence, limits))}
+    units = unit_changes(cases, doubts, power, evidence)
+    if units or has_slipped(cases, doubts, evidence, limits):
         doubts = {row_id: doubted for row_id, case in cases.items() if (doubted := _with_first_prices(case, doubts.get(row_id, {})))}
-    waiting = {row.content: row for row in evidence.standing if row.status == "open"}
-    moved = {row_id: doubted for row_id, doubted in doubts.items() if power and power in powers([tuple(doubted)])}
-    taken_back = any(cases[row_id].pending.get(pair) for row_id, doubted in moved.items() for pair in doubted)
-    holds = [_unit_hold(moved, power, needs_person=taken_back)] if power and moved else []
-    holds += [
-        hold
-        for row_id, doubted in doubts.items()
-        if row_id not in moved and (hold := _hold(cases[row_id], doubted, waiting, evidence, limits)) is not None
-    ]
-    held = {row_id for hold in holds for row_id in hold.ids}
+    asks = {
+        row_id: {pair: why for pair, why in doubted.items() if not is_asked(row_id, pair, evidence)} for row_id, doubted in doubts.items()
+    }
+    holds = _holds(cases, asks, units, evidence, limits)
+    held = {row_id for hold in holds for row_id in hold.ids} | {row_id for row_id in doubts if asks[row_id].keys() != doubts[row_id].keys()}
     kept = tuple(
         _judged(change, cases[change.id], doubts.get(change.id, {}) if change.id in held else {}) if change.id in cases else change
         for change in changes
     )
     return Judged(kept, tuple(holds), tuple(_refusals(cases.values())))
+
+
+def _holds(cases: Mapping[str, Case], asks: Doubts, units: Iterable[UnitChange], evidence: Evidence, limits: PriceLimits) -> list[Hold]:
+    """What a person is asked: of each change of unit together, of each other model by itself."""
+    waiting = {row.content: row for row in evidence.standing if row.status == "open"}
+    holds, together = list[Hold](), set[str]()
+    for unit in units:
+        moved = {row_id: asks[row_id] for row_id in sorted(unit.ids) if asks[row_id]}
+        taken_back = any(cases[row_id].pending.get(pair) for row_id, doubted in moved.items() for pair in doubted)
+        holds += [_unit_hold(moved, unit.power, needs_person=taken_back)] if moved else []
+        together |= unit.ids
+    alone = (_hold(cases[row_id], ask, waiting, evidence, limits) for row_id, ask in asks.items() if ask and row_id not in together)
+    return [*holds, *(hold for hold in alone if hold is not None)]
 
 
 def with_confirmed(believed: Prices, stated: Prices, points: Iterable[str]) -> Prices:
@@ -75,16 +81,21 @@ def with_confirmed(believed: Prices, stated: Prices, points: Iterable[str]) -> P
     return msgspec.structs.replace(moved, raw={})
 
 
-def _unit_hold(moved: Mapping[str, Mapping[Pair, str]], power: int, *, needs_person: bool) -> Hold:
-    factor = f"×{10**power:,}" if power > 0 else f"÷{10**-power:,}"
+def _unit_hold(moved: Doubts, power: int | None, *, needs_person: bool) -> Hold:
+    how = "together before, and none of them is back" if power is None else f"by {_tens(power)} together"
+    whose = "the price of 1 model is" if len(moved) == 1 else f"the prices of {len(moved):,} models are"
     return Hold(
         UNIT_CHANGE,
-        f"prices moved by {factor} together, so the unit must have changed; the prices of {len(moved):,} models are held: {_some(moved)}",
+        f"prices moved {how}, so the unit must have changed; {whose} held: {_some(moved)}",
         "The old prices stay. Confirm it only if the provider really changed its prices so; no later listing can do that by itself",
-        tuple(sorted(moved)),
-        {row_id: _detail(doubts) for row_id, doubts in sorted(moved.items())},
+        tuple(moved),
+        {row_id: _detail(doubts) for row_id, doubts in moved.items()},
         needs_person=needs_person,
     )
+
+
+def _tens(power: int) -> str:
+    return f"×{10**power:,}" if power > 0 else f"÷{10**-power:,}"
 
 
 def _some(moved: Mapping[str, Iterable[Pair]]) -> str:
@@ -97,10 +108,6 @@ def _some(moved: Mapping[str, Iterable[Pair]]) -> str:
 
 def _detail(pairs: Iterable[Pair]) -> dict[str, list[str | None]]:
     return {pair.field: [None if pair.base is None else digits(pair.base), digits(pair.new)] for pair in pairs}
-
-
-def _all_doubts(cases: Mapping[str, Case], power: int | None, evidence: Evidence, limits: PriceLimits) -> dict[str, dict[Pair, str]]:
-    return {row_id: doubted for row_id, case in cases.items() if (doubted := _doubts(case, power, evidence, limits))}
 
 
 def _doubts(case: Case, power: int | None, evidence: Evidence, limits: PriceLimits) -> dict[Pair, str]:

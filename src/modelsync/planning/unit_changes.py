@@ -1,14 +1,30 @@
 """When so many prices move by one power of ten that the unit of the list must have changed, and how long that waits."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
 
 from modelsync.model.model import Model, claimed
 from modelsync.model.points import numbers
 from modelsync.planning.cases import Case, Evidence
 from modelsync.planning.doubts import PriceLimits
-from modelsync.planning.holding import UNIT_CHANGE, Standing, claims, shows_prices
+from modelsync.planning.holding import UNIT_CHANGE, Standing, shows_prices
+from modelsync.planning.holding import shown as shown_by
 from modelsync.planning.pairs import Pair, digits, factor, powers
 from modelsync.planning.plan import Change
+
+Doubts = Mapping[str, Mapping[Pair, str]]
+"""Prices that are not believed, with the reason, by model."""
+
+Points = Mapping[str, tuple[str | None, str]]
+"""What was shown of one model: point, the value before and the claimed one, as digits."""
+
+
+class UnitChange(msgspec.Struct, frozen=True):
+    """Models whose prices wait together, and the power of ten by which they moved; None for a question that goes on."""
+
+    ids: frozenset[str]
+    power: int | None = None
 
 
 def unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, limits: PriceLimits) -> int | None:
@@ -19,26 +35,33 @@ def unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, lim
     return commonest[0][0]
 
 
-def unit_that_waits(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]], evidence: Evidence) -> int | None:
-    """The power of ten of a change of unit that waits, of which some models still claim what was shown, and none is back.
+def unit_changes(cases: Mapping[str, Case], doubts: Doubts, power: int | None, evidence: Evidence) -> list[UnitChange]:
+    """The questions of this listing about units: what moved by a `power` that so many moved by, and those asked before that go on.
 
-    However few these are by now: that others vary, or that the list has grown, is no answer. While the listing does not show how every
-    price of it stands, the question stands as it is.
+    One goes on for the models that are still off where it moved them, while none of its models is back. However few these are and
+    whatever they cost by now: that others vary, or that the list has grown, is no answer.
     """
-    off = _off(cases, doubts)
-    for row in evidence.standing:
-        if row.kind == UNIT_CHANGE and row.status == "open" and shows_prices(row, evidence.read, evidence.retired):
-            unit = claims(row)
-            as_shown = [
-                [pair for pair in doubts.get(row_id, ()) if points.get(pair.field) == digits(pair.new)] for row_id, points in unit.items()
-            ]
-            commonest = powers(as_shown).most_common(1)
-            if commonest and not _any_is_back(unit, off, evidence.read):
-                return commonest[0][0]
-    return None
+    taken = frozenset(row_id for row_id, doubted in doubts.items() if power and power in powers([tuple(doubted)]))
+    questions = [UnitChange(taken, power)] if taken else []
+    for row in _open(evidence):
+        if shows_prices(row, evidence.read, evidence.retired) and not _any_is_back(row, cases, doubts, evidence.read):
+            ids = frozenset(row_id for row_id, points in shown_by(row).items() if _is_off(points, doubts.get(row_id, ()))) - taken
+            questions += [UnitChange(ids)] if ids else []
+            taken |= ids
+    return questions
 
 
-def has_slipped(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]], evidence: Evidence, limits: PriceLimits) -> bool:
+def is_asked(row_id: str, pair: Pair, evidence: Evidence) -> bool:
+    """Whether a change of unit that waits asks exactly this, and this listing leaves it as it is: it does not show each of its prices."""
+    step = (None if pair.base is None else digits(pair.base), digits(pair.new))
+    return any(
+        shown_by(row).get(row_id, {}).get(pair.field) == step
+        for row in _open(evidence)
+        if not shows_prices(row, evidence.read, evidence.retired)
+    )
+
+
+def has_slipped(cases: Mapping[str, Case], doubts: Doubts, evidence: Evidence, limits: PriceLimits) -> bool:
     """Whether the unit of this list is another one than is believed, though not every price of it moved by the same power of ten.
 
     So many prices wait that are far off that a first one is no better; or a change of unit waits and this listing does not end that, or was
@@ -49,17 +72,20 @@ def has_slipped(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]],
     far = sum(any(_is_far(pair, limits) for pair in doubted) for doubted in doubts.values())
     if far >= max(2, limits.unit_share * evidence.priced):
         return True
-    off = _off(cases, doubts)
     return any(
-        not _any_is_back(claims(row), off, evidence.read)
+        not _any_is_back(row, cases, doubts, evidence.read)
         for row in evidence.standing
         if row.kind == UNIT_CHANGE and (_waits_on(row, evidence) or _is_listed_as_refused(row, cases))
     )
 
 
-def _off(cases: Mapping[str, Case], doubts: Mapping[str, Iterable[Pair]]) -> dict[str, list[Pair]]:
-    """The prices that are not believed beside an older one."""
-    return {row_id: [pair for pair in (*case.refused, *doubts.get(row_id, ())) if pair.old is not None] for row_id, case in cases.items()}
+def _open(evidence: Evidence) -> Iterator[Standing]:
+    return (row for row in evidence.standing if row.kind == UNIT_CHANGE and row.status == "open")
+
+
+def _is_off(points: Points, doubted: Iterable[Pair]) -> bool:
+    """Whether a price is not believed that the change of unit had moved, beside what was believed of it before."""
+    return any(pair.old is not None and points.get(pair.field, (None,))[0] is not None for pair in doubted)
 
 
 def _is_far(pair: Pair, limits: PriceLimits) -> bool:
@@ -75,10 +101,21 @@ def _is_listed_as_refused(row: Standing, cases: Mapping[str, Case]) -> bool:
     return row.status == "rejected" and any(row in case.refused.values() for row_id in row.ids if (case := cases.get(row_id)))
 
 
-def _any_is_back(unit: Mapping[str, Mapping[str, str]], off: Mapping[str, Sequence[Pair]], read: Mapping[str, Model]) -> bool:
-    return any(_is_back(points, read.get(row_id)) for row_id, points in unit.items() if not off.get(row_id))
+def _any_is_back(row: Standing, cases: Mapping[str, Case], doubts: Doubts, read: Mapping[str, Model]) -> bool:
+    return any(
+        _is_back(points, cases.get(row_id), doubts.get(row_id, {}), model)
+        for row_id, points in shown_by(row).items()
+        if (model := read.get(row_id)) is not None
+    )
 
 
-def _is_back(points: Mapping[str, str], model: Model | None) -> bool:
-    """Whether a listing states a price of a model where its unit had changed; that it varies is no price, and no answer."""
-    return model is not None and not points.keys().isdisjoint(numbers(claimed(model.prices)))
+def _is_back(points: Points, case: Case | None, doubted: Mapping[Pair, str], model: Model) -> bool:
+    """Whether a listing states a price of a model that is believed where its unit had changed, and none that is not.
+
+    That it varies is no price, and no answer; nor is a price of which nothing was believed before.
+    """
+    pairs = case.pairs if case is not None else ()
+    if any(pair.old is not None and (pair in doubted or (case is not None and pair in case.refused)) for pair in pairs):
+        return False
+    stated = numbers(claimed(model.prices)).keys() - {pair.field for pair in pairs if pair.old is None}
+    return any(old is not None and point in stated for point, (old, _) in points.items())
