@@ -123,12 +123,12 @@ PINNING = ("pin", "upsert", "add")
 _UNDOING = ("reopen", "rollback")
 
 
-def beneath(changes: Iterable[RunChange]) -> dict[str, Any]:
+def beneath(changes: Iterable[RunChange]) -> dict[str, object]:
     """What was believed of fields that showed a person's value after these changes of one model, oldest first: as when it was pinned.
 
     A retired model that somebody pinned active is active again, and stays so when the pin ends.
     """
-    believed: dict[str, Any] = {}
+    believed: dict[str, object] = {}
     for change in changes:
         revived = {"status", "is_active"} if "status" in change.fields else ()
         for field, (old, _) in change.fields.items():
