@@ -1,7 +1,7 @@
 """One environment of ./run, built aside and put in place whole: `environment.py FOLDER LOCK`.
 
-It needs nothing but Python. Each is built where it stays, in .environments/, and FOLDER is a link to it: who is at work in the one before
-goes on with that, and a build that fails leaves it in place. Only one is built at a time.
+It needs nothing but Python. Each is built where it stays, in .environments/, and FOLDER is a link to it: what ./run started goes on in the
+one before, and a build that fails leaves that in place. Only one is built at a time.
 """
 
 import fcntl
@@ -11,10 +11,9 @@ import shutil
 import subprocess
 import sys
 import venv
+from errno import EACCES, EPERM, EROFS
 from pathlib import Path
-
-KEPT = 2
-"""Environments that stay of each name: the present one, and the one before for whoever is still at work in it."""
+from typing import TextIO
 
 
 def main(name: str, lock: str) -> None:
@@ -27,11 +26,11 @@ def main(name: str, lock: str) -> None:
         _take(mine, name)
         folder = home / f"{name.strip('.')}-{hashlib.sha256(wanted).hexdigest()[:12]}"
         if not _is_whole(folder, wanted):
-            _build(link, folder, root / lock)
+            _build(link, folder, wanted, mine)
         _point(link, folder)
 
 
-def _take(mine: object, name: str) -> None:
+def _take(mine: TextIO, name: str) -> None:
     try:
         fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -44,7 +43,7 @@ def _is_whole(folder: Path, wanted: bytes) -> bool:
     return (folder / "bin" / "python").exists() and stamp.is_file() and stamp.read_bytes() == wanted
 
 
-def _build(link: Path, folder: Path, lock: Path) -> None:
+def _build(link: Path, folder: Path, wanted: bytes, mine: TextIO) -> None:
     _say(f"setting up {link.name} (once) …")
     if importlib.util.find_spec("ensurepip") is None:
         sys.exit(
@@ -53,35 +52,44 @@ def _build(link: Path, folder: Path, lock: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     try:
         venv.create(folder, with_pip=True, symlinks=True)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "--quiet", "--require-hashes", "-r", str(lock)], stdout=sys.stderr, check=True)
-        subprocess.run([*pip, "check"], stdout=subprocess.DEVNULL, check=True)
+        (folder / "lock.txt").write_bytes(wanted)  # the file itself may be another one by the time pip reads it
+        _pip(folder, mine, "install", "--quiet", "--require-hashes", "-r", str(folder / "lock.txt"))
+        _pip(folder, mine, "check", "--quiet")
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, subprocess.CalledProcessError):
+            sys.stderr.write((error.output or b"").decode(errors="replace"))  # ensurepip's; pip has spoken already
             sys.exit(f"run: {link.name} could not be set up: {_left(link)}")
         raise
-    (folder / ".installed").write_bytes(lock.read_bytes())
+    (folder / "lock.txt").rename(folder / ".installed")
+
+
+def _pip(folder: Path, mine: TextIO, *arguments: str) -> None:
+    """Run pip. It holds the lock as well, for when this process is killed, and sees no packages of its caller's (-I)."""
+    command = [str(folder / "bin" / "python"), "-I", "-m", "pip", "--disable-pip-version-check", *arguments]
+    subprocess.run(command, stdout=sys.stderr, check=True, pass_fds=(mine.fileno(),))
 
 
 def _left(link: Path) -> str:
-    stays = "the one before stays as it was" if link.exists() else "nothing was changed"
+    stays = "the one before stays as it was" if link.exists() else "there was none before"
     return f"pip said why above; {stays}. Call ./run again once that is mended; it installs from the package index that pip is set to"
 
 
 def _point(link: Path, folder: Path) -> None:
-    """Let the link be to this folder, in one step. A folder in its place, as there was once, is put aside."""
+    """Let the link be to this folder, in one step. The one before stays, and a folder in its place, as there was once, is put aside."""
     if link.is_dir() and not link.is_symlink():
         aside = folder.parent / f"{link.name.strip('.')}-{'0' * 12}"
         shutil.rmtree(aside, ignore_errors=True)
         link.rename(aside)
+    before = link.resolve()
     new = link.with_name(f"{link.name}.new")
     new.unlink(missing_ok=True)
     new.symlink_to(folder.relative_to(link.parent))
     new.replace(link)
-    others = [each for each in folder.parent.glob(f"{link.name.strip('.')}-{'[0-9a-f]' * 12}") if each != folder]
-    for old in sorted(others, key=lambda each: each.stat().st_mtime)[: -(KEPT - 1)]:
-        shutil.rmtree(old, ignore_errors=True)
+    if before != folder:
+        for old in folder.parent.glob(f"{link.name.strip('.')}-{'[0-9a-f]' * 12}"):
+            if old not in (folder, before):
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def _say(what: str) -> None:
@@ -95,5 +103,10 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as problem:
-        what = f"{problem.filename or 'an environment'} cannot be written ({problem.strerror})"
-        sys.exit(f"run: {what}. Let the owner of the checkout call ./run once; nothing else was changed")
+        what = f"{problem.filename or 'an environment'}: {problem.strerror}"
+        hint = (
+            "Let the owner of the checkout call ./run once"
+            if problem.errno in (EACCES, EPERM, EROFS)
+            else "Mend that, and call ./run again"
+        )
+        sys.exit(f"run: the environment cannot be set up: {what}. {hint}; nothing else was changed")

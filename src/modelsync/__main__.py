@@ -12,13 +12,21 @@ def run() -> None:
         sys.exit(message % (*sys.version_info[:2], sys.executable, _OR_RUN))
     try:
         from modelsync.cli import main
-
-        main()
     except ModuleNotFoundError as missing:
-        if not missing.name or missing.name.startswith("modelsync"):
-            raise
-        message = "modelsync: %s is not installed for this Python. Nothing was done. Use %s -m pip install -r requirements.txt, or %s"
-        sys.exit(message % (missing.name, sys.executable, _OR_RUN))
+        _end(missing, " Nothing was done.")
+        raise
+    try:
+        main()
+    except ModuleNotFoundError as missing:  # commands are loaded when they are called
+        _end(missing, "")
+        raise
+
+
+def _end(missing, what):  # type: (ModuleNotFoundError, str) -> None
+    """Exit with a sentence when a package is missing that is not ours."""
+    if missing.name and not missing.name.startswith("modelsync"):
+        message = "modelsync: %s is not installed for this Python.%s Use %s -m pip install -r requirements.txt, or %s"
+        sys.exit(message % (missing.name, what, sys.executable, _OR_RUN))
 
 
 if __name__ == "__main__":

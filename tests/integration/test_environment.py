@@ -11,7 +11,7 @@ import pytest
 from support.cli import ROOT
 
 LOCK = "requirements.txt"
-OWNER = "Let the owner of the checkout call ./run once; nothing else was changed"
+MEND = "Mend that, and call ./run again; nothing else was changed"
 
 
 @pytest.fixture
@@ -82,6 +82,40 @@ def test_who_is_at_work_in_the_one_before_goes_on(checkout: Path):
     assert not Path(before.strip()).exists()
 
 
+def test_the_one_before_is_the_one_that_was_in_use_not_the_one_that_was_made_last(checkout: Path):
+    made = {}
+    for name in "ABAC":
+        (checkout / LOCK).write_text(f"# {name}\n")
+        _, made[name], _ = run(checkout)
+    assert [Path(made[name].strip()).is_dir() for name in "ABC"] == [True, False, True]
+
+
+def test_a_lock_that_changes_under_way_is_not_taken_for_the_one_that_is_installed(checkout: Path):
+    """As a pull does beside a slow installation."""
+    builds = checkout / "scripts" / "environment.py"
+    builds.write_text(
+        builds.read_text().replace(
+            "    try:\n        venv.create",
+            "    (folder.parent.parent / 'requirements.txt').write_text('# new')\n    try:\n        venv.create",
+        )
+    )
+    run(checkout)
+    (installed,) = (checkout / ".environments").glob("venv-*/.installed")
+    assert installed.read_text() == ""
+
+
+def test_a_python_that_is_too_old_is_told_in_a_sentence(checkout: Path, tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("bin")
+    for name in ("python3.13", "python3.12", "python3.11", "python3", "python"):
+        (folder / name).write_text("#!/bin/sh\nexit 1\n")
+        (folder / name).chmod(0o755)
+    for name in ("sh", "dirname", "readlink"):
+        (folder / name).symlink_to(shutil.which(name) or "")
+    done = subprocess.run(["sh", checkout / "run", "x"], env={"PATH": str(folder)}, capture_output=True, text=True, check=False)
+    wanted = "run: Python 3.11 or newer is needed. Install it, or name it: PYTHON=/path/to/python3 ./run. Nothing was done\n"
+    assert (done.returncode, done.stderr) == (1, wanted)
+
+
 def test_a_folder_of_an_earlier_version_makes_way_as_often_as_there_is_one(checkout: Path):
     for _ in range(2):
         (checkout / ".venv").unlink(missing_ok=True)
@@ -94,4 +128,4 @@ def test_a_checkout_that_cannot_be_written_is_told_in_a_sentence(checkout: Path)
     (checkout / ".environments").write_text("no folder")
     code, out, err = run(checkout)
     assert (code, out) == (1, "")
-    assert err == f"run: {checkout}/.environments cannot be written (File exists). {OWNER}\n"
+    assert err == f"run: the environment cannot be set up: {checkout}/.environments: File exists. {MEND}\n"

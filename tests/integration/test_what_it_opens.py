@@ -76,11 +76,12 @@ def test_a_port_that_is_taken_is_told_before_anything_else(tmp_path: Path, comma
     assert done.stderr == f"modelsync: Port {port} of 127.0.0.1 is taken by another program. {hint}"
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "a..b", "x" * 70])
 @pytest.mark.parametrize("command", ["simulate", "serve"])
-def test_an_address_of_another_machine_is_none_to_listen_at(tmp_path: Path, command: str):
-    done = run(tmp_path, command, "--host", "192.0.2.1", "--port", str(free_port()), env=environment(tmp_path, ADMIN_API_KEY=KEY))
+def test_an_address_of_another_machine_is_none_to_listen_at(tmp_path: Path, command: str, host: str):
+    done = run(tmp_path, command, "--host", host, "--port", str(free_port()), env=environment(tmp_path, ADMIN_API_KEY=KEY))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("modelsync: Nothing can listen at 192.0.2.1: is no address of this machine. ")
+    assert done.stderr.startswith(f"modelsync: Nothing can listen at {host}: it is no address of this machine. ")
 
 
 def test_no_host_is_every_address(tmp_path: Path):
