@@ -163,6 +163,17 @@ def test_a_missing_key_skips_its_provider_by_name(simulator: Simulator, tmp_path
     assert run(tmp_path, "sync", "--providers", "groq", env=env).returncode == 1  # asked for by name
 
 
+def test_failures_of_one_cause_are_one_sentence_whatever_their_hosts(tmp_path: Path):
+    origins = {"MODELSYNC_ORIGIN_CHUTES": "http://127.0.0.1:9", "MODELSYNC_ORIGIN_NEAR": "http://127.0.0.2:9", "MODELSYNC_ATTEMPTS": "1"}
+    done = run(tmp_path, "sync", "--providers", "chutes", "near", "groq", env=environment(tmp_path, **origins))
+    (told,) = [line for line in done.stdout.splitlines() if "cannot connect" in line]
+    assert told.startswith("✗ 2 providers: cannot connect to the provider (")
+    assert told.endswith("Nothing was changed; check the network and try again (chutes, near)")
+    assert "✗ chutes: cannot connect to 127.0.0.1:9 (" in done.stderr
+    alone = run(tmp_path, "sync", "--providers", "near", env=environment(tmp_path, **origins))
+    assert "\n✗ near: cannot connect to 127.0.0.2:9 (" in alone.stdout
+
+
 def test_without_network_public_providers_fail_and_keyed_ones_are_skipped(tmp_path: Path):
     report = run_json(tmp_path, "sync", env=environment(tmp_path, MODELSYNC_ORIGIN="http://127.0.0.1:9", MODELSYNC_ATTEMPTS="1"))
     errors = {error["provider"]: error["error"] for error in report["details"]["errors"]}

@@ -1,13 +1,21 @@
 """Whatever a command opens can fail to open: a port, a file, a database. It says which, and what to do; nobody sees a traceback."""
 
+import os
+import shutil
 import socket
-from collections.abc import Callable
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from modelsync.database.engine import is_sealed, snapshot
+from modelsync.testing import D
 from support.api import free_port
 from support.cli import environment, run
+from support.store import SLUG, model, opened
 
 KEY = "0123456789abcdef" * 4
 
@@ -90,3 +98,66 @@ def test_no_host_is_every_address(tmp_path: Path):
         done = run(tmp_path, "serve", "--host", "", "--port", str(port), env=environment(tmp_path, ADMIN_API_KEY=KEY))
     assert (done.returncode, done.stdout) == (1, "")
     assert "is taken by another program" in done.stderr
+
+
+# Files of a catalog that this user may not write
+
+
+def as_nobody_special(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """A command of a user whom modes bind: not even root's rights get it past them."""
+    rights = "-dac_override,-dac_read_search"
+    low = ["setpriv", "--reuid=root", f"--bounding-set={rights}", f"--inh-caps={rights}"] if os.geteuid() == 0 else []
+    command = [*low, sys.executable, "-m", "modelsync", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Iterator[Path]:
+    """A catalog in a folder, both read-only."""
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("root may write everywhere, and nothing here lowers its rights")
+    folder = tmp_path / "sealed"
+    folder.mkdir()
+    with opened(f"sqlite:///{folder}/catalog.db") as store:
+        store.bulk_upsert_models(SLUG, [model("a", D("0.000001"))])
+    (folder / "catalog.db").chmod(0o444)
+    folder.chmod(0o555)
+    yield folder / "catalog.db"
+    folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("command", ["models --csv", "runs", "changes", "held", "pins", "audit", "db current", "providers", "history {} a"])
+def test_a_catalog_that_can_only_be_read_is_read(tmp_path: Path, sealed: Path, command: str):
+    arguments = [*command.format(SLUG).split(), "--database", str(sealed)]
+    wanted = run(tmp_path, *arguments, env=environment(tmp_path))
+    done = as_nobody_special(tmp_path, *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (wanted.returncode, wanted.stdout, wanted.stderr)
+    assert wanted.returncode == 0
+    assert [path.name for path in sealed.parent.iterdir()] == ["catalog.db"]
+
+
+def test_a_catalog_that_can_only_be_read_is_not_written_and_can_be_backed_up(tmp_path: Path, sealed: Path):
+    before = sealed.read_bytes()
+    for command in ("sync", f"hide {SLUG} a --reason x"):
+        done = as_nobody_special(tmp_path, *command.split(), "--database", str(sealed))
+        wanted = f"modelsync: {sealed} is read-only. Nothing was written; check the owner and mode of the file and of its folder\n"
+        assert (done.returncode, done.stderr) == (1, wanted)
+    done = as_nobody_special(tmp_path, "db", "backup", "copy.db", "--database", str(sealed))
+    assert done.returncode == 0, done.stderr
+    hint = "Nothing was written; check that its folder exists and that this user may read and write there, or name another file"
+    for file, why in ((sealed.parent / "copy.db", "Permission denied"), (tmp_path / "nowhere" / "copy.db", "No such file or directory")):
+        done = as_nobody_special(tmp_path, "db", "backup", str(file), "--database", str(sealed))
+        assert (done.returncode, done.stderr) == (1, f"modelsync: {file} cannot be used ({why}). {hint}\n")
+    assert sealed.read_bytes() == before
+    assert run(tmp_path, "models", "--csv", "--database", "copy.db", env=environment(tmp_path)).stdout.count("\n") == 2
+
+
+def test_a_catalog_in_use_that_can_only_be_read_is_not_mixed(sealed: Path):
+    """A program that has it open keeps a log beside it; what is in that is not in the file."""
+    sealed.parent.chmod(0o755)
+    sealed.chmod(0o644)
+    with opened(f"sqlite:///{sealed}") as store:
+        store.bulk_upsert_models(SLUG, [model("b", D("0.000002"))])
+        assert not is_sealed(sealed)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            snapshot(sealed)

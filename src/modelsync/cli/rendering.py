@@ -1,5 +1,6 @@
 """A sync on the screen: progress while it runs, a table at its end, a plan for a dry run."""
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -111,9 +112,9 @@ def show_report(console: Console, report: Report, database: str) -> None:
     troubled = [result for result in report.results if kind_of(result) in ("failed", "held")]
     if troubled:
         console.print()
-    for result in troubled:
-        sign, style = MARKS[kind_of(result)]
-        output.say(console, Text(f"{sign} {result.slug}: ", style=style).append(output.safe(attention(result)), style="default"))
+    for kind, whose, why in _told(troubled):
+        sign, style = MARKS[kind]
+        output.say(console, Text(f"{sign} {whose}: ", style=style).append(output.safe(why), style="default"))
     skipped = [result for result in report.results if kind_of(result) == "skipped"]
     if skipped:
         console.print()
@@ -129,6 +130,23 @@ def show_report(console: Console, report: Report, database: str) -> None:
         output.say(console, Text("Alarm: ", style="red").append(report.alarm, style="default"))
     console.print()
     output.say(console, _sum(report, database))
+
+
+HOST = re.compile(r"\b[\w-]+(\.[\w-]+)+(:[0-9]+)?(?=[\s,;)]|$)", re.ASCII)
+
+
+def _told(troubled: Sequence[ProviderResult]) -> Iterator[tuple[str, str, str]]:
+    """How each fared, whose it is, and why; providers that failed for one cause, whatever their hosts, together."""
+    causes: dict[str, list[ProviderResult]] = {}
+    for result in troubled:
+        why = attention(result)
+        cause = HOST.sub("the provider", why) if kind_of(result) == "failed" else f"{result.slug}: {why}"
+        causes.setdefault(cause, []).append(result)
+    for cause, results in causes.items():
+        if len(results) == 1:
+            yield kind_of(results[0]), results[0].slug, attention(results[0])
+        else:
+            yield "failed", f"{len(results)} providers", f"{cause} ({', '.join(result.slug for result in results)})"
 
 
 SHOWN_HOLDS = 3

@@ -113,7 +113,11 @@ def _for_libpq(url: URL) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """A file that is there. Not read-only: only a connection that may write removes the log it made."""
+    """A file that is there. Not read-only where it can be written: only a connection that may write removes the log it made."""
+    if engine.is_sealed(path):
+        with closing(engine.snapshot(path)) as connection:
+            yield connection
+        return
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=engine.BUSY_SECONDS, isolation_level=None)) as connection:
         yield connection
 

@@ -144,6 +144,10 @@ def _create_sqlite(url: URL, *, read_only: bool) -> sa.Engine:
     path = Path(url.database or "").absolute()
     if read_only and not path.exists():  # an empty catalog, which reading must not make a file of
         return sa.create_engine("sqlite+pysqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
+    if read_only and is_sealed(path):
+        engine = sa.create_engine("sqlite+pysqlite://", creator=lambda: snapshot(path), poolclass=sa.StaticPool)
+        _begin_ourselves(engine)
+        return engine
     query = {"uri": "true"} | ({"mode": "ro"} if read_only and not _leaves_no_trace(path) else {})
     engine = sa.create_engine(
         URL.create("sqlite+pysqlite", database=path.as_uri(), query=query),
@@ -167,6 +171,33 @@ def _create_sqlite(url: URL, *, read_only: bool) -> sa.Engine:
             _write_ahead(connection)
 
     return engine
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a SQLite file that nobody has open lies where this user may not write: SQLite would make files beside it even to read."""
+    beside = path.with_name(f"{path.name}-wal")
+    return path.exists() and not beside.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+
+
+def snapshot(path: Path) -> sqlite3.Connection:
+    """A copy in memory of a SQLite file that is sealed, its whole size in bytes. Any number of threads may read.
+
+    sqlite3.OperationalError when a program begins to write meanwhile: its pages may be of two states.
+    """
+    before = path.stat()
+    content = bytearray(path.read_bytes())
+    after = path.stat()
+    if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size) or not is_sealed(path):
+        raise sqlite3.OperationalError("database is locked")
+    connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+    if content:
+        content[_JOURNAL_MODES] = b"\x01\x01"
+        connection.deserialize(bytes(content))
+    return connection
+
+
+_JOURNAL_MODES = slice(18, 20)
+"""The bytes of a SQLite file that say whether it has a write-ahead log: 2 and 2, which a database in memory cannot (fileformat2.html)."""
 
 
 def empty() -> sa.Engine:

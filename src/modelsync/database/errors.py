@@ -55,6 +55,9 @@ def _by_code(error: BaseException, shown: str) -> DatabaseError | None:
             return DatabaseError(f"{shown}: all of this program's connections are in use", "Nothing was written; try again in a moment")
         case sqlite3.Error(sqlite_errorname="SQLITE_INTERRUPT"):
             return TooSlow(f"{shown} took longer than it may", "Nothing was written; ask for less at once")
+        case OSError(strerror=str(why)):
+            hint = "Nothing was written; check that its folder exists and that this user may read and write there, or name another file"
+            return DatabaseError(f"{shown} cannot be used ({why})", hint)
         case psycopg.errors.DeadlockDetected() | psycopg.errors.SerializationFailure():
             return Conflict(f"{shown}: another transaction was in the way ({type(error).__name__})", "Nothing was written; sync again")
         case psycopg.errors.ReadOnlySqlTransaction():
