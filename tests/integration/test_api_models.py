@@ -8,7 +8,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,24 @@ def test_models_that_changed_since_a_time(served: Catalog):
     assert ids(served.get("/models", changed_since=later.isoformat())) == []
 
 
+def test_models_that_end_soon(database_url: str, tmp_path: Path):
+    now = datetime.now(UTC)
+    ends = {"over": -3, "soon": 3, "later": 20, "far": 40, "never": None}
+    models = [Model(id=name, expires_at=None if days is None else now + timedelta(days=days)) for name, days in ends.items()]
+    with opened(database_url) as store:
+        synced(store, "near", models)
+    with serving(tmp_path, database_url) as served:
+        assert ids(served.get("/models", sort="ends")) == ["over", "soon", "later", "far", "never"]
+        assert ids(served.get("/models", sort="ends", order="desc")) == ["far", "later", "soon", "over", "never"]
+        assert ids(served.get("/models", sort="ends", ending_within="30d")) == ["soon", "later"]
+        assert ids(served.get("/models", ending_within="3w")) == ["later", "soon"]
+        assert ids(served.get("/models", ending_within="24h")) == []
+        assert served.client.get("/models.csv", params={"ending_within": "4d"}).text.count("near,soon,") == 1
+        first = served.client.get("/models", params={"ending_within": "30d"})
+        again = served.client.get("/models", params={"ending_within": "30d"}, headers={"If-None-Match": first.headers["etag"]})
+        assert again.status_code in ((304,) if now.hour == datetime.now(UTC).hour else (200, 304))  # the hour is a part of the question
+
+
 def test_filters_apply_before_paging(served: Catalog):
     page = served.get("/models", provider="openrouter", limit=2, offset=3)
     assert ids(page) == ["acme/gamma", "acme/half"]
@@ -226,6 +244,7 @@ def test_what_is_no_cursor_is_refused(served: Catalog, junk: str):
         ("changed", ["2026-02-30T00:00:00Z", 1]),
         ("changed", ["0001-01-01T00:00:00+14:00", 1]),
         ("changed", [None, 1]),
+        ("ends", ["soon", 1]),
     ],
 )
 def test_a_cursor_made_up_for_an_order_is_refused(served: Catalog, sort: str, keys: list[object]):
@@ -254,6 +273,9 @@ REFUSED = [
     {"max_price": -1},
     {"free": ""},
     {"changed_since": "yesterday"},
+    {"ending_within": "soon"},
+    {"ending_within": "30"},
+    {"ending_within": "-3d"},
     {"changed_since": "2026-13-01"},
     {"q": "a\0b"},
     {"q": "x" * 201},

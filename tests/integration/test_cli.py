@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import pexpect
@@ -163,6 +164,36 @@ def test_a_missing_key_skips_its_provider_by_name(simulator: Simulator, tmp_path
     assert run(tmp_path, "sync", "--providers", "groq", env=env).returncode == 1  # asked for by name
 
 
+@pytest.mark.parametrize(
+    "named", [["--providers", "near", "groq"], ["--providers", "near,groq"], ["--provider", "near", "--provider", "groq"]]
+)
+@pytest.mark.parametrize("command", ["sync --dry-run", "doctor", "models", "changes", "held", "pins"])
+def test_providers_are_named_alike_everywhere(simulator: Simulator, tmp_path: Path, command: str, named: list[str]):
+    env = environment(tmp_path, simulator)
+    run(tmp_path, "sync", "--providers", "near", "groq", "chutes", env=env)
+    shown = run(tmp_path, *command.split(), *named, env=env)
+    assert (shown.returncode, shown.stderr.count("modelsync:")) == (0, 0), shown.stderr
+    assert "chutes" not in shown.stdout
+
+
+def test_models_are_sorted_and_priced_as_asked(simulator: Simulator, tmp_path: Path):
+    env = environment(tmp_path, simulator)
+    assert run(tmp_path, "sync", "--providers", "openrouter", env=env).returncode == 0
+    models = run_json(tmp_path, "models", env=env)["models"]
+    for sort, field in (("price", "pricing_prompt"), ("context", "context_length"), ("ends", "expires_at")):
+        for reverse in ([], ["--reverse"]):
+            found = [row[field] for row in run_json(tmp_path, "models", "--sort", sort, *reverse, env=env)["models"]]
+            known = [Decimal(value) if sort == "price" else value for value in found if value is not None]
+            assert known == sorted(known, reverse=(sort == "context") != bool(reverse))
+            assert found[len(known) :] == [None] * (len(models) - len(known))
+    (cheapest,) = run_json(tmp_path, "models", "scribe-2", "--provider", "openrouter", "--limit", "1", env=env)["models"]
+    per_token = Decimal(cheapest["pricing_prompt"])
+    for unit, count in (("1M", 1_000_000), ("1K", 1000), ("token", 1)):
+        shown = run(tmp_path, "models", "scribe-2", "--limit", "1", "--price-unit", unit, env=env).stdout
+        assert f" {(per_token * count).normalize():f}" in shown
+        assert f"in {'$/token' if unit == 'token' else f'$/{unit}'}" in shown
+
+
 def test_failures_of_one_cause_are_one_sentence_whatever_their_hosts(tmp_path: Path):
     origins = {"MODELSYNC_ORIGIN_CHUTES": "http://127.0.0.1:9", "MODELSYNC_ORIGIN_NEAR": "http://127.0.0.2:9", "MODELSYNC_ATTEMPTS": "1"}
     done = run(tmp_path, "sync", "--providers", "chutes", "near", "groq", env=environment(tmp_path, **origins))
@@ -194,7 +225,7 @@ def test_without_network_public_providers_fail_and_keyed_ones_are_skipped(tmp_pa
         (["sync", "--database", "mysql://a:secretpw@h/d"], 64, "DATABASE_URL cannot be read as a database address"),
         (["sync", "--database", "postgresql://u:secretpw@127.0.0.1:9/d"], 1, "postgresql://u:***@127.0.0.1:9/d"),
         (["runs", "7"], 64, "There is no run 7"),
-        (["models", "--status", "gone"], 64, "Use active, missing or retired"),
+        (["models", "--status", "gone"], 64, 'Choose from: "active", "missing", "retired"'),
     ],
 )
 def test_a_mistake_ends_in_one_line_and_an_instruction(tmp_path: Path, arguments: list[str], code: int, told: str):

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,9 @@ MODALITIES = (None, ("text",), ("text", "image"), ("audio",))
 FLAGS = (None, True, False)
 
 
+ENDS = [None, datetime(2027, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, 0, 0, 1, 5, tzinfo=UTC), datetime(2027, 6, 1, tzinfo=UTC)]
+
+
 def some_model(row_id: str, chance: random.Random) -> Model:
     """Few different values, so that many rows are equal in what they are sorted by."""
     return Model(
@@ -39,6 +42,7 @@ def some_model(row_id: str, chance: random.Random) -> Model:
         supports_reasoning=chance.choice(FLAGS),
         available=chance.random() < 0.8,
         prices=Prices(prompt=chance.choice(PRICES), completion=chance.choice(PRICES)),
+        expires_at=chance.choice(ENDS),
     )
 
 
@@ -63,7 +67,7 @@ class Rows(msgspec.Struct, frozen=True):
         return "Rows"
 
 
-FACTS = ("model_name", "context_length", "supports_vision", "supports_reasoning")
+FACTS = ("model_name", "context_length", "supports_vision", "supports_reasoning", "expires_at")
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +119,8 @@ def has(row: Known, wanted: ModelFilter) -> bool:
         and (wanted.min_price is None or (per_million is not None and per_million >= D(str(wanted.min_price))))
         and (wanted.max_price is None or (per_million is not None and per_million <= D(str(wanted.max_price))))
         and (wanted.free is None or free is wanted.free)
+        and (wanted.ends is None or row.status != "retired")
+        and (wanted.ends is None or (model.expires_at is not None and wanted.ends[0] <= model.expires_at <= wanted.ends[1]))
         and (wanted.changed_since is None or row.changed >= wanted.changed_since)
     )
 
@@ -127,6 +133,7 @@ def in_order(rows: list[Known], order: Order) -> list[Known]:
         "price": lambda row: row.model.prices.prompt,
         "context": lambda row: row.model.context_length,
         "changed": lambda row: row.changed,
+        "ends": lambda row: row.model.expires_at,
     }
     key = keys[order.by]
     by_number = sorted(rows, key=lambda row: row.id)
@@ -149,6 +156,7 @@ CONDITIONS: dict[str, st.SearchStrategy[Any]] = {
     "min_price": st.sampled_from([0, 0.05, 0.071, 0.1, 150]),
     "max_price": st.sampled_from([0, 0.05, 0.071, 0.1, 150]),
     "free": st.booleans(),
+    "ends": st.sampled_from([(ENDS[1], ENDS[2]), (ENDS[2], ENDS[3]), (ENDS[3], ENDS[3]), (ENDS[3], ENDS[1])]),
     "changed_since": st.integers(0, 2),  # one of the times when something changed
 }
 

@@ -101,7 +101,9 @@ def test_announced_ends_are_counted_and_shown_when_near(database_url: str, tmp_p
         sync(store, dollars("far", 1, expires_at=far), dollars("open", 1), dollars("near", 1, expires_at=near), off)
         status = run_json(tmp_path, "status", env=env)["models"]
         assert (status["stats"]["ending"], status["ending_within_days"]) == (1, 30)
-        assert "Announced to end within 30 days: 1 (`modelsync models` shows when)" in run(tmp_path, "status", env=env).stdout
+        shown = run(tmp_path, "status", env=env).stdout
+        assert "Announced to end within 30 days: 1 (`modelsync models --ending 30d --sort ends` shows all)" in shown
+        assert f"\n  {near:%Y-%m-%d}  openrouter  near\n" in shown
         lines = {line.split()[0]: line.split()[-1] for line in run(tmp_path, "models", env=env).stdout.splitlines() if line}
         assert lines["model"] == "ends"
         assert (lines["far"], lines["near"], lines["open"]) == (f"{far:%Y-%m-%d}", f"{near:%Y-%m-%d}", "—")

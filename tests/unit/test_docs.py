@@ -253,7 +253,7 @@ def parsed(arguments):
     return cli.app.parse_args(arguments, exit_on_error=False, print_error=False)
 
 
-@pytest.mark.parametrize("arguments", [["sync", "--provider", "xai"], ["sync", "xai"], ["syncc"], ["models", "--max-price", "low"]])
+@pytest.mark.parametrize("arguments", [["sync", "--provder", "xai"], ["sync", "xai"], ["syncc"], ["models", "--max-price", "low"]])
 def test_a_wrong_example_would_be_noticed(arguments):
     with pytest.raises(cli.CycloptsError):
         parsed(arguments)

@@ -23,7 +23,7 @@ from modelsync.formats import table
 from modelsync.queries.filters import ModelFilter, Order
 from modelsync.queries.reader import PAGE, Reader, Revision
 from modelsync.queries.rows import ModelRow
-from modelsync.server.cache import etag_of, is_known
+from modelsync.server.cache import dated, etag_of, is_known
 from modelsync.server.clients import host_of
 from modelsync.server.responses import error, shown_time
 from modelsync.server.spools import PIECE, Spool, StoredExport
@@ -116,7 +116,7 @@ async def sent(request: Request, server: Service, form: Format, rows: Callable[[
     if is_known(known, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     packs = "gzip" in request.headers.get("accept-encoding", "")
-    key = (request.url.path, request.scope["query_string"], accept, packs)
+    key = (request.url.path, dated(request.scope["query_string"]), accept, packs)
     with ExitStack() as ending:
         ending.enter_context(server.exports.one(server.clients.of(host_of(request.scope))))
         kept = server.spools.get(key, present)
@@ -145,7 +145,7 @@ def headers_of(request: Request, revision: Revision, media: str) -> dict[str, st
     """What says of which state of the catalog an export is."""
     return {
         "Cache-Control": "no-cache",
-        "ETag": etag_of(revision, request.url.path, request.scope["query_string"], media),
+        "ETag": etag_of(revision, request.url.path, dated(request.scope["query_string"]), media),
         "Vary": "Accept, Accept-Encoding",
         "X-Catalog-Revision": str(revision.number),
         "X-Catalog-As-Of": shown_time(revision.as_of) or "never",

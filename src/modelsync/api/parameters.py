@@ -1,7 +1,7 @@
 """What paths and queries may say. An unknown name is a mistake, not a wish to be ignored."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -79,6 +79,8 @@ ListedId = Annotated[str, Meta(max_length=600, pattern=NO_CONTROLS)]
 Time = Annotated[
     str, Meta(max_length=40, examples=["2026-11-22T10:00:00Z"], extra_json_schema={"format": "date-time"}, extra={"check": _time})
 ]
+Span = Annotated[str, Meta(max_length=9, pattern=rf"^[0-9]{{1,4}}(h|d|w){END}", examples=["30d"])]
+"""Hours, days or weeks."""
 Count = Annotated[int, Meta(ge=0, le=BIGGEST)]
 Dollars = Annotated[float, Meta(ge=0, le=1e9)]
 Limit = Annotated[int, Meta(ge=1, le=MOST)]
@@ -124,6 +126,9 @@ class Filters(Query, frozen=True, kw_only=True):
     min_price: Annotated[Dollars | None, Meta(description="USD per million prompt tokens; unknown prices are left out.")] = None
     max_price: Annotated[Dollars | None, Meta(description="USD per million prompt tokens; unknown prices are left out.")] = None
     free: Annotated[Flag | None, Meta(description="Stated to be free, or stated to cost something.")] = None
+    ending_within: Annotated[Span | None, Meta(description="Announced to end from this hour on, within this time.", examples=["30d"])] = (
+        None
+    )
     changed_since: Annotated[Time | None, Meta(description="Changed at this time or later.")] = None
 
     def filter(self, limit: int | None, *, past: bool = False) -> ModelFilter:
@@ -144,9 +149,16 @@ class Filters(Query, frozen=True, kw_only=True):
             min_price=self.min_price,
             max_price=self.max_price,
             free=None if self.free is None else is_true(self.free),
+            ends=_ending(self.ending_within) if self.ending_within else None,
             changed_since=moment(self.changed_since) if self.changed_since and not past else None,
             limit=limit,
         )
+
+
+def _ending(span: str) -> tuple[datetime, datetime]:
+    """From the beginning of this hour: within it the same question has the same answer."""
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    return hour, hour + times.span(span)
 
 
 SUPPORTS = tuple(name for name in Filters.__struct_fields__ if name.startswith("supports_"))
@@ -156,7 +168,7 @@ class ModelQuery(Filters, frozen=True, kw_only=True):
     """Which models, in which order, and which part of them."""
 
     sort: Annotated[
-        Literal["provider", "name", "price", "context", "changed"], Meta(description="What is unknown comes last, both ways.")
+        Literal["provider", "name", "price", "context", "changed", "ends"], Meta(description="What is unknown comes last, both ways.")
     ] = "provider"
     order: Literal["asc", "desc"] = "asc"
     limit: Annotated[Limit | None, Meta(description=f"Rows of a page: {PAGE} of JSON; of CSV and NDJSON all.")] = None

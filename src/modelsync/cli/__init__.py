@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Group
 
 from modelsync import __version__
 from modelsync.errors import ModelsyncError, UsageError
@@ -20,7 +20,7 @@ COMMANDS = {
     "apply": ("sync:apply", "Do what a saved plan says.", "modelsync sync --dry-run --save plan.json\nmodelsync apply plan.json"),
     "providers": ("show:providers", "List providers: key, price unit, last sync.", "modelsync providers --json"),
     "models": (
-        "show:models",
+        "models:models",
         "Search the catalog.",
         "modelsync models claude sonnet\nmodelsync models --provider groq --max-price 0.5\nmodelsync models --min-context 1000000 --csv\n"
         "modelsync models --provider groq --as-of 2026-11-01",
@@ -113,6 +113,17 @@ COMMANDS = {
 }
 
 
+GROUPS = {
+    "Every day": ("sync", "status", "models", "changes", "doctor"),
+    "Look": ("providers", "explain", "history", "diff", "runs"),
+    "Review": ("held", "confirm", "reject", "reopen"),
+    "Decide": ("pin", "unpin", "pins", "hide", "keep", "add", "guard", "pause", "resume", "rollback", "thaw"),
+    "Run": ("serve", "keys", "db", "purge", "audit", "settings", "replay", "apply"),
+    "Try": ("demo", "simulate"),
+}
+"""The commands as `--help` shows them."""
+
+
 def _examples(text: str) -> str:
     return "Examples:\n" + "\n".join(f"  {line}" for line in text.splitlines())
 
@@ -124,9 +135,12 @@ app = App(
     help_format="plaintext",
     help_epilogue=_examples("modelsync demo\nmodelsync sync\nmodelsync models claude --tools --max-price 5") + f"\n\n{EXIT_CODES}",
 )
-for _name, (_place, _help, _usage) in COMMANDS.items():
-    _epilogue = {"help_epilogue": _examples(_usage) + (f"\n\n{EXIT_CODES}" if _name == "sync" else "")} if _usage else {}
-    app.command(f"modelsync.cli.{_place}", name=_name, help=_help, **_epilogue)
+for _order, (_title, _names) in enumerate(GROUPS.items()):
+    _group = Group(_title, sort_key=_order)
+    for _place_in_group, _name in enumerate(_names):
+        _place, _help, _usage = COMMANDS[_name]
+        _epilogue = {"help_epilogue": _examples(_usage) + (f"\n\n{EXIT_CODES}" if _name == "sync" else "")} if _usage else {}
+        app.command(f"modelsync.cli.{_place}", name=_name, help=_help, group=_group, sort_key=_place_in_group, **_epilogue)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -143,7 +157,8 @@ def run(arguments: list[str]) -> int:
         code = app(arguments, result_action="return_value", exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
-        return _mistake(UsageError(str(error).rstrip("."), "See `modelsync --help`"))
+        command = " ".join(("modelsync", *(error.command_chain or ())))
+        return _mistake(UsageError(str(error).rstrip("."), f"See `{command} --help`"))
     except ModelsyncError as error:
         return _mistake(error)
     except BrokenPipeError:

@@ -49,11 +49,9 @@ def doctor(
         output.print_json({"version": 1, "checks": [dict(zip(("check", "state", "found"), check, strict=True)) for check in checks]})
     else:
         marks = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("○", "dim")}
-        made = output.table("", "check", "found")
-        for name, state, finding in checks:
-            sign, style = marks[state]
-            made.add_row(Text(sign, style=style), name, output.safe(finding))
-        output.stdout().print(made)
+        columns = [output.Column(""), output.Column("check"), output.Column("found", wraps=True)]
+        rows = [(Text(sign, style=style), name, output.safe(found)) for name, state, found in checks for sign, style in (marks[state],)]
+        output.show_table(columns, rows)
     return 1 if any(state == "failed" for _, state, _ in checks) else 0
 
 

@@ -98,14 +98,14 @@ def _near(name: str, known: Iterable[str]) -> str | None:
 
 
 def _print_table(known: Known, explanations: Iterable[Explanation]) -> None:
-    console = output.stdout()
-    made = output.table("field", "value", "from", "since")
+    console, rows = output.stdout(), list[tuple[str, str, str, str]]()
     for each in explanations:
         value = output.safe(_shown(each.field, each.value))
         short = value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
-        made.add_row(output.safe(each.field), short, each.source or text.UNKNOWN, output.utc(each.since))
+        rows.append((output.safe(each.field), short, each.source or text.UNKNOWN, output.utc(each.since)))
     output.say(console, output.safe(f"{known.provider.slug}  {known.stored.model.id}"))
-    console.print(made)
+    columns = (output.Column("field"), output.Column("value", wraps=True), output.Column("from"), output.Column("since", drop=1))
+    output.show_table(columns, rows)
     for sentence in dict.fromkeys(_reason_text(reason, known) for each in explanations for reason in each.reasons):
         output.say(console, output.safe(sentence))
 

@@ -67,11 +67,12 @@ def _show(provider: str, own: guarding.Guard, general: guarding.Guard, *, json: 
     if json:
         output.print_json({"version": 1, "provider": provider, "guard": own, "settings": general})
         return
-    made = output.table("limit", "value", "from", "what it is", right=("value",))
+    rows = []
     for name, value in (general.limits | own.limits).items():
         where = provider if name in own.limits else "settings"
-        made.add_row(guarding.LIMITS[name].option, guarding.plain(value), where, MEANINGS[name])
-    output.stdout().print(made)
+        rows.append((guarding.LIMITS[name].option, guarding.plain(value), where, MEANINGS[name]))
+    columns = (output.Column("limit"), output.Column("value", right=True), output.Column("from"), output.Column("what it is", wraps=True))
+    output.show_table(columns, rows)
 
 
 def pause(*, all: Annotated[bool, FLAG] = False, reason: Reason, database: Database = None) -> int:  # noqa: A002 - the option's name

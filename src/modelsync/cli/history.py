@@ -1,8 +1,7 @@
 """Commands about the past: changes, history, diff."""
 
-import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -19,15 +18,13 @@ from modelsync.queries.history import ChangeFilter
 
 SIGNS = {"retired": ("-", "red"), "added": ("+", "green"), "missing": ("-", "red"), "revived": ("~", "yellow"), "updated": ("~", "yellow")}
 WORDS = {"added": "new", "missing": "missing from the list", "retired": "retired", "revived": "back again"}
-UNITS = {"min": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def moment(written: str) -> datetime:
     """A time as people write it: 2026-11-22, 2026-11-22T10:00 (UTC unless it names a zone), or how long ago: 90min, 24h, 7d, 2w."""
-    ago = re.fullmatch(r"([0-9]{1,5})(min|h|d|w)", written.strip())
     try:
-        if ago:
-            return times.within(datetime.now(UTC) - timedelta(seconds=int(ago[1]) * UNITS[ago[2]]))
+        if times.AGO.fullmatch(written.strip()):
+            return times.within(datetime.now(UTC) - times.span(written))
         return times.moment(written)
     except ValueError as error:
         what, _, _ = str(error).removeprefix("it ").partition(" such as ")

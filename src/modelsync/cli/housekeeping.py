@@ -1,7 +1,6 @@
 """`modelsync purge` and `audit`: what may be deleted, and what persons decided."""
 
 import getpass
-import re
 import shlex
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,10 +9,11 @@ from itertools import groupby
 from rich.console import Console
 
 from modelsync.cli import output
-from modelsync.cli.history import UNITS, moment
+from modelsync.cli.history import moment
 from modelsync.cli.opening import opened
 from modelsync.cli.parameters import Database, Json, Rows, Slugs
 from modelsync.errors import UsageError
+from modelsync.model import times
 from modelsync.operations.purge import LEAST_AGE, Housekeeping, Purge, PurgePlan
 
 
@@ -68,10 +68,10 @@ def _report(deletion: PurgePlan, slugs: tuple[str, ...], command: str, *, purged
 
 
 def _age(option: str, text: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,5})(min|h|d|w)", text.strip())
-    if match is None:
-        raise UsageError(f"{option} {text} is not an age", "Use for example 365d, 52w")
-    age = timedelta(seconds=int(match[1]) * UNITS[match[2]])
+    try:
+        age = times.span(text)
+    except ValueError:
+        raise UsageError(f"{option} {text} is not an age", "Use for example 365d, 52w") from None
     if age < LEAST_AGE:
         raise UsageError(f"{option} {text} is too short", f"The guards need what is younger than {LEAST_AGE.days}d; give that or more")
     return age

@@ -25,11 +25,13 @@ def listed(*, json: Json = False, database: Database = None) -> int:
     if not keys:
         output.say(output.stdout(), "No keys were handed out. Run: modelsync keys create --help")
         return 0
-    made = output.table("key", "name", "scope", "created", "expires", "last used", "revoked", right=("key",))
+    rows = []
     for row in keys:
         times = [output.utc(row[name]) if row[name] else text.UNKNOWN for name in ("expires_at", "last_used_at", "revoked_at")]
-        made.add_row(str(row["id"]), output.safe(row["name"]), row["scope"], output.utc(row["created_at"]), *times)
-    output.stdout().print(made)
+        rows.append((str(row["id"]), output.safe(row["name"]), row["scope"], output.utc(row["created_at"]), *times))
+    drops = {"created": 2, "last used": 1}
+    names = ("key", "name", "scope", "created", "expires", "last used", "revoked")
+    output.show_table([output.Column(name, name == "key", drops.get(name, 0), wraps=name == "name") for name in names], rows)
     return 0
 
 

@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -69,6 +72,86 @@ def table(*columns: str, right: Iterable[str] = (), title: str | None = None) ->
     for name in columns:
         made.add_column(name, justify="right" if name in numbers else "left", overflow="fold", no_wrap=name in numbers)
     return made
+
+
+class Column(NamedTuple):
+    """A column of a table: numbers to the `right`; on a narrow terminal those with the highest `drop` are left out first (0: never).
+
+    One that `folds` holds ids, broken after a slash where they are too wide; one that `wraps` text, broken between words.
+    """
+
+    name: str
+    right: bool = False
+    drop: int = 0
+    folds: bool = False
+    wraps: bool = False
+
+
+GAP = 2
+"""Blanks between two columns."""
+
+
+def show_table(columns: Sequence[Column | None], rows: Sequence[Sequence[str | Text]]) -> None:
+    """Print a table, without the columns that are None."""
+    console = stdout()
+    console.print(fitted([column for column in columns if column], [_there(columns, row) for row in rows], console.width))
+
+
+def _there(columns: Sequence[Column | None], row: Sequence[str | Text]) -> list[str | Text]:
+    return [cell for column, cell in zip(columns, row, strict=True) if column]
+
+
+def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], width: int) -> Table:
+    """A table that splits no word: as wide as it is, or with fewer columns, folded ids and wrapped text."""
+    shown = list(range(len(columns)))
+    widest = {place: max(cell_len(columns[place].name), *(_width_of(row[place]) for row in rows), 0) for place in shown}
+    least = {place: max(len(columns[place].name), *(_least_of(row[place], columns[place]) for row in rows), 0) for place in shown}
+    while sum(least[place] + GAP for place in shown) - GAP > width and any(columns[place].drop for place in shown):
+        shown.remove(max(shown, key=lambda place: columns[place].drop))
+    left = width - sum(least[place] + GAP for place in shown) + GAP
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
+    room = {}
+    for place in shown:
+        column, more = columns[place], max(0, min(widest[place] - least[place], left))
+        room[place], left = least[place] + more, left - more
+        made.add_column(
+            column.name, justify="right" if column.right else "left", no_wrap=not (column.wraps or column.folds), overflow="fold"
+        )
+    for row in rows:
+        made.add_row(*(_folded(row[place], room[place]) if columns[place].folds else row[place] for place in shown))
+    return made
+
+
+MOST_OF_A_WORD = 40
+"""Cells that a part of an id, or a word, keeps together."""
+
+
+def _width_of(cell: str | Text) -> int:
+    return cell.cell_len if isinstance(cell, Text) else cell_len(cell)
+
+
+def _least_of(cell: str | Text, column: Column) -> int:
+    """Cells that a cell needs: all of it, or of what can be broken its longest part."""
+    if not (column.folds or column.wraps) or isinstance(cell, Text):
+        return _width_of(cell)
+    parts = PARTS.findall(cell) if column.folds else cell.split()
+    return min(MOST_OF_A_WORD, max(map(cell_len, parts), default=0))
+
+
+PARTS = re.compile(r"[^/]*/|[^/]+")
+"""Of an id."""
+
+
+def _folded(cell: str | Text, width: int) -> str | Text:
+    """An id in lines that end after a slash, each as full as it can be."""
+    if isinstance(cell, Text) or cell_len(cell) <= width:
+        return cell
+    lines = [""]
+    for part in PARTS.findall(cell):
+        if lines[-1] and cell_len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def seconds(value: float) -> str:

@@ -3,7 +3,6 @@
 import errno
 import os
 import socket
-from typing import Any
 
 from modelsync.errors import ModelsyncError
 
@@ -32,7 +31,7 @@ def check_free(host: str, port: int) -> None:
 ELSEWHERE = "Name 127.0.0.1, or 0.0.0.0 for every address, with --host; nothing was started"
 
 
-def _try(family: int, kind: int, protocol: int, address: tuple[Any, ...]) -> None:
+def _try(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> None:
     with socket.socket(family, kind, protocol) as trial:
         if os.name == "posix":  # as servers do, so that one can follow another at once
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

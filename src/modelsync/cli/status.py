@@ -54,7 +54,7 @@ def _document(status: Status) -> dict[str, object]:
     ]
     return {
         "version": 1,
-        "models": {"stats": stats, "ending_within_days": SOON.days},
+        "models": {"stats": stats, "ending_within_days": SOON.days, "ending": status.first_ending},
         "freshness": status.freshness,
         "held": held,
         "held_by_kind": by_kind(status.held),
@@ -78,19 +78,25 @@ def _print_counts(status: Status) -> None:
     modalities = list(counts.by_modality.items())
     console.print("By modality: " + (", ".join(f"{output.safe(name)} {count:,}" for name, count in modalities[:6]) or text.UNKNOWN))
     if status.ending:
-        console.print(f"Announced to end within {SOON.days} days: {status.ending:,} (`modelsync models` shows when)")
+        all_of_them = f"`modelsync models --ending {SOON.days}d --sort ends` shows all"
+        output.say(console, f"Announced to end within {SOON.days} days: {status.ending:,} ({all_of_them})")
+        for model in status.first_ending:
+            output.say(console, output.safe(f"  {model.expires_at:%Y-%m-%d}  {model.provider}  {model.provider_model_id}"))
 
 
 def _print_freshness(status: Status) -> None:
-    made = output.table("provider", "state", "models", "last success", "last error", right=("models",))
+    rows = []
     for row in status.freshness:
         marks = [*(["frozen"] if row.frozen_at else []), *(["list rejected"] if row.refused else [])]
         last = output.ago(row.last_success_at, status.now)
         problem = output.safe(row.error or row.refused or "")
-        made.add_row(row.provider, ", ".join([row.state, *marks]), text.number(row.models), last, problem)
-    console = output.stdout()
-    console.print()
-    console.print(made if status.freshness else "Nothing was synced yet. Run: modelsync sync")
+        rows.append((row.provider, ", ".join([row.state, *marks]), text.number(row.models), last, problem))
+    output.stdout().print()
+    if not rows:
+        output.stdout().print("Nothing was synced yet. Run: modelsync sync")
+        return
+    names = (output.Column("provider"), output.Column("state"), output.Column("models", right=True), output.Column("last success"))
+    output.show_table([*names, output.Column("last error", wraps=True) if any(row[-1] for row in rows) else None], rows)
 
 
 def _print_holds(status: Status) -> None:

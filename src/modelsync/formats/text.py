@@ -22,11 +22,16 @@ def number(value: int | None) -> str:
 
 def per_million(price: Decimal | None) -> str:
     """USD per token shown as USD per million tokens, exactly: 0.00000125 is 1.25."""
+    return per_tokens(price, 1_000_000)
+
+
+def per_tokens(price: Decimal | None, count: int) -> str:
+    """USD per token shown as USD per so many tokens, exactly."""
     if price is None:
         return UNKNOWN
     if price == 0:
         return "free"
-    text = f"{(price * 1_000_000).normalize():f}"
+    text = f"{(price * count).normalize():f}"
     whole, _, decimals = text.partition(".")
     return f"{whole}.{decimals:0<2}"
 

@@ -1,6 +1,7 @@
 """What a time from a person is: aware, in UTC, within the years that every database and reader has. Pure, for every face."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 FIRST_YEAR, LAST_YEAR = 1970, 2999
 EXAMPLES = "2026-11-22, 2026-11-22T10:00 or 2026-11-22T10:00+02:00"
@@ -10,6 +11,18 @@ EXAMPLES = "2026-11-22, 2026-11-22T10:00 or 2026-11-22T10:00+02:00"
 def moment(text: str) -> datetime:
     """A time as people write it, in UTC; without a zone it is UTC. ValueError when it is none, or outside the years."""
     return within(in_utc(text))
+
+
+AGO = re.compile(r"([0-9]{1,5})(min|h|d|w)")
+_SECONDS = {"min": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def span(text: str) -> timedelta:
+    """A span of time as people write it: 90min, 24h, 7d, 2w. ValueError when it is none."""
+    written = AGO.fullmatch(text.strip())
+    if written is None:
+        raise ValueError("it is not a span of time such as 24h, 30d or 2w")
+    return timedelta(seconds=int(written[1]) * _SECONDS[written[2]])
 
 
 def in_utc(value: object) -> datetime:

@@ -28,8 +28,8 @@ class ModelFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which models: all conditions hold together.
 
     `query` words are looked for in ids and names; contexts are in tokens, prices in USD per million prompt tokens; `supports` asks for what
-    is stated of columns such as supports_vision; `free` for models stated to be free (False: stated to cost something). Ends of ranges
-    belong to them.
+    is stated of columns such as supports_vision; `free` for models stated to be free (False: stated to cost something); `ends` for models
+    that are announced to end from one time to another, and are not retired yet. Ends of ranges belong to them.
     """
 
     providers: tuple[str, ...] = ()
@@ -47,6 +47,7 @@ class ModelFilter(msgspec.Struct, frozen=True, kw_only=True):
     max_price: float | None = None
     free: bool | None = None
     changed_since: datetime | None = None
+    ends: tuple[datetime, datetime] | None = None
     limit: int | None = None
 
 
@@ -66,6 +67,7 @@ def conditions(model_filter: ModelFilter, dialect: str) -> list[sa.ColumnElement
         (model_filter.min_price, lambda: price >= _bound(model_filter.min_price or 0)),
         (model_filter.max_price, lambda: price <= _bound(model_filter.max_price or 0)),
         (model_filter.free, lambda: is_free() if model_filter.free else sa.not_(is_free())),
+        (model_filter.ends, lambda: ends_within(*(model_filter.ends or ()))),
         (model_filter.changed_since, lambda: column.updated_at >= model_filter.changed_since),
     ]
     words = with_words(model_filter.query, (column.provider_model_id, column.model_name), dialect)
@@ -95,6 +97,11 @@ def with_words(query: str, names: Sequence[Element], dialect: str) -> list[sa.Co
         whole = sa.func.lower(sa.func.concat_ws(" ", *names))
         return [whole.op("LIKE", is_comparison=True)(sa.all_(postgresql.array([sa.func.lower(pattern) for pattern in patterns])))]
     return [sa.or_(*(name.like(pattern, escape="\\") for name in names)) for pattern in patterns]
+
+
+def ends_within(first: datetime, last: datetime) -> sa.ColumnElement[bool]:
+    """Announced to end in this time, and not retired yet."""
+    return sa.and_(column.expires_at >= first, column.expires_at <= last, column.status != "retired")
 
 
 def is_free() -> sa.ColumnElement[bool]:
@@ -130,10 +137,10 @@ def _bound(price: float) -> Element:
 
 # Order
 
-SORTS = ("provider", "name", "price", "context", "changed")
+SORTS = ("provider", "name", "price", "context", "changed", "ends")
 """What models can be sorted by; what is unknown comes last both ways."""
 
-PERHAPS_UNKNOWN = frozenset({"price", "context"})
+PERHAPS_UNKNOWN = frozenset({"price", "context", "ends"})
 """The others are always known: without a condition on NULL the database can follow an index."""
 
 
@@ -181,6 +188,7 @@ _KEYS: Mapping[str, Any] = {
     "price": tuple[float | None, _Id],
     "context": tuple[_Length | None, _Id],
     "changed": tuple[_Time, _Id],
+    "ends": tuple[_Time | None, _Id],
 }
 """What the keys of each order are: a cursor comes from outside, and no database is asked about anything else."""
 
@@ -202,13 +210,14 @@ def sort_keys(order: Order, dialect: str) -> list[Element]:
     """What rows are ordered by; the last is unique, so that no page repeats or skips a row."""
     name = sa.func.lower(sa.func.coalesce(column.model_name, column.provider_model_id), type_=sa.Text())
     # Times as the text that cursors hold: SQLite has them so, and Postgres compares it as a time.
-    changed = column.updated_at if dialect == "postgresql" else sa.type_coerce(column.updated_at, sa.Text)
+    changed, ends = (each if dialect == "postgresql" else sa.type_coerce(each, sa.Text) for each in (column.updated_at, column.expires_at))
     keys: Mapping[str, Sequence[Element]] = {
         "provider": (providers.c.slug, column.provider_model_id),
         "name": (name,),
         "price": (PROMPT_PRICE,),
         "context": (column.context_length,),
         "changed": (changed,),
+        "ends": (ends,),
     }
     return [*keys[order.by], column.id]
 

@@ -1,9 +1,10 @@
 """Reading history: recorded changes, and the catalog as it stood at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from modelsync.database.session import Session
 from modelsync.model.fields import FACTS
 from modelsync.model.records import RecordedModel
 from modelsync.model.timeline import Key, Past, Recorded, RecordedChange, present, row_of, undone
-from modelsync.queries.filters import ModelFilter, per_token
+from modelsync.queries.filters import ModelFilter, Order, per_token
 
 
 class ChangeFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +114,20 @@ def _conditions(change_filter: ChangeFilter) -> Iterator[sa.ColumnElement[bool]]
         yield column.id < change_filter.before
 
 
+def ordered(rows: Sequence[RecordedModel], order: Order) -> list[RecordedModel]:
+    """Past models in an order of the catalog's, by provider and id where they are equal; `changed` is none of the past's."""
+    keys: Mapping[str, Callable[[RecordedModel], Any]] = {
+        "provider": lambda row: row.provider,
+        "name": lambda row: (row.model_name or row.provider_model_id).lower(),
+        "price": lambda row: None if row.pricing_prompt is None else Decimal(row.pricing_prompt),
+        "context": lambda row: row.context_length,
+        "ends": lambda row: row.expires_at,
+    }
+    key = keys[order.by]
+    known = sorted((row for row in rows if key(row) is not None), key=key, reverse=order.descending)
+    return [*known, *(row for row in rows if key(row) is None)]
+
+
 def _matches(row: RecordedModel, model_filter: ModelFilter) -> bool:
     """Whether a past row fulfils all conditions that the catalog's query puts to present ones; `changed_since` is none of them."""
     names = [str(name or "").casefold() for name in (row.provider_model_id, row.model_name)]
@@ -126,8 +141,16 @@ def _matches(row: RecordedModel, model_filter: ModelFilter) -> bool:
         and model_filter.active in (None, row.is_active)
         and _within(row.context_length, model_filter.min_context, model_filter.max_context)
         and _priced(row, model_filter)
+        and _ends(row, model_filter)
         and all(getattr(row, name) is value for name, value in model_filter.supports.items())
     )
+
+
+def _ends(row: RecordedModel, model_filter: ModelFilter) -> bool:
+    if model_filter.ends is None:
+        return True
+    first, last = model_filter.ends
+    return row.expires_at is not None and row.status != "retired" and first <= datetime.fromisoformat(row.expires_at) <= last
 
 
 def _listed(document: msgspec.Raw | None) -> list[str]:

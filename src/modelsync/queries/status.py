@@ -12,13 +12,25 @@ from modelsync.database.tables import holds, pauses
 from modelsync.database.tables.providers import shown_states
 from modelsync.model.records import RecordedPause
 from modelsync.planning.holding import RecordedHold
-from modelsync.queries import counts
+from modelsync.queries import counts, filters
 from modelsync.queries.catalog import ProviderRecord, pin_records, provider_records
 from modelsync.queries.counts import IncompletePrices, ModelCounts, ProviderCounts
 from modelsync.queries.freshness import STATES, Freshness, freshness, state_of
 
 SOON = timedelta(days=30)
 """Announced ends nearer than this are counted."""
+
+
+NAMED = 10
+"""Models with an announced end that are named."""
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """A model with an announced end."""
+
+    provider: str
+    provider_model_id: str
+    expires_at: datetime
 
 
 class PinCounts(msgspec.Struct, frozen=True):
@@ -31,14 +43,16 @@ class PinCounts(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """How fresh the catalog is, what it holds, and what waits for a person.
 
-    `ending` counts active models with an announced end within SOON; `freshness` is that of every provider, by slug; `in_catalog` are the
-    providers with a row of their own; `held` and `rejected` are the holds that wait and those that a person rejected, oldest first.
+    `ending` counts active models with an announced end within SOON, `first_ending` are the first NAMED of them; `freshness` is that of
+    every provider, by slug; `in_catalog` are the providers with a row of their own; `held` and `rejected` are the holds that wait and those
+    that a person rejected, oldest first.
     """
 
     now: datetime
     models: ModelCounts
     models_by_provider: dict[str, int]
     ending: int
+    first_ending: list[Ending]
     providers: ProviderCounts
     freshness: tuple[Freshness, ...]
     in_catalog: frozenset[str]
@@ -62,6 +76,7 @@ def read_status(store: Session, seconds: float | None = None) -> Status:
             models=counts.of_models(connection),
             models_by_provider=counts.by_provider(connection),
             ending=_ending(connection, now),
+            first_ending=_first_ending(connection, now),
             providers=counts.of_providers(connection),
             freshness=tuple(freshness(each, now, of_provider[slug], rejected) for slug, each in known.items()),
             in_catalog=frozenset(slug for slug, each in known.items() if each.id is not None),
@@ -73,10 +88,18 @@ def read_status(store: Session, seconds: float | None = None) -> Status:
         )
 
 
+def _near(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(models.c.is_active.is_(sa.true()), filters.ends_within(now, now + SOON))
+
+
 def _ending(connection: sa.Connection, now: datetime) -> int:
+    return int(connection.execute(sa.select(sa.func.count()).select_from(models).where(_near(now))).scalar_one())
+
+
+def _first_ending(connection: sa.Connection, now: datetime) -> list[Ending]:
     column = models.c
-    near = (column.is_active.is_(sa.true()), column.expires_at >= now, column.expires_at <= now + SOON)
-    return int(connection.execute(sa.select(sa.func.count()).select_from(models).where(*near)).scalar_one())
+    query = sa.select(providers.c.slug, column.provider_model_id, column.expires_at).join(providers, providers.c.id == column.provider_id)
+    return [Ending(*row) for row in connection.execute(query.where(_near(now)).order_by(column.expires_at, column.id).limit(NAMED))]
 
 
 def states(store: Session) -> dict[str, int]:

@@ -6,7 +6,9 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from starlette.datastructures import Headers
@@ -69,7 +71,7 @@ class AnswerCache:
         headers = Headers(scope=scope)
         packs = "gzip" in headers.get("accept-encoding", "")
         site = f"{scope['scheme']}://{headers.get('host', '')}"  # feeds hold addresses
-        key = (site, scope["path"], scope["query_string"], headers.get("accept", ""), packs)
+        key = (site, scope["path"], dated(scope["query_string"]), headers.get("accept", ""), packs)
         present = await self._service.revision() if key in self._kept else None
         kept = self._kept.get(key)  # after the wait: it may have made room for another one
         if kept is not None and kept.revision == present:
@@ -145,6 +147,11 @@ async def _finished(scope: Scope, key: Key, given: Iterable[tuple[bytes, bytes]]
         (b"x-catalog-as-of", (shown_time(revision.as_of) or "never").encode()),
     ]
     return StoredAnswer(revision, etag, headers, body, scope.get("route"))
+
+
+def dated(query: bytes) -> bytes:
+    """A query, with the hour it is put in where its answer depends on that: what ends within a month is another question later."""
+    return query + f" {datetime.now(UTC):%Y-%m-%dT%H}".encode() if b"ending_within" in unquote_to_bytes(query) else query
 
 
 def etag_of(revision: Revision, path: str, query: bytes, accept: str) -> str:
