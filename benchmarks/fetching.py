@@ -16,7 +16,7 @@ from measure import Figure, Scale, alternate
 from modelsync.fetch import Fetcher, FetchLimits, Origins
 from modelsync.planning.outcome import Planned, ProviderResult
 from modelsync.providers.builtin import openrouter
-from modelsync.sync.pipeline import Job, Step, sync_all
+from modelsync.sync.pipeline import Job, Step, plan_all
 from modelsync.sync.store import Store
 
 DELAY = 0.3
@@ -61,6 +61,11 @@ def _run(slugs: Sequence[str], origin: str, gaps: list[float] | None = None) -> 
 
 async def _watched(jobs: Sequence[Job], fetcher: Fetcher, store: Store) -> float:
     longest = 0.0
+    results: list[ProviderResult] = []
+
+    def watch(_slug: str, event: Step | ProviderResult) -> None:
+        if isinstance(event, ProviderResult):
+            results.append(event)
 
     async def tick() -> None:
         nonlocal longest
@@ -71,13 +76,10 @@ async def _watched(jobs: Sequence[Job], fetcher: Fetcher, store: Store) -> float
 
     ticker = asyncio.create_task(tick())
     async with fetcher:
-        results = await sync_all(jobs, fetcher, store, None, _unwatched)
+        await plan_all(jobs, fetcher, store, watch)
     ticker.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await ticker
+    assert len(results) == len(jobs), results
     assert all(isinstance(result.outcome, Planned) for result in results), results
     return longest
-
-
-def _unwatched(_slug: str, _event: Step | ProviderResult) -> None:
-    """Nobody looks at the steps here."""

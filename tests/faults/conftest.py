@@ -1,4 +1,4 @@
-"""Fixtures: servers that misbehave, and providers in step that can be sent to them."""
+"""Fixtures: servers that misbehave, and providers up to date that can be sent to them."""
 
 import shutil
 from collections.abc import Iterator

@@ -321,7 +321,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_n10_a_proxy_that_is_not_there(bench: Bench, no_proxies: pytest.MonkeyPatch) -> None:
-    """What goes to this machine passes it by, so that the others are in step."""
+    """What goes to this machine passes it by, so that the others are up to date."""
     no_proxies.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
     no_proxies.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port()}")
     bench.point("groq", REAL)

@@ -308,7 +308,7 @@ def test_the_commands_show_and_decide_what_is_held(tmp_path: Path):
         assert shown.returncode == 4
         assert "1  openrouter  shrink: 10 models are absent" in shown.stdout
         assert "   - m019" in shown.stdout
-        assert "1 held for a person" in run(tmp_path, "status", env=env).stdout
+        assert "1 needs review" in run(tmp_path, "status", env=env).stdout
         assert run(tmp_path, "confirm", "1", env=env).returncode == 64  # no reason given
         assert "Say which holds" in run(tmp_path, "confirm", "--reason", "x", env=env).stderr
         done = run(tmp_path, "confirm", "--provider", "openrouter", "--reason", "they told us", env=env)

@@ -56,7 +56,7 @@ def test_i14_a_rollback_while_a_sync_is_under_way_stands(modelsync: Any, simulat
     first = query(database_url, "SELECT min(id) AS id FROM sync_runs")[0]["id"]
     with opened(database_url) as store:
         outcome = synced(modelsync, step, lambda: rollback(store, SLUG, first, ADA))
-    assert outcome == Disabled("frozen, rolled back to run 1: they told us. `modelsync thaw openrouter` lets it sync again")
+    assert outcome == Disabled('paused, rolled back to run 1: they told us. `modelsync resume openrouter --reason "…"` lets it sync again')
     assert len(models_of(database_url, SLUG)) == 20
 
 

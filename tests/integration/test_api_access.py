@@ -376,7 +376,7 @@ def test_i28_i30_a_key_is_good_until_it_is_taken_back(served: Served, database_u
     assert (listed["name"], listed["scope"], listed["expires_at"], listed["revoked_at"]) == ("the dashboard", "sync", None, None)
     assert listed["last_used_at"] is not None
     done = run(tmp_path, "keys", "revoke", str(listed["id"]), "--reason", "left", env=env)
-    assert (done.returncode, done.stdout) == (0, "Key 1 is good for nothing any more.\n")
+    assert (done.returncode, done.stdout) == (0, "Key 1 is revoked.\n")
     assert becomes(served, key, 401)
 
     assert run(tmp_path, "keys", "revoke", "1", "--reason", "again", env=env).returncode == 64

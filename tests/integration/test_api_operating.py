@@ -227,7 +227,7 @@ def test_a_provider_goes_back_and_stays_there_until_it_is_thawed(served: Served,
     assert got(served.admin.post("/admin/thaw", json={"provider": "near", "reason": "fixed"})) == {"provider": "near", "thawed": True}
     sync(served)
     assert price(served) == "0.0000007"
-    refused(served.admin.post("/admin/thaw", json={"provider": "near", "reason": "again"}), 409, "near is not frozen")
+    refused(served.admin.post("/admin/thaw", json={"provider": "near", "reason": "again"}), 409, "near is not paused")
     assert acts(served) == [("rollback", "near to run 1", "broken"), ("thaw", "near", "fixed")]
 
 

@@ -303,7 +303,7 @@ def test_i29_what_is_failing_stale_or_held_shows_in_the_status_and_its_exit_code
     codes = [run(tmp_path, "sync", "--providers", slug, env=env).returncode for slug in ("near", "near", "near", "openrouter")]
     assert codes == [1, 1, 1, 4]
     shown = run(tmp_path, "status", env=env)
-    assert (shown.returncode, "1 held for a person" in shown.stdout) == (3, True)
+    assert (shown.returncode, "1 needs review" in shown.stdout) == (3, True)
     states = {row["provider"]: (row["state"], row["held"]) for row in run_json(tmp_path, "status", env=env)["freshness"]}
     assert states == {"near": ("failing", 0), "openrouter": ("fresh", 1)}
 
@@ -334,7 +334,7 @@ def test_the_demo_shows_two_syncs_of_every_provider_that_has_a_sample_here(tmp_p
     done = run(tmp_path, "demo", "--keep", "demo.db", env=environment(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     shown = len(Wires(WIRES).slugs)
-    assert done.stdout.count(f"{shown} of {shown} providers in step") == 2
+    assert done.stdout.count(f"{shown} of {shown} providers up to date") == 2
     with sqlite3.connect(tmp_path / "demo.db") as catalog:
         first, second = catalog.execute("SELECT created, updated FROM sync_runs ORDER BY id").fetchall()
     catalog.close()

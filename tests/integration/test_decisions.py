@@ -103,7 +103,7 @@ def test_a_rejection_says_the_way_back_and_reopen_takes_it(database_url: str, tm
     assert done.returncode == 0
     assert done.stdout.startswith("Open again: 1: openrouter price, m: pricing_prompt $1 → $1,000")
     ways = 'modelsync confirm 1 --reason "…"   or   modelsync reject 1 --reason "…"'
-    assert done.stdout.splitlines()[-1] == f"It waits for you. {ways}"
+    assert done.stdout.splitlines()[-1] == f"It needs your review. {ways}"
     assert run(tmp_path, "held", env=env).returncode == 4
     confirmed = run(tmp_path, "confirm", "1", "--reason", "they told us", env=env)
     assert confirmed.stdout.splitlines()[-1] == 'To take it back: modelsync reopen 1 --reason "…"'
@@ -253,7 +253,7 @@ def test_a_rejected_list_is_no_failure_on_the_command_line(database_url: str, tm
         assert done.returncode == 0, done.stdout
         assert "rejected it on 20" in done.stdout
         assert '(not theirs); `modelsync reopen 1 --reason "…"` takes that back' in done.stdout
-        assert "1 of 1 providers in step, 1 rejected" in done.stdout
+        assert "1 of 1 providers up to date, 1 rejected" in done.stdout
         assert "near: " in done.stderr
         assert "takes that back" in done.stderr
     shown = run(tmp_path, "runs", "3", env=env).stdout

@@ -175,7 +175,7 @@ def test_i22_no_other_provider_lets_in_what_a_person_took_back(database_url: str
         sync(store, dollars("m", 12))
         others_say(store, "m", 12)
         decisions.decide(store, [1], "reject", ADA)
-        assert decisions.reopen(store, 1, ADA).hint == "The old price stays. It waits for you: confirm or reject it"
+        assert decisions.reopen(store, 1, ADA).hint == "The old price stays. It needs your review: confirm or reject it"
         for _ in range(3):
             assert kinds(sync(store, dollars("m", 12))) == ["price"]
             older(database_url, 7)
@@ -189,7 +189,7 @@ def test_i22_no_agreement_no_release(database_url: str):
             result = sync(store, dollars("m", 12))
             older(database_url, 100)
         assert kinds(result) == ["price"]
-        assert "No other provider lists this price, so it waits for you" in result.holds[0].hint
+        assert "No other provider lists this price, so it needs your review" in result.holds[0].hint
         others_say(store, "m", 2)
         assert kinds(sync(store, dollars("m", 12))) == ["price"]
     assert price(database_url) == 1

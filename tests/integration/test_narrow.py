@@ -70,7 +70,7 @@ def _pieces(word: str) -> set[str]:
     return {"".join(parts[start:end]) for start in ends for end in ends if start < end}
 
 
-TABLES = ["models --limit 0 --inactive", "providers", "status", "runs", "runs 1", "settings", "doctor --offline", "guard groq"]
+TABLES = ["models --limit 0 --inactive", "providers", "status", "runs", "runs 1", "settings", "guard groq"]
 
 
 @pytest.mark.parametrize("command", [*TABLES, "explain together larkfield/Quill-2-70B"])

@@ -27,8 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("pins --moved", "2 values are pinned; the provider moved beneath none of them."),
-        ("pins --moved --provider openrouter", "2 values of openrouter are pinned; the provider moved beneath none of them."),
+        ("pins --moved", "2 values are pinned; no provider's value moved since."),
+        ("pins --moved --provider openrouter", "2 values of openrouter are pinned; no provider's value moved since."),
         ("pins --provider groq", "Nothing of groq is pinned."),
         ("pins --provider groq near --moved", "Nothing of groq, near is pinned."),
         ("held --kind price", "Nothing of kind price is held; without the filters: 1."),
@@ -79,4 +79,4 @@ def test_one_pin_is_one_value(tmp_path: Path):
     with opened(f"sqlite:///{tmp_path}/modelsync.db") as store:
         models.pin(store, "openrouter", "acme/alpha", [Pin("context_length", 8)], ADA)
     done = run(tmp_path, "pins", "--moved", env=environment(tmp_path))
-    assert done.stdout == "1 value is pinned; the provider did not move beneath it.\n"
+    assert done.stdout == "1 value is pinned; the provider's value did not move since.\n"

@@ -311,10 +311,10 @@ def test_a_frozen_provider_is_left_alone_until_it_is_thawed(simulator: Simulator
         rollback(store, "groq", first, ADA)
         rolled_back = History(store).at([datetime.now(UTC)])[0]
         assert rolled_back != before
-        with pytest.raises(DatabaseError, match="frozen"):
+        with pytest.raises(DatabaseError, match="paused"):
             store.bulk_upsert_models("groq", [dollars("x", 1)])
     outcome = outcomes(modelsync.sync(["groq"]))["groq"]
-    assert outcome == Disabled("frozen, rolled back to run 1: our contract. `modelsync thaw groq` lets it sync again")
+    assert outcome == Disabled('paused, rolled back to run 1: our contract. `modelsync resume groq --reason "…"` lets it sync again')
     with opened(database_url) as store:
         assert History(store).at([datetime.now(UTC)])[0] == rolled_back
         assert thaw(store, "groq", ADA)
@@ -428,8 +428,8 @@ def test_pins_on_the_command_line(simulator: Simulator, tmp_path: Path):
         ("context_length", 4096, "our contract"),
         ("pricing_prompt", "0.0000025", "our contract"),
     ]
-    assert "pricing_prompt = 0.0000025 (the provider says" in run(tmp_path, "pins", env=env).stdout
-    assert run(tmp_path, "pins", "--moved", env=env).stdout == "2 values are pinned; the provider moved beneath none of them.\n"
+    assert "pricing_prompt = 2.50 $/1M (0.0000025 USD per token) (the provider's value: " in run(tmp_path, "pins", env=env).stdout
+    assert run(tmp_path, "pins", "--moved", env=env).stdout == "2 values are pinned; no provider's value moved since.\n"
     assert run(tmp_path, "hide", "groq", row_id, "--reason", "not for us", env=env).returncode == 0
     assert run(tmp_path, "unpin", "groq", row_id, "--reason", "it ended", env=env).returncode == 0
     assert run(tmp_path, "unpin", "groq", row_id, "--reason", "it ended", env=env).returncode == 64

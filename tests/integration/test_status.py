@@ -41,7 +41,7 @@ def test_what_waits_is_told_with_its_kind_and_age_and_exit_code_4(database_url: 
     execute(database_url, f"UPDATE holds SET created_at = '{at}'")
     done = run(tmp_path, "status", env=env)
     assert done.returncode == 4
-    assert "1 held for a person: see `modelsync held`\n  1  openrouter  price: m: pricing_prompt $1 → $1,000" in done.stdout
+    assert "1 needs review: see `modelsync held`\n  1  openrouter  price: m: pricing_prompt $1 → $1,000" in done.stdout
     assert "(5 h ago)" in done.stdout
     (hold,) = run_json(tmp_path, "status", env=env)["held"]
     assert (hold["id"], hold["provider"], hold["kind"]) == (1, SLUG, "price")
@@ -57,7 +57,7 @@ def test_more_holds_than_fit_are_counted(tmp_path: Path):
         slipped = (dollars(f"m{number:02}", 1000) for number in range(12))
         sync(store, *slipped, *(dollars(f"n{number}", 1) for number in range(40)))
     told = run(tmp_path, "status", env=environment(tmp_path, DATABASE_URL=database_url)).stdout
-    assert "12 held for a person" in told
+    assert "12 need review" in told
     assert told.count("  openrouter  price: m") == 10
     assert "  and 2 more" in told
 
@@ -78,10 +78,12 @@ def test_frozen_providers_and_moved_pins_are_told(database_url: str, tmp_path: P
     assert (found["pins"], row["frozen_reason"]) == ({"total": 2, "moved": 1}, "rolled back to run 1: their list was wrong")
     assert datetime.now(UTC) - datetime.fromisoformat(row["frozen_at"]) < timedelta(minutes=2)
     done = run(tmp_path, "status", env=env)
-    frozen = "  openrouter: just now, rolled back to run 1: their list was wrong; `modelsync thaw openrouter` lets it sync again"
-    assert f"Frozen, so that no sync changes them:\n{frozen}\n" in done.stdout
-    assert "fresh, frozen" in done.stdout
-    assert "2 values are pinned; beneath 1 of them the provider moved: see `modelsync pins --moved`" in done.stdout
+    frozen = (
+        '  openrouter: just now, rolled back to run 1: their list was wrong; `modelsync resume openrouter --reason "…"` lets it sync again'
+    )
+    assert f"Paused after a rollback, so that no sync changes them:\n{frozen}\n" in done.stdout
+    assert "fresh, paused" in done.stdout
+    assert "2 values are pinned; of 1 the provider's value moved since: see `modelsync pins --moved`" in done.stdout
     assert done.returncode == 0
 
 

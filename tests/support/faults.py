@@ -169,7 +169,7 @@ class Bench:
         return outcomes(self.sync(slug, **settings))[slug]
 
     def failures(self, *slugs: str, **settings: str) -> dict[str, Failure]:
-        """Sync these and others: these fail, are recorded so, and nothing of them changes; the others are in step."""
+        """Sync these and others: these fail, are recorded so, and nothing of them changes; the others are up to date."""
         before = {slug: self.kept(slug) for slug in slugs}
         others = [slug for slug in OTHERS if slug not in slugs]
         report = self.sync(*slugs, *others, **settings)

@@ -79,7 +79,7 @@ def document(routes: "Iterable[Route]", *, public: bool) -> Schema:
         "info": {
             "title": "modelsync",
             "version": __version__,
-            "summary": "A catalog of AI models, in step with what providers' own APIs say.",
+            "summary": "A catalog of AI models, up to date with what providers' own APIs say.",
             "description": 'Prices are texts with exact digits, in USD per token. null is "not stated"; a price of 0 is stated to be free.',
         },
         "paths": paths,

@@ -12,6 +12,8 @@ import msgspec
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 
+from modelsync.model.mistakes import plain_words
+
 END = r"$(?![\s\S])"
 """The end of a text in a pattern: Python's `$` matches before a last newline too. That of JSON Schema does not, and OpenAPI says `$`."""
 
@@ -140,34 +142,16 @@ def _number(text: str, kind: type[int] | type[float]) -> int | float:
     return int(text.partition(".")[0])
 
 
+OTHERWISE = "it is not of the right form: see /docs"
+
+
 def _problem_text(problem: ValueError, field: Field) -> str:
     """What is wrong, and where inside the field; never what was sent."""
     if not isinstance(problem, msgspec.ValidationError):
         return f": {problem}"
     what, _, inside = str(problem).partition(" - at `$")
     place = inside.rstrip("`").replace("[", ".").replace("]", "")
-    return f"{place}: it is none of {', '.join(field.words)}" if "enum value" in what else f"{place}: {plain_words(what)}"
-
-
-_PLAIN = (
-    (r"Expected `\w+` of length <= (\d+)", "it is longer than {}"),
-    (r"Expected `\w+` of length >= (\d+)", "it is shorter than {}"),
-    (r"Expected `\w+` <= ([\d.e-]+)", "it is more than {}"),
-    (r"Expected `\w+` >= ([\d.e-]+)", "it is less than {}"),
-    (r"Expected `int.*", "it is no whole number"),
-    (r"Expected `float.*", "it is no number"),
-    (r"Expected `bool.*", "it is neither true nor false"),
-    (r"Expected `array.*", "it is no list"),
-    (r"Expected `object.*", "it is no object"),
-    (r"Expected `str.*`, got.*", "it is no text"),
-)
-"""What msgspec says of a value, and the same for people."""
-
-
-def plain_words(what: str) -> str:
-    """What msgspec says is wrong, without what was sent."""
-    plain = (words.format(*match.groups()) for pattern, words in _PLAIN if (match := re.fullmatch(pattern, what)))
-    return next(plain, None) or "it is not of the right form: see /docs"
+    return f"{place}: it is none of {', '.join(field.words)}" if "enum value" in what else f"{place}: {plain_words(what) or OTHERWISE}"
 
 
 def query_of(kind: type[RequestType], given: QueryParams) -> RequestType:

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route as Matched
 
 from modelsync.api.openapi import Responses
-from modelsync.api.requests import Body, Invalid, Query, body_of, no_body_of, plain_words, query_of
+from modelsync.api.requests import OTHERWISE, Body, Invalid, Query, body_of, no_body_of, query_of
+from modelsync.model.mistakes import plain_words
 from modelsync.server.state import Service
 
 Handler = Callable[..., Awaitable[Response]]
@@ -77,7 +78,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 values[name] = msgspec.convert(request.path_params[name], kind)
             except msgspec.ValidationError as problem:
-                raise Invalid(f"{name}: {plain_words(str(problem))}") from None
+                raise Invalid(f"{name}: {plain_words(str(problem)) or OTHERWISE}") from None
         if inputs.query is not None:
             values[inputs.query[0]] = query_of(inputs.query[1], request.query_params)
         if inputs.body is not None:

@@ -367,7 +367,7 @@ class Unpinned(msgspec.Struct, frozen=True):
 
 
 class RolledBack(msgspec.Struct, frozen=True):
-    """The run of the rollback (null: nothing to do), and how many models it moved. The provider is frozen until it is thawed."""
+    """The run of the rollback (null: nothing to do), and how many models it moved. The provider is paused until it is resumed."""
 
     provider: str
     run_id: int | None

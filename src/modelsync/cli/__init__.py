@@ -9,12 +9,12 @@ from cyclopts import App, CycloptsError, Group
 from modelsync import __version__
 from modelsync.errors import ModelsyncError, UsageError
 
-EXIT_CODES = "Exit codes: 0 good, 1 failed, 3 some providers failed,\n4 something waits for a person, 64 wrong usage."
+EXIT_CODES = "Exit codes: 0 good, 1 failed, 3 some providers failed,\n4 something needs review, 64 wrong usage."
 
 COMMANDS = {
     "sync": (
         "sync:sync",
-        "Bring the catalog in step with the providers.",
+        "Bring the catalog up to date with the providers.",
         "modelsync sync\nmodelsync sync --providers openrouter groq --dry-run\nmodelsync sync --json --database postgresql://user@host/db",
     ),
     "apply": ("sync:apply", "Do what a saved plan says.", "modelsync sync --dry-run --save plan.json\nmodelsync apply plan.json"),
@@ -47,7 +47,7 @@ COMMANDS = {
     ),
     "held": (
         "holds:held",
-        "List what waits for a person, or what was decided.",
+        "List what needs review, or what was decided.",
         "modelsync held\nmodelsync held --provider cerebras --ids\nmodelsync held --status rejected",
     ),
     "confirm": ("holds:confirm", "Accept what is held.", 'modelsync confirm 3 --reason "they told us"'),
@@ -60,7 +60,11 @@ COMMANDS = {
         'modelsync guard openrouter --default shrink --reason "they are done"\nmodelsync guard openrouter',
     ),
     "pause": ("guards:pause", "Stop every sync until `resume`.", 'modelsync pause --all --reason "we are moving the database"'),
-    "resume": ("guards:resume", "Let syncs run again after `pause`.", 'modelsync resume --reason "it is moved"'),
+    "resume": (
+        "guards:resume",
+        "Let syncs run again after `pause`, or one provider after `rollback`.",
+        'modelsync resume --reason "it is moved"\nmodelsync resume openrouter --reason "they fixed it"',
+    ),
     "pin": (
         "operators:pin",
         "Set fields of a model to values that win over every sync.",
@@ -71,7 +75,7 @@ COMMANDS = {
         "Remove pins: the provider's values show at once.",
         'modelsync unpin openrouter openai/gpt-5 --reason "it ended"',
     ),
-    "pins": ("operators:pins", "List what is pinned, and what the provider says beneath.", "modelsync pins --moved"),
+    "pins": ("operators:pins", "List what is pinned, and the provider's value.", "modelsync pins --moved"),
     "hide": ("operators:hide", "Take a model out of use.", 'modelsync hide groq whisper-large-v3 --reason "not for us"'),
     "keep": (
         "operators:keep",
@@ -88,13 +92,13 @@ COMMANDS = {
         "Bring a provider's models back to an earlier run.",
         'modelsync rollback openrouter --to 12 --reason "their list was wrong"',
     ),
-    "thaw": ("operators:thaw", "Let a provider sync again after a rollback.", 'modelsync thaw openrouter --reason "they fixed it"'),
+    "thaw": ("operators:thaw", "The same as `resume PROVIDER`.", 'modelsync thaw openrouter --reason "they fixed it"'),
     "purge": (
         "housekeeping:purge",
         "Delete long retired models and old runs, after a look.",
         'modelsync purge --retired-for 365d --runs-older-than 90d\nmodelsync purge --plan 5f0c2b7d91e3a468 --reason "two years old"',
     ),
-    "audit": ("housekeeping:audit", "List what persons decided.", "modelsync audit --since 30d"),
+    "audit": ("housekeeping:audit", "List manual changes.", "modelsync audit --since 30d"),
     "settings": ("show:settings", "List every setting, its value and where it came from.", "modelsync settings"),
     "doctor": ("doctor:doctor", "Check keys, endpoints, database, clock and schema.", "modelsync doctor --providers xai groq"),
     "serve": (
@@ -130,7 +134,7 @@ def _examples(text: str) -> str:
 
 app = App(
     name="modelsync",
-    help="Keep a database catalog of AI models in step with what providers' own APIs say.",
+    help="Keep a database catalog of AI models up to date with what providers' own APIs say.",
     version=__version__,
     help_format="plaintext",
     help_epilogue=_examples("modelsync demo\nmodelsync sync\nmodelsync models claude --tools --max-price 5") + f"\n\n{EXIT_CODES}",

@@ -1,6 +1,7 @@
 """`modelsync explain`: how a stored value came to be."""
 
 import difflib
+import shlex
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Annotated
@@ -13,8 +14,8 @@ from modelsync.cli.opening import opened
 from modelsync.cli.parameters import Database, Json, ModelId, ProviderSlug
 from modelsync.errors import UsageError
 from modelsync.formats import text
-from modelsync.model.fields import READER, is_price_per_token
-from modelsync.model.points import is_per_token
+from modelsync.model.fields import READER
+from modelsync.model.points import is_per_token, numbers
 from modelsync.model.prices import plain
 from modelsync.queries.explain import Explanation, Known, LastChange, explain_field, fields_of, overview
 from modelsync.queries.explain_rows import ExplanationReader
@@ -100,7 +101,7 @@ def _near(name: str, known: Iterable[str]) -> str | None:
 def _print_table(known: Known, explanations: Iterable[Explanation]) -> None:
     console, rows = output.stdout(), list[tuple[str, str, str, str]]()
     for each in explanations:
-        value = output.safe(_shown(each.field, each.value))
+        value = output.safe(text.value_text(each.field, each.value))
         short = value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
         rows.append((output.safe(each.field), short, each.source or text.UNKNOWN, output.utc(each.since)))
     output.say(console, output.safe(f"{known.provider.slug}  {known.stored.model.id}"))
@@ -108,16 +109,29 @@ def _print_table(known: Known, explanations: Iterable[Explanation]) -> None:
     output.show_table(columns, rows)
     for sentence in dict.fromkeys(_reason_text(reason, known) for each in explanations for reason in each.reasons):
         output.say(console, output.safe(sentence))
+    for sentence in _without_price(known):
+        output.say(console, output.safe(sentence))
+
+
+def _without_price(known: Known) -> Iterator[str]:
+    """What can be done where no price is known."""
+    prices = known.stored.model.prices
+    if not numbers(prices) and not prices.dynamic:
+        whose = shlex.join([known.provider.slug, known.stored.model.id])
+        yield "no price is known: it is not free, and whoever bills by it needs one of their own"
+        yield f'if you know it: modelsync pin {whose} pricing_prompt=…/M pricing_completion=…/M --reason "…"'
 
 
 def _print_one(known: Known, explanation: Explanation) -> None:
     console = output.stdout()
     for line in _lines(known, explanation):
         output.say(console, output.safe(line))
+    for line in _without_price(known) if explanation.field.startswith("pricing") and explanation.value is None else ():
+        output.say(console, output.safe(line))
 
 
 def _lines(known: Known, explanation: Explanation) -> Iterator[str]:
-    yield f"{known.provider.slug}  {known.stored.model.id}  {explanation.field} = {_shown(explanation.field, explanation.value)}"
+    yield f"{known.provider.slug}  {known.stored.model.id}  {explanation.field} = {text.value_text(explanation.field, explanation.value)}"
     yield f"from: {SOURCES[explanation.source]}"
     if explanation.wire:
         yield f"on the wire: {_wires(explanation.wire)}" + (" (the whole price)" if explanation.wire_is_whole_price else "")
@@ -132,7 +146,7 @@ def _lines(known: Known, explanation: Explanation) -> Iterator[str]:
         yield f"last change of the field: {_changed(explanation.field, explanation.last_change)}"
     if known.stored.upstream is not None and explanation.stated != explanation.value and explanation.field != "status":
         wire = f" ({_wires(explanation.stated_wire)} on the wire)" if explanation.stated_wire else ""
-        yield f"the provider said last: {_shown(explanation.field, explanation.stated)}{wire}"
+        yield f"the provider said last: {text.value_text(explanation.field, explanation.stated)}{wire}"
     for reason in explanation.reasons:
         yield f"why: {_reason_text(reason, known)}"
     for run in explanation.answers_of:
@@ -145,22 +159,14 @@ def _wires(wire: Iterable[WireText]) -> str:
 
 def _changed(field: str, change: LastChange) -> str:
     by = f", by {change.trigger}" if change.trigger in BY_PERSONS else ""
-    moved = f": {_shown(field, change.old)} → {_shown(field, change.new)}" if change.old is not None or change.new is not None else ""
+    moved = (
+        f": {text.value_text(field, change.old)} → {text.value_text(field, change.new)}"
+        if change.old is not None or change.new is not None
+        else ""
+    )
     what = "the model was added" if change.kind == "added" else change.kind
     corrected = f"; {text.changes_text({READER: change.corrected})}" if change.corrected else ""
     return f"{output.utc(change.at)}, run {change.run_id}{by}, {what}{moved}{corrected}"
-
-
-def _shown(field: str, value: object) -> str:
-    """A value for people; prices per token in USD per million."""
-    if value is None:
-        return text.UNKNOWN
-    if isinstance(value, str) and is_price_per_token(field):
-        price = Decimal(value)
-        return "free" if price == 0 else f"{text.per_million(price)} $/1M ({price:f} USD per token)"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _reason_text(reason: Reason, known: Known) -> str:
@@ -184,8 +190,8 @@ def _reason_text(reason: Reason, known: Known) -> str:
         case Absent():
             return f"the model is {reason.status} since {output.utc(reason.since)}; its values are from the last listing that had it"
         case Frozen():
-            thaw = f"modelsync thaw {known.provider.slug}"
-            return f"the provider is frozen since {output.utc(reason.since)} ({reason.reason}); `{thaw}` lets it sync again"
+            resume = f'modelsync resume {known.provider.slug} --reason "…"'
+            return f"the provider is paused since {output.utc(reason.since)} ({reason.reason}); `{resume}` lets it sync again"
 
 
 def _hold_text(reason: HeldPrice | HeldAbsence, known: Known) -> str:

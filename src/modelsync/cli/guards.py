@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 from modelsync.cli import output
 from modelsync.cli.opening import opened
-from modelsync.cli.operators import person
+from modelsync.cli.operators import person, thaw
 from modelsync.cli.parameters import FLAG, Database, Json, ProviderSlug, Reason
 from modelsync.errors import UsageError
 from modelsync.model.records import RecordedPause
@@ -92,8 +92,16 @@ def pause(*, all: Annotated[bool, FLAG] = False, reason: Reason, database: Datab
     return 0
 
 
-def resume(*, reason: Reason, database: Database = None) -> int:
-    """Let every provider sync again after a pause."""
+def resume(
+    provider: Annotated[str | None, Parameter(help="Only this one, after a rollback.")] = None,
+    /,
+    *,
+    reason: Reason,
+    database: Database = None,
+) -> int:
+    """Let every provider sync again after a pause, or one after a rollback."""
+    if provider is not None:
+        return thaw(provider, reason=reason, database=database)
     with opened(database, writing=True) as db:
         if not decisions.resume(db.store, person(reason)):
             raise UsageError("Nothing is paused", "`modelsync status` shows what keeps a provider from syncing")

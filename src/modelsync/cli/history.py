@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated
 
 import msgspec
@@ -13,7 +14,7 @@ from modelsync.cli.parameters import FLAG, Database, Json, ModelId, ProviderSlug
 from modelsync.errors import UsageError
 from modelsync.formats import text
 from modelsync.model import times
-from modelsync.model.timeline import Line, collapsed, differing
+from modelsync.model.timeline import Line, Past, collapsed, differing, row_of
 from modelsync.queries.history import ChangeFilter
 
 SIGNS = {"retired": ("-", "red"), "added": ("+", "green"), "missing": ("-", "red"), "revived": ("~", "yellow"), "updated": ("~", "yellow")}
@@ -85,13 +86,23 @@ def history(provider: ProviderSlug, model: ModelId, /, *, json: Json = False, da
     """Show everything that ever happened to one model, newest first."""
     with opened(database, [provider]) as db:
         recorded = db.history.changes(ChangeFilter(providers=(provider,), model=model))
+        first = recorded[-1].changed_at if recorded and recorded[-1].kind == "added" else None
+        states = db.history.at([first], (provider,)) if first is not None and not json else [{}]
     if not recorded:
         raise UsageError(f"{provider} has no model {model} in the catalog", "`modelsync models` finds ids")
     if json:
         output.print_json({"version": 1, "changes": recorded})
     else:
-        _print([Line(row, row.fields) for row in recorded], "")
+        began = states[0].get((provider, model))
+        _print([Line(row, row.fields) for row in recorded], "", _facts(began) if began else "")
     return 0
+
+
+def _facts(began: Past) -> str:
+    """The price and the length that a model had when it was added."""
+    row = row_of(began)
+    prompt, completion = (None if price is None else Decimal(price) for price in (row.pricing_prompt, row.pricing_completion))
+    return text.facts(prompt, completion, row.context_length, dynamic=row.dynamic_price)
 
 
 def diff(
@@ -128,13 +139,15 @@ def diff(
     return 0
 
 
-def _print(lines: Sequence[Line], nothing: str) -> None:
+def _print(lines: Sequence[Line], nothing: str, began: str = "") -> None:
+    """Changes, newest first; what a model `began` with stands with the line in which it is new."""
     console = output.stdout()
     if not lines:
         output.say(console, nothing)
     for line in lines:
         row = line.row
-        happened = ", ".join(part for part in (WORDS.get(row.kind, ""), *_field_texts(line)) if part)
+        word = WORDS.get(row.kind, "")
+        happened = ", ".join(part for part in (f"{word}  {began}".strip() if row.kind == "added" else word, *_field_texts(line)) if part)
         name = f"{output.utc(row.changed_at)}  {row.provider}  {row.provider_model_id}"
         output.say(console, _line(row.kind, name, f"{happened}  (run {row.run_id})"))
 

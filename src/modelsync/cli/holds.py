@@ -146,7 +146,7 @@ def reopen(number: HoldNumber, /, *, reason: Reason, json: Json = False, databas
     waits = row.status == "open"
     what = output.safe(f"{row.id}: {row.provider} {row.kind}, {row.message}")
     output.say(output.stdout(), f"{'Open again' if waits else 'Taken back'}: {what}")
-    again = f"It waits for you. {'   or   '.join(commands(row))}" if waits else f"It does not wait itself: {row.reason}."
+    again = f"It needs your review. {'   or   '.join(commands(row))}" if waits else f"It does not wait itself: {row.reason}."
     output.say(output.stdout(), again)
     return 0
 

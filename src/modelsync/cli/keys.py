@@ -66,5 +66,5 @@ def revoke(number: Number, /, *, reason: Reason, database: Database = None) -> i
     """
     with opened(database, writing=True) as db:
         Keys(db.store).revoke(number, person(reason))
-    output.say(output.stdout(), f"Key {number} is good for nothing any more.")
+    output.say(output.stdout(), f"Key {number} is revoked.")
     return 0

@@ -1,6 +1,7 @@
 """What operators decide: `pin`, `unpin`, `pins`, `hide`, `keep`, `add`, `rollback`, `thaw`. Each is written to the audit log."""
 
 import getpass
+import shlex
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
@@ -12,6 +13,7 @@ from modelsync.cli.history import moment
 from modelsync.cli.opening import opened
 from modelsync.cli.parameters import FLAG, Database, Json, ModelId, Number, ProviderSlug, Reason, Slugs
 from modelsync.errors import UsageError
+from modelsync.formats import text
 from modelsync.model.actors import Person
 from modelsync.model.fields import PINNABLE, Pin, is_pinnable, is_price_per_token, is_time
 from modelsync.model.overrides import pin_of
@@ -78,10 +80,17 @@ def pin(
     """
     if not values:
         raise UsageError("Say what to pin: FIELD=VALUE", f"The fields are {', '.join(PINNABLE)} and metadata.<name>")
+    pinned, ends = pins_of(values), moment(until) if until else None
     with opened(database, [provider], writing=True) as db:
-        operators.pin(db.store, provider, model, pins_of(values), person(reason), moment(until) if until else None)
-    output.say(output.stdout(), f"Pinned {', '.join(values)} of {output.safe(f'{provider} {model}')}; `modelsync unpin` removes it.")
+        operators.pin(db.store, provider, model, pinned, person(reason), ends)
+    what, whose = ", ".join(map(_pin_text, pinned)), shlex.join([provider, model])
+    lasts = f"until {output.utc(ends)}; before that" if ends else "until somebody unpins it:"
+    output.say(output.stdout(), output.safe(f'Pinned {provider} {model}: {what}, {lasts} `modelsync unpin {whose} --reason "…"`'))
     return 0
+
+
+def _pin_text(pin: Pin) -> str:
+    return f"{pin.field} = {text.value_text(pin.field, plain(pin.value))}"
 
 
 def hide(provider: ProviderSlug, model: ModelId, /, *, reason: Reason, database: Database = None) -> int:
@@ -104,11 +113,13 @@ def add(provider: ProviderSlug, model: str, /, *values: str, reason: Reason, dat
     values:
         FIELD=VALUE, as with `modelsync pin`.
     """
+    pinned = pins_of(values)
     with opened(database, [provider], writing=True) as db:
-        operators.add(db.store, provider, model, pins_of(values), person(reason))
-    output.say(
-        output.stdout(), f"Added {output.safe(f'{provider} {model}')}; what the provider says of it later shows where nothing is pinned."
-    )
+        operators.add(db.store, provider, model, pinned, person(reason))
+    what = ", ".join(map(_pin_text, pinned))
+    with_what = f" with {what}" if what else ""
+    later = "what the provider says of it later shows where nothing is pinned"
+    output.say(output.stdout(), output.safe(f"Added {provider} {model}{with_what}; {later}."))
     return 0
 
 
@@ -129,12 +140,12 @@ def unpin(provider: ProviderSlug, model: ModelId, /, *fields: str, reason: Reaso
 
 
 def pins(*, provider: Slugs = None, moved: Annotated[bool, FLAG] = False, json: Json = False, database: Database = None) -> int:
-    """List what is pinned, and what the provider says beneath it.
+    """List what is pinned, and the provider's value.
 
     Parameters
     ----------
     moved:
-        Only pins beneath which the provider moved since they were set.
+        Only pins where the provider's value moved since they were set.
     """
     with opened(database, provider) as db:
         standing = db.catalog.pins(provider or ())
@@ -144,9 +155,12 @@ def pins(*, provider: Slugs = None, moved: Annotated[bool, FLAG] = False, json: 
         return 0
     console = output.stdout()
     for row in shown:
-        beneath = f"the provider says {plain(row.upstream)}" + (f", {plain(row.beneath)} when it was pinned" if row.moved else "")
+        value, upstream, then = (text.value_text(row.field, each) for each in (row.value, row.upstream, row.beneath))
+        theirs = f"the provider's value: {'not stated' if row.upstream is None else upstream}"
+        when_pinned = f", {'not stated' if row.beneath is None else then} when it was pinned" if row.moved else ""
         until = f" until {output.utc(row.expires_at)}" if row.expires_at else ""
-        output.say(console, output.safe(f"{row.provider}  {row.provider_model_id}  {row.field} = {row.value}{until} ({beneath})"))
+        shown_pin = f"{row.provider}  {row.provider_model_id}  {row.field} = {value}{until} ({theirs}{when_pinned})"
+        output.say(console, output.safe(shown_pin))
         output.say(console, output.safe(f"   {row.author}, {output.utc(row.created_at)}: {row.reason}"))
     if not shown:
         output.say(console, _no_pins(len(standing), output.of(provider)))
@@ -158,13 +172,13 @@ def _no_pins(count: int, of: str) -> str:
         case 0:
             return f"Nothing{of} is pinned."
         case 1:
-            return f"1 value{of} is pinned; the provider did not move beneath it."
+            return f"1 value{of} is pinned; the provider's value did not move since."
         case _:
-            return f"{count:,} values{of} are pinned; the provider moved beneath none of them."
+            return f"{count:,} values{of} are pinned; no provider's value moved since."
 
 
 def rollback(provider: ProviderSlug, /, *, to: Number, reason: Reason, database: Database = None) -> int:
-    """Bring a provider's models back to what they were after a run, and keep syncs out until `modelsync thaw`.
+    """Bring a provider's models back to what they were after a run, and keep syncs out until `modelsync resume PROVIDER`.
 
     Models that came later are retired, unless a pin keeps them active; missing ones stay missing until a sync lists them again, pins are
     kept, and history records it like any other change. Models that somebody added and no sync found yet are left as they are.
@@ -177,15 +191,15 @@ def rollback(provider: ProviderSlug, /, *, to: Number, reason: Reason, database:
     with opened(database, [provider], writing=True) as db:
         run_id, models = rollbacks.rollback(db.store, provider, to, person(reason))
     done = f"{models:,} models are as they were after run {to} (run {run_id})" if run_id else f"Nothing has changed since run {to}"
-    output.say(output.stdout(), f"{provider}: {done}. It is frozen; `modelsync thaw {provider}` lets it sync again.")
+    output.say(output.stdout(), f'{provider}: {done}. It is paused; `modelsync resume {provider} --reason "…"` lets it sync again.')
     return 0
 
 
 def thaw(provider: ProviderSlug, /, *, reason: Reason, database: Database = None) -> int:
-    """Let a provider sync again that a rollback froze."""
+    """Let a provider sync again after a rollback: the same as `modelsync resume PROVIDER`."""
     with opened(database, [provider], writing=True) as db:
         thawed = rollbacks.thaw(db.store, provider, person(reason))
     if not thawed:
-        raise UsageError(f"{provider} is not frozen", "`modelsync status` names those that are")
+        raise UsageError(f"{provider} is not paused", "`modelsync status` names those that are")
     output.say(output.stdout(), f"{provider} syncs again from the next run on.")
     return 0

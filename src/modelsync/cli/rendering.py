@@ -193,7 +193,7 @@ def _result_table(report: Report, width: int) -> Table:
 def _sum(report: Report, database: str) -> str:
     counts = report.counts
     attention = {"failed": len(report.failed), "held": len(report.held), "rejected": sum(result.is_refused for result in report.results)}
-    kinds = [f"{len(report.succeeded)} of {len(report.results)} providers in step"]
+    kinds = [f"{len(report.succeeded)} of {len(report.results)} providers up to date"]
     kinds += [f"{value} {name}" for name, value in attention.items() if value]
     changes = f"{counts.created:,} new, {counts.updated:,} updated, {counts.unchanged:,} unchanged, {counts.missing:,} missing"
     if counts.retired:
@@ -235,10 +235,4 @@ def change_text(change: Change) -> Text:
 
 def facts(model: Model) -> str:
     """A model's price and length."""
-    if model.prices.dynamic:
-        price = "price varies by request"
-    elif model.prices.prompt is None and model.prices.completion is None:
-        price = "no token price"
-    else:
-        price = f"in {text.per_million(model.prices.prompt)} out {text.per_million(model.prices.completion)} $/1M"
-    return f"{price}  ctx {text.tokens(model.context_length)}"
+    return text.facts(model.prices.prompt, model.prices.completion, model.context_length, dynamic=model.prices.dynamic)

@@ -21,7 +21,7 @@ SHOWN_HOLDS = 10
 
 
 def status(*, json: Json = False, database: Database = None) -> int:
-    """Show how fresh the catalog is, what it holds, and what waits for a person.
+    """Show how fresh the catalog is, what it holds, and what needs review.
 
     Exit code 3 when a provider is failing or stale, 4 when none is but something waits.
     """
@@ -87,7 +87,7 @@ def _print_counts(status: Status) -> None:
 def _print_freshness(status: Status) -> None:
     rows = []
     for row in status.freshness:
-        marks = [*(["frozen"] if row.frozen_at else []), *(["list rejected"] if row.refused else [])]
+        marks = [*(["paused"] if row.frozen_at else []), *(["list rejected"] if row.refused else [])]
         last = output.ago(row.last_success_at, status.now)
         problem = output.safe(row.error or row.refused or "")
         rows.append((row.provider, ", ".join([row.state, *marks]), text.number(row.models), last, problem))
@@ -106,7 +106,7 @@ def _print_holds(status: Status) -> None:
     console.print()
     kinds = by_kind(holds)
     of_kinds = f" ({', '.join(f'{number:,} {kind}' for kind, number in kinds.items())})" if len(kinds) > 1 else ""
-    output.say(console, f"{len(holds):,} held for a person{of_kinds}: see `modelsync held`")
+    output.say(console, f"{len(holds):,} need{'s' * (len(holds) == 1)} review{of_kinds}: see `modelsync held`")
     for hold in holds[:SHOWN_HOLDS]:
         age = output.ago(hold.created_at, status.now)
         output.say(console, output.safe(f"  {hold.id}  {hold.provider}  {hold.kind}: {hold.message} ({age})"))
@@ -153,15 +153,17 @@ def _print_pause(pause: RecordedPause | None) -> None:
 def _print_frozen(status: Status) -> None:
     frozen = [row for row in status.freshness if row.frozen_at]
     if frozen:
-        output.stdout().print("\nFrozen, so that no sync changes them:")
+        output.stdout().print("\nPaused after a rollback, so that no sync changes them:")
     for row in frozen:
         why = f"{output.ago(row.frozen_at, status.now)}, {row.frozen_reason}"
-        output.say(output.stdout(), output.safe(f"  {row.provider}: {why}; `modelsync thaw {row.provider}` lets it sync again"))
+        output.say(
+            output.stdout(), output.safe(f'  {row.provider}: {why}; `modelsync resume {row.provider} --reason "…"` lets it sync again')
+        )
 
 
 def _print_pins(pinned: PinCounts) -> None:
     if pinned.total:
-        moved = f"; beneath {pinned.moved:,} of them the provider moved: see `modelsync pins --moved`" if pinned.moved else ""
+        moved = f"; of {pinned.moved:,} the provider's value moved since: see `modelsync pins --moved`" if pinned.moved else ""
         output.say(output.stdout(), f"\n{pinned.total:,} values are pinned{moved}")
 
 

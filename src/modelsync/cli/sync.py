@@ -26,7 +26,7 @@ def sync(
     save: Path | None = None,
     database: Database = None,
 ) -> int:
-    """Bring the catalog in step with the providers.
+    """Bring the catalog up to date with the providers.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from modelsync.model.fields import BELIEVED, READER
+from modelsync.model.fields import BELIEVED, READER, is_price_per_token
 from modelsync.model.limits import printable
 from modelsync.model.model import Tier, UnitPrice
 from modelsync.planning.plan import FieldChange
@@ -34,6 +34,29 @@ def per_tokens(price: Decimal | None, count: int) -> str:
     text = f"{(price * count).normalize():f}"
     whole, _, decimals = text.partition(".")
     return f"{whole}.{decimals:0<2}"
+
+
+def facts(prompt: Decimal | None, completion: Decimal | None, context_length: int | None, *, dynamic: bool) -> str:
+    """A model's price, from USD per token, and its length in tokens."""
+    if dynamic:
+        price = "price varies by request"
+    elif prompt is None and completion is None:
+        price = "no token price"
+    else:
+        price = f"in {per_million(prompt)} out {per_million(completion)} $/1M"
+    return f"{price}  ctx {tokens(context_length)}"
+
+
+def value_text(field: str, value: object) -> str:
+    """A field's JSON value; prices per token in USD per million, with what that is per token."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, str) and is_price_per_token(field):
+        price = Decimal(value)
+        return "free" if price == 0 else f"{per_million(price)} $/1M ({price:f} USD per token)"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def tokens(count: int | None) -> str:

@@ -94,4 +94,4 @@ def way_out(doubts: Iterable[Pair], elsewhere: Sequence[Prices], limits: PriceLi
             f"It is believed once two later listings, {limits.release_hours:g} hours apart, state the same and another provider "
             "agrees; or confirm or reject it"
         )
-    return "No other provider lists this price, so it waits for you: confirm or reject it"
+    return "No other provider lists this price, so it needs your review: confirm or reject it"

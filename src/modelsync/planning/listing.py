@@ -8,6 +8,7 @@ import msgspec
 
 from modelsync.errors import Failure, FailureKind
 from modelsync.model.limits import printable, within_limits, without_nul
+from modelsync.model.mistakes import plain_words
 from modelsync.model.model import NO_PRICES, Model, content_hash, price_facts
 from modelsync.model.prices import excerpt
 from modelsync.planning.drift import Shape, Tally, shapes
@@ -286,7 +287,7 @@ def _values(raw: msgspec.Raw) -> tuple[dict[str, object], list[tuple[str, str]]]
             try:
                 values[name] = msgspec.json.decode(value)
             except msgspec.ValidationError as error:
-                unreadable.append((name, str(error).partition(" - at")[0]))
+                unreadable.append((name, in_words(error)))
         return values, unreadable
 
 
@@ -302,6 +303,12 @@ def _typed_row(typed: msgspec.json.Decoder[msgspec.Struct], raw: msgspec.Raw, wa
             f"{_name(values, type(row))}: unreadable {name}: {reason}; not stated" for name, reason in unreadable if name in declared
         )
         return row
+
+
+def in_words(error: Exception) -> str:
+    """What is wrong with a value, without the place where that is."""
+    what = str(error).partition(" - at `$")[0]
+    return plain_words(what) or what
 
 
 _any_object = msgspec.json.Decoder(dict[str, Any])
@@ -322,7 +329,7 @@ def _without_unreadable_values(typed: msgspec.json.Decoder[msgspec.Struct], row:
             at = _path.search(str(error))
             if at is None or not _cut(row, at[1]):
                 raise
-            warnings.append(f"{_name(row, typed.type)}: unreadable {at[1]}: {str(error)[: at.start()]}; not stated")
+            warnings.append(f"{_name(row, typed.type)}: unreadable {at[1]}: {in_words(error)}; not stated")
     raise msgspec.ValidationError("too many unreadable values")
 
 
@@ -384,4 +391,9 @@ def _wire_id(row: msgspec.Struct) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    what, _, place = str(error).partition(" - at `$")
+    plain = plain_words(what)
+    field = place.strip(".`")
+    return str(error) if plain is None else f"{field}: {plain}" if field else plain

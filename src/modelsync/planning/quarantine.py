@@ -150,7 +150,7 @@ def _hold(
     return None if not was_asked and is_released(doubts, waiting.get(hold.content), elsewhere, evidence.now, limits) else hold
 
 
-WAITS = "It waits for you: confirm or reject it"
+WAITS = "It needs your review: confirm or reject it"
 
 
 def asked_anew(kind: str, models: Mapping[str, StoredModel], claims: Mapping[str, Mapping[str, str]]) -> Hold | None:

@@ -41,7 +41,7 @@ class PinCounts(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """How fresh the catalog is, what it holds, and what waits for a person.
+    """How fresh the catalog is, what it holds, and what needs review.
 
     `ending` counts active models with an announced end within SOON, `first_ending` are the first NAMED of them; `freshness` is that of
     every provider, by slug; `in_catalog` are the providers with a row of their own; `held` and `rejected` are the holds that wait and those

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from modelsync.errors import SettingsError
+from modelsync.model.mistakes import plain_words
 from modelsync.providers.base import Provider
 from modelsync.settings.readers import origin, value_of, words
 from modelsync.settings.sources import SettingsSource
@@ -66,4 +67,4 @@ def options(provider: Provider, source: SettingsSource) -> msgspec.Struct:
     except msgspec.ValidationError as error:
         reason, at, name = str(error).partition(" - at `$.")
         what = option_variable(provider, name.rstrip("`").split("[")[0]) if at else f"the options of {provider.name}"
-        raise SettingsError(f"{what} cannot be used: {reason}", "See `modelsync settings`") from error
+        raise SettingsError(f"{what} cannot be used: {plain_words(reason) or reason}", "See `modelsync settings`") from error

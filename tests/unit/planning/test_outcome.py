@@ -137,7 +137,7 @@ def test_run_status(outcomes, status):
         ("same fail nokey", False, 3),
         ("plan fail", False, 3),
         ("ok fail held", False, 3),
-        # 4: something is held for a person
+        # 4: something needs review
         ("ok held", False, 4),
         ("ok held", True, 4),
         ("same held nokey", False, 4),

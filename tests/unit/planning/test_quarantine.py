@@ -90,7 +90,7 @@ def test_i22_one_price_that_is_not_believed_keeps_the_whole_document():
     assert (hold.kind, hold.ids, hold.detail) == ("price", ("m",), {"pricing_prompt": ["0.000001", "0.001"]})
     assert hold.message == "m: pricing_prompt $1 → $1,000 per 1M tokens (×1,000 at once)"
     assert "The old price stays" in hold.hint
-    assert "No other provider lists this price, so it waits for you" in hold.hint
+    assert "No other provider lists this price, so it needs your review" in hold.hint
 
 
 @pytest.mark.parametrize("price", ["0.00000000001", "0.001", "0"])

@@ -108,4 +108,4 @@ def test_i41_an_ability_of_the_wrong_type_costs_the_abilities_and_nothing_else()
     model = found.models["m"]
     assert (model.supports_vision, model.model_name, model.prices.prompt) == (None, "M", D("0.000001"))
     assert found.models.keys() == {"first", "m", "last"}
-    assert found.warnings == ("m: unreadable capabilities[...]: Expected `bool | null`, got `str`; not stated",)
+    assert found.warnings == ("m: unreadable capabilities[...]: it is neither true nor false; not stated",)

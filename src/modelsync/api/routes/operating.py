@@ -232,7 +232,7 @@ async def as_of(server: Service, query: AtTime) -> Response:
 
 @router.post("/rollback", responses=answers(schemas.RolledBack, 400, 404))
 async def roll_back(request: Request, server: Service, body: Rollback) -> Response:
-    """Bring a provider's models back to what they were after a run, and keep syncs out until it is thawed. Pins are kept."""
+    """Bring a provider's models back to what they were after a run, and keep syncs out until /admin/thaw. Pins are kept."""
     run_id, models = await server.do(rollback, server.store, body.provider, body.to, person(request, body.reason))
     return json_answer(schemas.RolledBack(body.provider, run_id, models))
 
@@ -241,7 +241,7 @@ async def roll_back(request: Request, server: Service, body: Rollback) -> Respon
 async def thaw_provider(request: Request, server: Service, body: Thaw) -> Response:
     """Let a provider sync again that a rollback froze."""
     if not await server.do(thaw, server.store, body.provider, person(request, body.reason)):
-        return error(409, f"{body.provider} is not frozen; /admin/model-sync/status names those that are")
+        return error(409, f"{body.provider} is not paused; /admin/model-sync/status names those that are")
     return json_answer(schemas.Thawed(body.provider, True))
 
 

@@ -72,7 +72,7 @@ def kept_out(connection: sa.Connection, slug: str) -> str | None:
         return f"paused by {pause.actor}, {pause.reason}. `modelsync resume` lets everything sync again"
     row = state_of(connection, slug)
     frozen = row["frozen_reason"] if row and row["frozen_at"] else None
-    return f"frozen, {frozen}. `modelsync thaw {slug}` lets it sync again" if frozen else None
+    return f'paused, {frozen}. `modelsync resume {slug} --reason "…"` lets it sync again' if frozen else None
 
 
 def renew(connection: sa.Connection, run_id: int, now: datetime) -> None:
