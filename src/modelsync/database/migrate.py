@@ -6,10 +6,11 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from modelsync.database import engine as engine_module
+from modelsync.database import view
 from modelsync.database.errors import explaining
 from modelsync.errors import DatabaseError
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest migration."""
 
 
@@ -72,6 +73,14 @@ def upgrade(engine: sa.Engine) -> None:
         alembic.command.upgrade(config, "head")
 
 
+def _make_view_again(engine: sa.Engine) -> None:
+    """The view as this program has it, whatever somebody made of it."""
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {view.NAME}")
+        for statement in view.statements(connection.dialect.name):
+            connection.exec_driver_sql(statement)
+
+
 def pending_sql(engine: sa.Engine) -> str:
     """The SQL that `upgrade` would run, without running it."""
     import io
@@ -109,9 +118,11 @@ class Schema:
         before = self.version()
         if before is not None and before > HEAD:
             raise _newer(before)
-        if before != HEAD:
-            with self._engine(read_only=False) as engine:
+        with self._engine(read_only=False) as engine:
+            if before != HEAD:
                 upgrade(engine)
+            else:
+                _make_view_again(engine)
         return before, HEAD
 
     def pending_sql(self) -> str:
