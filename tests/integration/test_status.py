@@ -149,3 +149,26 @@ def test_an_odd_guard_or_drift_keeps_nobody_from_seeing_how_fresh_the_catalog_is
         sync(store, dollars("m", 1))
         execute(database_url, """UPDATE provider_state SET guard = '{"shrink_share": "odd"}', drift = '[{"at": 5}]'""")
         assert states(store) == {"fresh": 1, "stale": 0, "failing": 0, "never": 0}
+
+
+def test_changes_as_csv_have_both_sides_and_the_factor(database_url: str, tmp_path: Path):
+    env = environment(tmp_path, DATABASE_URL=database_url)
+    with opened(database_url) as store:
+        sync(store, dollars("a", 2, context_length=8), dollars("b", 0), dollars("=c", 1))
+        sync(store, dollars("a", "2.5", context_length=16), dollars("b", 0))
+        sync(store, dollars("a", "2.5", context_length=16), dollars("b", 0), dollars("=c", 1))
+    lines = run(tmp_path, "changes", "--csv", env=env).stdout.splitlines()
+    assert lines[0] == "changed_at,provider,model,kind,field,old,new,factor,run"
+    assert sorted(line.partition(",")[2] for line in lines[1:]) == sorted(
+        [
+            *(f"openrouter,{name},added,,,,,1" for name in ("a", "b", "'=c")),
+            "openrouter,a,updated,context_length,8,16,,2",
+            "openrouter,a,updated,pricing_prompt,0.000002,0.0000025,1.25,2",
+            "openrouter,'=c,missing,,,,,2",
+            "openrouter,'=c,revived,,,,,3",
+        ]
+    )
+    only = run(tmp_path, "changes", "--csv", "--field", "pricing_prompt", env=env).stdout.splitlines()[1:]
+    assert [line.partition(",")[2] for line in only] == ["openrouter,a,updated,pricing_prompt,0.000002,0.0000025,1.25,2"]
+    assert len(run(tmp_path, "changes", "--csv", "--limit", "2", env=env).stdout.splitlines()) >= 3
+    assert run(tmp_path, "changes", "--csv", "--json", env=env).returncode == 64

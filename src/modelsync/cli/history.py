@@ -1,21 +1,28 @@
 """Commands about the past: changes, history, diff."""
 
-from collections.abc import Iterator, Sequence
+import csv as csv_module
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
 import msgspec
+from cyclopts import Parameter
 from rich.text import Text
 
 from modelsync.cli import output
 from modelsync.cli.opening import opened
-from modelsync.cli.parameters import FLAG, Database, Json, ModelId, ProviderSlug, Rows, Slugs
+from modelsync.cli.parameters import FLAG, Database, Json, ModelId, Number, ProviderSlug, Slugs
 from modelsync.errors import UsageError
-from modelsync.formats import text
+from modelsync.formats import table, text
 from modelsync.model import times
+from modelsync.model.fields import is_price
 from modelsync.model.timeline import Line, Past, collapsed, differing, row_of
 from modelsync.queries.history import ChangeFilter
+
+SHOWN = 100
+"""Changes that are listed unless it is told otherwise."""
 
 SIGNS = {"retired": ("-", "red"), "added": ("+", "green"), "missing": ("-", "red"), "revived": ("~", "yellow"), "updated": ("~", "yellow")}
 WORDS = {"added": "new", "missing": "missing from the list", "retired": "retired", "revived": "back again"}
@@ -40,8 +47,9 @@ def changes(
     field: str | None = None,
     kind: str | None = None,
     collapse: Annotated[bool, FLAG] = False,
-    limit: Rows = 100,
+    limit: Annotated[Number | None, Parameter(help="At most this many (0: all): 100 for people and as JSON, all as CSV.")] = None,
     json: Json = False,
+    csv: Annotated[bool, FLAG] = False,
     database: Database = None,
 ) -> int:
     """List what changed, newest first.
@@ -58,16 +66,23 @@ def changes(
         added, updated, missing, retired or revived.
     collapse:
         Show all changes of one field of a model as one, first old to last new. JSON always has each change.
+    csv:
+        Print CSV, a line for each field: old, new, and by what factor a price moved. Prices in USD per token.
     """
+    if json and csv:
+        raise UsageError("--json and --csv are two forms of one answer", "Give one of them")
     if kind is not None and kind not in SIGNS:
         raise UsageError(f"Unknown kind {kind}", f"Use one of {', '.join(SIGNS)}")
     change_filter = ChangeFilter(since=moment(since), providers=tuple(provider or ()), model=model)
-    narrowed = msgspec.structs.replace(change_filter, field=field, kind=kind, limit=limit or None)
+    most = (None if csv else SHOWN) if limit is None else limit or None
+    narrowed = msgspec.structs.replace(change_filter, field=field, kind=kind, limit=most)
     together = collapse and not json
     with opened(database, provider) as db:
         recorded = db.history.changes(change_filter if together else narrowed)
     if json:
         output.print_json({"version": 1, "changes": recorded})
+    elif csv:
+        _print_csv(_chosen(collapsed(recorded) if together else [Line(row, row.fields) for row in recorded], narrowed), field)
     else:
         _print_changes(collapsed(recorded) if together else [Line(row, row.fields) for row in recorded], narrowed)
     return 0
@@ -75,11 +90,28 @@ def changes(
 
 def _print_changes(lines: Sequence[Line], shown: ChangeFilter) -> None:
     """Those lines that a filter chooses: after changes were put together, for before that it would cut off their beginning."""
+    since = f"since {output.utc(shown.since)}"
+    is_filtered = any((shown.providers, shown.model, shown.field, shown.kind))
+    _print(_chosen(lines, shown), f"No change {since} matches the filters." if is_filtered else f"Nothing changed {since}.")
+
+
+def _chosen(lines: Sequence[Line], shown: ChangeFilter) -> Sequence[Line]:
     field, kind = shown.field, shown.kind
     chosen = [line for line in lines if (not field or field in line.fields) and (not kind or kind == line.row.kind)]
-    since = f"since {output.utc(shown.since)}"
-    is_filtered = any((shown.providers, shown.model, field, kind))
-    _print(chosen[: shown.limit], f"No change {since} matches the filters." if is_filtered else f"Nothing changed {since}.")
+    return chosen[: shown.limit]
+
+
+def _print_csv(lines: Iterable[Line], field: str | None) -> None:
+    """A line for each field that changed; of a change without fields one with none. With a `field` only that."""
+    writer = csv_module.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(("changed_at", "provider", "model", "kind", "field", "old", "new", "factor", "run"))
+    for line in lines:
+        row = line.row
+        whose = (output.json_time(row.changed_at), row.provider, row.provider_model_id, row.kind)
+        fields = {name: both for name, both in line.fields.items() if field in (None, name)} or {"": (None, None)}
+        for name, (old, new) in fields.items():
+            cells = (*whose, name, table.json_cell(old), table.json_cell(new), text.factor(old, new) if is_price(name) else "", row.run_id)
+            writer.writerow([table.cell(cell) for cell in cells])
 
 
 def history(provider: ProviderSlug, model: ModelId, /, *, json: Json = False, database: Database = None) -> int:

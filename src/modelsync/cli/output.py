@@ -51,7 +51,7 @@ def _json_value(value: object) -> object:
     if isinstance(value, msgspec.Raw):
         return msgspec.json.decode(value)
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return json_time(value)
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
@@ -168,6 +168,11 @@ def ago(moment: datetime | None, now: datetime) -> str:
         if elapsed >= size:
             return f"{elapsed / size:.0f} {unit} ago"
     return "just now"
+
+
+def json_time(moment: datetime) -> str:
+    """A time as JSON has it: 2026-11-22T20:10:00Z."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def utc(moment: datetime | None) -> str:

@@ -3,6 +3,8 @@
 from datetime import datetime
 from decimal import Decimal
 
+import msgspec
+
 from modelsync.model.records import RecordedModel
 
 COLUMNS = (
@@ -18,6 +20,11 @@ may pay more than the prices here, in fields that are stated and not read."""
 def cells(row: RecordedModel) -> list[str]:
     """A model's row in the order of COLUMNS; history does not keep all of them."""
     return [cell(getattr(row, name, None)) for name in COLUMNS]
+
+
+def json_cell(value: object) -> object:
+    """A recorded JSON value as a cell's: lists and documents as JSON."""
+    return msgspec.json.encode(value).decode() if isinstance(value, list | dict) else value
 
 
 def cell(value: object) -> str:

@@ -36,6 +36,15 @@ def per_tokens(price: Decimal | None, count: int) -> str:
     return f"{whole}.{decimals:0<2}"
 
 
+def factor(old: object, new: object) -> str:
+    """How many times one recorded price is the other one, 0.8 for a fifth less; nothing where there is none, or it was free."""
+    try:
+        before, after = (Decimal(value) if isinstance(value, str) else None for value in (old, new))
+    except InvalidOperation:
+        return ""
+    return "" if before is None or after is None or not before else f"{float(after / before):.6g}"
+
+
 def facts(prompt: Decimal | None, completion: Decimal | None, context_length: int | None, *, dynamic: bool) -> str:
     """A model's price, from USD per token, and its length in tokens."""
     if dynamic:
