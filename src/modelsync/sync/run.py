@@ -5,8 +5,9 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import structlog
 
@@ -17,6 +18,8 @@ from modelsync.sync.pipeline import Step, Watch
 from modelsync.sync.store import Store
 
 log = structlog.get_logger("modelsync.running")
+
+Result = TypeVar("Result")
 
 Story = Callable[[int, Watch], Coroutine[object, None, None]]
 """What a run does, given its number (0 for a dry run); it tells the watch each provider's result."""
@@ -88,7 +91,7 @@ def run(slugs: Sequence[str], story: Story, store: Store, watch: Watch, trigger:
 
     try:
         with contextlib.nullcontext() if run_id is None else beating(store, run_id):
-            asyncio.run(_until_signal(story(run_id or 0, keep), handle))
+            asyncio.run(until_signal(story(run_id or 0, keep), handle))
     except Exception as error:  # nothing that a provider does: no memory for a thread, say
         hint = "Run it again with --verbose and report what that shows"
         failure = Failure(FailureKind.INTERNAL, f"the run ended by {type(error).__name__}", hint)
@@ -113,8 +116,8 @@ def _finish(store: Store, report: Report, *, cancelled: bool = False) -> None:
         log.warning(f"the end of run {report.run_id} was not recorded: {error.message}")
 
 
-async def _until_signal(story: Coroutine[object, None, None], handle: Handle) -> None:
-    """Let it happen, or stop it at the first SIGINT or SIGTERM: providers already committed stay so, the others are untouched."""
+async def until_signal(story: Coroutine[object, None, Result], handle: Handle) -> Result:
+    """Let it happen, or stop it at the first SIGINT or SIGTERM, or by its handle: Stopped. Afterwards signals are handled as before."""
     code = 0
     task = asyncio.current_task()
 
@@ -129,17 +132,33 @@ async def _until_signal(story: Coroutine[object, None, None], handle: Handle) ->
         handle.stopping(number)
 
     loop = asyncio.get_running_loop()
+    with _handling(loop, signalled):
+        handle.attach(lambda: loop.call_soon_threadsafe(stop, signal.SIGTERM))
+        try:
+            return await story
+        except asyncio.CancelledError:
+            if code:
+                raise Stopped(code) from None
+            raise
+        finally:
+            handle.detach()
+
+
+@contextlib.contextmanager
+def _handling(loop: asyncio.AbstractEventLoop, signalled: Callable[[int], None]) -> Iterator[None]:
+    """Within the block, SIGINT and SIGTERM call `signalled`; afterwards what they called before: it may be the program's own."""
+    before = {}
     for number in (signal.SIGINT, signal.SIGTERM):
+        handler = signal.getsignal(number)
         try:
             loop.add_signal_handler(number, signalled, number)
         except (NotImplementedError, ValueError, RuntimeError):
             break  # not the main thread, or Windows: the signal then ends the process as usual
-    handle.attach(lambda: loop.call_soon_threadsafe(stop, signal.SIGTERM))
+        before[number] = handler
     try:
-        await story
-    except asyncio.CancelledError:
-        if code:
-            raise Stopped(code) from None
-        raise
+        yield
     finally:
-        handle.detach()
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            if handler is not None:  # one that was not set from Python cannot be set again
+                signal.signal(number, handler)
