@@ -1,4 +1,4 @@
-"""Wires the objects: settings in, a few functions out. The faces call these, and so do Python programs."""
+"""Wires the objects: settings in, a few functions out. The faces call these."""
 
 import asyncio
 import contextlib
@@ -95,7 +95,7 @@ class App:
 
         Raises UsageError for an unknown provider and DatabaseError when the catalog cannot be opened; what a provider does never raises.
         """
-        _refuse_running_loop()
+        refuse_running_loop()
         if save is not None:
             saved_plan.refuse(save, files_of(self.settings.database_url))
         jobs, fetcher, plans = self.jobs(slugs), self.fetcher(), list[SavedPlan]()
@@ -120,7 +120,7 @@ class App:
 
         Raises UsageError for a file that is no saved plan, and DatabaseError when the catalog cannot be opened.
         """
-        _refuse_running_loop()
+        refuse_running_loop()
         plans = {plan.slug: plan for plan in loaded(_bytes(file)).plans}
         jobs = self.jobs(plans)
 
@@ -170,11 +170,11 @@ class App:
         seconds, finished_at = time.monotonic() - started, datetime.now(UTC)
         return Report(run_id=None, dry_run=True, started_at=started_at, finished_at=finished_at, seconds=seconds, results=tuple(results))
 
-    def fetch(self, slug: str) -> Listing:
-        """What one provider lists now, without any database. Raises ModelsyncError when it cannot be had."""
-        _refuse_running_loop()
+    def fetch(self, slug: str, *, handle: run.Handle | None = None) -> Listing:
+        """What one provider lists now, without any database; a `handle` stops it (Stopped). Raises ModelsyncError when it cannot be had."""
+        refuse_running_loop()
         (job,) = self.jobs([slug])
-        listing = asyncio.run(_fetch(job, self.fetcher()))
+        listing = asyncio.run(run.until_signal(_fetch(job, self.fetcher()), handle or run.Handle()))
         if isinstance(listing, Listing):
             return listing
         if isinstance(listing, NeedsKey):
@@ -212,27 +212,11 @@ async def _fetch(job: Job, fetcher: Fetcher) -> Listing | NeedsKey | Failure:
     return fetched
 
 
-def _refuse_running_loop() -> None:
+def refuse_running_loop(name: str | None = None) -> None:
+    """UsageError inside a running event loop: it says what to await instead of the function of this name."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    raise UsageError("modelsync's functions block, and this thread runs an event loop", "Call them with asyncio.to_thread(…)")
-
-
-# The Python API, under the names users' documents know
-
-
-def fetch_models(slug: str) -> Listing:
-    """What one provider lists now: models, rejected rows, warnings. Raises ModelsyncError when it cannot be had."""
-    return build().fetch(slug)
-
-
-def sync_provider_models(slug: str, *, dry_run: bool = False) -> Report:
-    """Sync one provider into the catalog of DATABASE_URL."""
-    return build().sync([slug], dry_run=dry_run)
-
-
-def sync_all_providers(slugs: Iterable[str] | None = None, *, dry_run: bool = False) -> Report:
-    """Sync the named providers, or all of them, at once."""
-    return build().sync(slugs, dry_run=dry_run)
+    hint = f"Write await modelsync.aio.{name}(…)" if name else "Use modelsync.aio, or call it with asyncio.to_thread(…)"
+    raise UsageError("This function blocks, and here an event loop runs, as in a notebook", hint)

@@ -136,11 +136,11 @@ from modelsync import app
 from modelsync.errors import ModelsyncError
 program = app.build(verbose=True)
 print(program.settings, repr(program.settings), program.jobs(None), program.archive(), repr(program.settings.origins))
-print(repr(app.sync_all_providers(dry_run=True)), app.sync_all_providers())
+print(repr(modelsync.sync_all_providers(dry_run=True)), modelsync.sync_all_providers())
 for slug in ("groq", "xai", "google-vertex", "openrouter"):
-    print(repr(app.sync_provider_models(slug)))
+    print(repr(modelsync.sync_provider_models(slug)))
     try:
-        print(repr(app.fetch_models(slug)))
+        print(repr(modelsync.fetch_models(slug)))
     except ModelsyncError as error:
         print(repr(error), error)
 """

@@ -399,7 +399,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(simulator: Simulator, tmp_pat
 def test_the_python_api_goes_by_the_names_users_know(simulator: Simulator, tmp_path: Path):
     code = """
 import asyncio
-from modelsync.app import fetch_models, sync_all_providers, sync_provider_models
+from modelsync import fetch_models, sync_all_providers, sync_provider_models
 from modelsync.errors import ModelsyncError, UsageError
 print(len(fetch_models("openrouter").models))
 print(sync_provider_models("openrouter", dry_run=True).counts.created, sync_provider_models("openrouter").counts.synced)
@@ -424,5 +424,5 @@ except UsageError as error:
         "11",
         "NotThere Unknown provider: opnrouter. Did you mean openrouter?",
         "ModelsyncError xai: API key not configured. Set XAI_API_KEY",
-        "modelsync's functions block, and this thread runs an event loop. Call them with asyncio.to_thread(…)",
+        "This function blocks, and here an event loop runs, as in a notebook. Write await modelsync.aio.sync_all_providers(…)",
     ], done.stdout + done.stderr

@@ -43,8 +43,9 @@ def test_no_file_outside_the_database_opens_a_connection():
     assert found == []
 
 
-SHOWN = ("simulator", "builtin", "versions", "schemas.py", "bodies.py")
-"""What stands for itself: wire rows of providers, older tables, and the API's documents, whose names are those of what they show."""
+SHOWN = ("simulator", "builtin", "versions", "schemas.py", "bodies.py", "programs", "aio.py")
+"""What stands for itself: wire rows of providers, older tables, the API's documents, whose names are those of what they show, and what
+programs call, where an async twin has the name of the other."""
 
 
 def test_a_class_has_a_name_of_its_own():

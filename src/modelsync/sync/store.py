@@ -125,8 +125,8 @@ class Store(Session):
 
         return self.transact(work)
 
-    def bulk_upsert_models(self, slug: str, models: Iterable[Model], *, trigger: str = "api") -> Counts:
-        """Create or update models of one provider, as a run of its own; models not given are left alone.
+    def bulk_upsert_models(self, slug: str, models: Iterable[Model], *, trigger: str = "api", rules: Rules = DEFAULT_RULES) -> Counts:
+        """Create or update models of one provider, as a run of its own, by the rules of a sync; models not given are left alone.
 
         Raises DatabaseError while that provider is being synced.
         """
@@ -141,7 +141,7 @@ class Store(Session):
             self._end_run(run_id, ProviderResult(slug=slug, outcome=lease, seconds=0.0))
             raise DatabaseError(f"{slug} is being synced by run {lease.run_id}", "Nothing was written; try again when it is done")
         try:
-            result = self.commit(lease, Commit(self.providers[slug], listing, None), 0.0)
+            result = self.commit(lease, Commit(self.providers[slug], listing, None, rules), 0.0)
         except DatabaseError as error:
             failed = ProviderResult(slug=slug, outcome=Failed(Failure(FailureKind.INTERNAL, error.message, error.hint)), seconds=0.0)
             self.give_up(run_id, failed, lease)
