@@ -265,6 +265,18 @@ def test_filters_are_those_of_the_command_line(asked: str) -> None:
         ids(providers="openrouter")
 
 
+@pytest.mark.parametrize(
+    "chosen",
+    [{"status": "gone"}, {"sort": "prize"}, {"max_price": -1}, {"max_price": float("nan")}, {"limit": -1}, {"kind": "changed"}],
+    ids=str,
+)
+def test_a_value_that_no_filter_has_is_no_empty_answer(tmp_path: Path, chosen: dict[str, object]) -> None:
+    with modelsync.Catalog(f"sqlite:///{tmp_path}/none.db") as catalog:
+        ask = catalog.changes if "kind" in chosen else catalog.models
+        with pytest.raises(modelsync.UsageError, match=f"{next(iter(chosen))}=.* is not possible"):
+            ask(**chosen)
+
+
 def test_changes_and_status(asked: str, simulator: Simulator) -> None:
     modelsync.sync_provider_models("openrouter")
     between = datetime.now(UTC)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import msgspec
 
@@ -19,6 +19,10 @@ from modelsync.queries.reader import Reader
 from modelsync.queries.rows import ModelRow
 from modelsync.queries.status import Status, read_status
 from modelsync.sync.store import Store
+
+ModelStatus = Literal["active", "missing", "retired"]
+ModelOrder = Literal["provider", "name", "price", "context", "changed", "ends"]
+KindOfChange = Literal["added", "updated", "missing", "retired", "revived"]
 
 
 class CatalogModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +57,7 @@ class CatalogModel(msgspec.Struct, frozen=True, kw_only=True):
     supports_reasoning: bool | None
     supports_structured_output: bool | None
     is_active: bool
-    status: Literal["active", "missing", "retired"]
+    status: ModelStatus
     missing_since: datetime | None
     released_at: datetime | None
     expires_at: datetime | None
@@ -102,7 +106,7 @@ class Catalog:
         *,
         providers: Iterable[str] | None = None,
         modality: str | None = None,
-        status: Literal["active", "missing", "retired"] | None = None,
+        status: ModelStatus | None = None,
         min_context: int | None = None,
         max_price: float | Decimal | None = None,
         free: bool | None = None,
@@ -110,7 +114,7 @@ class Catalog:
         tools: bool = False,
         reasoning: bool = False,
         inactive: bool = False,
-        sort: Literal["provider", "name", "price", "context", "changed", "ends"] = "provider",
+        sort: ModelOrder = "provider",
         reverse: bool = False,
         limit: int | None = None,
     ) -> list[CatalogModel]:
@@ -120,9 +124,13 @@ class Catalog:
         known price are left out then. `vision`, `tools` and `reasoning` are for models that are stated to have them, `min_context` is in
         tokens. Retired models, and those that are not served, come with `inactive` or a `status` only. Unknown values are sorted last.
 
-        Raises UsageError for an unknown provider.
+        Raises UsageError for an unknown provider, and for a value that no filter has.
         """
         store = self._open()
+        _check("status", status, status is None or status in get_args(ModelStatus))
+        _check("sort", sort, sort in get_args(ModelOrder))
+        _check("max_price", max_price, max_price is None or 0 <= max_price <= MOST_DOLLARS)
+        _check("limit", limit, limit is None or limit >= 0)
         abilities = {"supports_vision": vision, "supports_function_calling": tools, "supports_reasoning": reasoning}
         model_filter = ModelFilter(
             providers=_slugs(store, providers),
@@ -150,16 +158,18 @@ class Catalog:
         providers: Iterable[str] | None = None,
         model: str | None = None,
         field: str | None = None,
-        kind: Literal["added", "updated", "missing", "retired", "revived"] | None = None,
+        kind: KindOfChange | None = None,
         limit: int | None = None,
     ) -> list[RecordedChange]:
         """Recorded changes from a time on, newest first.
 
         `fields` of each has the old and the new value by name, as JSON has them: prices are texts.
 
-        Raises UsageError for an unknown provider, and for a time without a zone.
+        Raises UsageError for an unknown provider, for a time without a zone, and for a value that no filter has.
         """
         store = self._open()
+        _check("kind", kind, kind is None or kind in get_args(KindOfChange))
+        _check("limit", limit, limit is None or limit >= 0)
         if since is not None and since.tzinfo is None:
             raise UsageError(f"since={since} has no zone", "Give it one, as datetime.now(UTC) has")
         chosen = ChangeFilter(since=since, providers=_slugs(store, providers), model=model, field=field, kind=kind, limit=limit)
@@ -173,6 +183,16 @@ class Catalog:
         if self._store is None:
             raise UsageError("The catalog is not open", "Read it inside `with modelsync.Catalog() as catalog:`")
         return self._store
+
+
+MOST_DOLLARS = 1e9
+"""The highest price per million tokens that can be asked for."""
+
+
+def _check(name: str, value: object, is_possible: bool) -> None:
+    """UsageError for a value that types forbid, in a program whose types nobody checks: it would be an empty answer."""
+    if not is_possible:
+        raise UsageError(f"{name}={value!r} is not possible", "docs/python.md and help(modelsync.Catalog) say what is")
 
 
 _decoder = msgspec.json.Decoder(CatalogModel)

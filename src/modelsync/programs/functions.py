@@ -20,6 +20,8 @@ from modelsync.programs.given import checked
 from modelsync.providers import registry
 from modelsync.sync.run import Stopped
 
+registry.prepare(registry.load())  # now, while this is imported by one thread: the first calls may come from several
+
 
 def fetch_models(slug: str) -> Listing:
     """What one provider lists now: models by id, rejected rows, warnings. Prices are Decimal, USD per token. No database is opened.
