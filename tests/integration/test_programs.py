@@ -366,6 +366,28 @@ def test_the_twins_do_the_same_while_the_loop_goes_on(asked: str) -> None:
     asyncio.run(inside())
 
 
+LOOKS = """
+import asyncio, pathlib, sys
+import modelsync
+modelsync.aio
+sys.path.insert(0, sys.argv[1])
+from support import first_looks
+first_looks.watch(pathlib.Path("looks"))
+async def main():
+    await asyncio.gather(modelsync.aio.sync_all_providers(["groq"]), modelsync.aio.fetch_models("near"))
+    async with modelsync.aio.Catalog() as catalog:
+        await asyncio.gather(catalog.models(), catalog.models(), catalog.changes(), catalog.status())
+asyncio.run(main())
+"""
+
+
+def test_no_struct_is_looked_at_once_there_are_threads(simulator: Simulator, tmp_path: Path) -> None:
+    """Two threads that are the first to decode a struct end the process: see test_structs.py."""
+    done = cli.run_python(tmp_path, "-c", LOOKS, str(cli.ROOT / "tests"), env=cli.environment(tmp_path, simulator))
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "looks").exists(), (tmp_path / "looks").read_text()
+
+
 async def until(condition: Callable[[], object]) -> None:
     """Wait for something that a thread does."""
     async with asyncio.timeout(15):

@@ -195,6 +195,7 @@ def _check(name: str, value: object, is_possible: bool) -> None:
         raise UsageError(f"{name}={value!r} is not possible", "docs/python.md and help(modelsync.Catalog) say what is")
 
 
+registry.prepare(registry.load())  # as in functions, with what is imported here
 _decoder = msgspec.json.Decoder(CatalogModel)
 
 
