@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import importlib
 import ssl
 import time
 from collections.abc import Iterable, Iterator
@@ -220,3 +221,10 @@ def refuse_running_loop(name: str | None = None) -> None:
         return
     hint = f"Write await modelsync.aio.{name}(…)" if name else "Use modelsync.aio, or call it with asyncio.to_thread(…)"
     raise UsageError("This function blocks, and here an event loop runs, as in a notebook", hint)
+
+
+def __getattr__(name: str) -> object:
+    """The names that programs took from here before `modelsync` exported them."""
+    if name in ("fetch_models", "sync_all_providers", "sync_provider_models"):
+        return getattr(importlib.import_module("modelsync"), name)
+    raise AttributeError(f"module 'modelsync.app' has no attribute {name!r}")

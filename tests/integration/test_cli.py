@@ -400,6 +400,8 @@ def test_the_python_api_goes_by_the_names_users_know(simulator: Simulator, tmp_p
     code = """
 import asyncio
 from modelsync import fetch_models, sync_all_providers, sync_provider_models
+from modelsync import app
+assert (app.fetch_models, app.sync_all_providers, app.sync_provider_models) == (fetch_models, sync_all_providers, sync_provider_models)
 from modelsync.errors import ModelsyncError, UsageError
 print(len(fetch_models("openrouter").models))
 print(sync_provider_models("openrouter", dry_run=True).counts.created, sync_provider_models("openrouter").counts.synced)

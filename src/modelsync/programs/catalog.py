@@ -176,7 +176,7 @@ class Catalog:
         return History(store).changes(chosen)
 
     def status(self) -> Status:
-        """How fresh the catalog is, by provider, what it holds, and what waits for a person."""
+        """How fresh the catalog is, by provider, what it holds, and what needs review."""
         return read_status(self._open())
 
     def _open(self) -> Store:

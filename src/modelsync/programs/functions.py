@@ -41,7 +41,7 @@ def sync_provider_models(slug: str, *, dry_run: bool = False, database: str | No
 
 
 def sync_all_providers(slugs: Iterable[str] | None = None, *, dry_run: bool = False, database: str | None = None) -> Report:
-    """Sync the named providers, or all of them, at once; each is in step or untouched, whatever becomes of the others.
+    """Sync the named providers, or all of them, at once; each is up to date or untouched, whatever becomes of the others.
 
     A dry run plans the same and writes nothing. What providers do is reported, never raised.
     """
