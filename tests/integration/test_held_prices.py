@@ -280,7 +280,7 @@ def test_i23_a_first_price_is_no_way_back_from_another_unit(database_url: str):
         assert kinds(sync(store, a, *of_list("bcdefg", b=1000, c=1000))) == ["unit-change"]
         now = [Model(id="a", prices=Prices(completion=first)), *of_list("bdefg", b=1000), varies("c"), dollars("new", 300)]
         for _ in range(2):
-            assert kinds(sync(store, *now)) == ["price"]
+            assert kinds(sync(store, *now)) == ["unit-change", "price"]
             assert held(database_url) == [("unit-change", "open"), ("price", "open")]
             assert (models_of(database_url, SLUG)["a"]["pricing_completion"], price(database_url, "new")) == (None, None)
 
@@ -303,16 +303,40 @@ def test_i17_what_a_listing_does_not_show_doubles_no_question(database_url: str)
     with opened(database_url) as store:
         slipped(store)
         for complete in (True, False):
-            assert kinds(sync(store, *of_list("bcdefg", b=1000, c=1000), dollars("new", 300), complete=complete)) == ["price"]
+            result = sync(store, *of_list("bcdefg", b=1000, c=1000), dollars("new", 300), complete=complete)
+            assert [hold.ids for hold in result.holds] == [("a", "b", "c"), ("new",)]
             assert held(database_url) == [("unit-change", "open"), ("price", "open")]
             assert [price(database_url, name) for name in ("b", "c", "new")] == [1, 1, None]
         result = sync(store, *of_list("bcdefg", b=1200, c=1000), dollars("new", 300), complete=False)
-        assert [hold.ids for hold in result.holds] == [("b",), ("new",)]
+        assert [hold.ids for hold in result.holds] == [("a", "b", "c"), ("b",), ("new",)]
         result = sync(store, *of_list("abcdefg", a=1000, b=1000, c=1000), dollars("new", 300))
         assert [(hold.kind, hold.ids) for hold in result.holds] == [("unit-change", ("a", "b", "c")), ("price", ("new",))]
         assert held(database_url) == [("unit-change", "open"), ("price", "open"), ("price", "superseded")]
         decisions.decide(store, [1], "confirm", ADA)
         assert [price(database_url, name) for name in "abc"] == [1000, 1000, 1000]
+
+
+def test_a_question_that_is_left_as_it_is_counts_as_held(database_url: str):
+    """c is not listed: who looks at the sync's end sees that its price still waits."""
+    with opened(database_url) as store:
+        first = [Model(id=name, prices=Prices(prompt=D("0.000001"), completion=D("0.000002"))) for name in "abcdef"]
+        sync(store, *first)
+        dear = [Model(id=name, prices=Prices(prompt=D("0.001"), completion=D("0.000002"))) for name in "abc"]
+        assert kinds(sync(store, *dear, *first[3:])) == ["unit-change"]
+        result = sync(store, *dear[:2], *first[3:])
+        assert ([hold.ids for hold in result.holds], result.counts.held) == ([("a", "b", "c")], 3)
+
+
+def test_i17_what_stands_beside_a_unit_is_no_unit_of_its_own(database_url: str):
+    """a's completion moved by itself while its prompt waits: that is about a alone, and ends by the rules for one price."""
+    with opened(database_url) as store:
+        first = [Model(id=name, prices=Prices(prompt=D("0.000001"), completion=D("0.000002"))) for name in "abcdef"]
+        sync(store, *first)
+        dear = [Model(id=name, prices=Prices(prompt=D("0.001"), completion=D("0.000002"))) for name in "abc"]
+        assert kinds(sync(store, *dear, *first[3:])) == ["unit-change"]
+        odd = Model(id="a", prices=Prices(prompt=D("0.001"), completion=D("0.00003")))
+        result = sync(store, odd, dear[1], *first[3:])
+        assert [(hold.kind, hold.ids) for hold in result.holds] == [("unit-change", ("a", "b", "c")), ("price", ("a",))]
 
 
 def test_i17_two_changes_of_unit_wait_each_for_itself(database_url: str):

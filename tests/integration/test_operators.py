@@ -388,6 +388,40 @@ def test_i37_a_rollback_takes_no_value_of_a_pin_for_what_the_provider_said(datab
         assert sync(store, dollars("a", 1, context_length=8, max_output_tokens=4), dollars("b", 2)).holds == ()
 
 
+def test_a_rollback_believes_a_pinned_value_that_the_provider_came_to_say(database_url: str):
+    """The usual life of a pin: correct the price, wait for the provider, unpin. Nothing shows its end."""
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1), dollars("n", 1))
+        pin(store, "m", pricing_prompt=D("0.000005"))
+        sync(store, dollars("m", 5), dollars("n", 1))
+        operators.unpin(store, SLUG, "m", [], ADA)
+        run_id = sync_number(store, database_url, dollars("m", 5), dollars("n", 2))
+        sync(store, dollars("m", 5, context_length=8), dollars("n", 2))
+        rollback(store, SLUG, run_id, ADA)
+        assert (row(database_url, "m")["pricing_prompt"], row(database_url, "m")["context_length"]) == (D("0.000005"), None)
+
+
+def test_a_model_that_is_retired_again_is_not_active(database_url: str):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1), dollars("n", 1))
+        pin(store, "m", is_active=False)
+        for _ in range(3):
+            sync(store, dollars("n", 1))
+            execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
+        run_id = sync_number(store, database_url, dollars("n", 2))
+        assert row(database_url, "m")["status"] == "retired"
+        operators.unpin(store, SLUG, "m", [], ADA)
+        sync(store, dollars("m", 1), dollars("n", 2))
+        rollback(store, SLUG, run_id, ADA)
+        assert (row(database_url, "m")["status"], bool(row(database_url, "m")["is_active"])) == ("retired", False)
+
+
+def sync_number(store: Store, database_url: str, *models: Model) -> int:
+    """A sync, and the number of its run."""
+    sync(store, *models)
+    return int(query(database_url, "SELECT max(id) AS id FROM sync_runs")[0]["id"])
+
+
 def test_a_rollback_to_nowhere_says_so(database_url: str):
     with opened(database_url) as store:
         sync(store, dollars("a", 1))

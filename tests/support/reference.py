@@ -415,15 +415,27 @@ class Reference:
             }
             for row_id, pairs in doubts.items()
         }
-        holds = []
+        pairs_of = [(row_id, name, *pair) for row_id, pairs in doubts.items() for name, pair in pairs.items()]
+        again = [
+            hold
+            for hold in left
+            if any((row_id, name, new) in hold.claims and hold.old[row_id, name] == old for row_id, name, old, new in pairs_of)
+        ]
+        holds = [Hold("unit-change", hold.ids, hold.claims, hold.old, needs_person=hold.needs_person) for hold in again]
+        asked_together: set[str] = set()
         for ids in groups:
-            of_unit = {row_id: asks[row_id] for row_id in sorted(ids) if asks[row_id]}
+            of_unit = {
+                row_id: asks[row_id]
+                for row_id in sorted(ids)
+                if any((power(*pair) == unit if ids is together else pair[0] is not None) for pair in asks[row_id].values())
+            }
             holds += [self._hold("unit-change", of_unit, marked)] if of_unit else []
+            asked_together |= of_unit.keys()
         for row_id in moving:
-            if asks[row_id] and not any(row_id in ids for ids in groups):
+            if asks[row_id] and row_id not in asked_together:
                 hold = self._hold("price", {row_id: asks[row_id]}, marked)
                 holds += [] if hold.claims.isdisjoint(asked) and self._is_released(slug, part, hold) else [hold]
-        held = {row_id for hold in holds for row_id in hold.ids} | {row_id for row_id in moving if asks[row_id] != doubts[row_id]}
+        held = {row_id for hold in holds for row_id in hold.ids if doubts.get(row_id)}
         for row_id, row in said.rows.items():
             self._believe(part, row_id, row, cases[row_id], refused, confirmed, held=row_id in held)
         return holds
@@ -785,7 +797,9 @@ class Reference:
                 continue
             pins = part.pins[row_id]
             if then:
-                then = {**then, **part.beneath_after[run_id].get(row_id, {})}
+                hidden = part.beneath_after[run_id].get(row_id, {})
+                believed = {"is_active": entry.active, **entry.believed}
+                then = {**then, **{name: old for name, old in hidden.items() if believed.get(name) != then[name]}}
                 past = {name: then[name] for name in COLUMNS if then[name] is not None} | ({"dynamic": True} if then["dynamic"] else {})
                 beneath = {name: value for name, value in entry.believed.items() if name in pins}
                 entry.believed = {name: value for name, value in past.items() if name not in pins} | beneath

@@ -110,13 +110,19 @@ def test_paths_in_the_files_of_a_home_are_its_own_and_others_the_callers(tmp_pat
 @pytest.mark.parametrize(
     ("text", "placed"),
     [
-        *(("x.db", "/h/x.db"), ("a/x.db", "/h/a/x.db"), ("sqlite:x.db", "sqlite:/h/x.db"), ("sqlite:///x.db", "sqlite:////h/x.db")),
+        *(
+            ("x.db", "/h/x.db"),
+            (" 'x.db' ", "/h/x.db"),
+            ("a/x.db", "/h/a/x.db"),
+            ("sqlite:x.db", "sqlite:/h/x.db"),
+            ("sqlite:///x.db", "sqlite:////h/x.db"),
+        ),
         *((text, text) for text in ("/x.db", "sqlite:////x.db", "~/x.db", "postgresql://h/d", "sqlite:///:memory:", "sqlite:///", "")),
     ],
 )
 def test_a_path_beside_a_folder(text, placed):
     assert beside(Path("/h"), text) == placed
-    assert beside(Path(), text) == text
+    assert beside(Path(), text) == text.strip(" '")
 
 
 @pytest.mark.parametrize("toml", ["x = [", "x = 1\nx = 2", b"\xff\xfe"])

@@ -13,27 +13,38 @@ GRACE = 1.5
 STOPPED = "Stopped. Providers already done are in the catalog; the others are untouched. Run it again to finish."
 
 
-class Stopping:
-    """Called with each signal."""
+ENDED = "Stopped. What was committed stays; nothing is half done. Call it again if you want the rest."
 
-    def __init__(self) -> None:
+
+class Stopping:
+    """Called with each signal; the last word is `ended`."""
+
+    def __init__(self, ended: str = ENDED) -> None:
         self._signalled = False
+        self._ended = ended
 
     def __call__(self, number: int) -> None:
         """Give the process a moment to end by itself; end it at the second signal."""
         if self._signalled:
-            _leave(number)
+            self._leave(number)
         self._signalled = True
         _tell("stopping …")
-        timer = threading.Timer(GRACE, _leave, [number])
+        timer = threading.Timer(GRACE, self._leave, [number])
         timer.daemon = True
         timer.start()
 
+    def _leave(self, number: int) -> None:
+        """End the process as a kill would, which nothing is torn by: a transaction that has not committed is not there, and another run
+        sees that this one's heart no longer beats.
+        """
+        _tell(self._ended)
+        os._exit(128 + number)
+
 
 @contextlib.contextmanager
-def at_ctrl_c() -> Iterator[Stopping]:
-    """Within the block Ctrl-C interrupts as ever, and ends the process if that is not enough."""
-    stopping = Stopping()
+def at_ctrl_c(ended: str = ENDED) -> Iterator[Stopping]:
+    """Within the block Ctrl-C interrupts as ever, and ends the process with the word `ended` if that is not enough."""
+    stopping = Stopping(ended)
 
     def interrupted(number: int, _frame: object) -> None:
         stopping(number)
@@ -47,14 +58,6 @@ def at_ctrl_c() -> Iterator[Stopping]:
         yield stopping
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _leave(number: int) -> None:
-    """End the process as a kill would, which nothing is torn by: a transaction that has not committed is not there, and another run sees
-    that this one's heart no longer beats.
-    """
-    _tell(STOPPED)
-    os._exit(128 + number)
 
 
 def _tell(sentence: str) -> None:

@@ -68,7 +68,7 @@ def apply(file: Path, /, *, json: Json = False, database: Database = None) -> in
 def _shown(program: app.App, slugs: list[str], work: Callable[[Watch, Handle], Report], *, named: bool, verbose: bool, json: bool) -> int:
     """Do it with progress, show what came of it, and answer with the exit code."""
     try:
-        with at_ctrl_c() as stopping, rendering.Progress(slugs, plain=verbose, quiet=json) as progress:
+        with at_ctrl_c(STOPPED) as stopping, rendering.Progress(slugs, plain=verbose, quiet=json) as progress:
             report = work(progress.watch, Handle(stopping=stopping))
     except Stopped as stopped:
         output.stderr().print(STOPPED)

@@ -145,9 +145,7 @@ def _create_sqlite(url: URL, *, read_only: bool) -> sa.Engine:
     if read_only and not path.exists():  # an empty catalog, which reading must not make a file of
         return sa.create_engine("sqlite+pysqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
     if read_only and is_sealed(path):
-        engine = sa.create_engine("sqlite+pysqlite://", creator=lambda: snapshot(path), poolclass=sa.StaticPool)
-        _begin_ourselves(engine)
-        return engine
+        return _of_snapshots(path)
     query = {"uri": "true"} | ({"mode": "ro"} if read_only and not _leaves_no_trace(path) else {})
     engine = sa.create_engine(
         URL.create("sqlite+pysqlite", database=path.as_uri(), query=query),
@@ -175,12 +173,35 @@ def _create_sqlite(url: URL, *, read_only: bool) -> sa.Engine:
 
 def is_sealed(path: Path) -> bool:
     """Whether a SQLite file that nobody has open lies where this user may not write: SQLite would make files beside it even to read."""
-    beside = path.with_name(f"{path.name}-wal")
-    return path.exists() and not beside.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+    in_use = any(path.with_name(path.name + end).exists() for end in ("-wal", "-journal"))
+    return path.exists() and not in_use and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+
+
+def _of_snapshots(path: Path) -> sa.Engine:
+    """An engine for a sealed file. Each of its few connections is a copy in memory of its own."""
+    engine = sa.create_engine(
+        "sqlite+pysqlite://",
+        creator=lambda: snapshot(path),
+        poolclass=sa.QueuePool,
+        pool_size=COPIES,
+        max_overflow=0,
+        pool_timeout=BUSY_SECONDS,
+    )
+    _begin_ourselves(engine)
+
+    @sa.event.listens_for(engine, "connect")
+    def _connected(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA query_only = ON")
+
+    return engine
+
+
+COPIES = 4
+"""Of a file that is read from memory: who comes while all are in use waits."""
 
 
 def snapshot(path: Path) -> sqlite3.Connection:
-    """A copy in memory of a SQLite file that is sealed, its whole size in bytes. Any number of threads may read.
+    """A copy in memory of a SQLite file that is sealed, its whole size in bytes.
 
     sqlite3.OperationalError when a program begins to write meanwhile: its pages may be of two states.
     """

@@ -131,6 +131,8 @@ def beneath(changes: Iterable[RunChange]) -> dict[str, object]:
     believed: dict[str, object] = {}
     for change in changes:
         revived = {"status", "is_active"} if "status" in change.fields else ()
+        acts = change.fields.get(BELIEVED, (None, {}))[1]  # what a person moved of what is believed, while a pin hid it
+        believed |= {point: digits for point, digits in acts.items() if point in believed}
         for field, (old, _) in change.fields.items():
             if change.trigger in PINNING and field not in revived:
                 believed.setdefault(field, old)

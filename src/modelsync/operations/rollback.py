@@ -13,7 +13,7 @@ from modelsync.database.session import Session
 from modelsync.database.tables import holds, pins
 from modelsync.errors import NotThere
 from modelsync.model.actors import Person
-from modelsync.model.fields import FACTS, Pin, pinned, typed, value_of
+from modelsync.model.fields import FACTS, PINNABLE, Pin, pinned, typed, value_of
 from modelsync.model.model import Model, Prices
 from modelsync.model.points import PRICE_NAMES, numbers
 from modelsync.model.timeline import PINNING, Key, LastPrice, Past, Recorded, RunChange, beneath, last_believed, present, undone
@@ -38,9 +38,8 @@ def rollback(session: Session, slug: str, run_id: int, person: Person) -> tuple[
         now, later = _present(act), _later_than(act, run_id)
         shown = undone(now, _changes_after(act, later))
         standing = pins.standing(act.connection, slug, act.now)
-        shown_then, targets = (
-            _targets(now, then, kept_active=kept(standing)) for then in (shown, undone(shown, _pinned_until(act, later)))
-        )
+        believed_then = undone(shown, _pinned_until(act, later, shown))
+        shown_then, targets = (_targets(now, then, kept_active=kept(standing)) for then in (shown, believed_then))
         moving = {key[1] for key in now if now[key] != shown_then[key]}
         touched = sorted(moving | _with_last_prices(act) & {row_id for _, row_id in now})
         full, believed = act.models(touched), _believed_until(act, later, touched)
@@ -137,14 +136,26 @@ def _believed_until(act: Act, later: sa.ColumnElement[bool], ids: Sequence[str])
     return {row_id: last_believed(changes) for row_id, changes in _changes_until(act, later, ids).items()}
 
 
-def _pinned_until(act: Act, later: sa.ColumnElement[bool]) -> list[Recorded]:
-    """What persons' values came to stand over before the changes that are `later`, as changes to be undone: these are nobody's belief."""
+def _pinned_until(act: Act, later: sa.ColumnElement[bool], shown: Mapping[Key, Past]) -> list[Recorded]:
+    """What persons' values came to stand over before the changes that are `later`, as changes to be undone: these are nobody's belief.
+
+    Unless it is what is believed now: a pin that ends when the provider says the same leaves no change.
+    """
     column = model_changes.c
     of_persons = (column.provider_id == act.provider_id, sa.not_(later), sync_runs.c.trigger.in_(PINNING))
     query = sa.select(column.provider_model_id).join(sync_runs, sync_runs.c.id == column.run_id).where(*of_persons).distinct()
     ids = sorted(act.connection.execute(query).scalars())
-    changes = {row_id: beneath(of_model) for row_id, of_model in _changes_until(act, later, ids).items()}
-    return [Recorded(act.slug, row_id, "updated", {field: (old, None) for field, old in olds.items()}) for row_id, olds in changes.items()]
+    hidden = {row_id: beneath(of_model) for row_id, of_model in _changes_until(act, later, ids).items()}
+    changes = []
+    for row_id, before in act.models(hidden).items():
+        facts = past.facts if (past := shown.get((act.slug, row_id))) is not None else {}
+        fields = {field: (old, None) for field, old in hidden[row_id].items() if not _is_believed(before, field, facts.get(field))}
+        changes.append(Recorded(act.slug, row_id, "updated", fields))
+    return changes
+
+
+def _is_believed(before: StoredModel, field: str, value: object) -> bool:
+    return field in PINNABLE and typed(field, value) == value_of(before.believed, field)
 
 
 def _changes_until(act: Act, later: sa.ColumnElement[bool], ids: Sequence[str]) -> dict[str, list[RunChange]]:
@@ -170,7 +181,7 @@ def _target(now: Past, then: Past | None, *, stays_active: bool) -> Past:
     """
     then = then or (now if stays_active else msgspec.structs.replace(now, status="retired", facts={**now.facts, "is_active": False}))
     if then.status == "retired" and not stays_active:
-        return then
+        return msgspec.structs.replace(then, facts={**then.facts, "is_active": False})
     facts = {**then.facts, "is_active": True} if stays_active else then.facts
     return msgspec.structs.replace(then, status="missing" if now.status == "missing" else "active", facts=facts)
 

@@ -23,7 +23,7 @@ from modelsync.planning.pairs import (
     repriced,
 )
 from modelsync.planning.plan import Change, StoredModel
-from modelsync.planning.unit_changes import Doubts, UnitChange, has_slipped, is_asked, unit_change, unit_changes
+from modelsync.planning.unit_changes import Doubts, UnitChange, has_slipped, is_asked, left_as_they_are, unit_change, unit_changes
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -42,11 +42,10 @@ def judge(changes: tuple[Change, ...], evidence: Evidence, limits: PriceLimits) 
     units = unit_changes(cases, doubts, power, evidence)
     if units or has_slipped(cases, doubts, evidence, limits):
         doubts = {row_id: doubted for row_id, case in cases.items() if (doubted := _with_first_prices(case, doubts.get(row_id, {})))}
-    asks = {
-        row_id: {pair: why for pair, why in doubted.items() if not is_asked(row_id, pair, evidence)} for row_id, doubted in doubts.items()
-    }
-    holds = _holds(cases, asks, units, evidence, limits)
-    held = {row_id for hold in holds for row_id in hold.ids} | {row_id for row_id in doubts if asks[row_id].keys() != doubts[row_id].keys()}
+    left = left_as_they_are(doubts, evidence)
+    asks = {row_id: {pair: why for pair, why in doubted.items() if not is_asked(row_id, pair, left)} for row_id, doubted in doubts.items()}
+    holds = [*map(_as_it_is, left), *_holds(cases, asks, units, evidence, limits)]
+    held = {row_id for hold in holds for row_id in hold.ids}
     kept = tuple(
         _judged(change, cases[change.id], doubts.get(change.id, {}) if change.id in held else {}) if change.id in cases else change
         for change in changes
@@ -59,12 +58,18 @@ def _holds(cases: Mapping[str, Case], asks: Doubts, units: Iterable[UnitChange],
     waiting = {row.content: row for row in evidence.standing if row.status == "open"}
     holds, together = list[Hold](), set[str]()
     for unit in units:
-        moved = {row_id: asks[row_id] for row_id in sorted(unit.ids) if asks[row_id]}
+        moved = {row_id: asks[row_id] for row_id in sorted(unit.ids) if unit.moved(asks[row_id])}
         taken_back = any(cases[row_id].pending.get(pair) for row_id, doubted in moved.items() for pair in doubted)
         holds += [_unit_hold(moved, unit.power, needs_person=taken_back)] if moved else []
-        together |= unit.ids
+        together |= moved.keys()
     alone = (_hold(cases[row_id], ask, waiting, evidence, limits) for row_id, ask in asks.items() if ask and row_id not in together)
     return [*holds, *(hold for hold in alone if hold is not None)]
+
+
+def _as_it_is(row: Standing) -> Hold:
+    """A question that this listing neither ends nor changes, once more."""
+    hint = "The old prices stay, and it waits as it was asked: this list does not show each of its prices"
+    return Hold(row.kind, row.message, hint, row.ids, row.detail, row.needs_person)
 
 
 def with_confirmed(believed: Prices, stated: Prices, points: Iterable[str]) -> Prices:

@@ -1,6 +1,6 @@
 """When so many prices move by one power of ten that the unit of the list must have changed, and how long that waits."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -25,6 +25,10 @@ class UnitChange(msgspec.Struct, frozen=True):
 
     ids: frozenset[str]
     power: int | None = None
+
+    def moved(self, asked: Collection[Pair]) -> bool:
+        """Whether what is asked of one model is a part of the question, and not only something beside it."""
+        return any(pair.old is not None for pair in asked) if self.power is None else self.power in powers([tuple(asked)])
 
 
 def unit_change(moved: Iterable[tuple[Change, Sequence[Pair]]], priced: int, limits: PriceLimits) -> int | None:
@@ -51,14 +55,16 @@ def unit_changes(cases: Mapping[str, Case], doubts: Doubts, power: int | None, e
     return questions
 
 
-def is_asked(row_id: str, pair: Pair, evidence: Evidence) -> bool:
-    """Whether a change of unit that waits asks exactly this, and this listing leaves it as it is: it does not show each of its prices."""
+def left_as_they_are(doubts: Doubts, evidence: Evidence) -> list[Standing]:
+    """The changes of unit of which this listing claims something exactly as it was asked, and does not show each of their prices."""
+    waiting = [row for row in _open(evidence) if not shows_prices(row, evidence.read, evidence.retired)]
+    return [row for row in waiting if any(is_asked(row_id, pair, [row]) for row_id, doubted in doubts.items() for pair in doubted)]
+
+
+def is_asked(row_id: str, pair: Pair, rows: Iterable[Standing]) -> bool:
+    """Whether some of these holds ask exactly this."""
     step = (None if pair.base is None else digits(pair.base), digits(pair.new))
-    return any(
-        shown_by(row).get(row_id, {}).get(pair.field) == step
-        for row in _open(evidence)
-        if not shows_prices(row, evidence.read, evidence.retired)
-    )
+    return any(shown_by(row).get(row_id, {}).get(pair.field) == step for row in rows)
 
 
 def has_slipped(cases: Mapping[str, Case], doubts: Doubts, evidence: Evidence, limits: PriceLimits) -> bool:

@@ -29,7 +29,7 @@ class SettingsSource:
     def get(self, name: str) -> tuple[str, str] | None:
         """The value and its place; None when it is unset, blank or only quotes."""
         for place, values in self._places:
-            value = values.get(name, "").strip().strip("'\"").strip()
+            value = _bare(values.get(name, ""))
             if value:
                 return value, place
         return None
@@ -44,8 +44,14 @@ class SettingsSource:
         return {name for _, values in self._places for name in values}
 
 
+def _bare(text: str) -> str:
+    """A value without blanks and quotes around it."""
+    return text.strip().strip("'\"").strip()
+
+
 def beside(folder: Path, text: str) -> str:
     """A relative path, or the address of a SQLite file with one, as that of a folder; any other text as it is."""
+    text = _bare(text)
     start = next(start for start in ("sqlite+pysqlite:///", "sqlite:///", "sqlite:", "") if text.startswith(start))
     path = text.removeprefix(start)
     is_relative = path and "://" not in path and path[0] not in "~:" and not Path(path).is_absolute()
