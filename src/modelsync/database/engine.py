@@ -190,7 +190,7 @@ def _of_snapshots(path: Path) -> sa.Engine:
     _begin_ourselves(engine)
 
     @sa.event.listens_for(engine, "connect")
-    def _connected(connection: Any, _: object) -> None:
+    def _connected(connection: sqlite3.Connection, _: object) -> None:
         connection.execute("PRAGMA query_only = ON")
 
     return engine
