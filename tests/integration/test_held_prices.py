@@ -327,6 +327,29 @@ def test_a_question_that_is_left_as_it_is_counts_as_held(database_url: str):
         assert ([hold.ids for hold in result.holds], result.counts.held) == ([("a", "b", "c")], 3)
 
 
+def test_i38_a_confirmation_stands_while_something_else_of_its_models_is_left_as_it_is(database_url: str):
+    """What was confirmed has not come to stand: it is not asked anew when a listing lacks one of the models."""
+
+    def both(prompt: int | None, completion: int) -> list[Model]:
+        return [Model(id=name, prices=priced_at(prompt, completion)) for name in "abc"]
+
+    rest = [Model(id=name, prices=priced_at(1, 2)) for name in "def"]
+    with opened(database_url) as store:
+        sync(store, *both(1, 2), *rest)
+        sync(store, *both(1000, 2), *rest)
+        sync(store, *both(1, 2)[:2], both(None, 2)[2], *rest)  # c says nothing of it: the question waits
+        decisions.decide(store, [1], "confirm", ADA)
+        sync(store, *both(1000, 2000), *rest)
+        for _ in range(2):
+            sync(store, *both(1000, 2000)[:2], *rest)
+            assert held(database_url) == [("unit-change", "confirmed"), ("unit-change", "open")]
+
+
+def priced_at(prompt: int | None, completion: int) -> Prices:
+    """USD per 1M tokens."""
+    return Prices(prompt=None if prompt is None else D(prompt) / 1_000_000, completion=D(completion) / 1_000_000)
+
+
 def test_i17_what_stands_beside_a_unit_is_no_unit_of_its_own(database_url: str):
     """a's completion moved by itself while its prompt waits: that is about a alone, and ends by the rules for one price."""
     with opened(database_url) as store:
