@@ -157,7 +157,7 @@ def what_no_call_pays_is_declared_with_its_reason(subject: Subject) -> None:
     ignored = {name: why for endpoint in subject.provider.endpoints for name, why in endpoint.ignored.items()}
     assert all(ignored.values())
     unread = {name for model in subject.read().models.values() if not model.prices.incomplete for name in model.prices.others}
-    assert not unread or ignored, unread
+    assert not unread or ignored, f"name them in Endpoint(ignored=…), each with the reason why no call pays it: {sorted(unread)}"
 
 
 def a_new_price_beside_the_known_ones_is_told(subject: Subject) -> None:
