@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,6 +15,11 @@ from modelsync.simulator.server import Simulator
 from modelsync.sync.store import Store
 from support import postgres, samples
 from support.cli import ZONE
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts tests in the background ignores Ctrl-C for them, and for the processes that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 os.environ["TZ"] = ZONE
 time.tzset()

@@ -32,7 +32,10 @@ def tables(database_url: str) -> set[str]:
     if database_url.startswith("sqlite"):
         found = query(database_url, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
     else:
-        found = query(database_url, "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'")
+        found = query(
+            database_url,
+            "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'",
+        )
     return {row["name"] for row in found}
 
 

@@ -317,7 +317,10 @@ def test_i18_a_dry_run_into_nothing_makes_nothing(simulator: Simulator, empty_da
     if empty_database_url.startswith("sqlite"):
         assert _files(empty_database_url) == {}
     else:
-        assert query(empty_database_url, "SELECT 1 FROM information_schema.tables WHERE table_schema = 'public'") == []
+        assert (
+            query(empty_database_url, "SELECT 1 FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'")
+            == []
+        )
 
 
 def test_two_syncs_at_once_take_turns(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
@@ -354,5 +357,8 @@ def test_every_table_is_looked_at(simulator: Simulator, database_url: str, tmp_p
     if database_url.startswith("sqlite"):
         found = query(database_url, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
     else:
-        found = query(database_url, "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'")
+        found = query(
+            database_url,
+            "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'",
+        )
     assert {row["name"] for row in found} == {*TABLES, "alembic_version"}
