@@ -153,7 +153,8 @@ def columns(database_url: str) -> dict[str, list[str]]:
     if database_url.startswith("sqlite"):
         statement = "SELECT m.name AS t, c.name AS c FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
     else:
-        statement = "SELECT table_name AS t, column_name AS c FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'catalog'"
+        columns = "SELECT table_name AS t, column_name AS c FROM information_schema.columns"
+        statement = f"{columns} WHERE table_schema = 'public' AND table_name <> 'catalog'"
     with connected(database_url) as ask:
         found = ask(statement)
     return {name: [row["c"] for row in found if row["t"] == name] for name in sorted({row["t"] for row in found})}
