@@ -122,6 +122,23 @@ def test_it_shows_nobody_what_they_may_not_read(empty_database_url: str):
         connection.execute("ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE SELECT ON TABLES FROM anon")
 
 
+def test_upgrading_takes_no_right_away_and_no_view_that_stands_on_it(empty_database_url: str):
+    if empty_database_url.startswith("sqlite"):
+        return
+    with opened(empty_database_url) as store:
+        sync(store, priced("a", 1))
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        connection.execute(
+            "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'reports') THEN CREATE ROLE reports; END IF; END $$"
+        )
+        connection.execute("GRANT SELECT ON catalog TO reports")
+        connection.execute("CREATE VIEW cheap AS SELECT model FROM catalog WHERE prompt_usd_per_million < 2")
+        Schema(empty_database_url).upgrade()
+        (may,) = connection.execute("SELECT has_table_privilege('reports', 'catalog', 'SELECT')").fetchone() or ()
+        assert (may, connection.execute("SELECT model FROM cheap").fetchall()) == (True, [("a",)])
+        connection.execute("REVOKE ALL ON catalog FROM reports")
+
+
 def test_times_and_abilities_are_there(database_url: str):
     ends = datetime(2027, 1, 1, tzinfo=UTC)
     with opened(database_url) as store:

@@ -1,9 +1,11 @@
 """Bringing a database to this program's schema, and refusing what must not be touched."""
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
+from sqlalchemy.exc import ProgrammingError
 
 from modelsync.database import engine as engine_module
 from modelsync.database import view
@@ -76,9 +78,17 @@ def upgrade(engine: sa.Engine) -> None:
 def _make_view_again(engine: sa.Engine) -> None:
     """The view as this program has it, whatever somebody made of it."""
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            with contextlib.suppress(ProgrammingError), connection.begin_nested():
+                _make_view(connection)
+                return
         connection.exec_driver_sql(f"DROP VIEW IF EXISTS {view.NAME}")
-        for statement in view.statements(connection.dialect.name):
-            connection.exec_driver_sql(statement)
+        _make_view(connection)
+
+
+def _make_view(connection: sa.Connection) -> None:
+    for statement in view.statements(connection.dialect.name):
+        connection.exec_driver_sql(statement)
 
 
 def pending_sql(engine: sa.Engine) -> str:

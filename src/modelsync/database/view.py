@@ -65,7 +65,7 @@ _POSTGRES = _select(
 
 
 def statements(dialect: str) -> list[str]:
-    """What makes the view where it is not there yet.
+    """What makes the view; on Postgres in the place of an older one with the same columns, so that rights and views on it stay.
 
     On Postgres it shows nobody what they may not read themselves (`security_invoker`, from version 15 on), and Supabase's web API, which
     serves every table and view of the schema `public` to whoever has no account, does not get it.
@@ -73,6 +73,6 @@ def statements(dialect: str) -> list[str]:
     if dialect == "sqlite":
         return [f"CREATE VIEW {NAME} AS {_SQLITE}"]
     invoker = "CASE WHEN CAST(current_setting('server_version_num') AS int) >= 150000 THEN ' WITH (security_invoker = true)' ELSE '' END"
-    made = f"EXECUTE 'CREATE VIEW {NAME}' || {invoker} || $view$ AS {_POSTGRES}$view$"
+    made = f"EXECUTE 'CREATE OR REPLACE VIEW {NAME}' || {invoker} || $view$ AS {_POSTGRES}$view$"
     kept = f"IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'anon') THEN REVOKE ALL ON {NAME} FROM anon; END IF"  # noqa: S608 - all ours
     return [f"DO $made$ BEGIN {made}; {kept}; END $made$"]
