@@ -1,12 +1,15 @@
 """The view `catalog`, with the bare drivers: numbers that compare, what needs a look, and who may read it."""
 
 import re
+import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from modelsync.database.migrate import Schema
 from modelsync.model.actors import Person
@@ -17,6 +20,7 @@ from modelsync.planning.policy import Rules
 from modelsync.sync.request import Commit
 from modelsync.sync.store import Store
 from modelsync.testing import D
+from support import postgres
 from support.cli import ROOT, environment, run
 from support.store import PROVIDER, SLUG, lease_for, listing, opened
 from support.sync import execute, query
@@ -105,35 +109,38 @@ def test_upgrading_makes_it_again_and_leaves_the_rest(database_url: str, tmp_pat
     assert (done.returncode, "already up to date" in done.stdout) == (0, True)
 
 
-def test_it_shows_nobody_what_they_may_not_read(empty_database_url: str):
+@pytest.fixture
+def empty_postgres_url(postgres_server: str) -> Iterator[str]:
+    name = f"view{uuid.uuid4().hex[:12]}"
+    yield postgres.new_database(postgres_server, name)
+    postgres.drop_database(postgres_server, name)
+
+
+def test_it_shows_nobody_what_they_may_not_read(empty_postgres_url: str):
     """As on Supabase, where who has no account gets a right to every new table and view of the schema."""
-    if empty_database_url.startswith("sqlite"):
-        return
-    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+    with psycopg.connect(empty_postgres_url, autocommit=True) as connection:
         connection.execute("DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'anon') THEN CREATE ROLE anon; END IF; END $$")
         connection.execute("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO anon")
-        with opened(empty_database_url) as store:
+        with opened(empty_postgres_url) as store:
             sync(store, priced("a", 1))
         for _ in range(2):
             (may,) = connection.execute("SELECT has_table_privilege('anon', 'catalog', 'SELECT')").fetchone() or ()
             (options,) = connection.execute("SELECT reloptions FROM pg_class WHERE relname = 'catalog'").fetchone() or ()
             assert (may, options) == (False, ["security_invoker=true"])
-            Schema(empty_database_url).upgrade()
+            Schema(empty_postgres_url).upgrade()
         connection.execute("ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE SELECT ON TABLES FROM anon")
 
 
-def test_upgrading_takes_no_right_away_and_no_view_that_stands_on_it(empty_database_url: str):
-    if empty_database_url.startswith("sqlite"):
-        return
-    with opened(empty_database_url) as store:
+def test_upgrading_takes_no_right_away_and_no_view_that_stands_on_it(empty_postgres_url: str):
+    with opened(empty_postgres_url) as store:
         sync(store, priced("a", 1))
-    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+    with psycopg.connect(empty_postgres_url, autocommit=True) as connection:
         connection.execute(
             "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'reports') THEN CREATE ROLE reports; END IF; END $$"
         )
         connection.execute("GRANT SELECT ON catalog TO reports")
         connection.execute("CREATE VIEW cheap AS SELECT model FROM catalog WHERE prompt_usd_per_million < 2")
-        Schema(empty_database_url).upgrade()
+        Schema(empty_postgres_url).upgrade()
         (may,) = connection.execute("SELECT has_table_privilege('reports', 'catalog', 'SELECT')").fetchone() or ()
         assert (may, connection.execute("SELECT model FROM cheap").fetchall()) == (True, [("a",)])
         connection.execute("REVOKE ALL ON catalog FROM reports")
