@@ -132,7 +132,8 @@ def show_report(console: Console, report: Report, database: str) -> None:
     output.say(console, _sum(report, database))
 
 
-HOST = re.compile(r"\b[\w-]+(\.[\w-]+)+(:[0-9]+)?(?=[\s,;)]|$)", re.ASCII)
+HOST = re.compile(r"\b(?:(?:[0-9]+\.){3}[0-9]+|(?:[\w-]+\.)+[A-Za-z]{2,})(?::[0-9]+)?(?=[\s,;)]|$)", re.ASCII)
+"""A host in a sentence; 7.5 is none."""
 
 
 def _told(troubled: Sequence[ProviderResult]) -> Iterator[tuple[str, str, str]]:
