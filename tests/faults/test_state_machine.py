@@ -513,8 +513,6 @@ class Catalogs(RuleBasedStateMachine):
         run_id = runs[-1 - index % len(runs)]
         rollback(self.store, OURS, run_id, ADA)
         self.reference.rollback(OURS, run_id)
-        for name in self.reference.parts[OURS].ever_pinned:  # what a pin hid is not in the history
-            self.reference.parts[OURS].models[name].last = self._last_prices(OURS).get(name, {})
         self.valid = None
 
     @precondition(lambda self: self.reference.parts[OURS].frozen)

@@ -73,8 +73,9 @@ def test_a_pin_is_a_recorded_change_of_a_run_of_its_own(database_url: str):
         operators.unpin(store, SLUG, "m", [], ADA)
     assert [(change["kind"], change["fields"]) for change in changes_of(database_url, SLUG)] == [
         ("added", {}),
-        ("updated", {"pricing_prompt": ["0.000001", "0.000002"]}),
-        ("updated", {"pricing_prompt": ["0.000002", "0.000003"]}),
+        ("updated", {"pricing_prompt": ["0.000001", "0.000002"], "beneath": [{"pricing_prompt": "0.000001"}] * 2}),
+        ("updated", {"beneath": [{"pricing_prompt": "0.000001"}, {"pricing_prompt": "0.000003"}]}),
+        ("updated", {"pricing_prompt": ["0.000002", "0.000003"], "beneath": [{"pricing_prompt": "0.000003"}] * 2}),
     ]
     assert [run["trigger"] for run in table(database_url, "sync_runs")] == ["test", "pin", "test", "unpin"]
     assert [(line["action"], line["target"], line["actor"], line["reason"]) for line in table(database_url, "audit_log")] == [

@@ -129,12 +129,7 @@ class Part:
     excused: set[str] = field(default_factory=set)
     frozen: bool = False
     unchanged: tuple[Said, str] | None = None  # the listing that may be taken as unchanged, and its scope
-    after: dict[int, dict[str, Row]] = field(default_factory=dict)
-    last_after: dict[int, dict[str, dict[str, Decimal]]] = field(default_factory=dict)
-    ever_pinned: set[str] = field(default_factory=set)
-    told: dict[str, Row] = field(default_factory=dict)  # the rows that users read, as history has them by now
-    beneath: dict[str, dict[str, Any]] = field(default_factory=dict)  # of fields that show a pin by now: what showed when it was pinned
-    beneath_after: dict[int, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    after: dict[int, dict[str, Entry]] = field(default_factory=dict)  # every model as it was after a run
     price_pins: set[str] = field(default_factory=set)  # a pin that ended is there until the next sync
     short: tuple[int, int] = (0, 0)  # rows that the last listing lacked, and how many listings in a row lacked as many
 
@@ -146,18 +141,6 @@ class Part:
         row = {"status": entry.status, "is_active": entry.active, **{name: entry.believed.get(name) for name in COLUMNS}}
         row |= {"dynamic": bool(entry.believed.get("dynamic"))}
         return row | {name: value for name, (value, _) in self.pins.get(row_id, {}).items()}
-
-    def tell(self, *, pinned: bool = False) -> None:
-        """What changed of what users read goes down in history, a person's value or not."""
-        for row_id, row in self.shown().items():
-            before, beneath = self.told.get(row_id, row), self.beneath.setdefault(row_id, {})
-            moved = {name for name in row if row[name] != before.get(name)}
-            for name in moved:
-                if pinned and not ("status" in moved and name in ("status", "is_active")):
-                    beneath.setdefault(name, before.get(name))
-                else:
-                    beneath.pop(name, None)
-            self.told[row_id] = row
 
     def decided(self, status: str) -> set[str]:
         """Ids of which a person said that they are gone, or that they are there."""
@@ -648,25 +631,19 @@ class Reference:
 
     def pin(self, slug: str, row_id: str, column: str, value: Any, until: float | None = None) -> None:
         part = self.parts[slug]
-        part.tell()
-        part.ever_pinned.add(row_id)
         part.price_pins |= {row_id} if column in PRICES else set()
         self._end_pins(part, [row_id])
         part.pins.setdefault(row_id, {})[column] = (value, until)
         entry = part.models[row_id]
         if entry.status == "retired" and column == "is_active" and value:
             entry.status, entry.active = "active", True
-        part.tell(pinned=True)
 
     def unpin(self, slug: str, row_id: str) -> None:
-        self.parts[slug].tell()
         self.parts[slug].pins.pop(row_id, None)
         self.parts[slug].price_pins.discard(row_id)
-        self.parts[slug].tell()
 
     def add(self, slug: str, row_id: str, column: str, value: Any) -> None:
         self.parts[slug].models[row_id] = Entry({}, {}, by_hand=True)
-        self.parts[slug].ever_pinned.add(row_id)
         self.parts[slug].pins[row_id] = {"is_active": (True, None), column: (value, None)}
 
     def _end_pins(self, part: Part, ids: Iterable[str]) -> None:
@@ -776,54 +753,40 @@ class Reference:
         entry.last = {name: value for name, value in known.items() if name not in prices_of(entry.believed)}
 
     def rollback(self, slug: str, run_id: int) -> None:
-        """What users saw after a run is what is believed, but beneath pins; whether a model is absent is not undone, retirement is.
+        """What was believed after a run is believed again, pins stay; whether a model is absent is not undone, retirement is.
 
-        A model of somebody's own is no part of it; one that somebody keeps active is not retired.
+        A model of somebody's own is no part of it, and one that was that then came later; one that somebody keeps active is not retired.
         """
         part = self.parts[slug]
-        part.tell()
-        shown, before = part.shown(), _known(part)
+        before = _known(part)
         for row_id, entry in part.models.items():
-            then = part.after[run_id].get(row_id)
-            kept = self._is_kept(part, row_id)
-            back = _is_back(then, shown[row_id], kept=kept)
-            if entry.by_hand or (back and not entry.last):
-                continue
-            self._end_pins(part, [row_id])
-            entry.silent = {}
-            last = part.last_after[run_id].get(row_id, {})
-            entry.last = {name: value for name, value in last.items() if name not in prices_of(entry.believed)}
-            if back:
-                continue
-            pins = part.pins[row_id]
-            if then:
-                hidden = part.beneath_after[run_id].get(row_id, {})
-                believed = {"is_active": entry.active, **entry.believed}
-                then = {**then, **{name: old for name, old in hidden.items() if believed.get(name) != then[name]}}
-                past = {name: then[name] for name in COLUMNS if then[name] is not None} | ({"dynamic": True} if then["dynamic"] else {})
-                beneath = {name: value for name, value in entry.believed.items() if name in pins}
-                entry.believed = {name: value for name, value in past.items() if name not in pins} | beneath
-                entry.last = {name: value for name, value in last.items() if name not in prices_of(entry.believed)}
-            if "is_active" not in pins:
-                entry.active = bool(then and then["is_active"])
-            gone = not kept and (then is None or then["status"] == "retired")
-            if gone and entry.status != "retired":
-                entry.status, entry.retired = "retired", (self.now, True)
-            elif not gone and entry.status == "retired":
-                entry.status = "active"
+            if not entry.by_hand:
+                self._bring_back(part, row_id, entry, part.after[run_id].get(row_id))
         self._supersede(part, before)
         for hold in part.holds:
             if hold.about_prices and hold.status == "confirmed":
                 believed = {each: prices_of(part.models[each].believed) for each in hold.ids}
                 self._end_leave(hold, {each for each, name, new in hold.claims if believed[each].get(name) != new})
         part.frozen, part.unchanged = True, None
-        part.tell()
+
+    def _bring_back(self, part: Part, row_id: str, entry: Entry, then: Entry | None) -> None:
+        then = None if then is None or then.by_hand else then
+        kept = self._is_kept(part, row_id)
+        gone = not kept and (then is None or then.status == "retired")
+        believed = entry.believed if then is None else then.believed
+        active = not gone and (entry.active if then is None else then.active or then.status == "retired")
+        last = {name: value for name, value in (then.last if then else {}).items() if name not in prices_of(believed)}
+        if (believed, active, last, gone) == (entry.believed, entry.active, entry.last, entry.status == "retired"):
+            return
+        self._end_pins(part, [row_id])
+        if gone and entry.status != "retired":
+            entry.status, entry.retired = "retired", (self.now, True)
+        elif not gone and entry.status == "retired":
+            entry.status = "active"
+        entry.believed, entry.active, entry.last, entry.silent = believed, active, last, {}
 
     def remember(self, slug: str, run_id: int) -> None:
-        self.parts[slug].tell()
-        self.parts[slug].beneath_after[run_id] = {row_id: dict(names) for row_id, names in self.parts[slug].beneath.items()}
-        self.parts[slug].last_after[run_id] = {row_id: dict(entry.last) for row_id, entry in self.parts[slug].models.items()}
-        self.parts[slug].after[run_id] = {row_id: dict(row) for row_id, row in self.parts[slug].shown().items()}
+        self.parts[slug].after[run_id] = {row_id: replace(entry) for row_id, entry in self.parts[slug].models.items()}
 
 
 def _known(part: Part) -> dict[str, dict[str, Decimal]]:
@@ -835,13 +798,3 @@ def is_same_list(decided: Hold, found: Hold) -> bool:
     """Whether a decision about a whole list is about this one: it lacks nothing else, and nine in ten of what is new were shown."""
     covers = decided.kind == found.kind and set(found.ids) <= set(decided.ids) - decided.over
     return covers and len(found.new - decided.new) * 10 <= len(found.new)
-
-
-def _is_back(then: Row | None, now: Row, *, kept: bool) -> bool:
-    """Whether a rollback has nothing to do about a row: absence is left as it is, and what came later is retired already, or kept."""
-    if then is None:
-        return kept or (now["status"] == "retired" and not now["is_active"])
-    if kept:
-        return {**then, "status": None, "is_active": True} == {**now, "status": None} and now["status"] != "retired"
-    statuses = (then["status"], now["status"])
-    return {**then, "status": None} == {**now, "status": None} and (statuses[0] == statuses[1] or "retired" not in statuses)

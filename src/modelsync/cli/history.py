@@ -189,7 +189,8 @@ def _field_texts(line: Line) -> Iterator[str]:
     for field, (old, new) in line.fields.items():
         count = line.counts.get(field, 1)
         back = ", back where it was" if count > 1 and old == new else ""
-        yield text.changes_text({field: (old, new)}) + (f" ({count} changes{back})" if count > 1 else "")
+        if shown := text.changes_text({field: (old, new)}):
+            yield shown + (f" ({count} changes{back})" if count > 1 else "")
 
 
 def _line(kind: str, name: str, happened: str) -> Text:

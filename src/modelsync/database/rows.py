@@ -24,9 +24,6 @@ COLUMNS = tuple(column.name for column in models.columns if column.name != "id")
 KEPT = frozenset({"provider_id", "provider_model_id", "first_seen_at", "created_at"})
 """Columns that an existing row keeps."""
 
-BY_HAND = "by hand"
-"""The content hash of a model that no provider has listed: somebody added it."""
-
 STATUSES = {ChangeKind.MISSING: "missing", ChangeKind.RETIRED: "retired"}
 """The status that a change leaves behind; an update leaves it as it is, and every other makes it active."""
 

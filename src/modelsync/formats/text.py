@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from modelsync.model.fields import BELIEVED, READER, is_price_per_token
+from modelsync.model.fields import BELIEVED, BENEATH, LISTED, READER, is_price_per_token
 from modelsync.model.limits import printable
 from modelsync.model.model import Tier, UnitPrice
 from modelsync.planning.plan import FieldChange
@@ -78,12 +78,17 @@ def tokens(count: int | None) -> str:
 
 
 def field_text(change: FieldChange) -> str:
-    """One field's old → new; token prices in USD per million, with the difference in percent."""
+    """One field's old → new; token prices in USD per million, with the difference in percent. Nothing, if all that a pin hides stays."""
     old, new = change.old, change.new
     if change.field == READER:
         return f"a correction: version {new} of the provider's module reads the same text otherwise than version {old} did"
     if change.field == BELIEVED and isinstance(old, Mapping) and isinstance(new, Mapping):
         return f"believed last: {changes_text({point: (old[point], new[point]) for point in new})}"
+    if change.field == BENEATH and isinstance(old, Mapping) and isinstance(new, Mapping):
+        moved = changes_text({name: (old[name], new[name]) for name in new if old[name] != new[name]})
+        return f"the provider's value, beneath a pin: {moved}" if moved else ""
+    if change.field == LISTED:
+        return "the provider lists it now"
     if change.field.startswith("pricing") and (isinstance(old, Decimal) or isinstance(new, Decimal)):
         name = change.field.removeprefix("pricing_").removeprefix("pricing.")
         per = "" if name in ("image", "request", "web_search") else " $/1M"
@@ -128,7 +133,8 @@ def _short(value: object) -> str:
 
 def changes_text(fields: Mapping[str, tuple[object, object]]) -> str:
     """Recorded fields as old → new; prices in USD per million tokens."""
-    return ", ".join(field_text(FieldChange(name, _value(name, old), _value(name, new))) for name, (old, new) in fields.items())
+    texts = (field_text(FieldChange(name, _value(name, old), _value(name, new))) for name, (old, new) in fields.items())
+    return ", ".join(text for text in texts if text)
 
 
 def _value(name: str, value: object) -> object:

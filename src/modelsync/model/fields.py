@@ -24,7 +24,13 @@ READER = "pricing.reader"
 BELIEVED = "pricing.believed"
 """The field under which a person's act records what it moved of prices that were believed last and do not stand: digits by point."""
 
-BESIDE = (READER, BELIEVED)
+BENEATH = "beneath"
+"""The field under which a change records what a pin hides: what was believed and what is, where something else is seen, by field."""
+
+LISTED = "listed"
+"""The field under which a change records that a provider lists a model that a person had added."""
+
+BESIDE = (READER, BELIEVED, BENEATH, LISTED)
 """What a change tells beside the facts of a model."""
 
 ALIAS = "model_id"

@@ -1,13 +1,13 @@
 """The past, read backwards from the present: changes undone one by one, newest first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
 
-from modelsync.model.fields import BELIEVED, BESIDE, FACTS, READER, is_price, typed
+from modelsync.model.fields import ALIAS, BELIEVED, BENEATH, BESIDE, FACTS, LISTED, READER, is_price, typed
 from modelsync.model.model import Prices
 from modelsync.model.points import DYNAMIC, PRICE_NAMES, numbers
 from modelsync.model.records import RecordedModel
@@ -31,6 +31,13 @@ class Recorded(msgspec.Struct, frozen=True):
     provider_model_id: str
     kind: str
     fields: Mapping[str, tuple[Any, Any]]
+
+
+class RunChange(Recorded, frozen=True, kw_only=True):
+    """One recorded change with what started its run, and when that was."""
+
+    trigger: str
+    at: datetime
 
 
 class RecordedChange(Recorded, frozen=True, kw_only=True):
@@ -72,20 +79,31 @@ def _document(value: object) -> msgspec.Raw:
 
 
 def undone(states: Mapping[Key, Past], changes: Iterable[Recorded]) -> dict[Key, Past]:
-    """The states before `changes`, which come newest first."""
+    """The states before `changes`, which come newest first: what was seen."""
     then = dict(states)
     for change in changes:
         key = (change.provider, change.provider_model_id)
         state = then.pop(key, None)
         if state is not None and change.kind != "added":
-            then[key] = _before(state, change)
+            then[key] = _before(state, change.kind, change.fields)
     return then
 
 
-def _before(state: Past, change: Recorded) -> Past:
-    status = {"missing": "active", "revived": "missing", "retired": "missing"}.get(change.kind, state.status)
+def believed_before(states: Mapping[Key, Past], changes: Iterable[RunChange]) -> dict[Key, Past]:
+    """The same of what is believed, whatever pins show. A model that somebody had added is there from its first listing on."""
+    then = dict(states)
+    for change in changes:
+        key = (change.provider, change.provider_model_id)
+        state = then.pop(key, None)
+        if state is not None and change.kind != "added" and LISTED not in change.fields:
+            then[key] = _before(state, change.kind, _believed(change))
+    return then
+
+
+def _before(state: Past, kind: str, fields: Mapping[str, tuple[Any, Any]]) -> Past:
+    status = {"missing": "active", "revived": "missing", "retired": "missing"}.get(kind, state.status)
     facts = dict(state.facts)
-    for field, (old, _) in change.fields.items():
+    for field, (old, _) in fields.items():
         if field == "status":
             status = old
         elif field in BESIDE:
@@ -102,14 +120,6 @@ def _left_out(field: str, value: object) -> bool:
     return value is None or value in ([], {}) or (field == "pricing.dynamic" and value is False)
 
 
-class RunChange(msgspec.Struct, frozen=True):
-    """One recorded change of a model: what started its run, when, and `{field: [old, new]}` in JSON values."""
-
-    trigger: str
-    at: datetime
-    fields: Mapping[str, tuple[Any, Any]]
-
-
 class LastPrice(msgspec.Struct, frozen=True):
     """A number that was believed, USD per token or per its own unit, and when history tells of it last."""
 
@@ -117,51 +127,29 @@ class LastPrice(msgspec.Struct, frozen=True):
     since: datetime
 
 
-PINNING = ("pin", "upsert", "add")
-"""What starts a run in which a person's values come to stand."""
-
 _UNDOING = ("reopen", "rollback")
-
-
-def beneath(changes: Iterable[RunChange]) -> dict[str, object]:
-    """What was believed of fields that showed a person's value after these changes of one model, oldest first: as when it was pinned.
-
-    A retired model that somebody pinned active is active again, and stays so when the pin ends.
-    """
-    believed: dict[str, object] = {}
-    for change in changes:
-        revived = {"status", "is_active"} if "status" in change.fields else ()
-        acts = change.fields.get(BELIEVED, (None, {}))[1]  # what a person moved of what is believed, while a pin hid it
-        believed |= {point: digits for point, digits in acts.items() if point in believed}
-        for field, (old, _) in change.fields.items():
-            if change.trigger in PINNING and field not in revived:
-                believed.setdefault(field, old)
-            else:
-                believed.pop(field, None)
-    return believed
 
 
 def last_believed(changes: Iterable[RunChange]) -> dict[str, LastPrice]:
     """The last number that was believed at each point of one model's price, from its changes, oldest first.
 
-    A number that a person pinned is not believed; one that a mended reading replaced is forgotten, and one that a person took back
-    gives way to what was believed before it. What an act moved of prices that did not stand is recorded with it.
+    A number that a mended reading replaced is forgotten, and one that a person took back gives way to what was believed before it.
+    What an act moved of prices that did not stand is recorded with it.
     """
     believed: dict[str, list[LastPrice]] = {}
     pinned: set[str] = set()
     for change in changes:
         corrected = READER in change.fields
-        for field, (old, new) in change.fields.items():
+        takes_back = corrected or change.trigger in _UNDOING
+        for field, (old, new) in _believed(change, pinned).items():
             if not is_price(field):
                 continue
-            values = _believed(change.trigger, old, new, was_pinned=field in pinned)
-            pinned = pinned | {field} if change.trigger in PINNING else pinned - {field}
-            undone = _numbers(field, old) if corrected or change.trigger in _UNDOING else {}
-            for point, usd in undone.items():
+            for point, usd in (_numbers(field, old) if takes_back else {}).items():
                 believed[point] = [] if corrected else _without(believed.get(point, []), usd)
-            for value in values[-1:] if corrected or change.trigger in _UNDOING else values:
+            for value in (new,) if takes_back else (old, new):
                 for point, usd in _numbers(field, value).items():
                     believed.setdefault(point, []).append(LastPrice(usd, change.at))
+        pinned = pinned | change.fields.keys() if change.trigger in _PINNING else pinned - change.fields.keys()
         for point, digits in change.fields.get(BELIEVED, (None, {}))[1].items():
             believed[point] = [] if digits is None else [LastPrice(Decimal(digits), change.at)]
     return {point: prices[-1] for point, prices in believed.items() if prices}
@@ -174,11 +162,22 @@ def _without(prices: list[LastPrice], undone: Decimal) -> list[LastPrice]:
     return prices
 
 
-def _believed(trigger: str, old: object, new: object, *, was_pinned: bool) -> tuple[object, ...]:
-    """Which of the two values of a change were believed, and not pinned."""
-    if trigger in PINNING:
-        return () if was_pinned else (old,)
-    return (new,) if was_pinned or trigger == "unpin" else (old, new)
+_PINNING = ("pin", "upsert", "add")
+
+
+def _believed(change: RunChange, pinned: Collection[str] = ()) -> dict[str, tuple[Any, Any]]:
+    """What a change moved of what is believed: what was seen to move, but where it says that a pin hides something else.
+
+    Changes of 2026-11 and before say nothing of that. In these a pin moves nothing, and neither does its end; `pinned` are the fields that
+    showed a pin before.
+    """
+    moved = {field: pair for field, pair in change.fields.items() if field not in (ALIAS, *BESIDE)}
+    if BENEATH in change.fields:
+        before, now = change.fields[BENEATH]
+        return moved | {field: (before[field], now[field]) for field in now}
+    if change.trigger in _PINNING and "status" not in moved:
+        return {field: (None if field in pinned else old,) * 2 for field, (old, _) in moved.items()}
+    return {field: (new if change.trigger == "unpin" or field in pinned else old, new) for field, (old, new) in moved.items()}
 
 
 def _numbers(field: str, value: object) -> dict[str, Decimal]:
@@ -225,6 +224,10 @@ class Line(msgspec.Struct, frozen=True):
     counts: Mapping[str, int] = {}
 
 
+_BY_NAME = (BELIEVED, BENEATH)
+"""What a change tells as a mapping, of which a later change may tell other names."""
+
+
 def _last_new(rows: Sequence[RecordedChange], key: tuple[str, str, str]) -> dict[str, object]:
     """What all changes of a field that is a mapping, newest first, come to."""
     merged: dict[str, Any] = {}
@@ -244,7 +247,7 @@ def collapsed(rows: Sequence[RecordedChange]) -> list[Line]:
     for row in rows:
         for field, (old, _) in row.fields.items():
             key = (row.provider, row.provider_model_id, field)
-            first_old[key] = {**first_old.get(key, {}), **old} if field == BELIEVED else old
+            first_old[key] = {**first_old.get(key, {}), **old} if field in _BY_NAME else old
             counts[key] = counts.get(key, 0) + 1
     lines: list[Line] = []
     shown: set[tuple[str, str, str]] = set()
@@ -255,7 +258,7 @@ def collapsed(rows: Sequence[RecordedChange]) -> list[Line]:
             if field == "status":
                 fields[field] = (old, new)
             elif key not in shown:
-                fields[field] = (first_old[key], _last_new(rows, key) if field == BELIEVED else new)
+                fields[field] = (first_old[key], _last_new(rows, key) if field in _BY_NAME else new)
                 shown.add(key)
         if fields or row.kind != "updated":
             many = {name: counts[row.provider, row.provider_model_id, name] for name in fields if name != "status"}

@@ -9,7 +9,6 @@ import msgspec
 import sqlalchemy as sa
 
 from modelsync.database.bulk import BulkWriter
-from modelsync.database.rows import BY_HAND
 from modelsync.database.schema import last_prices, model_changes, models, upstream_values
 from modelsync.database.session import Session
 from modelsync.database.tables import events, holds, leases, pins, providers, runs
@@ -22,7 +21,7 @@ from modelsync.model.model import Model
 from modelsync.model.points import numbers
 from modelsync.planning import holding
 from modelsync.planning.holding import Standing
-from modelsync.planning.plan import Change, ChangeKind, FieldChange, Plan, Stored, StoredModel, settled
+from modelsync.planning.plan import BY_HAND, Change, ChangeKind, FieldChange, Plan, Stored, StoredModel, settled
 from modelsync.planning.quarantine import asked_anew
 from modelsync.sync import context
 

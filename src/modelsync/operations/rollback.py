@@ -1,25 +1,26 @@
 """Going back: a provider's models as they stood after an earlier run, as a new and audited change; syncs wait until it is thawed."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from modelsync.database.rows import BY_HAND, json_value
-from modelsync.database.schema import last_prices, model_changes, models, provider_state, sync_results, sync_runs
+from modelsync.database.parts import in_parts
+from modelsync.database.rows import json_value
+from modelsync.database.schema import model_changes, provider_state, sync_results, sync_runs
 from modelsync.database.session import Session
 from modelsync.database.tables import holds, pins
 from modelsync.errors import NotThere
 from modelsync.model.actors import Person
-from modelsync.model.fields import FACTS, PINNABLE, Pin, pinned, typed, value_of
+from modelsync.model.fields import FACTS, typed
 from modelsync.model.model import Model, Prices
 from modelsync.model.points import PRICE_NAMES, numbers
-from modelsync.model.timeline import PINNING, Key, LastPrice, Past, Recorded, RunChange, beneath, last_believed, present, undone
+from modelsync.model.timeline import Key, Past, RunChange, believed_before, last_believed
 from modelsync.operations.models import Act, act_on
 from modelsync.planning import holding
-from modelsync.planning.plan import Change, ChangeKind, FieldChange, StoredModel
+from modelsync.planning.plan import BY_HAND, Change, ChangeKind, FieldChange, StoredModel, differences
 from modelsync.sync.context import kept
 
 NOT_READ = ""
@@ -27,33 +28,50 @@ NOT_READ = ""
 
 
 def rollback(session: Session, slug: str, run_id: int, person: Person) -> tuple[int | None, int]:
-    """Bring a provider's models to what they were after a run, and keep syncs out. The new run's id (None: nothing to do) and how many.
+    """Bring a provider's models to what was believed after a run, and keep syncs out. The new run's id (None: nothing to do) and how many.
 
     Models that came later are retired, unless somebody keeps them active; pins are kept; a model that no listing ever had is not the
     provider's, and left alone. NotThere when that run changed nothing of this provider's.
     """
 
     def work(act: Act) -> tuple[int | None, int]:
-        """Write what differs, and models with last prices too: what is remembered of these goes back with them."""
-        now, later = _present(act), _later_than(act, run_id)
-        shown = undone(now, _changes_after(act, later))
-        standing = pins.standing(act.connection, slug, act.now)
-        believed_then = undone(shown, _pinned_until(act, later, shown))
-        shown_then, targets = (_targets(now, then, kept_active=kept(standing)) for then in (shown, believed_then))
-        moving = {key[1] for key in now if now[key] != shown_then[key]}
-        touched = sorted(moving | _with_last_prices(act) & {row_id for _, row_id in now})
-        full, believed = act.models(touched), _believed_until(act, later, touched)
-        changes = [
-            _back(full[row_id], targets[slug, row_id] if row_id in moving else None, standing.get(row_id, ()), believed.get(row_id, {}))
-            for row_id in touched
-        ]
+        later = _later_than(act, run_id)
+        ways = _ways_back(act, later)
         act.note("rollback", f"to run {run_id}")
-        new_run = act.apply("rollback", changes)
+        new_run = act.apply("rollback", [way.change for way in ways])
         _end_leaves(act)
         _freeze(act, f"rolled back to run {run_id}: {person.reason}")
-        return new_run, sum(now[slug, row_id] != targets[slug, row_id] for row_id in moving)
+        return new_run, sum(way.moves for way in ways)
 
     return act_on(session, slug, person, work)
+
+
+class _Way(msgspec.Struct, frozen=True):
+    """One model's way back; whether anything moves that is believed, and not only what is remembered of its prices."""
+
+    change: Change
+    moves: bool
+
+
+def _ways_back(act: Act, later: sa.ColumnElement[bool]) -> list[_Way]:
+    """What of the provider's models is to be undone of the changes that are `later`. Only what has changed since can differ."""
+    changes = _recorded(act, later)
+    models = act.models({change.provider_model_id for change in changes})
+    theirs = {row_id: before for row_id, before in models.items() if before.content_hash != BY_HAND}
+    now: dict[Key, Past] = {(act.slug, row_id): _believed(act.slug, before) for row_id, before in theirs.items()}
+    then = believed_before(now, reversed(changes))
+    active = kept(pins.standing(act.connection, act.slug, act.now))
+    targets = {key: _target(past, then.get(key), stays_active=key[1] in active) for key, past in now.items()}
+    earlier = _recorded_of(act, theirs, sa.not_(later))
+    ways = []
+    for (_, row_id), past in now.items():
+        before, target = theirs[row_id], targets[act.slug, row_id]
+        last = {point: price.usd for point, price in last_believed(earlier.get(row_id, ())).items()}
+        change = _back(before, target if target != past else None, last)
+        stands = numbers(change.model.prices)
+        if target != past or {point: usd for point, usd in last.items() if point not in stands} != before.last:
+            ways.append(_Way(change, target != past))
+    return ways
 
 
 def _end_leaves(act: Act) -> None:
@@ -89,15 +107,10 @@ def _freeze(act: Act, reason: str) -> None:
     act.connection.execute(sa.update(provider_state).where(provider_state.c.provider == act.slug).values(values))
 
 
-def _present(act: Act) -> dict[Key, Past]:
-    """The provider's models as they stand; what somebody added and it never listed is not among them."""
-    models_by_key = {}
-    theirs = (models.c.provider_id == act.provider_id, models.c.content_hash != BY_HAND)
-    query = sa.select(models).where(*theirs).execution_options(yield_per=500)
-    for row in act.connection.execute(query).mappings():
-        values = {**row, **{name: json_value(row[name]) for name in FACTS}}
-        models_by_key[act.slug, row["provider_model_id"]] = present(act.slug, values)
-    return models_by_key
+def _believed(slug: str, before: StoredModel) -> Past:
+    """What is believed of a model, as the state from which the past is read."""
+    facts = {field.field: json_value(field.new) for field in differences(Model(id=before.model.id), before.believed)}
+    return Past(slug, before.model.id, before.status, {**facts, "is_active": before.believed.available})
 
 
 def _later_than(act: Act, run_id: int) -> sa.ColumnElement[bool]:
@@ -118,85 +131,46 @@ def _later_than(act: Act, run_id: int) -> sa.ColumnElement[bool]:
     return later
 
 
-def _changes_after(act: Act, later: sa.ColumnElement[bool]) -> list[Recorded]:
-    """What was recorded of this provider after a run, newest first."""
-    column = model_changes.c
-    query = sa.select(model_changes).where(column.provider_id == act.provider_id, later).order_by(column.id.desc())
-    return [Recorded(act.slug, row["provider_model_id"], row["kind"], row["fields"]) for row in act.connection.execute(query).mappings()]
+def _recorded(act: Act, *conditions: sa.ColumnElement[bool]) -> list[RunChange]:
+    """What was recorded of this provider under some conditions, oldest first."""
+    change = model_changes.c
+    names = (change.provider_model_id, change.kind, change.fields, sync_runs.c.trigger, change.changed_at.label("at"))
+    query = sa.select(*names).join(sync_runs, sync_runs.c.id == change.run_id)
+    mine = query.where(change.provider_id == act.provider_id, *conditions).order_by(change.id)
+    return [RunChange(act.slug, **row) for row in act.connection.execute(mine).mappings()]
 
 
-def _with_last_prices(act: Act) -> set[str]:
-    column = last_prices.c
-    query = sa.select(column.provider_model_id).where(column.provider_id == act.provider_id).distinct()
-    return set(act.connection.execute(query).scalars())
-
-
-def _believed_until(act: Act, later: sa.ColumnElement[bool], ids: Sequence[str]) -> dict[str, dict[str, LastPrice]]:
-    """The prices that were believed last before the changes that are `later`, by model. What a pin hid is not in the history."""
-    return {row_id: last_believed(changes) for row_id, changes in _changes_until(act, later, ids).items()}
-
-
-def _pinned_until(act: Act, later: sa.ColumnElement[bool], shown: Mapping[Key, Past]) -> list[Recorded]:
-    """What persons' values came to stand over before the changes that are `later`, as changes to be undone: these are nobody's belief.
-
-    Unless it is what is believed now: a pin that ends when the provider says the same leaves no change.
-    """
-    column = model_changes.c
-    of_persons = (column.provider_id == act.provider_id, sa.not_(later), sync_runs.c.trigger.in_(PINNING))
-    query = sa.select(column.provider_model_id).join(sync_runs, sync_runs.c.id == column.run_id).where(*of_persons).distinct()
-    ids = sorted(act.connection.execute(query).scalars())
-    hidden = {row_id: beneath(of_model) for row_id, of_model in _changes_until(act, later, ids).items()}
-    changes = []
-    for row_id, before in act.models(hidden).items():
-        facts = past.facts if (past := shown.get((act.slug, row_id))) is not None else {}
-        fields = {field: (old, None) for field, old in hidden[row_id].items() if not _is_believed(before, field, facts.get(field))}
-        changes.append(Recorded(act.slug, row_id, "updated", fields))
-    return changes
-
-
-def _is_believed(before: StoredModel, field: str, value: object) -> bool:
-    return field in PINNABLE and typed(field, value) == value_of(before.believed, field)
-
-
-def _changes_until(act: Act, later: sa.ColumnElement[bool], ids: Sequence[str]) -> dict[str, list[RunChange]]:
-    """What was recorded of some models before the changes that are `later`, oldest first."""
-    change, run = model_changes.c, sync_runs.c
+def _recorded_of(act: Act, ids: Iterable[str], *conditions: sa.ColumnElement[bool]) -> dict[str, list[RunChange]]:
+    """The same of some models, by model."""
     changes: dict[str, list[RunChange]] = {}
-    for start in range(0, len(ids), 500):
-        mine = (change.provider_id == act.provider_id, change.provider_model_id.in_(ids[start : start + 500]), sa.not_(later))
-        query = sa.select(change.provider_model_id, run.trigger, change.changed_at, change.fields).join(sync_runs, run.id == change.run_id)
-        for row_id, *columns in act.connection.execute(query.where(*mine).order_by(change.id)):
-            changes.setdefault(row_id, []).append(RunChange(*columns))
+    for part in in_parts(sorted(ids)):
+        for change in _recorded(act, model_changes.c.provider_model_id.in_(part), *conditions):
+            changes.setdefault(change.provider_model_id, []).append(change)
     return changes
-
-
-def _targets(now: Mapping[Key, Past], then: Mapping[Key, Past], *, kept_active: Collection[str]) -> dict[Key, Past]:
-    return {key: _target(past, then.get(key), stays_active=key[1] in kept_active) for key, past in now.items()}
 
 
 def _target(now: Past, then: Past | None, *, stays_active: bool) -> Past:
-    """What a model is to be: what it was. One that was not there yet is retired, unless it stays because somebody keeps it active.
+    """What is to be believed of a model: what was. One that was not there yet is retired, unless it stays because somebody keeps it active.
 
     Whether one is missing only syncs find out.
     """
-    then = then or (now if stays_active else msgspec.structs.replace(now, status="retired", facts={**now.facts, "is_active": False}))
-    if then.status == "retired" and not stays_active:
-        return msgspec.structs.replace(then, facts={**then.facts, "is_active": False})
-    facts = {**then.facts, "is_active": True} if stays_active else then.facts
-    return msgspec.structs.replace(then, status="missing" if now.status == "missing" else "active", facts=facts)
+    if stays_active:
+        then = then or now
+        active = now.status if now.status == "missing" else "active"
+        facts = {**then.facts, "is_active": True} if then.status == "retired" else then.facts
+        return msgspec.structs.replace(then, status=active, facts=facts)
+    if then is None or then.status == "retired":
+        gone = then or now
+        return msgspec.structs.replace(gone, status="retired", facts={**gone.facts, "is_active": False})
+    return msgspec.structs.replace(then, status="missing" if now.status == "missing" else "active")
 
 
-def _back(before: StoredModel, then: Past | None, kept: tuple[Pin, ...], believed: Mapping[str, LastPrice]) -> Change:
-    """One model back to what it was (None: as it is), and what is remembered of its prices too.
-
-    One that is as it was keeps all that is believed of it: what shows may be a pin's, whose time has come since.
-    """
+def _back(before: StoredModel, then: Past | None, last: Mapping[str, Decimal]) -> Change:
+    """One model back to what it was (None: as it is), and what is remembered of its prices too."""
     model, kind, fields = before.believed, ChangeKind.UPDATED, tuple[FieldChange, ...]()
     if then is not None:
         kind, fields = _way(before.status, then.status)
         model = _model(then.facts, before.believed)
-        model = pinned(model, [Pin(pin.field, value_of(before.believed, pin.field)) for pin in kept])
-    last = {point: each.usd for point, each in believed.items()}
     return Change(kind, before.model.id, model, NOT_READ, fields, before=before, last=last, reader=before.reader)
 
 

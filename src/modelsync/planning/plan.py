@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from modelsync.model.fields import ALIAS, BELIEVED, READER, Pin, pinned, value_of
+from modelsync.model.fields import ALIAS, BELIEVED, BENEATH, LISTED, READER, Pin, pinned, value_of
 from modelsync.model.model import NO_PRICES, PRICE_FIELDS, Model, Prices, claimed, price_facts
 from modelsync.model.points import FLAT, PRICE_COLUMNS, changed, field_of, numbers
 from modelsync.model.prices import number, plain
@@ -25,6 +25,10 @@ class ChangeKind(StrEnum):
     MISSING = "missing"
     RETIRED = "retired"
     REVIVED = "revived"
+
+
+BY_HAND = "by hand"
+"""The content hash of a model that somebody added and no listing has had yet."""
 
 
 class FieldChange(msgspec.Struct, frozen=True):
@@ -367,7 +371,7 @@ def settled(plan: Plan, stored: Stored) -> Plan:
         described = _described(change, pins)
         if not _is_unchanged(described):
             changes.append(described)
-        elif change.content_hash != stored.hashes[change.id] or _is_read_anew(described):
+        elif described.fields or change.content_hash != stored.hashes[change.id] or _is_read_anew(described):
             rehashed.append(described)
     return msgspec.structs.replace(
         plan,
@@ -431,11 +435,13 @@ def _described(change: Change, pins: tuple[Pin, ...]) -> Change:
     if before is None:
         return msgspec.structs.replace(change, model=model, alias=alias, pinned=names)
     renamed = (FieldChange(ALIAS, before.alias, alias),) if alias != before.alias else ()
-    fields = (*change.fields, *renamed, *differences(before.model, model))
+    listed = (FieldChange(LISTED, False, True),) if before.content_hash == BY_HAND != change.content_hash else ()
+    fields = (*change.fields, *renamed, *listed, *differences(before.model, model))
     if change.corrected and {field_of(point) for point in change.corrected.points}.intersection(field.field for field in fields):
         fields = (*fields, FieldChange(READER, change.corrected.before, change.corrected.now), *_beside_a_correction(change, before))
     repriced = any(field.field.startswith("pricing") and field.field != BELIEVED for field in fields)
     old = not fields and change.kind is ChangeKind.UPDATED
+    fields = (*fields, *_beneath(change, before, model))
     return msgspec.structs.replace(
         change,
         model=model,
@@ -445,6 +451,16 @@ def _described(change: Change, pins: tuple[Pin, ...]) -> Change:
         priced_at=None if repriced else before.priced_at,
         pinned=names,
     )
+
+
+def _beneath(change: Change, before: StoredModel, model: Model) -> Iterable[FieldChange]:
+    """What moves of what is believed where that is not what is seen to move: going back needs to know what a pin hid."""
+    seen = {field.field: field for field in differences(before.model, model)}
+    believed = {field.field: field for field in differences(before.believed, change.model)}
+    apart = sorted(name for name in seen.keys() | believed.keys() if seen.get(name) != believed.get(name))
+    if apart:
+        hidden = [believed.get(name) or FieldChange(name, (value := value_of(change.model, name)), value) for name in apart]
+        yield FieldChange(BENEATH, {each.field: each.old for each in hidden}, {each.field: each.new for each in hidden})
 
 
 def _beside_a_correction(change: Change, before: StoredModel) -> Iterable[FieldChange]:
@@ -468,7 +484,7 @@ def _is_unchanged(change: Change) -> bool:
     return (
         change.kind is ChangeKind.UPDATED
         and change.before is not None
-        and not change.fields
+        and all(field.field == BENEATH for field in change.fields)
         and change.model.metadata == change.before.model.metadata
     )
 

@@ -12,7 +12,6 @@ from sqlalchemy.dialects import postgresql
 from modelsync.database import rows
 from modelsync.database.bulk import BulkWriter
 from modelsync.database.parts import in_parts
-from modelsync.database.rows import BY_HAND
 from modelsync.database.schema import last_prices, models, upstream_values
 from modelsync.database.tables import holds, pins, providers
 from modelsync.model.fields import Pin
@@ -25,7 +24,7 @@ from modelsync.planning.guard import Guard
 from modelsync.planning.holding import Standing
 from modelsync.planning.layers import Unstated
 from modelsync.planning.listing import Listing
-from modelsync.planning.plan import NOTHING_STORED, Plan, Stored, StoredModel, make_plan, needed, retirements, settled
+from modelsync.planning.plan import BY_HAND, NOTHING_STORED, Plan, Stored, StoredModel, make_plan, needed, retirements, settled
 from modelsync.planning.policy import ListingScope, Rules, with_accepted_total
 from modelsync.providers.base import Provider
 from modelsync.sync.request import Commit

@@ -28,7 +28,7 @@ def write(connection: sa.Connection, bulk: BulkWriter, run_id: int, provider_id:
     written = bulk.upsert_models(connection, incoming)
     if written != expected:
         raise DatabaseError(f"{expected} rows to write, {written} written", "Nothing was changed; report this")
-    history = (change for change in plan.changes if _is_history(change))
+    history = (change for change in (*plan.changes, *plan.rehashed) if _is_history(change))
     facts = ((run_id, provider_id, change.id, change.kind.value, rows.change_fields(change), now) for change in history)
     bulk.insert_changes(connection, facts)
     if any(_touches_abilities(change) for change in plan.changes):

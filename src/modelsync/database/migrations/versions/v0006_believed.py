@@ -87,7 +87,7 @@ def _forgotten(connection: sa.Connection, provider_id: int, row_id: str, changes
     if document is None:
         return
     live = numbers(msgspec.convert(beneath["prices"] if beneath else document, Prices))
-    told = (RunChange(row["trigger"], row["changed_at"], row["fields"]) for row in changes)
+    told = (RunChange("", row_id, "updated", row["fields"], trigger=row["trigger"], at=row["changed_at"]) for row in changes)
     for point, last in last_believed(told).items():
         if point not in live:
             field, condition = split(point)
