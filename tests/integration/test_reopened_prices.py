@@ -179,6 +179,38 @@ def test_i38_what_was_taken_back_waits_while_its_model_is_retired(
         assert (kinds(listed(store, priced(CHEAP * 15))), live(database_url), open_holds(store)) == ([], CHEAP * 15, [])
 
 
+def test_i38_what_was_taken_back_is_asked_once_though_one_of_its_prices_is_not_stated(database_url: str):
+    with opened(database_url) as store:
+        listed(store, Prices(prompt=CHEAP, completion=CHEAP))
+        listed(store, Prices(prompt=CHEAP * 10, completion=CHEAP * 10))
+        decisions.decide(store, [1], "reject", ADA)
+        decisions.reopen(store, 1, ADA)
+        for _ in range(2):
+            assert kinds(listed(store, Prices(prompt=CHEAP * 10))) == ["price"]
+            assert open_holds(store) == [(1, "price", ("m",))]
+        assert live(database_url) == CHEAP
+        decisions.decide(store, [1], "confirm", ADA)
+        listed(store, Prices(prompt=CHEAP * 10, completion=CHEAP * 10))
+        assert (live(database_url), open_holds(store)) == (CHEAP * 10, [])
+
+
+@pytest.mark.parametrize("there", [None, "a"])
+def test_i23_a_change_of_unit_of_which_every_model_is_retired_keeps_no_first_price_out(database_url: str, there: str | None):
+    """Taken back, it waits on. While one of its models is there, in whatever unit, the list may still be in the other one."""
+    others = [] if there is None else [Model(id=there)]
+    with opened(database_url) as store:
+        sync(store, *at({"a": 1, "b": 1}))
+        sync(store, *at({"a": 1000, "b": 1000}))
+        decisions.decide(store, [1], "reject", ADA)
+        for _ in range(2):
+            sync(store, *others, Model(id="other"))
+        execute(database_url, "UPDATE models SET missing_since = '2026-01-01T00:00:00.000000Z' WHERE status = 'missing'")
+        sync(store, *others, Model(id="other"))
+        decisions.reopen(store, 1, ADA)
+        sync(store, *others, Model(id="other"), *at({"d": 5}))
+        assert live(database_url, "d") == (CHEAP * 5 if there is None else None)
+
+
 def test_i38_what_was_taken_back_of_a_retired_model_can_be_decided(database_url: str):
     with opened(database_url) as store:
         listed(store, priced(CHEAP))

@@ -389,7 +389,7 @@ class Reference:
                 row_id: {name: pair for name, pair in pairs.items() if name in doubts[row_id] or (pair[0] is None and pair[1])}
                 for row_id, pairs in undecided.items()
             }
-        left = [hold for hold in units if self._waits_on(hold, said, retired)]
+        left = [hold for hold in waiting if self._waits_on(hold, said, retired)]
         asks = {
             row_id: {
                 name: pair
@@ -404,7 +404,7 @@ class Reference:
             for hold in left
             if any((row_id, name, new) in hold.claims and hold.old[row_id, name] == old for row_id, name, old, new in pairs_of)
         ]
-        holds = [Hold("unit-change", hold.ids, hold.claims, hold.old, needs_person=hold.needs_person) for hold in again]
+        holds = [Hold(hold.kind, hold.ids, hold.claims, hold.old, needs_person=hold.needs_person) for hold in again]
         asked_together: set[str] = set()
         for ids in groups:
             of_unit = {
@@ -435,7 +435,10 @@ class Reference:
             not self._any_is_back(hold, said, off, first)
             for hold in part.holds
             if hold.kind == "unit-change"
-            and (self._waits_on(hold, said, retired) or (hold.status == "rejected" and self._is_claimed(hold, said)))
+            and (
+                (self._waits_on(hold, said, retired) and not set(hold.ids) <= retired - set(said.rows))
+                or (hold.status == "rejected" and self._is_claimed(hold, said))
+            )
         )
 
     def _is_off(self, hold: Hold, row_id: str, doubts: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -149,7 +149,8 @@ def last_believed(changes: Iterable[RunChange]) -> dict[str, LastPrice]:
             for value in (new,) if takes_back else (old, new):
                 for point, usd in _numbers(field, value).items():
                     believed.setdefault(point, []).append(LastPrice(usd, change.at))
-        pinned = pinned | change.fields.keys() if change.trigger in _PINNING else pinned - change.fields.keys()
+        begins = change.trigger in _PINNING and BENEATH not in change.fields
+        pinned = pinned | change.fields.keys() if begins else pinned - change.fields.keys()
         for point, digits in change.fields.get(BELIEVED, (None, {}))[1].items():
             believed[point] = [] if digits is None else [LastPrice(Decimal(digits), change.at)]
     return {point: prices[-1] for point, prices in believed.items() if prices}
@@ -168,8 +169,8 @@ _PINNING = ("pin", "upsert", "add")
 def _believed(change: RunChange, pinned: Collection[str] = ()) -> dict[str, tuple[Any, Any]]:
     """What a change moved of what is believed: what was seen to move, but where it says that a pin hides something else.
 
-    Changes of 2026-11 and before say nothing of that. In these a pin moves nothing, and neither does its end; `pinned` are the fields that
-    showed a pin before.
+    Changes of before 2026-12 say nothing of that (docs/decisions/0031). In these a pin moves nothing, and neither does its end; `pinned`
+    are the fields that showed a pin before.
     """
     moved = {field: pair for field, pair in change.fields.items() if field not in (ALIAS, *BESIDE)}
     if BENEATH in change.fields:

@@ -8,7 +8,7 @@ from modelsync.model.model import Model, claimed
 from modelsync.model.points import numbers
 from modelsync.planning.cases import Case, Evidence
 from modelsync.planning.doubts import PriceLimits
-from modelsync.planning.holding import UNIT_CHANGE, Standing, shows_prices
+from modelsync.planning.holding import OF_PRICES, UNIT_CHANGE, Standing, shows_prices
 from modelsync.planning.holding import shown as shown_by
 from modelsync.planning.pairs import Pair, digits, factor, powers
 from modelsync.planning.plan import Change
@@ -56,8 +56,8 @@ def unit_changes(cases: Mapping[str, Case], doubts: Doubts, power: int | None, e
 
 
 def left_as_they_are(doubts: Doubts, evidence: Evidence) -> list[Standing]:
-    """The changes of unit of which this listing claims something exactly as it was asked, and does not show each of their prices."""
-    waiting = [row for row in _open(evidence) if not shows_prices(row, evidence.read, evidence.retired)]
+    """The questions of which this listing claims something exactly as it was asked, and does not show each of their prices."""
+    waiting = [row for row in evidence.standing if row.kind in OF_PRICES and _waits_on(row, evidence)]
     return [row for row in waiting if any(is_asked(row_id, pair, [row]) for row_id, doubted in doubts.items() for pair in doubted)]
 
 
@@ -81,7 +81,7 @@ def has_slipped(cases: Mapping[str, Case], doubts: Doubts, evidence: Evidence, l
     return any(
         not _any_is_back(row, cases, doubts, evidence.read)
         for row in evidence.standing
-        if row.kind == UNIT_CHANGE and (_waits_on(row, evidence) or _is_listed_as_refused(row, cases))
+        if row.kind == UNIT_CHANGE and ((_waits_on(row, evidence) and _is_there(row, evidence)) or _is_listed_as_refused(row, cases))
     )
 
 
@@ -100,6 +100,11 @@ def _is_far(pair: Pair, limits: PriceLimits) -> bool:
 
 def _waits_on(row: Standing, evidence: Evidence) -> bool:
     return row.status == "open" and not shows_prices(row, evidence.read, evidence.retired)
+
+
+def _is_there(row: Standing, evidence: Evidence) -> bool:
+    """Whether some model of it is not retired, or is listed again: a list that has none of them is in no other unit for them."""
+    return any(row_id not in evidence.retired or row_id in evidence.read for row_id in row.ids)
 
 
 def _is_listed_as_refused(row: Standing, cases: Mapping[str, Case]) -> bool:
