@@ -15,6 +15,10 @@ from modelsync.model.records import RecordedModel
 _NO_PRICE_FACTS = ("raw", "source", "stated_at", "reader", "implausible", "implausible_units")
 
 
+Moves = Mapping[str, tuple[Any, Any]]
+"""`{field: (old, new)}`, in JSON values."""
+
+
 class Past(msgspec.Struct, frozen=True):
     """One model's facts at some time: JSON values by the names that changes use. Prices are `pricing_prompt` … and `pricing.…`."""
 
@@ -30,7 +34,7 @@ class Recorded(msgspec.Struct, frozen=True):
     provider: str
     provider_model_id: str
     kind: str
-    fields: Mapping[str, tuple[Any, Any]]
+    fields: Moves
 
 
 class RunChange(Recorded, frozen=True, kw_only=True):
@@ -100,7 +104,7 @@ def believed_before(states: Mapping[Key, Past], changes: Iterable[RunChange]) ->
     return then
 
 
-def _before(state: Past, kind: str, fields: Mapping[str, tuple[Any, Any]]) -> Past:
+def _before(state: Past, kind: str, fields: Moves) -> Past:
     status = {"missing": "active", "revived": "missing", "retired": "missing"}.get(kind, state.status)
     facts = dict(state.facts)
     for field, (old, _) in fields.items():
@@ -166,7 +170,7 @@ def _without(prices: list[LastPrice], undone: Decimal) -> list[LastPrice]:
 _PINNING = ("pin", "upsert", "add")
 
 
-def _believed(change: RunChange, pinned: Collection[str] = ()) -> dict[str, tuple[Any, Any]]:
+def _believed(change: RunChange, pinned: Collection[str] = ()) -> Moves:
     """What a change moved of what is believed: what was seen to move, but where it says that a pin hides something else.
 
     Changes of before 2026-12 say nothing of that (docs/decisions/0031). In these a pin moves nothing, and neither does its end; `pinned`
@@ -194,7 +198,7 @@ class Difference(msgspec.Struct, frozen=True):
     kind: Literal["added", "missing", "updated"]
     provider: str
     provider_model_id: str
-    fields: Mapping[str, tuple[Any, Any]]
+    fields: Moves
 
     def shown(self) -> dict[str, object]:
         """The same for JSON."""
@@ -221,7 +225,7 @@ class Line(msgspec.Struct, frozen=True):
     """One recorded change as it is shown: `fields` are `{field: (old, new)}`, `counts` how many changes made up a field's."""
 
     row: RecordedChange
-    fields: Mapping[str, tuple[Any, Any]]
+    fields: Moves
     counts: Mapping[str, int] = {}
 
 
