@@ -222,7 +222,7 @@ def test_without_network_public_providers_fail_and_keyed_ones_are_skipped(tmp_pa
         (["sync", "--nonsense"], 64, "Unknown option: --nonsense"),
         (["sync", "--providers"], 64, "requires at least 1 element"),
         (["sync", "--database", "nosuch/folder/x.db"], 1, "cannot be opened. Check that its folder exists"),
-        (["sync", "--database", "mysql://a:secretpw@h/d"], 64, "DATABASE_URL cannot be read as a database address"),
+        (["sync", "--database", "mysql://a:secretpw@h/d"], 64, "The address of the database cannot be read"),
         (["sync", "--database", "postgresql://u:secretpw@127.0.0.1:9/d"], 1, "postgresql://u:***@127.0.0.1:9/d"),
         (["runs", "7"], 64, "There is no run 7"),
         (["models", "--status", "gone"], 64, 'Choose from: "active", "missing", "retired"'),

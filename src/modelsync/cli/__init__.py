@@ -1,6 +1,7 @@
 """The command line. Commands are loaded when they are called, so that `--help` is there at once."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -162,7 +163,7 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
     except CycloptsError as error:
         command = " ".join(("modelsync", *(error.command_chain or ())))
-        return _mistake(UsageError(str(error).rstrip("."), f"See `{command} --help`"))
+        return _mistake(UsageError(_told(error, command), f"See `{command} --help`"))
     except ModelsyncError as error:
         return _mistake(error)
     except BrokenPipeError:
@@ -183,6 +184,19 @@ def is_text(argument: str) -> bool:
     return True
 
 
+def _told(error: CycloptsError, command: str) -> str:
+    """What is wrong with a command line, in people's words."""
+    message = str(error).partition(" Available commands:")[0].rstrip(".")
+    message = re.sub(r'^Command ".*" parameter (\S+) requires an argument', rf"`{command}` needs \1", message)
+    return re.sub(r'unable to convert (".*") into (\w+)', lambda found: f"{found[1]} is {_KINDS.get(found[2], 'none')}", message)
+
+
+_KINDS = {"int": "no whole number", "float": "no number", "bool": "neither yes nor no"}
+
+
 def _mistake(error: ModelsyncError) -> int:
-    print(f"modelsync: {error.message}. {error.hint}", file=sys.stderr)  # noqa: T201 - the last word of a command
+    from modelsync.cli import output  # what draws is loaded when something is drawn
+
+    end = "" if error.message.endswith(("?", ".")) else "."
+    output.say(output.stderr(), f"modelsync: {error.message}{end} {error.hint}")
     return error.exit_code

@@ -17,6 +17,7 @@ from modelsync.cli.parameters import FLAG, Database, Dollars, Number, Slugs
 from modelsync.errors import UsageError
 from modelsync.formats import table, text
 from modelsync.model import times
+from modelsync.model.model import Prices
 from modelsync.model.records import RecordedModel
 from modelsync.queries.filters import ModelFilter, Order
 from modelsync.queries.history import History, ordered
@@ -212,7 +213,7 @@ def _columns(rows: Sequence[RecordedModel], now: datetime, price_unit: str) -> l
         output.Column("max out", right=True, drop=5),
         output.Column("modality", drop=6),
         output.Column("status", drop=4),
-        output.Column("price", drop=2) if any(row.price_incomplete for row in rows) else None,
+        output.Column("price", drop=2) if any(map(_further_price, rows)) else None,
         output.Column("ends", drop=1) if any(_ends_soon(row, now) for row in rows) else None,
     ]
 
@@ -223,10 +224,16 @@ def _cells(row: RecordedModel, price_unit: str) -> list[str]:
     lengths = [text.tokens(row.context_length), text.tokens(row.max_output_tokens)]
     state = row.status if row.is_active or row.status == "retired" else "not served"
     end = _end(row)
-    incomplete = "incomplete" if row.price_incomplete else ""
     name = output.safe(row.provider_model_id)
     ends = f"{end:%Y-%m-%d}" if end else text.UNKNOWN
-    return [name, row.provider, *prices, *lengths, row.modality or text.UNKNOWN, state, incomplete, ends]
+    return [name, row.provider, *prices, *lengths, row.modality or text.UNKNOWN, state, _further_price(row), ends]
+
+
+def _further_price(row: RecordedModel) -> str:
+    """What is to be said of a price beside that of tokens: another one where there is none, and that it is not the whole one."""
+    untokened = row.pricing_prompt is None and row.pricing_completion is None
+    other = text.other_price(msgspec.json.decode(row.pricing, type=Prices)) if untokened else ""
+    return ", ".join(part for part in (output.safe(other), "incomplete" if row.price_incomplete else "") if part)
 
 
 def _price(price: str | None, unit: str) -> str:

@@ -1,5 +1,6 @@
 """What operators decide: `pin`, `unpin`, `pins`, `hide`, `keep`, `add`, `rollback`, `thaw`. Each is written to the audit log."""
 
+import difflib
 import getpass
 import shlex
 from collections.abc import Sequence
@@ -42,7 +43,9 @@ def pins_of(texts: Sequence[str]) -> list[Pin]:
 def _pin(text: str) -> Pin:
     field, equals, value = text.partition("=")
     if not equals or not is_pinnable(field):
-        raise UsageError(f"{text} is no FIELD=VALUE", f"The fields are {', '.join(PINNABLE)} and metadata.<name>")
+        near = difflib.get_close_matches(field, PINNABLE, n=1) if equals else ()
+        every = f"The fields are {', '.join(PINNABLE)} and metadata.<name>"
+        raise UsageError(f"{text} is no FIELD=VALUE", f"Did you mean {near[0]}?" if near else every)
     try:
         return pin_of(field, _value(field, value))
     except (ValueError, TypeError) as error:

@@ -36,8 +36,27 @@ def stderr() -> Console:
 
 
 def say(console: Console, text: str | Text) -> None:
-    """A sentence: wrapped to a terminal, left whole for files and pipes."""
-    console.print(text, soft_wrap=not console.is_terminal)
+    """Sentences, one a line: wrapped to a terminal under where each begins, left whole for files and pipes."""
+    if not console.is_terminal:
+        console.print(text, soft_wrap=True)
+        return
+    for line in (Text(text) if isinstance(text, str) else text).split("\n", allow_blank=True):
+        console.print(_wrapped(console, line))
+
+
+def _wrapped(console: Console, line: Text) -> Text:
+    """A sentence whose further lines begin under its text, behind the blanks, the sign or the number that it begins with."""
+    first = line.wrap(console, console.width)[0] if line.plain else line
+    rest = line[len(first.plain) :]
+    if not rest.plain.strip():
+        return line
+    hang = " " * min(BEGIN.match(line.plain).end(), console.width // 2)  # type: ignore[union-attr]  # it matches nothing, too
+    rest = rest[len(rest.plain) - len(rest.plain.lstrip()) :]
+    return Text("\n").join([first, *(Text(hang).append_text(each) for each in rest.wrap(console, console.width - len(hang)))])
+
+
+BEGIN = re.compile(r" *(?:[^\w\s`'\"($] |\d+ {2})?")
+"""What a sentence may begin with: blanks, a sign, a number in a column of its own."""
 
 
 def print_json(document: object) -> None:

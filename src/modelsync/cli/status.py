@@ -16,6 +16,9 @@ from modelsync.planning.holding import RecordedHold
 from modelsync.queries.counts import IncompletePrices
 from modelsync.queries.status import SOON, PinCounts, Status, read_status
 
+STYLES = {"fresh": "green", "stale": "yellow", "failing": "red", "never": ""}
+"""The colour of a provider's state; one that is paused has none."""
+
 SHOWN_HOLDS = 10
 """Holds that are told one by one."""
 
@@ -90,7 +93,8 @@ def _print_freshness(status: Status) -> None:
         marks = [*(["paused"] if row.frozen_at else []), *(["list rejected"] if row.refused else [])]
         last = output.ago(row.last_success_at, status.now)
         problem = output.safe(row.error or row.refused or "")
-        rows.append((row.provider, ", ".join([row.state, *marks]), text.number(row.models), last, problem))
+        state = output.mark(", ".join([row.state, *marks]), STYLES["never" if row.frozen_at else row.state])
+        rows.append((row.provider, state, text.number(row.models), last, problem))
     output.stdout().print()
     if not rows:
         output.stdout().print("Nothing was synced yet. Run: modelsync sync")

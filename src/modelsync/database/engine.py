@@ -86,8 +86,8 @@ def _postgresql(rest: str) -> URL:
 
 
 def _malformed() -> SettingsError:
-    hint = "Use sqlite:///modelsync.db, or postgresql://user:password@host:5432/database"
-    return SettingsError("DATABASE_URL cannot be read as a database address", hint)
+    hint = "Set DATABASE_URL or --database to sqlite:///modelsync.db, or postgresql://user:password@host:5432/database"
+    return SettingsError("The address of the database cannot be read", hint)
 
 
 def shown(url: URL) -> str:

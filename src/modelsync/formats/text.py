@@ -8,7 +8,7 @@ import msgspec
 
 from modelsync.model.fields import BELIEVED, BENEATH, LISTED, READER, is_price_per_token
 from modelsync.model.limits import printable
-from modelsync.model.model import Tier, UnitPrice
+from modelsync.model.model import Prices, Tier, UnitPrice
 from modelsync.planning.plan import FieldChange
 
 UNKNOWN = "—"
@@ -102,6 +102,18 @@ def _price(value: object, *, million: bool) -> str:
     if not isinstance(value, Decimal):
         return UNKNOWN
     return per_million(value) if million else f"${value:f}"
+
+
+_SMALL = Decimal("0.0001")
+"""USD below which a price is shown per million of its unit."""
+
+
+def other_price(prices: Prices) -> str:
+    """What a call costs that is no price per token: the first such price, in USD with its unit, and how many there are beside it."""
+    flat = ((prices.image, "image"), (prices.request, "request"), (prices.web_search, "search"))
+    units = ((each.usd, each.per) for each in prices.per_unit)
+    found = [f"${usd:f}/{what}" if usd >= _SMALL else f"${per_million(usd)}/1M {what}" for usd, what in (*flat, *units) if usd]
+    return f"{found[0]} +{len(found) - 1}" if len(found) > 1 else "".join(found)
 
 
 def _part(part: object) -> str:
