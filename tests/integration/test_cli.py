@@ -428,3 +428,13 @@ except UsageError as error:
         "ModelsyncError xai: API key not configured. Set XAI_API_KEY",
         "This function blocks, and here an event loop runs, as in a notebook. Write await modelsync.aio.sync_all_providers(…)",
     ], done.stdout + done.stderr
+
+
+def test_a_setting_that_does_not_exist_is_told_by_what_it_would_change(simulator: Simulator, tmp_path: Path):
+    env = environment(tmp_path, simulator) | {"MODELSYNC_PROVIDER": "groq", "MODELSYNC_ZZZ": "1"}
+    done = run(tmp_path, "sync", "--providers", "openrouter", "--dry-run", env=env)
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[:2] == [
+        "MODELSYNC_PROVIDER is no setting and does nothing. Did you mean MODELSYNC_PROVIDERS?",
+        "MODELSYNC_ZZZ is no setting and does nothing. `modelsync settings` lists those that there are",
+    ]

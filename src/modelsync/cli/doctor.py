@@ -56,9 +56,8 @@ def doctor(
 
 
 def _settings_checks(chosen: Settings) -> Iterable[Check]:
-    for setting in chosen.shown:
-        if setting.help.startswith("unknown"):
-            yield (setting.name, "warning", "no such setting; see `modelsync settings`")
+    for name in chosen.unknown:
+        yield (name, "warning", "no such setting; see `modelsync settings`")
     if chosen.origins.everywhere or chosen.origins.by_slug:
         yield ("MODELSYNC_ORIGIN", "warning", "requests do not go to the providers themselves")
 

@@ -75,7 +75,7 @@ def _show(provider: str, own: guarding.Guard, general: guarding.Guard, *, json: 
     output.show_table(columns, rows)
 
 
-def pause(*, all: Annotated[bool, FLAG] = False, reason: Reason, database: Database = None) -> int:
+def pause(*, all: Annotated[bool, FLAG] = False, reason: Reason, database: Database = None) -> int:  # noqa: A002 - the option's name
     """Stop every sync of every provider, those that are under way included, until `resume`. Reading goes on, and so do decisions.
 
     Parameters

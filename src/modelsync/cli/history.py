@@ -195,4 +195,4 @@ def _field_texts(line: Line) -> Iterator[str]:
 
 def _line(kind: str, name: str, happened: str) -> Text:
     sign, style = SIGNS[kind]
-    return Text(f"{sign} ", style=style).append(f"{output.safe(name)}  {output.safe(happened)}", style="default")
+    return Text(f"{sign} ", style=style).append(output.safe("  ".join(filter(None, (name, happened)))), style="default")

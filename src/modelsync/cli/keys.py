@@ -51,7 +51,7 @@ def create(name: str, /, *, scope: str = "read", expires: str | None = None, rea
     with opened(database, writing=True) as db:
         key = Keys(db.store).create(name, Scope.of(scope), person(reason), moment(expires) if expires else None)
     output.say(output.stderr(), f"The key of {output.safe(name)} ({scope}); it is shown this once:")
-    print(key)
+    print(key)  # noqa: T201 - alone on stdout, for scripts
     return 0
 
 

@@ -1,10 +1,12 @@
 """How every command opens the catalog that its settings name."""
 
 import contextlib
+import difflib
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from modelsync import app, settings
+from modelsync.cli import output
 from modelsync.cli.stopping import at_ctrl_c
 from modelsync.providers.registry import select
 from modelsync.queries.catalog import Catalog
@@ -41,6 +43,17 @@ class Opened:
 def load(database: str | None) -> Settings:
     """This process's settings, with what the command line says. SettingsError for one that cannot be used."""
     return settings.load(DATABASE_URL=database or "")
+
+
+def warn_of_unknown(chosen: Settings) -> None:
+    """Say which settings do not exist: whoever set one believes that it does something."""
+    known = {setting.name.removeprefix("MODELSYNC_"): setting.name for setting in chosen.shown if setting.name not in chosen.unknown}
+    for name in chosen.unknown:
+        near = [known[short] for short in difflib.get_close_matches(name.removeprefix("MODELSYNC_"), known, n=1, cutoff=0.7)]
+        output.say(output.stderr(), f"{name} is no setting and does nothing. {f'Did you mean {near[0]}?' if near else SETTINGS_HINT}")
+
+
+SETTINGS_HINT = "`modelsync settings` lists those that there are"
 
 
 @contextlib.contextmanager

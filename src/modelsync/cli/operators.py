@@ -3,6 +3,7 @@
 import difflib
 import getpass
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
@@ -36,8 +37,12 @@ def person(reason: str) -> Person:
 
 
 def pins_of(texts: Sequence[str]) -> list[Pin]:
-    """`FIELD=VALUE` as people write it. UsageError for an unknown field, or a value that it cannot have."""
-    return [_pin(text) for text in texts]
+    """`FIELD=VALUE` as people write it. UsageError for an unknown field, one that is given twice, or a value that it cannot have."""
+    pins = [_pin(text) for text in texts]
+    twice = sorted(name for name, count in Counter(pin.field for pin in pins).items() if count > 1)
+    if twice:
+        raise UsageError(f"{twice[0]} is given twice", "Nothing was changed; give each field one value")
+    return pins
 
 
 def _pin(text: str) -> Pin:

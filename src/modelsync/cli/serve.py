@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from modelsync import app
 from modelsync.api import create
 from modelsync.cli import output
-from modelsync.cli.opening import load
+from modelsync.cli.opening import load, warn_of_unknown
 from modelsync.cli.parameters import Database, Port
 from modelsync.cli.ports import check_free
 from modelsync.errors import ModelsyncError, UsageError
@@ -53,6 +53,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
         Also log what is asked of providers.
     """
     chosen = load(database)
+    warn_of_unknown(chosen)
     program = app.build(chosen, verbose=verbose, serving=True)
     store = program.open_store()
     try:

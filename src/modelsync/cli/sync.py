@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from modelsync import app
 from modelsync.cli import output, rendering
-from modelsync.cli.opening import load
+from modelsync.cli.opening import load, warn_of_unknown
 from modelsync.cli.parameters import FLAG, Database, Json, Slugs
 from modelsync.cli.stopping import STOPPED, at_ctrl_c
 from modelsync.errors import UsageError
@@ -40,7 +40,9 @@ def sync(
     """
     if save is not None and not dry_run:
         raise UsageError("--save needs --dry-run", "A sync that is not dry has nothing left to apply")
-    program = app.build(load(database), verbose=verbose)
+    chosen = load(database)
+    warn_of_unknown(chosen)
+    program = app.build(chosen, verbose=verbose)
     slugs = [job.slug for job in program.jobs(providers)]
 
     def work(watch: Watch, handle: Handle) -> Report:

@@ -60,6 +60,10 @@ PINNABLE = (ALIAS, *_FACTS, *_PRICES)
 """The fields that can be pinned, by the names that changes use; and `metadata.<name>` beside them."""
 
 
+RECORDED = ("status", *PINNABLE, *_FOLLOWING_FIELDS, *BESIDE)
+"""The names that changes have fields under."""
+
+
 def is_pinnable(field: str) -> bool:
     """Whether there is such a field."""
     return field in PINNABLE or (field.startswith(_METADATA) and field != _METADATA)

@@ -1,5 +1,6 @@
 """Reading history: recorded changes, and the catalog as it stood at a time."""
 
+import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -12,14 +13,15 @@ import sqlalchemy as sa
 from modelsync.database.rows import json_value
 from modelsync.database.schema import model_changes, models, providers
 from modelsync.database.session import Session
-from modelsync.model.fields import FACTS
+from modelsync.errors import UsageError
+from modelsync.model.fields import FACTS, RECORDED
 from modelsync.model.records import RecordedModel
 from modelsync.model.timeline import Key, Past, Recorded, RecordedChange, present, row_of, undone
 from modelsync.queries.filters import ModelFilter, Order, per_token
 
 
 class ChangeFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which changes: all conditions hold together.
+    """Which changes: all conditions hold together. UsageError for a `field` that no change has.
 
     `model` is an exact id, `field` a name as changes record it; `before` is the number of a change, for the ones before it.
     """
@@ -31,6 +33,12 @@ class ChangeFilter(msgspec.Struct, frozen=True, kw_only=True):
     kind: str | None = None
     before: int | None = None
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.field is not None and self.field not in RECORDED:
+            near = difflib.get_close_matches(self.field, RECORDED, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"The fields are {', '.join(RECORDED)}"
+            raise UsageError(f"There is no field {self.field[:80]!a} in changes", hint)
 
 
 class History:

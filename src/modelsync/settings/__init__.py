@@ -20,7 +20,7 @@ from modelsync.settings.of_providers import Row, origin_variable
 from modelsync.settings.readers import Number, networks, path, value_of
 from modelsync.settings.sources import SettingsSource, beside, dotenv_file, toml_file
 from modelsync.settings.table import TABLE, UNKNOWN, Entry
-from modelsync.settings.values import DATABASE, Places, Serving, Setting, Settings
+from modelsync.settings.values import DATABASE, NO_SUCH, Places, Serving, Setting, Settings
 
 __all__ = ["TABLE", "Entry", "Number", "Serving", "Setting", "Settings", "load"]
 
@@ -115,7 +115,7 @@ def _rows(source: SettingsSource, known: Registry) -> Iterable[Row]:
     names = {entry.name for entry in TABLE} | {origin_variable(slug) for slug in known}
     for name in sorted(source.names() - names):
         if name.startswith("MODELSYNC_"):
-            yield name, UNKNOWN, "unknown: no such setting"
+            yield name, UNKNOWN, NO_SUCH
 
 
 def _setting(source: SettingsSource, row: Row) -> Setting:

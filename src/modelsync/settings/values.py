@@ -12,6 +12,9 @@ from modelsync.planning.policy import Rules
 from modelsync.providers.base import Provider
 from modelsync.providers.registry import Registry
 
+NO_SUCH = "unknown: no such setting"
+"""What is said of a setting that there is not."""
+
 
 class Setting(msgspec.Struct, frozen=True):
     """One setting as `modelsync settings` shows it: its value (masked when secret) and where it came from."""
@@ -84,6 +87,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Settings({len(self.shown)} of them)"
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Names that are set as settings of ours and are none."""
+        return tuple(setting.name for setting in self.shown if setting.help == NO_SUCH)
 
     def scope(self, provider: Provider) -> str:
         """What a provider's listing depends on, as 16 hex digits: its options, its key, and where it is asked."""

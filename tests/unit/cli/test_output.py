@@ -46,6 +46,11 @@ def test_a_sentence_is_left_whole_for_a_pipe():
         ("runs three", 'Invalid value for RUN: "three" is no whole number. See `modelsync runs --help`'),
         ("pin groq m pricing_prompt=1", "`modelsync pin` needs --reason. See `modelsync pin --help`"),
         ("pin groq m pricing_promt=1 --reason x", "pricing_promt=1 is no FIELD=VALUE. Did you mean pricing_prompt?"),
+        (
+            "pin groq m context_length=1 context_length=2 --reason x",
+            "context_length is given twice. Nothing was changed; give each field one value",
+        ),
+        ("changes --field pricing_promt", "There is no field 'pricing_promt' in changes. Did you mean pricing_prompt?"),
     ],
 )
 def test_a_mistake_is_told_in_words_with_what_to_do(capsys: pytest.CaptureFixture[str], line: str, words: str):
