@@ -3,9 +3,9 @@
     python scripts/generate_docs.py           rewrite them
     python scripts/generate_docs.py --check   only say whether one is stale; exit code 1 then
 
-A block stands between `<!-- generated: NAME -->` and `<!-- /generated -->`. In README.md they are what the program prints, its
-settings and its providers; `table NAME` is a table of the database, and `routes TAG`, `parameters OPERATION` and `body OPERATION`
-are parts of the OpenAPI document.
+A block stands between `<!-- generated: NAME -->` and `<!-- /generated -->`. They are what the program prints, its settings and its
+providers; `table NAME` is a table of the database, and `routes TAG`, `parameters OPERATION` and `body OPERATION` are parts of the
+OpenAPI document.
 """
 
 import re
@@ -35,11 +35,16 @@ from modelsync.server import access  # noqa: E402
 
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+COMMANDS = ROOT / "docs" / "commands.md"
+PROVIDERS = ROOT / "docs" / "providers.md"
+SETTINGS = ROOT / "docs" / "settings.md"
 DATABASE = ROOT / "docs" / "database_schema.md"
 DEPLOY = ROOT / "docs" / "deploy.md"
 OF_API = tuple(ROOT / "docs" / name for name in ("providers_management.md", "models_catalog_management.md", "admin_api.md"))
+WITH_BLOCKS = (README, CONTRIBUTING, COMMANDS, PROVIDERS, SETTINGS, DATABASE, DEPLOY, *OF_API)
 EXAMPLES = ROOT / "src" / "modelsync" / "api" / "examples.json"
-SHOWN_IN_CAPTURE = ("chutes", "deepinfra", "openrouter", "xai")
+SHOWN_IN_CAPTURE = ("openrouter", "xai")
+NOT_IN_CAPTURE = re.compile(r"\d+ warnings?;|Alarm: |That was ")
 BLOCK = re.compile(r"(?P<start><!-- generated: (?P<name>[a-z0-9_ -]+?) -->\n).*?(?P<end><!-- /generated -->)", re.DOTALL)
 
 
@@ -111,18 +116,22 @@ def sync_help() -> str:
 
 
 def capture() -> str:
-    """`modelsync demo`, with a few providers only; `…` stands where lines are left out."""
-    kept, left_out, shown = [], False, True
+    """`modelsync demo`, with a few providers and one of its two tables only; `…` stands where lines are left out."""
+    kept, left_out, shown, tables = [], False, True, 0
     for line in modelsync("demo").splitlines():
         name = re.fullmatch(r"(?:[✓○◐✗] )?([a-z][a-z-]+)(?:  +[0-9].*)?", line)
+        in_table = bool(re.search(r" \d+\.\d s$", line)) and name is not None
+        tables += line.startswith("provider  ")
         if name:  # the line of a provider in a table, or the head of its plan
-            shown = name[1] in SHOWN_IN_CAPTURE or name[1] == "provider"
+            shown = name[1] in SHOWN_IN_CAPTURE and not (in_table and tables > 1)
         elif not line.startswith("  "):
-            shown = True
+            shown = not NOT_IN_CAPTURE.match(line) and not (line.startswith("provider  ") and tables > 1)
         if shown and not (line == "" and kept[-1:] == [""]):
             kept += ["…"] * left_out + [line]
-        left_out = not shown and (left_out or bool(line))
-    return fenced("\n".join(kept))
+            left_out = False
+        elif line:
+            left_out = True
+    return fenced("\n".join(kept + ["…"] * left_out))
 
 
 def floors() -> str:
@@ -278,7 +287,7 @@ def without_moments(text: str) -> str:
 
 def documents() -> dict[Path, str]:
     """Every file of which something is generated, as it should be."""
-    made = {path: written(path.read_text("utf-8")) for path in (README, CONTRIBUTING, DATABASE, DEPLOY, *OF_API)}
+    made = {path: written(path.read_text("utf-8")) for path in WITH_BLOCKS}
     return made | {EXAMPLES: msgspec.json.format(msgspec.json.encode(api()[1]), indent=1).decode() + "\n"}
 
 

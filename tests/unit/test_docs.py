@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,10 @@ from support.sync import query
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-DATABASE = (ROOT / "docs" / "database_schema.md").read_text("utf-8")
+COMMANDS, PROVIDERS, SETTINGS, POSTGRES, DATABASE, TROUBLES = (
+    (ROOT / "docs" / f"{name}.md").read_text("utf-8")
+    for name in ("commands", "providers", "settings", "postgres", "database_schema", "troubleshooting")
+)
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 OF_RUN_ITSELF = {"test", "check", "bench", "soak", "mutate", "docs", "lock"}
 NAMES_OF_DOCUMENTS = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
@@ -39,8 +43,8 @@ def section(text, title):
     return found[2]
 
 
-def blocks(name):
-    return re.search(rf"<!-- generated: {name} -->\n(.*?)<!-- /generated -->", README, re.DOTALL)[1]
+def block(name, text):
+    return re.search(rf"<!-- generated: {name} -->\n(.*?)<!-- /generated -->", text, re.DOTALL)[1]
 
 
 # Generated parts
@@ -49,7 +53,8 @@ def blocks(name):
 def test_generated_parts_are_fresh():
     program = generator()
     contributing = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    assert set(program.BLOCKS) == {found["name"] for found in program.BLOCK.finditer(README + contributing)}
+    found = [block["name"] for block in program.BLOCK.finditer(README + contributing + COMMANDS + PROVIDERS + SETTINGS)]
+    assert sorted(found) == sorted(program.BLOCKS)
     done = subprocess.run([sys.executable, ROOT / "scripts" / "generate_docs.py", "--check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -60,22 +65,22 @@ def test_every_block_of_every_document_can_be_made():
         text = path.read_text("utf-8")
         found = [block["name"] for block in program.BLOCK.finditer(text)]
         assert len(found) == text.count("<!-- generated: "), path
-        if path.name not in ("README.md", "CONTRIBUTING.md"):
+        if path not in (program.README, program.CONTRIBUTING, program.COMMANDS, program.PROVIDERS, program.SETTINGS):
             assert all(name.partition(" ")[0] in program.PARTS for name in found), path
-            assert (found != []) == (path in (program.DATABASE, program.DEPLOY, *program.OF_API)), path
+        assert (found != []) == (path in program.WITH_BLOCKS), path
 
 
 def test_a_stale_part_is_noticed_and_durations_are_not():
     program = generator()
-    stale = README.replace("| `groq` | **needed** |", "| `groq` | optional |")
-    assert program.without_moments(stale) != program.without_moments(README)
-    slower = re.sub(r"( +)0\.\d s$", r"\g<1>9.9 s", README, flags=re.MULTILINE)
+    stale = PROVIDERS.replace("| `groq` | **needed** |", "| `groq` | optional |")
+    assert program.without_moments(stale) != program.without_moments(PROVIDERS)
+    slower = re.sub(r"( +)[01]\.\d s$", r"\g<1>9.9 s", README, flags=re.MULTILINE)
     assert slower != README
     assert program.without_moments(slower) == program.without_moments(README)
 
 
 def test_lines_are_left_out_of_the_capture_only_where_it_says_so():
-    capture = blocks("capture").splitlines()
+    capture = block("capture", README).splitlines()
     printed = generator().modelsync("demo").splitlines()
     moments = generator().without_moments
     have = {moments(line) for line in printed}
@@ -87,7 +92,7 @@ def test_lines_are_left_out_of_the_capture_only_where_it_says_so():
 
 
 def test_every_provider_and_every_key_variable_is_in_the_table():
-    rows = {line.split("|")[1].strip(): line for line in blocks("providers").splitlines()[2:]}
+    rows = {line.split("|")[1].strip(): line for line in block("providers", PROVIDERS).splitlines()[2:]}
     assert list(rows) == [f"`{slug}`" for slug in registry.load()]
     for slug, provider in registry.load().items():
         row = rows[f"`{slug}`"]
@@ -95,14 +100,14 @@ def test_every_provider_and_every_key_variable_is_in_the_table():
         assert provider.verified in row
 
 
-def test_every_setting_is_in_the_readme(tmp_path):
+def test_every_setting_is_documented(tmp_path):
     shown = settings.load({}, tmp_path).shown
     assert len(shown) > 40
-    assert [row.name for row in shown if f"`{row.name}`" not in README] == []
+    assert [row.name for row in shown if f"`{row.name}`" not in (PROVIDERS if row.help.startswith("key of") else SETTINGS)] == []
 
 
 def test_every_command_is_in_the_table_of_commands():
-    commands = re.findall(r"^\| `(\w+)` \|", section(README, "First steps"), re.MULTILINE)
+    commands = re.findall(r"^\| `(\w+)` \|", COMMANDS, re.MULTILINE)
     assert sorted(commands) == sorted(cli.COMMANDS)
 
 
@@ -110,10 +115,11 @@ def test_every_exit_code_of_the_help_and_of_the_code_is_in_the_table():
     text = cli.EXIT_CODES + (exit_code.__doc__ or "")
     named = {int(number) for number in re.findall(r"(?<![\w.])\d{1,2}(?![\w.])", text)}
     table = {
-        int(number) for line in re.findall(r"^\| ([\d, ]+) \|", section(README, "Exit codes"), re.MULTILINE) for number in line.split(",")
+        int(number) for line in re.findall(r"^\| ([\d, ]+) \|", section(COMMANDS, "Exit codes"), re.MULTILINE) for number in line.split(",")
     }
     assert named == {0, 1, 3, 4, 64}
     assert table == named | {130, 143}
+    assert " ".join(cli.EXIT_CODES.split()) in README
 
 
 def test_every_table_and_column_is_described():
@@ -158,7 +164,7 @@ def indexes_of(database_url, table):
 
 
 def test_row_level_security_covers_every_table():
-    named = re.findall(r"ALTER TABLE (\w+) ENABLE", README)
+    named = re.findall(r"ALTER TABLE (\w+) ENABLE", POSTGRES)
     assert sorted(named) == sorted([*schema.metadata.tables, "alembic_version"])
 
 
@@ -171,7 +177,7 @@ def test_row_level_security_covers_every_table():
     ],
 )
 def test_messages_quoted_under_troubleshooting_are_those_of_the_program(words):
-    assert words in section(README, "Troubleshooting")
+    assert words in TROUBLES
     assert any(words.replace("\n", " ") in path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
 
 
@@ -197,7 +203,7 @@ def anchors(path):
     return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("name", NAMES_OF_DOCUMENTS)
 def test_files_named_in_the_text_exist(name):
     text = (ROOT / name).read_text("utf-8")
     named = set(re.findall(r"(?:src|scripts|docs|deploy|tests)/[\w./-]+\.(?:py|md|yml|json|service|timer)\b", text))
@@ -237,7 +243,8 @@ EXAMPLES = [
 
 
 def test_there_are_examples():
-    assert len([name for name, *_ in EXAMPLES if name == "README.md"]) > 15
+    counted = Counter(name for name, *_ in EXAMPLES)
+    assert (counted["README.md"] > 12, counted["docs/commands.md"] > 20, counted["docs/cookbook.md"] > 60) == (True, True, True), counted
 
 
 @pytest.mark.parametrize(("name", "line", "arguments"), EXAMPLES)

@@ -16,7 +16,7 @@ from modelsync.settings.readers import Choice, Number
 from modelsync.settings.table import HIDDEN, KEYS
 from modelsync.settings.values import Places
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "settings.md").read_text("utf-8")
 ENTRIES = pytest.mark.parametrize("entry", TABLE, ids=lambda entry: entry.name)
 LOADED = pytest.mark.parametrize("entry", [entry for entry in TABLE if entry.into is not Places], ids=lambda entry: entry.name)
 
@@ -84,8 +84,8 @@ def faults(entry: Entry) -> list[str]:
         found.append("its help does not say its default")
     if has_default and isinstance(entry.read, Number) and entry.read(_digits(field.default, entry.read.of)) != field.default:
         found.append("its default is no value of it")
-    if f"| `{entry.name}` | {entry.help} |\n" not in README.replace("`<", "<").replace(">`", ">"):
-        found.append("it is not in the README")
+    if f"| `{entry.name}` | {entry.help} |\n" not in PAGE.replace("`<", "<").replace(">`", ">"):
+        found.append("it is not in the page of settings")
     secret = next((text for reader, text in SECRETS if reader is entry.read), f"me:{CANARY}@h/d")
     if CANARY in entry.redaction.shown(secret) or CANARY not in entry.redaction.secrets(secret):
         found.append("it shows a secret")
@@ -109,7 +109,7 @@ def test_a_broken_entry_would_be_noticed():
         "what it reads does not fit its field": {"read": Number(float, 1.5, 10.5)},
         "its help does not say its default": {"default_help": "3"},
         "it shows a secret": {"read": readers.keys, "redaction": good.redaction},
-        "it is not in the README": {"name": "MODELSYNC_TRIES"},
+        "it is not in the page of settings": {"name": "MODELSYNC_TRIES"},
     }
     for fault, change in broken.items():
         assert fault in faults(msgspec.structs.replace(good, **change)), fault
