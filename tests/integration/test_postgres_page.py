@@ -1,4 +1,7 @@
-"""docs/postgres.md: its roles can do what they are for and no more, and its lines for Supabase run. test_cookbook.py runs the rest."""
+"""docs/postgres.md: its roles can do what they are for and no more, and its lines for Supabase run. test_cookbook.py runs the rest.
+
+And the commands of docs/housekeeping.md that dump a catalog in Postgres and restore it.
+"""
 
 import re
 import uuid
@@ -11,13 +14,13 @@ from support import postgres
 from support.cli import ROOT
 from support.shell import Shell
 
-PAGE = (ROOT / "docs" / "postgres.md").read_text("utf-8")
+PAGE, HOUSEKEEPING = ((ROOT / "docs" / name).read_text("utf-8") for name in ("postgres.md", "housekeeping.md"))
 ROLES = ("catalog_owner", "catalog_sync", "catalog_read")
 
 
-def blocks(title: str) -> list[tuple[str, str]]:
+def blocks(title: str, text: str = PAGE) -> list[tuple[str, str]]:
     """The blocks of code under a heading, in their order."""
-    (part,) = re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    (part,) = re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     return re.findall(r"^```(sql|sh)\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
 
 
@@ -96,3 +99,32 @@ def test_the_lines_for_supabase_keep_others_out_and_not_the_owner(address: str, 
         connection.execute(lines.encode())
     assert (told(reading, count), told(owning, count)) == ("[(0,)]", "[(6,)]")
     assert played.play(f"./run sync --providers groq openrouter --database {owning}").failed == []
+
+
+def test_a_catalog_is_dumped_and_restored_by_the_commands_of_the_page(postgres_server: str, address: str, played: Shell) -> None:
+    if (tools := postgres.binaries()) is None or not (tools / "pg_dump").exists():
+        pytest.skip("no pg_dump")
+    ((_, text),) = blocks("Backup and restore: Postgres", HOUSEKEEPING)
+    port, name = postgres_server.rpartition(":")[2], address.rpartition("/")[2]
+    restored = f"{name}_restored"
+    places = {
+        "user@host:5432/database": f"modelsync@127.0.0.1:{port}/{name}",
+        "user@host:5432/restored": f"modelsync@127.0.0.1:{port}/{restored}",
+        "--host=host --username=user restored": f"--host=127.0.0.1 --port={port} --username=modelsync {restored}",
+        "?sslmode=require": "",
+        "=...": "=secret",
+    }
+    assert all(shown in text for shown in places)
+    for shown, real in places.items():
+        text = text.replace(shown, real)
+    played.env["PATH"] = f"{tools}:{played.env['PATH']}"
+    try:
+        assert played.play(f"./run sync --providers openrouter --database {address}").failed == []
+        done = played.play(text)
+        assert done.failed == [], done.printed
+        rows = "SELECT provider, model, prompt_usd_per_million::text FROM catalog ORDER BY model"
+        there = f"{postgres_server}/{restored}"
+        assert "('openrouter', 'acme/scribe-2', '1.000000')" in told(there, rows)
+        assert told(there, rows) == told(address, rows)
+    finally:
+        postgres.drop_database(postgres_server, restored)
