@@ -106,6 +106,15 @@ def test_every_setting_is_documented(tmp_path):
     assert [row.name for row in shown if f"`{row.name}`" not in (PROVIDERS if row.help.startswith("key of") else SETTINGS)] == []
 
 
+def test_settings_in_examples_are_settings(tmp_path):
+    names = {row.name for row in settings.load({}, tmp_path).shown}
+    pages = [path.read_text("utf-8") for path in DOCUMENTS]
+    blocks_of_settings = [found for text in pages for found in re.findall(r"^```ini\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
+    lines = "".join(blocks_of_settings).splitlines()
+    assert len(lines) > 8
+    assert [line for line in lines if line.partition("=")[0] not in names] == []
+
+
 def test_every_command_is_in_the_table_of_commands():
     commands = re.findall(r"^\| `(\w+)` \|", COMMANDS, re.MULTILINE)
     assert sorted(commands) == sorted(cli.COMMANDS)
