@@ -77,16 +77,17 @@ def tokens(count: int | None) -> str:
     return f"{count // 1000}k" if count >= 10_000 else f"{count:,}"
 
 
+_BY_NAME = {BELIEVED: "believed last", BENEATH: "the provider's value, beneath a pin"}
+
+
 def field_text(change: FieldChange) -> str:
     """One field's old → new; token prices in USD per million, with the difference in percent. Nothing, if all that a pin hides stays."""
     old, new = change.old, change.new
     if change.field == READER:
         return f"a correction: version {new} of the provider's module reads the same text otherwise than version {old} did"
-    if change.field == BELIEVED and isinstance(old, Mapping) and isinstance(new, Mapping):
-        return f"believed last: {changes_text({point: (old[point], new[point]) for point in new})}"
-    if change.field == BENEATH and isinstance(old, Mapping) and isinstance(new, Mapping):
+    if change.field in _BY_NAME and isinstance(old, Mapping) and isinstance(new, Mapping):
         moved = changes_text({name: (old[name], new[name]) for name in new if old[name] != new[name]})
-        return f"the provider's value, beneath a pin: {moved}" if moved else ""
+        return f"{_BY_NAME[change.field]}: {moved}" if moved else ""
     if change.field == LISTED:
         return "the provider lists it now"
     if change.field.startswith("pricing") and (isinstance(old, Decimal) or isinstance(new, Decimal)):

@@ -25,7 +25,7 @@ BELIEVED = "pricing.believed"
 """The field under which a person's act records what it moved of prices that were believed last and do not stand: digits by point."""
 
 BENEATH = "beneath"
-"""The field under which a change records what a pin hides: what was believed and what is, where something else is seen, by field."""
+"""The field under which a change records what a pin hides: what was believed and what is, where that moves otherwise than is seen."""
 
 LISTED = "listed"
 """The field under which a change records that a provider lists a model that a person had added."""
@@ -117,8 +117,8 @@ def value_of(model: Model, field: str) -> Any:
     """What a model has in a field that can be pinned."""
     if field == ALIAS:
         return model.id
-    if field in _PRICES:
-        return getattr(model.prices, _PRICES[field])
+    if field in _PRICES or field in _FOLLOWING_FIELDS:
+        return getattr(model.prices, _PRICES.get(field, field.removeprefix("pricing.")))
     if field.startswith(_METADATA):
         return model.metadata.get(field.removeprefix(_METADATA))
     return getattr(model, "available" if field == "is_active" else field)

@@ -1,6 +1,7 @@
 """The past, read backwards from the present: changes undone one by one, newest first."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -37,9 +38,11 @@ class Recorded(msgspec.Struct, frozen=True):
     fields: Moves
 
 
-class RunChange(Recorded, frozen=True, kw_only=True):
-    """One recorded change with what started its run, and when that was."""
+class RunChange(msgspec.Struct, frozen=True):
+    """One recorded change of a model with what started its run, and when that was."""
 
+    kind: str
+    fields: Moves
     trigger: str
     at: datetime
 
@@ -89,18 +92,27 @@ def undone(states: Mapping[Key, Past], changes: Iterable[Recorded]) -> dict[Key,
         key = (change.provider, change.provider_model_id)
         state = then.pop(key, None)
         if state is not None and change.kind != "added":
-            then[key] = _before(state, change.kind, change.fields)
+            then[key] = _before(state, change.kind, {field: pair for field, pair in change.fields.items() if field not in BESIDE})
     return then
 
 
-def believed_before(states: Mapping[Key, Past], changes: Iterable[RunChange]) -> dict[Key, Past]:
-    """The same of what is believed, whatever pins show. A model that somebody had added is there from its first listing on."""
-    then = dict(states)
-    for change in changes:
-        key = (change.provider, change.provider_model_id)
-        state = then.pop(key, None)
-        if state is not None and change.kind != "added" and LISTED not in change.fields:
-            then[key] = _before(state, change.kind, _believed(change))
+class BeliefChange(msgspec.Struct, frozen=True):
+    """What a recorded change moved of what is believed of a model."""
+
+    change: RunChange
+    moves: Moves
+
+
+def believed_before(now: Past, changes: Sequence[BeliefChange]) -> Past | None:
+    """What was believed of a model before `changes`, which come newest first. None when no listing had had it yet.
+
+    A model that somebody had added is its provider's from its first listing on.
+    """
+    then = now
+    for each in changes:
+        if each.change.kind == "added" or LISTED in each.change.fields:
+            return None
+        then = _before(then, each.change.kind, each.moves)
     return then
 
 
@@ -110,8 +122,6 @@ def _before(state: Past, kind: str, fields: Moves) -> Past:
     for field, (old, _) in fields.items():
         if field == "status":
             status = old
-        elif field in BESIDE:
-            continue
         elif _left_out(field, old):
             facts.pop(field, None)
         else:
@@ -134,18 +144,18 @@ class LastPrice(msgspec.Struct, frozen=True):
 _UNDOING = ("reopen", "rollback")
 
 
-def last_believed(changes: Iterable[RunChange]) -> dict[str, LastPrice]:
+def last_believed(changes: Iterable[BeliefChange]) -> dict[str, LastPrice]:
     """The last number that was believed at each point of one model's price, from its changes, oldest first.
 
     A number that a mended reading replaced is forgotten, and one that a person took back gives way to what was believed before it.
     What an act moved of prices that did not stand is recorded with it.
     """
     believed: dict[str, list[LastPrice]] = {}
-    pinned: set[str] = set()
-    for change in changes:
+    for each in changes:
+        change = each.change
         corrected = READER in change.fields
         takes_back = corrected or change.trigger in _UNDOING
-        for field, (old, new) in _believed(change, pinned).items():
+        for field, (old, new) in each.moves.items():
             if not is_price(field):
                 continue
             for point, usd in (_numbers(field, old) if takes_back else {}).items():
@@ -153,8 +163,6 @@ def last_believed(changes: Iterable[RunChange]) -> dict[str, LastPrice]:
             for value in (new,) if takes_back else (old, new):
                 for point, usd in _numbers(field, value).items():
                     believed.setdefault(point, []).append(LastPrice(usd, change.at))
-        begins = change.trigger in _PINNING and BENEATH not in change.fields
-        pinned = pinned | change.fields.keys() if begins else pinned - change.fields.keys()
         for point, digits in change.fields.get(BELIEVED, (None, {}))[1].items():
             believed[point] = [] if digits is None else [LastPrice(Decimal(digits), change.at)]
     return {point: prices[-1] for point, prices in believed.items() if prices}
@@ -170,18 +178,37 @@ def _without(prices: list[LastPrice], undone: Decimal) -> list[LastPrice]:
 _PINNING = ("pin", "upsert", "add")
 
 
-def _believed(change: RunChange, pinned: Collection[str] = ()) -> Moves:
-    """What a change moved of what is believed: what was seen to move, but where it says that a pin hides something else.
+def of_belief(changes: Iterable[RunChange]) -> list[BeliefChange]:
+    """The changes of one model, oldest first, with what each moved of what is believed: what was seen to move, but what a pin hides.
 
-    Changes of before 2026-12 say nothing of that (docs/decisions/0031). In these a pin moves nothing, and neither does its end; `pinned`
-    are the fields that showed a pin before.
+    Changes of before 2026-12 say nothing of what a pin hides (docs/decisions/0031). In these a pin moves nothing that is believed, and
+    neither does its end.
     """
+    told: list[BeliefChange] = []
+    pinned: set[str] = set()
+    for change in changes:
+        told.append(BeliefChange(change, _believed(change, pinned)))
+        begins = change.trigger in _PINNING and BENEATH not in change.fields
+        pinned = pinned | change.fields.keys() - _revived(change) if begins else pinned - change.fields.keys()
+    return told
+
+
+def _revived(change: RunChange) -> Set[str]:
+    """The fields that a pin moved for good: a retired model that somebody wants active is active when the pin ends, too."""
+    return {"status", "is_active"} if "status" in change.fields else set()
+
+
+def _believed(change: RunChange, pinned: Collection[str]) -> Moves:
+    """What a change moved of what is believed, after `pinned` fields showed a pin."""
     moved = {field: pair for field, pair in change.fields.items() if field not in (ALIAS, *BESIDE)}
     if BENEATH in change.fields:
         before, now = change.fields[BENEATH]
         return moved | {field: (before[field], now[field]) for field in now}
-    if change.trigger in _PINNING and "status" not in moved:
-        return {field: (None if field in pinned else old,) * 2 for field, (old, _) in moved.items()}
+    if change.trigger in _PINNING:
+        revived = _revived(change)
+        return {
+            field: (old, new if field in revived else old) for field, (old, new) in moved.items() if field in revived or field not in pinned
+        }
     return {field: (new if change.trigger == "unpin" or field in pinned else old, new) for field, (old, new) in moved.items()}
 
 
@@ -230,42 +257,41 @@ class Line(msgspec.Struct, frozen=True):
 
 
 _BY_NAME = (BELIEVED, BENEATH)
-"""What a change tells as a mapping, of which a later change may tell other names."""
-
-
-def _last_new(rows: Sequence[RecordedChange], key: tuple[str, str, str]) -> dict[str, object]:
-    """What all changes of a field that is a mapping, newest first, come to."""
-    merged: dict[str, Any] = {}
-    for row in rows:
-        if (row.provider, row.provider_model_id) == key[:2] and key[2] in row.fields:
-            merged = {**row.fields[key[2]][1], **merged}
-    return merged
+"""What a change tells as a mapping, of which another change may tell other names."""
 
 
 def collapsed(rows: Sequence[RecordedChange]) -> list[Line]:
     """Recorded changes, newest first, with all changes of one field of a model as one: first old to last new, in its newest line.
 
-    Coming, going and returning stay lines of their own.
+    Coming, going and returning stay lines of their own. What a pin hides is left out where it is back.
     """
-    first_old: dict[tuple[str, str, str], Any] = {}
-    counts: dict[tuple[str, str, str], int] = {}
+    merged: dict[tuple[str, str, str], tuple[Any, Any]] = {}
+    counts: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
-        for field, (old, _) in row.fields.items():
+        for field, (old, new) in row.fields.items():
             key = (row.provider, row.provider_model_id, field)
-            first_old[key] = {**first_old.get(key, {}), **old} if field in _BY_NAME else old
-            counts[key] = counts.get(key, 0) + 1
+            first, last = merged.get(key, ({}, {}) if field in _BY_NAME else (old, new))
+            merged[key] = ({**first, **old}, {**new, **last}) if field in _BY_NAME else (old, last)
+            counts[key] += field not in _BY_NAME or old != new
     lines: list[Line] = []
     shown: set[tuple[str, str, str]] = set()
     for row in rows:
-        fields: dict[str, tuple[Any, Any]] = {}
-        for field, (old, new) in row.fields.items():
-            key = (row.provider, row.provider_model_id, field)
-            if field == "status":
-                fields[field] = (old, new)
-            elif key not in shown:
-                fields[field] = (first_old[key], _last_new(rows, key) if field in _BY_NAME else new)
-                shown.add(key)
+        keys = {field: (row.provider, row.provider_model_id, field) for field in row.fields}
+        fields = {
+            field: row.fields[field] if field == "status" else _moved(merged[key], field) for field, key in keys.items() if key not in shown
+        }
+        fields = {field: pair for field, pair in fields.items() if field not in _BY_NAME or pair[1]}
+        shown |= {key for field, key in keys.items() if field != "status"}
         if fields or row.kind != "updated":
-            many = {name: counts[row.provider, row.provider_model_id, name] for name in fields if name != "status"}
+            many = {name: counts[keys[name]] for name in fields if name != "status"}
             lines.append(Line(row, fields, {name: count for name, count in many.items() if count > 1}))
     return lines
+
+
+def _moved(pair: tuple[Any, Any], field: str) -> tuple[Any, Any]:
+    """What changes come to; of a mapping only what is not back where it was."""
+    if field not in _BY_NAME:
+        return pair
+    old, new = pair
+    names = [name for name in new if old[name] != new[name]]
+    return {name: old[name] for name in names}, {name: new[name] for name in names}

@@ -15,7 +15,7 @@ from modelsync.database.tables import events, holds, leases, pins, providers, ru
 from modelsync.database.tables.models import write
 from modelsync.errors import AlreadyThere, NotThere, UsageError
 from modelsync.model.actors import Person
-from modelsync.model.fields import BELIEVED, Pin, pinned, value_of
+from modelsync.model.fields import BELIEVED, Pin, value_of
 from modelsync.model.limits import check_id
 from modelsync.model.model import Model
 from modelsync.model.points import numbers
@@ -76,7 +76,7 @@ class Act(msgspec.Struct, frozen=True):
         known = Stored(before, pins=pins.standing(self.connection, self.slug, self.now))
         moved = _moved_prices(changes)
         marked = tuple(
-            msgspec.structs.replace(change, held=change.held or change.id in held, fields=(*change.fields, *_unseen(change, known, moved)))
+            msgspec.structs.replace(change, held=change.held or change.id in held, fields=(*change.fields, *_unseen(change)))
             for change in sorted(changes, key=lambda change: change.id)
         )
         plan = settled(Plan(marked), known)
@@ -104,28 +104,29 @@ Moved = Mapping[str, tuple[Mapping[str, Decimal], Mapping[str, Decimal]]]
 """What was believed of prices and what is, by model and point."""
 
 
-def _unseen(change: Change, known: Stored, moved: Moved) -> Iterable[FieldChange]:
-    """What moves of prices that were believed last, where no field that stands tells of it: going back needs to know."""
-    if change.before is None or change.id not in moved:
+def _unseen(change: Change) -> Iterable[FieldChange]:
+    """What is believed last of prices that do not stand after an act, where it moved or stood: going back needs to know."""
+    if change.before is None:
         return
-    before, now = moved[change.id]
-    stood, stands = numbers(change.before.model.prices), numbers(pinned(change.model, known.pins.get(change.id, ())).prices)
-    points = {point for point in before.keys() | now.keys() if before.get(point) != now.get(point)}
-    unseen = sorted(point for point in points if not (point in now and stood.get(point) != stands.get(point) == now[point]))
+    before, now, live = change.before.believed_numbers, _last_known(change), numbers(change.model.prices)
+    stood = numbers(change.before.believed.prices)
+    unseen = sorted(
+        point for point in before.keys() | now.keys() if point not in live and (point in stood or before.get(point) != now.get(point))
+    )
     if unseen:
         yield FieldChange(BELIEVED, {point: before.get(point) for point in unseen}, {point: now.get(point) for point in unseen})
 
 
+def _last_known(change: Change) -> dict[str, Decimal]:
+    """What is believed last of a price after a change, whether it stands or not."""
+    before = change.before.believed_numbers if change.before else {}
+    return {**(before if change.last is None else change.last), **numbers(change.model.prices)}
+
+
 def _moved_prices(changes: Iterable[Change]) -> Moved:
     """Of the models where that differs, whether it stands or not."""
-    moved = {}
-    for change in changes:
-        if change.before is not None:
-            before = change.before.believed_numbers
-            now = {**(before if change.last is None else change.last), **numbers(change.model.prices)}
-            if now != before:
-                moved[change.id] = (before, now)
-    return moved
+    known = {change.id: (change.before.believed_numbers, _last_known(change)) for change in changes if change.before is not None}
+    return {row_id: (before, now) for row_id, (before, now) in known.items() if before != now}
 
 
 def act_on(session: Session, slug: str, person: Person, work: Callable[[Act], Result]) -> Result:

@@ -17,7 +17,7 @@ from modelsync.model.actors import Person
 from modelsync.model.fields import FACTS, typed
 from modelsync.model.model import Model, Prices
 from modelsync.model.points import PRICE_NAMES, numbers
-from modelsync.model.timeline import Key, Past, RunChange, believed_before, last_believed
+from modelsync.model.timeline import Past, RunChange, believed_before, last_believed, of_belief
 from modelsync.operations.models import Act, act_on
 from modelsync.planning import holding
 from modelsync.planning.plan import BY_HAND, Change, ChangeKind, FieldChange, StoredModel, differences
@@ -38,39 +38,36 @@ def rollback(session: Session, slug: str, run_id: int, person: Person) -> tuple[
         later = _later_than(act, run_id)
         ways = _ways_back(act, later)
         act.note("rollback", f"to run {run_id}")
-        new_run = act.apply("rollback", [way.change for way in ways])
+        new_run = act.apply("rollback", [change for change, _ in ways])
         _end_leaves(act)
         _freeze(act, f"rolled back to run {run_id}: {person.reason}")
-        return new_run, sum(way.moves for way in ways)
+        return new_run, sum(moves for _, moves in ways)
 
     return act_on(session, slug, person, work)
 
 
-class _Way(msgspec.Struct, frozen=True):
-    """One model's way back; whether anything moves that is believed, and not only what is remembered of its prices."""
+def _ways_back(act: Act, later: sa.ColumnElement[bool]) -> list[tuple[Change, bool]]:
+    """What of the provider's models is to be undone of the changes that are `later`. Only what has changed since can differ.
 
-    change: Change
-    moves: bool
-
-
-def _ways_back(act: Act, later: sa.ColumnElement[bool]) -> list[_Way]:
-    """What of the provider's models is to be undone of the changes that are `later`. Only what has changed since can differ."""
-    changes = _recorded(act, later)
-    models = act.models({change.provider_model_id for change in changes})
+    With each, whether anything moves that is believed, and not only what is remembered of its prices.
+    """
+    since = _recorded(act, later)
+    models = act.models(since)
     theirs = {row_id: before for row_id, before in models.items() if before.content_hash != BY_HAND}
-    now: dict[Key, Past] = {(act.slug, row_id): _believed(act.slug, before) for row_id, before in theirs.items()}
-    then = believed_before(now, reversed(changes))
+    until = _recorded(act, sa.not_(later), ids=theirs)
     active = kept(pins.standing(act.connection, act.slug, act.now))
-    targets = {key: _target(past, then.get(key), stays_active=key[1] in active) for key, past in now.items()}
-    earlier = _recorded_of(act, theirs, sa.not_(later))
     ways = []
-    for (_, row_id), past in now.items():
-        before, target = theirs[row_id], targets[act.slug, row_id]
-        last = {point: price.usd for point, price in last_believed(earlier.get(row_id, ())).items()}
-        change = _back(before, target if target != past else None, last)
+    for row_id, before in theirs.items():
+        earlier = until.get(row_id, [])
+        told = of_belief([*earlier, *since[row_id]])
+        now = _believed(act.slug, before)
+        then = believed_before(now, told[len(earlier) :][::-1])
+        target = _target(now, then, stays_active=row_id in active)
+        last = {point: price.usd for point, price in last_believed(told[: len(earlier)]).items()}
+        change = _back(before, target if target != now else None, last)
         stands = numbers(change.model.prices)
-        if target != past or {point: usd for point, usd in last.items() if point not in stands} != before.last:
-            ways.append(_Way(change, target != past))
+        if target != now or {point: usd for point, usd in last.items() if point not in stands} != before.last:
+            ways.append((change, target != now))
     return ways
 
 
@@ -131,21 +128,16 @@ def _later_than(act: Act, run_id: int) -> sa.ColumnElement[bool]:
     return later
 
 
-def _recorded(act: Act, *conditions: sa.ColumnElement[bool]) -> list[RunChange]:
-    """What was recorded of this provider under some conditions, oldest first."""
+def _recorded(act: Act, when: sa.ColumnElement[bool], ids: Iterable[str] | None = None) -> dict[str, list[RunChange]]:
+    """What was recorded of this provider's models then, of all or of some, by model and oldest first."""
     change = model_changes.c
-    names = (change.provider_model_id, change.kind, change.fields, sync_runs.c.trigger, change.changed_at.label("at"))
-    query = sa.select(*names).join(sync_runs, sync_runs.c.id == change.run_id)
-    mine = query.where(change.provider_id == act.provider_id, *conditions).order_by(change.id)
-    return [RunChange(act.slug, **row) for row in act.connection.execute(mine).mappings()]
-
-
-def _recorded_of(act: Act, ids: Iterable[str], *conditions: sa.ColumnElement[bool]) -> dict[str, list[RunChange]]:
-    """The same of some models, by model."""
+    columns = (change.provider_model_id, change.kind, change.fields, sync_runs.c.trigger, change.changed_at)
+    query = sa.select(*columns).join(sync_runs, sync_runs.c.id == change.run_id).where(change.provider_id == act.provider_id, when)
+    parts = [sa.true()] if ids is None else [change.provider_model_id.in_(part) for part in in_parts(sorted(ids))]
     changes: dict[str, list[RunChange]] = {}
-    for part in in_parts(sorted(ids)):
-        for change in _recorded(act, model_changes.c.provider_model_id.in_(part), *conditions):
-            changes.setdefault(change.provider_model_id, []).append(change)
+    for part in parts:
+        for row_id, *facts in act.connection.execute(query.where(part).order_by(change.id)):
+            changes.setdefault(row_id, []).append(RunChange(*facts))
     return changes
 
 

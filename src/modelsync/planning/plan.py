@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from modelsync.model.fields import ALIAS, BELIEVED, BENEATH, LISTED, READER, Pin, pinned, value_of
+from modelsync.model.fields import ALIAS, BELIEVED, BENEATH, BESIDE, LISTED, READER, Pin, pinned, value_of
 from modelsync.model.model import NO_PRICES, PRICE_FIELDS, Model, Prices, claimed, price_facts
 from modelsync.model.points import FLAT, PRICE_COLUMNS, changed, field_of, numbers
 from modelsync.model.prices import number, plain
@@ -92,8 +92,9 @@ class Change(msgspec.Struct, frozen=True):
     not believed, `unstated` which prices are not stated any more, `pinned` which fields an operator decided, `alias` under which id the
     catalog offers it. `corrected` is what a newer version of the provider's module reads otherwise, and `reader` the version that saw the
     model last. `last`, where it is given, is what is remembered of prices believed before.
-    No `fields` on an updated model means that only its metadata moved: the row is written, history is not. `updated_at` is the time of the
-    last real change and `priced_at` that of the last price, where they are older than this plan.
+    No `fields` on an updated model means that only its metadata moved: the row is written, history is not. With fields of BESIDE only, what
+    is seen stays too, and history tells what moved beside it. `updated_at` is the time of the last real change and `priced_at` that of the
+    last price, where they are older than this plan.
     """
 
     kind: ChangeKind
@@ -153,7 +154,8 @@ class Plan(msgspec.Struct, frozen=True):
     keeps all of it from being applied, and `refusal` the person's word if it was rejected. `upstream` are the upstream values to
     remember, by model, None where there are none any more; `last` the prices that were believed last, by model and point, None where one
     stands again.
-    `rehashed` are models of which only the provider's words changed, and nothing that stands: a price that is held, or under a pin.
+    `rehashed` are models of which nothing that is seen changed: the provider's words did, as of a price that is held, or what a pin hides,
+    which history tells.
     `notices` are for people: the provider moved under a pin. `unstated` says that a price is not stated any more.
     """
 
@@ -183,9 +185,14 @@ class Plan(msgspec.Struct, frozen=True):
         return hashlib.sha256(msgspec.json.encode((changes, held, self.gone, self.unchanged), order="deterministic")).hexdigest()[:16]
 
     @property
+    def written(self) -> tuple[Change, ...]:
+        """The changes whose rows are written."""
+        return (*self.changes, *self.rehashed)
+
+    @property
     def writes(self) -> bool:
         """Whether applying it writes any model, or any upstream value."""
-        return bool(self.changes or self.upstream or self.rehashed or self.last)
+        return bool(self.written or self.upstream or self.last)
 
     @property
     def waits(self) -> bool:
@@ -436,37 +443,40 @@ def _described(change: Change, pins: tuple[Pin, ...]) -> Change:
         return msgspec.structs.replace(change, model=model, alias=alias, pinned=names)
     renamed = (FieldChange(ALIAS, before.alias, alias),) if alias != before.alias else ()
     listed = (FieldChange(LISTED, False, True),) if before.content_hash == BY_HAND != change.content_hash else ()
-    fields = (*change.fields, *renamed, *listed, *differences(before.model, model))
-    if change.corrected and {field_of(point) for point in change.corrected.points}.intersection(field.field for field in fields):
-        fields = (*fields, FieldChange(READER, change.corrected.before, change.corrected.now), *_beside_a_correction(change, before))
-    repriced = any(field.field.startswith("pricing") and field.field != BELIEVED for field in fields)
-    old = not fields and change.kind is ChangeKind.UPDATED
-    fields = (*fields, *_beneath(change, before, model))
+    seen, believed = tuple(differences(before.model, model)), tuple(differences(before.believed, change.model))
+    facts = (*(field for field in change.fields if field.field not in BESIDE), *renamed, *listed, *seen)
+    beside = (*(field for field in change.fields if field.field in BESIDE), *_correction(change, before, (*seen, *believed)))
     return msgspec.structs.replace(
         change,
         model=model,
         alias=alias,
-        fields=fields,
-        updated_at=before.updated_at if old else None,
-        priced_at=None if repriced else before.priced_at,
+        fields=(*facts, *beside, *_beneath(change.model, seen, believed)),
+        updated_at=before.updated_at if not facts and change.kind is ChangeKind.UPDATED else None,
+        priced_at=None if any(field.field.startswith("pricing") for field in seen) else before.priced_at,
         pinned=names,
     )
 
 
-def _beneath(change: Change, before: StoredModel, model: Model) -> Iterable[FieldChange]:
+def _beneath(model: Model, seen: Iterable[FieldChange], believed: Iterable[FieldChange]) -> Iterable[FieldChange]:
     """What moves of what is believed where that is not what is seen to move: going back needs to know what a pin hid."""
-    seen = {field.field: field for field in differences(before.model, model)}
-    believed = {field.field: field for field in differences(before.believed, change.model)}
-    apart = sorted(name for name in seen.keys() | believed.keys() if seen.get(name) != believed.get(name))
+    moves, shows = {field.field: field for field in believed}, {field.field: field for field in seen}
+    apart = sorted(name for name in moves.keys() | shows.keys() if moves.get(name) != shows.get(name))
     if apart:
-        hidden = [believed.get(name) or FieldChange(name, (value := value_of(change.model, name)), value) for name in apart]
+        hidden = [moves.get(name) or FieldChange(name, (value := value_of(model, name)), value) for name in apart]
         yield FieldChange(BENEATH, {each.field: each.old for each in hidden}, {each.field: each.new for each in hidden})
 
 
-def _beside_a_correction(change: Change, before: StoredModel) -> Iterable[FieldChange]:
-    """What was believed of other points that stand no more: a change with a correction in it forgets what it moves, but for these."""
-    stands, corrected = numbers(change.model.prices), change.corrected.points if change.corrected else ()
-    left = {point: usd for point, usd in numbers(before.believed.prices).items() if point not in stands and point not in corrected}
+def _correction(change: Change, before: StoredModel, moved: Iterable[FieldChange]) -> Iterable[FieldChange]:
+    """That a newer reading moved a price, seen or believed; and what was believed of other points that stand no more.
+
+    A change with a correction in it forgets what it moves, but for these.
+    """
+    corrected = change.corrected
+    if corrected is None or {field_of(point) for point in corrected.points}.isdisjoint(field.field for field in moved):
+        return
+    yield FieldChange(READER, corrected.before, corrected.now)
+    stands = numbers(change.model.prices)
+    left = {point: usd for point, usd in numbers(before.believed.prices).items() if point not in stands and point not in corrected.points}
     if left:
         yield FieldChange(BELIEVED, left, left)
 
@@ -484,7 +494,7 @@ def _is_unchanged(change: Change) -> bool:
     return (
         change.kind is ChangeKind.UPDATED
         and change.before is not None
-        and all(field.field == BENEATH for field in change.fields)
+        and all(field.field in BESIDE and field.field != LISTED for field in change.fields)
         and change.model.metadata == change.before.model.metadata
     )
 

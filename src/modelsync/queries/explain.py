@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from modelsync.model.fields import ALIAS, PINNABLE, READER, is_in_price_document, value_of
+from modelsync.model.fields import ALIAS, BENEATH, PINNABLE, READER, is_in_price_document, value_of
 from modelsync.model.model import Model, claimed, content_hash
 from modelsync.model.prices import plain
 from modelsync.model.records import RecordedPin
@@ -137,7 +137,7 @@ def explain_field(known: Known, field: str) -> Explanation:
     return Explanation(
         field=field,
         value=plain(value),
-        source=_source(known, field, value, last),
+        source=_source(known, field, value),
         since=None if field.startswith(_METADATA) else last.at if last else known.first_seen_at,
         stated=plain(stated),
         reasons=tuple(_reasons(known, field)),
@@ -187,19 +187,28 @@ def _says_it_all(stored: StoredModel) -> bool:
 # Where a value is from
 
 
-def _source(known: Known, field: str, value: object, last: LastChange | None) -> str | None:
+def _source(known: Known, field: str, value: object) -> str | None:
     """Who the value is from, as `Explanation.source` names it: the first of these that is so."""
     if _pin(known, field):
         return "pinned"
     if field in DERIVED or (field == "is_active" and known.stored.status == "retired"):
         return "derived"
-    if last is not None and last.trigger == "rollback":
+    if _believed_by(known, field) == "rollback":
         return "rolled back"
     if _is_held(known, field):
         return "held"
     if value is None or (is_in_price_document(field) and is_nothing(value)):
         return None
     return "carried over" if _is_carried(known, field) else "provider"
+
+
+def _believed_by(known: Known, field: str) -> str | None:
+    """What started the run that moved what is believed of a field last."""
+    for row in known.changes:
+        before, now = row.fields.get(BENEATH, ({}, {}))
+        if (before[field] != now[field]) if field in now else field in row.fields:
+            return row.trigger
+    return None
 
 
 def _pin(known: Known, field: str) -> RecordedPin | None:

@@ -138,7 +138,7 @@ def sight(listing: Listing, plan: Plan, retired: frozenset[str]) -> Sight:
         complete=listing.complete,
         refused=plan.refused is not None,
         retired=retired,
-        corrected={change.id: change.corrected.points for change in (*plan.changes, *plan.rehashed) if change.corrected},
+        corrected={change.id: change.corrected.points for change in plan.written if change.corrected},
     )
 
 

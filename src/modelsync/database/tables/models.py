@@ -21,14 +21,14 @@ def write(connection: sa.Connection, bulk: BulkWriter, run_id: int, provider_id:
     """Everything that a plan changes, in bulk."""
     _write_upstream(connection, provider_id, plan.upstream)
     _write_last_prices(connection, provider_id, plan.last, now)
-    expected = len(plan.changes) + len(plan.rehashed)
+    expected = len(plan.written)
     if not expected:
         return
-    incoming = (rows.incoming(change, provider_id, seq, now) for change in (*plan.changes, *plan.rehashed))
+    incoming = (rows.incoming(change, provider_id, seq, now) for change in plan.written)
     written = bulk.upsert_models(connection, incoming)
     if written != expected:
         raise DatabaseError(f"{expected} rows to write, {written} written", "Nothing was changed; report this")
-    history = (change for change in (*plan.changes, *plan.rehashed) if _is_history(change))
+    history = (change for change in plan.written if _is_history(change))
     facts = ((run_id, provider_id, change.id, change.kind.value, rows.change_fields(change), now) for change in history)
     bulk.insert_changes(connection, facts)
     if any(_touches_abilities(change) for change in plan.changes):

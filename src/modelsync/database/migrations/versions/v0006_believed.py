@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from modelsync.database import schema
 from modelsync.model.model import Prices
 from modelsync.model.points import numbers, split
-from modelsync.model.timeline import RunChange, last_believed
+from modelsync.model.timeline import RunChange, last_believed, of_belief
 
 revision = "0006"
 down_revision = "0005"
@@ -87,8 +87,8 @@ def _forgotten(connection: sa.Connection, provider_id: int, row_id: str, changes
     if document is None:
         return
     live = numbers(msgspec.convert(beneath["prices"] if beneath else document, Prices))
-    told = (RunChange("", row_id, "updated", row["fields"], trigger=row["trigger"], at=row["changed_at"]) for row in changes)
-    for point, last in last_believed(told).items():
+    told = (RunChange("updated", row["fields"], row["trigger"], row["changed_at"]) for row in changes)
+    for point, last in last_believed(of_belief(told)).items():
         if point not in live:
             field, condition = split(point)
             values = {"field": field, "condition": condition, "usd": last.usd, "since": last.since}
