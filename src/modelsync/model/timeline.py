@@ -16,8 +16,11 @@ from modelsync.model.records import RecordedModel
 _NO_PRICE_FACTS = ("raw", "source", "stated_at", "reader", "implausible", "implausible_units")
 
 
-Moves = Mapping[str, tuple[Any, Any]]
-"""`{field: (old, new)}`, in JSON values."""
+Move = tuple[Any, Any]
+"""Old and new, in JSON values."""
+
+Moves = Mapping[str, Move]
+"""Moves by field."""
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -265,7 +268,7 @@ def collapsed(rows: Sequence[RecordedChange]) -> list[Line]:
 
     Coming, going and returning stay lines of their own. What a pin hides is left out where it is back.
     """
-    merged: dict[tuple[str, str, str], tuple[Any, Any]] = {}
+    merged: dict[tuple[str, str, str], Move] = {}
     counts: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
         for field, (old, new) in row.fields.items():
@@ -277,9 +280,12 @@ def collapsed(rows: Sequence[RecordedChange]) -> list[Line]:
     shown: set[tuple[str, str, str]] = set()
     for row in rows:
         keys = {field: (row.provider, row.provider_model_id, field) for field in row.fields}
-        fields = {
-            field: row.fields[field] if field == "status" else _moved(merged[key], field) for field, key in keys.items() if key not in shown
-        }
+        fields: dict[str, Move] = {}
+        for field, key in keys.items():
+            if field == "status":
+                fields[field] = (row.fields[field][0], row.fields[field][1])
+            elif key not in shown:
+                fields[field] = _moved(merged[key], field)
         fields = {field: pair for field, pair in fields.items() if field not in _BY_NAME or pair[1]}
         shown |= {key for field, key in keys.items() if field != "status"}
         if fields or row.kind != "updated":
@@ -288,7 +294,7 @@ def collapsed(rows: Sequence[RecordedChange]) -> list[Line]:
     return lines
 
 
-def _moved(pair: tuple[Any, Any], field: str) -> tuple[Any, Any]:
+def _moved(pair: Move, field: str) -> Move:
     """What changes come to; of a mapping only what is not back where it was."""
     if field not in _BY_NAME:
         return pair

@@ -56,8 +56,12 @@ def unit_changes(cases: Mapping[str, Case], doubts: Doubts, power: int | None, e
 
 
 def left_as_they_are(doubts: Doubts, evidence: Evidence) -> list[Standing]:
-    """The questions of which this listing claims something exactly as it was asked, and does not show each of their prices."""
-    waiting = [row for row in evidence.standing if row.kind in OF_PRICES and _waits_on(row, evidence)]
+    """The questions of which this listing claims something exactly as it was asked, and does not show each of their prices.
+
+    Of single prices only those that were taken back: any other ends with a listing of its model.
+    """
+    asked = (row for row in evidence.standing if row.kind == UNIT_CHANGE or (row.kind in OF_PRICES and row.needs_person))
+    waiting = [row for row in asked if _waits_on(row, evidence)]
     return [row for row in waiting if any(is_asked(row_id, pair, [row]) for row_id, doubted in doubts.items() for pair in doubted)]
 
 
