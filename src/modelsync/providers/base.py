@@ -158,6 +158,23 @@ class TokenUnits(msgspec.Struct, frozen=True, kw_only=True):
         return "+".join(sorted({word.strip().lower() for word in stated} - {""})) in self.types
 
 
+class Documented(msgspec.Struct, frozen=True):
+    """A capability that the provider's documentation states for all its chat models: a field of Model, and the page that says so."""
+
+    capability: str
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.capability not in Model.__struct_fields__:
+            raise ValueError(f"{self.capability} is no field of a model")
+        if not self.source.startswith("https://"):
+            raise ValueError(f"the source of {self.capability} is no https address: {self.source}")
+
+    def of(self, inputs: tuple[str, ...] | None, outputs: tuple[str, ...] | None) -> bool | None:
+        """True for a chat model: one that is stated to take text, and to write text alone. No page says anything of the others."""
+        return True if inputs and "text" in inputs and outputs == ("text",) else None
+
+
 class NoOptions(msgspec.Struct, frozen=True):
     """A provider where a user has nothing to choose."""
 
@@ -176,6 +193,7 @@ class Provider:
     whole still does not show everything (a limit, a restricted key), so that absence means nothing in it.
     `price_unit` is the declared unit in words, `token_units` which rows have prices per token at all; `verified` says what the reading
     was checked against.
+    `documented` is what no row says and the documentation says of all chat models; `normalize` takes it where the row says nothing.
     `version` is raised whenever the same bytes would be read differently: it makes the next sync read everything again.
     """
 
@@ -194,6 +212,7 @@ class Provider:
     requests: Callable[["Provider", Any, bool], Flow] | None = None
     options: type[msgspec.Struct] = NoOptions
     partial: Callable[[RowsByEndpoint, Any], str | None] | None = None
+    documented: tuple[Documented, ...] = ()
     version: int = 1
     may_be_empty: bool = False
     deadline: float = 60.0

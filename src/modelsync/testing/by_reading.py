@@ -1,6 +1,7 @@
 """The part of the contract that is about reading: each row of a sample changed in one way, and what becomes of its model."""
 
 import functools
+import json
 import re
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
@@ -119,6 +120,24 @@ def an_unknown_modality_is_a_warning_and_in_no_model(subject: Subject) -> None:
         assert KNOWN_MODALITIES.issuperset((*(model.input_modalities or ()), *(model.output_modalities or ())))
         assert () not in (model.input_modalities, model.output_modalities)
     assert bool(changed) is any("modalit" in name.lower() for name, _ in _wire_fields(subject))
+
+
+def what_documentation_states_is_said_of_chat_models_only(subject: Subject) -> None:
+    """Of each of them, unless its row says otherwise; of any other model only what its row says, in words that have the capability's."""
+    models = subject.read().models
+    chat = {name for name, model in models.items() if "text" in (model.input_modalities or ()) and model.output_modalities == ("text",)}
+    for documented in subject.provider.documented:
+        word = documented.capability.removeprefix("supports_").removesuffix("ing")
+        known = {name for name, model in models.items() if getattr(model, documented.capability) is not None}
+        assert chat, f"the sample has no chat model, of which {documented.source} says something"
+        assert chat - known == set()
+        assert {name for name in known - chat if word not in _text_of(subject, name)} == set()
+
+
+def _text_of(subject: Subject, name: str) -> str:
+    """All that the lists say of one model."""
+    rows = ((endpoint, row) for endpoint in subject.provider.endpoints for row in subject.rows(endpoint))
+    return " ".join(json.dumps(row).lower() for endpoint, row in rows if row.get(wire_id_field(endpoint.row)) == name)
 
 
 # Prices

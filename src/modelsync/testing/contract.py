@@ -28,6 +28,7 @@ CHECKS: tuple[Check, ...] = (
     by_reading.a_count_is_the_same_number_however_it_is_written,
     by_reading.a_count_that_is_none_costs_its_own_field_only,
     by_reading.an_unknown_modality_is_a_warning_and_in_no_model,
+    by_reading.what_documentation_states_is_said_of_chat_models_only,
 )
 
 PRICE_CHECKS: tuple[Check, ...] = (

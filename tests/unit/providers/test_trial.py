@@ -10,7 +10,7 @@ from modelsync.errors import UsageError
 from modelsync.model.model import Model
 from modelsync.model.prices import USD_PER_1M_TOKENS, USD_PER_TOKEN, Price, read_prices
 from modelsync.providers import openai_like
-from modelsync.providers.base import ApiKey, Endpoint, GoogleAccount, KeyUse, Provider, TokenUnits
+from modelsync.providers.base import ApiKey, Documented, Endpoint, GoogleAccount, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count, unix_time
 from modelsync.simulator.server import Simulator
 from modelsync.simulator.wires import Key, Wire
@@ -48,6 +48,23 @@ def normalize(row):
 def told(prices):
     """The same with its prices read in another way."""
     return lambda row: msgspec.structs.replace(normalize(row), prices=prices(row))
+
+
+STREAMS = Documented("supports_streaming", "https://acme.test/docs/streaming")
+
+
+def streaming(streams):
+    """A provider with a page about streaming, which is read as `streams` tells of the model that there was without."""
+
+    def read(row):
+        model = normalize(row)
+        return msgspec.structs.replace(model, supports_streaming=streams(model))
+
+    return other(normalize=read, documented=(STREAMS,))
+
+
+def documented(model):
+    return STREAMS.of(model.input_modalities, model.output_modalities)
 
 
 def textless(row):
@@ -106,6 +123,15 @@ def test_a_sound_provider_holds_to_the_contract():
     contract.check(TRIAL)
 
 
+def test_one_with_documented_capabilities_too():
+    contract.check(dataclasses.replace(TRIAL, provider=streaming(documented), sample=sampled(*ROWS, DRAWS)))
+
+
+def test_a_row_may_say_itself_what_is_documented_of_others():
+    provider = streaming(lambda model: True if model.id == "z" else documented(model))
+    contract.check(dataclasses.replace(TRIAL, provider=provider, sample=sampled(*ROWS, DRAWS | {"name": "Streams pictures"})))
+
+
 @pytest.mark.parametrize("auth", [ApiKey(("ACME_API_KEY",)), ApiKey(("ACME_API_KEY",), scheme="Key")])
 @pytest.mark.parametrize("key", KeyUse)
 def test_any_key_and_any_envelope_is_simulated(auth, key):
@@ -114,6 +140,8 @@ def test_any_key_and_any_envelope_is_simulated(auth, key):
 
 
 ROWS = SAMPLE["lists"]["models"]
+PICTURES = {"input_modalities": ["text"], "output_modalities": ["image"]}
+DRAWS = row("z", modalities=PICTURES)
 FREE = row("z", pricing={"input": 0.5, "output": 1.5, "fee": 3})
 PRICED = {"units": {"input": Price("prompt", USD_PER_TOKEN)}}
 
@@ -132,6 +160,12 @@ PRICED = {"units": {"input": Price("prompt", USD_PER_TOKEN)}}
         ("a_row_of_a_new_type_has_no_price_per_token", {"provider": other(normalize=told(lambda row: read_prices(PRICES, row.pricing)))}),
         ("every_number_of_things_is_declared_as_a_count", {"provider": listed(row=Loose)}),
         ("every_number_of_things_is_declared_as_a_count", {"no_counts": {"year": "a part of a date"}}),
+        ("what_documentation_states_is_said_of_chat_models_only", {"provider": other(documented=(STREAMS,))}),
+        ("what_documentation_states_is_said_of_chat_models_only", {"provider": streaming(lambda _: True), "sample": sampled(*ROWS, DRAWS)}),
+        (
+            "what_documentation_states_is_said_of_chat_models_only",
+            {"provider": streaming(documented), "sample": sampled(*(each | {"modalities": PICTURES} for each in ROWS))},
+        ),
         ("every_amount_of_the_sample_is_read_or_kept", {"sample": sampled(*ROWS, row("z", fee_per_call=3))}),
         (
             "what_no_call_pays_is_declared_with_its_reason",
