@@ -28,6 +28,7 @@ def facts(row: Row) -> dict[str, Any]:
         "max_output_tokens": row.get("max_output_length"),
         "input_modalities": inputs,
         "output_modalities": outputs,
+        "supports_streaming": True if inputs and "text" in inputs and outputs == ["text"] else None,  # documented of all chat models
         "supports_function_calling": has(row, "tools"),
         "supports_reasoning": has(row, "reasoning"),
         "supports_structured_output": has(row, "structured_outputs"),

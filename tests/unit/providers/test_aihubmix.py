@@ -23,6 +23,7 @@ def test_the_sample_reads_to_these_models():
         max_output_tokens=128000,
         input_modalities=("text", "image", "file"),  # its "pdf"
         output_modalities=("text",),
+        supports_streaming=True,
         supports_function_calling=True,
         supports_vision=True,
         supports_reasoning=True,
@@ -47,6 +48,7 @@ def test_the_sample_reads_to_these_models():
         max_output_tokens=32000,
         input_modalities=("text",),
         output_modalities=("text",),  # its type is "LLM"
+        supports_streaming=True,
         supports_function_calling=True,
         supports_vision=False,
         metadata={"types": ["llm"], "features": ["tools"]},

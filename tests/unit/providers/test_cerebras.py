@@ -83,6 +83,21 @@ def test_vision_is_its_word_for_images(modality, able, expected, vision):
     assert (model.modality, model.supports_vision) == (expected, vision)
 
 
+@pytest.mark.parametrize(
+    ("modality", "able", "streams"),
+    [
+        ("text", {}, True),
+        ("text", {"streaming": None}, True),
+        ("text", {"streaming": False}, False),  # what the row says stands before what is documented of all
+        (None, {"streaming": True}, True),
+        (None, {}, None),
+    ],
+)
+def test_streaming_is_what_the_row_says_and_else_what_is_documented(modality, able, streams):
+    row = {"id": "a", "architecture": {"modality": modality}, "capabilities": able}
+    assert one(PROVIDER, {"models": {"data": [row]}}).supports_streaming is streams
+
+
 def test_an_unknown_word_is_told_and_left_out():
     row = {"id": "a", "architecture": {"modality": "text+smell"}}
     listing = good(PROVIDER, {"models": {"data": [row]}})

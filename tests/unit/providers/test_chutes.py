@@ -26,6 +26,7 @@ def test_the_sample_reads_to_these_models():
         max_output_tokens=32768,
         input_modalities=("text",),
         output_modalities=("text",),
+        supports_streaming=True,
         supports_function_calling=True,
         supports_vision=False,
         supports_reasoning=True,

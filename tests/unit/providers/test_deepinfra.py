@@ -35,6 +35,7 @@ def test_the_sample_reads_to_these_models():
         context_length=262144,
         input_modalities=("text", "image"),
         output_modalities=("text",),
+        supports_streaming=True,
         supports_function_calling=True,
         supports_vision=True,
         supports_reasoning=True,

@@ -39,6 +39,7 @@ def test_the_sample_reads_to_these_models():
         context_length=163840,
         input_modalities=("text", "image"),
         output_modalities=("text",),
+        supports_streaming=True,
         supports_function_calling=True,
         supports_vision=True,
         released_at=datetime(2026, 3, 1, 9, 30, 0, 123456, tzinfo=UTC),

@@ -22,6 +22,7 @@ def test_the_sample_reads_to_these_models():
         max_output_tokens=65536,
         input_modalities=("text",),
         output_modalities=("text",),
+        supports_streaming=True,
         released_at=datetime(2026, 3, 1, tzinfo=UTC),
         metadata={"object": "model", "owned_by": "Orchard"},
     )

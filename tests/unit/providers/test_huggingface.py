@@ -38,6 +38,7 @@ def test_the_sample_reads_to_these_models():
         context_length=1048576,
         input_modalities=("text", "image"),
         output_modalities=("text",),
+        supports_streaming=True,
         supports_function_calling=True,
         supports_vision=True,
         supports_structured_output=False,  # of novita's offer, like price and context
@@ -52,6 +53,7 @@ def test_the_sample_reads_to_these_models():
         context_length=65536,
         input_modalities=("text",),
         output_modalities=("text",),
+        supports_streaming=True,
         supports_function_calling=False,
         supports_vision=False,
         supports_structured_output=False,
@@ -153,6 +155,12 @@ def test_the_hub_adds_models_of_its_own_and_changes_no_other():
     assert listing.models["lyra/Untagged"].modality is None
     assert listing.models["acme/Quill-V9"] == models()["acme/Quill-V9"]
     assert (len(listing.models), listing.duplicates) == (8, ())
+
+
+def test_the_documentation_of_the_router_says_nothing_of_what_only_the_hub_has():
+    hub = [{"id": "x/Y", "pipeline_tag": "text-generation"}]
+    model = good(PROVIDER, {"models": {"data": []}, "hub": hub}, hub_limit=1).models["x/Y"]
+    assert (model.modality, model.supports_streaming) == ("text->text", None)
 
 
 def test_counters_of_the_hub_change_nothing():

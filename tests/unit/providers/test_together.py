@@ -25,6 +25,7 @@ def test_the_sample_reads_to_these_models():
         context_length=131072,
         input_modalities=("text",),
         output_modalities=("text",),
+        supports_streaming=True,
         released_at=datetime(2026, 3, 1, tzinfo=UTC),
         metadata={
             "object": "model",

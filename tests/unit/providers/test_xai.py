@@ -38,6 +38,7 @@ def test_the_sample_reads_to_these_models():
         context_length=256000,
         input_modalities=("text", "image"),
         output_modalities=("text",),
+        supports_streaming=True,
         supports_vision=True,
         supports_reasoning=True,
         released_at=datetime(2026, 3, 1, tzinfo=UTC),

@@ -5,7 +5,7 @@ import msgspec
 from modelsync.model.model import Model, modalities
 from modelsync.model.prices import USD_PER_1M_TOKENS, Price, read_prices
 from modelsync.providers import openai_like
-from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.providers.base import ApiKey, Documented, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count, in_our_words, sees, words
 
 # gpt-5 is listed as 1.25 / 10 / 0.125, which is OpenAI's price per 1M tokens.
@@ -18,6 +18,7 @@ PRICES = {
 
 # Of these kinds of models the prices are known to be per token. Speech, pictures and films are billed in units that the list does not say.
 TOKEN_UNITS = TokenUnits(field="types", types=frozenset({"llm", "t2t", "embedding"}))
+STREAMS = Documented("supports_streaming", "https://docs.aihubmix.com/en/api-playground/inferUsages")
 
 ABILITIES = openai_like.AbilityWords(function_calling=("tools", "function_calling"), reasoning=("thinking",))
 
@@ -61,6 +62,7 @@ def normalize(row: Row) -> Model:
         max_output_tokens=count(row.max_output),
         input_modalities=inputs,
         output_modalities=outputs,
+        supports_streaming=STREAMS.of(inputs, outputs),
         supports_vision=sees(inputs),
         metadata={"types": kinds, "features": features},
         # Free models of words are listed at 0; what makes pictures, sound or video is billed in other units.
@@ -71,7 +73,7 @@ def normalize(row: Row) -> Model:
 
 PROVIDER = Provider(
     slug="aihubmix",
-    version=2,
+    version=3,
     name="AiHubMix",
     description="One API for the models of many providers",
     site_url="https://aihubmix.com",
@@ -80,6 +82,7 @@ PROVIDER = Provider(
     base_url="https://aihubmix.com/v1",
     price_unit="USD per 1M tokens (numbers)",
     token_units=TOKEN_UNITS,
+    documented=(STREAMS,),
     verified="the vendor's documented answer of 5 models; no recording is known",
     auth=ApiKey(("AIHUBMIX_API_KEY",)),
     endpoints=(

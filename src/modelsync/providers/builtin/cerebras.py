@@ -5,7 +5,7 @@ import msgspec
 from modelsync.model.model import Model, modalities
 from modelsync.model.prices import USD_PER_TOKEN, Price, read_prices
 from modelsync.providers import openai_like
-from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.providers.base import ApiKey, Documented, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count, sees, sides, unix_time
 
 PRICES = {
@@ -13,6 +13,7 @@ PRICES = {
     "completion": Price("completion", USD_PER_TOKEN),
 }
 TOKEN_UNITS = TokenUnits(reason="every model of the public list is called by chat completions, which are billed by the token")
+STREAMS = Documented("supports_streaming", "https://inference-docs.cerebras.ai/capabilities/streaming")
 
 WORDS = {"vision": "image"}
 
@@ -48,7 +49,7 @@ def normalize(row: Row) -> Model:
         max_output_tokens=count(limits.max_completion_tokens),
         input_modalities=inputs,
         output_modalities=outputs,
-        supports_streaming=able.get("streaming"),
+        supports_streaming=STREAMS.of(inputs, outputs) if able.get("streaming") is None else able["streaming"],
         supports_function_calling=able.get("function_calling", able.get("tools")),
         supports_vision=able.get("vision") if able.get("vision") is not None else sees(inputs) or None,
         supports_reasoning=able.get("reasoning"),
@@ -69,7 +70,7 @@ def normalize(row: Row) -> Model:
 
 PROVIDER = Provider(
     slug="cerebras",
-    version=2,
+    version=3,
     name="Cerebras",
     description="Fast inference on wafer-scale processors",
     site_url="https://www.cerebras.ai",
@@ -80,6 +81,7 @@ PROVIDER = Provider(
     base_url="https://api.cerebras.ai/v1",
     price_unit="USD per token (decimal strings, native format)",
     token_units=TOKEN_UNITS,
+    documented=(STREAMS,),
     verified="vendor documentation example of the public list; no recording",
     auth=ApiKey(("CEREBRAS_API_KEY",)),
     endpoints=(

@@ -5,7 +5,7 @@ import msgspec
 from modelsync.model.model import Model
 from modelsync.model.prices import USD_PER_1M_TOKENS, Price, read_prices
 from modelsync.providers import openai_like
-from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.providers.base import ApiKey, Documented, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count
 
 PRICES = {
@@ -14,6 +14,7 @@ PRICES = {
     "input_cache_read": Price("cache_read", USD_PER_1M_TOKENS),
 }
 TOKEN_UNITS = TokenUnits(reason="the host lists nothing but language models, served by vLLM or SGLang")
+STREAMS = Documented("supports_streaming", "https://chutes.ai/docs/examples/llm-chat")
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -33,20 +34,22 @@ class Row(msgspec.Struct, frozen=True):
 
 def normalize(row: Row) -> Model:
     lists = {"supported_features": row.supported_features, "supported_sampling_parameters": row.supported_sampling_parameters}
+    shown = openai_like.modalities(row.input_modalities, row.output_modalities)
     return Model(
         id=row.id,
         context_length=count(row.context_length) or count(row.max_model_len),
         max_output_tokens=count(row.max_output_length),
+        supports_streaming=STREAMS.of(shown["input_modalities"], shown["output_modalities"]),
         metadata={"max_model_len": count(row.max_model_len)} | {name: sorted(words) for name, words in lists.items() if words is not None},
         prices=read_prices(PRICES, row.pricing or {}),
-        **openai_like.modalities(row.input_modalities, row.output_modalities),
+        **shown,
         **openai_like.FEATURES.stated_by(row.supported_features),
     )
 
 
 PROVIDER = Provider(
     slug="chutes",
-    version=2,
+    version=3,
     name="Chutes",
     description="Open models on decentralized, confidential computing",
     site_url="https://chutes.ai",
@@ -57,6 +60,7 @@ PROVIDER = Provider(
     base_url="https://llm.chutes.ai/v1",
     price_unit="USD per 1M tokens (numbers)",
     token_units=TOKEN_UNITS,
+    documented=(STREAMS,),
     verified="36 daily recordings, 2026-06-11 to 2026-07-16",
     auth=ApiKey(("CHUTES_API_KEY",)),
     endpoints=(

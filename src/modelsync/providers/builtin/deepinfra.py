@@ -20,7 +20,7 @@ from modelsync.model.prices import (
     number,
     read_prices,
 )
-from modelsync.providers.base import ApiKey, Endpoint, KeyUse, NoOptions, Provider, RowsByEndpoint, TokenUnits, Wire
+from modelsync.providers.base import ApiKey, Documented, Endpoint, KeyUse, NoOptions, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.providers.parsing import Count, count, iso_time, stated_true, unix_time
 from modelsync.providers.tiers import with_unread
 
@@ -53,6 +53,7 @@ IGNORED = {
 TIERS_IN_WORDS = re.compile("[<>≤≥]|above|below|over|under|up to", re.IGNORECASE)
 
 TOKEN_UNITS = TokenUnits(reason="the name of each price says what it is for: input_tokens, cents_per_input_token, cents_per_sec")
+STREAMS = Documented("supports_streaming", "https://docs.deepinfra.com/chat/streaming")
 
 # By `type` of the details. In the model list only models that write text have metadata (both recordings).
 TYPES = {
@@ -111,12 +112,15 @@ def normalize(joined: Joined) -> Model:
     tags = sorted({*(own.tags or ()), *(more.tags or ())})
     kind = more.type or ("text-generation" if row.metadata else None)
     reads, writes = TYPES.get(kind or "", (None, None))
+    inputs = modalities([reads, *(INPUT_TAGS[tag] for tag in tags if tag in INPUT_TAGS)]) if reads else None
+    outputs = (writes,) if writes else None
     return Model(
         id=row.id,
         description=own.description or more.description,
         context_length=count(own.context_length) or count(more.max_tokens),
-        input_modalities=modalities([reads, *(INPUT_TAGS[tag] for tag in tags if tag in INPUT_TAGS)]) if reads else None,
-        output_modalities=(writes,) if writes else None,
+        input_modalities=inputs,
+        output_modalities=outputs,
+        supports_streaming=STREAMS.of(inputs, outputs),
         supports_function_calling=stated_true(tags, "tools"),
         supports_vision=stated_true(tags, "vision", "multimodal"),
         # "non-reasoning" says what is the default, and stands beside "reasoning" on models that can do both.
@@ -169,7 +173,7 @@ def multiplied(prices: Prices, wire: Mapping[str, msgspec.Raw]) -> Prices:
 
 PROVIDER = Provider(
     slug="deepinfra",
-    version=3,
+    version=4,
     name="DeepInfra",
     description="Serverless inference of open models, by the token",
     site_url="https://deepinfra.com",
@@ -180,6 +184,7 @@ PROVIDER = Provider(
     base_url="https://api.deepinfra.com/v1/openai",
     price_unit="USD per 1M tokens in the model list, US cents per token (or second, character, image unit) in the details",
     token_units=TOKEN_UNITS,
+    documented=(STREAMS,),
     verified="complete recording of 2026-02-23; the details after vendor documentation and quoted rows",
     auth=ApiKey(("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN")),
     endpoints=(

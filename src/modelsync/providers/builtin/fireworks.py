@@ -7,7 +7,7 @@ import msgspec
 from modelsync.model.model import Model, Prices
 from modelsync.model.prices import USD_PER_1K_TOKENS, USD_PER_1M_TOKENS, Price, excerpt, read_prices
 from modelsync.providers import paging
-from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
+from modelsync.providers.base import ApiKey, Documented, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.providers.parsing import Count, count, iso_time
 
 SKUS = {"LLM input tokens (uncached)": "prompt", "LLM input tokens (cached)": "cache_read", "LLM output tokens": "completion"}
@@ -17,6 +17,7 @@ PRICES = {f"{sku}, {words}": Price(to, unit, zero_is_free=False) for sku, to in 
 HOURLY = ", USD per hour"
 IGNORED = {HOURLY: "the hour of a deployment of one's own, which no call pays"}
 TOKEN_UNITS = TokenUnits(reason="each price says what it is for, and how many tokens it buys")
+STREAMS = Documented("supports_streaming", "https://docs.fireworks.ai/api-reference/post-chatcompletions")
 
 Words = tuple[str, ...]
 TEXT: Words = ("text",)
@@ -104,6 +105,7 @@ def normalize(offer: Offer) -> Model | None:
         context_length=count(row.context_length),
         input_modalities=inputs,
         output_modalities=outputs,
+        supports_streaming=STREAMS.of(inputs, outputs),
         supports_function_calling=row.supports_tools,
         supports_vision=row.supports_image_input,
         available=row.state != "UPLOADING",
@@ -154,7 +156,7 @@ def decimal(amount: Money) -> msgspec.Raw:
 
 PROVIDER = Provider(
     slug="fireworks",
-    version=2,
+    version=3,
     name="Fireworks AI",
     description="Fast serverless and dedicated inference of open models",
     site_url="https://fireworks.ai",
@@ -165,6 +167,7 @@ PROVIDER = Provider(
     base_url="https://api.fireworks.ai/inference/v1",
     price_unit="USD in whole units and nanos, per 1M tokens",
     token_units=TOKEN_UNITS,
+    documented=(STREAMS,),
     verified="vendor documentation; no recording of the endpoint, prices after one third-party test",
     auth=ApiKey(("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY")),
     endpoints=(

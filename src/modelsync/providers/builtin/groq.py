@@ -5,7 +5,7 @@ import msgspec
 from modelsync.model.model import Model
 from modelsync.model.prices import USD_PER_REQUEST, USD_PER_TOKEN, Price, read_prices
 from modelsync.providers import openai_like
-from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.providers.base import ApiKey, Documented, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count, in_our_words, sees, unix_time
 
 # Never seen in a recording, so a 0 there is no proof that a model is free.
@@ -17,6 +17,7 @@ PRICES = {
 
 # Speech is billed by the hour or by the character. What a row does not state, the table below says.
 TOKEN_UNITS = TokenUnits(field="output_modalities", types=frozenset({"text"}))
+STREAMS = Documented("supports_streaming", "https://console.groq.com/docs/api-reference#chat-create")
 
 TEXT, SPEECH, SIGHT = ("text",), ("audio",), ("text", "image")
 
@@ -59,14 +60,16 @@ def normalize(row: Row) -> Model:
     inputs, outputs = in_our_words(row.input_modalities), in_our_words(row.output_modalities)
     known_inputs, known_outputs = kind(row.id)
     heard = SPEECH[0] in (row.input_modalities or known_inputs or ())
+    reads, writes = inputs or known_inputs, outputs or known_outputs
     return Model(
         id=row.id,
         model_name=row.name,
         description=row.description,
         context_length=count(row.context_window),
         max_output_tokens=count(row.max_completion_tokens),
-        input_modalities=inputs or known_inputs,
-        output_modalities=outputs or known_outputs,
+        input_modalities=reads,
+        output_modalities=writes,
+        supports_streaming=STREAMS.of(reads, writes),
         supports_vision=sees(inputs),  # never from the table
         available=row.active is not False,
         released_at=None if row.created == NO_DATE else unix_time(row.created),
@@ -81,7 +84,7 @@ def kind(model_id: str) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]
 
 PROVIDER = Provider(
     slug="groq",
-    version=2,
+    version=3,
     name="Groq",
     description="Fast inference of open models on Groq's own processors",
     site_url="https://groq.com",
@@ -92,6 +95,7 @@ PROVIDER = Provider(
     base_url="https://api.groq.com/openai/v1",
     price_unit="none stated",
     token_units=TOKEN_UNITS,
+    documented=(STREAMS,),
     verified="recordings of 2025-09-11 and 2025-10",
     auth=ApiKey(("GROQ_API_KEY",)),
     endpoints=(Endpoint(url="https://api.groq.com/openai/v1/models", row=Row, key=KeyUse.REQUIRED, units=PRICES),),

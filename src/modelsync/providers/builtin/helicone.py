@@ -7,7 +7,7 @@ import msgspec
 
 from modelsync.model.model import NO_PRICES, PER_TOKEN, Model, Prices
 from modelsync.model.prices import USD_PER_1M_TOKENS, USD_PER_SEARCH, Price, number, read_prices
-from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.providers.base import ApiKey, Documented, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count, in_our_words, iso_time, sees, stated, stated_true
 from modelsync.providers.tiers import read_tier, with_tier, with_unread
 
@@ -24,6 +24,7 @@ PRICES = {
 NOT_PER_TOKEN = ("web_search", "image", "audio", "video")
 # The registry's `input` and `output` are per token by their definition; whether those of films and sound are, no row shows.
 TOKEN_UNITS = TokenUnits(field="outputModalities", types=frozenset({"text", "image+text", "audio+text", "audio+image+text", "image"}))
+STREAMS = Documented("supports_streaming", "https://docs.helicone.ai/rest/ai-gateway/post-v1-chat-completions")
 TOKEN_PRICES = {name: price for name, price in PRICES.items() if price.to in PER_TOKEN}
 
 
@@ -71,6 +72,7 @@ def normalize(row: Row) -> Model:
         max_output_tokens=count(row.max_output),
         input_modalities=inputs,
         output_modalities=outputs,
+        supports_streaming=STREAMS.of(inputs, outputs),
         supports_function_calling=stated(row.supported_parameters, "tools", "tool_choice"),
         supports_vision=sees(inputs),
         supports_reasoning=stated(row.supported_parameters, "reasoning", "include_reasoning"),
@@ -163,7 +165,7 @@ def text(value: object) -> bytes:
 
 PROVIDER = Provider(
     slug="helicone",
-    version=2,
+    version=3,
     name="Helicone AI Gateway",
     description="One API for the models of many providers, with logs",
     site_url="https://www.helicone.ai",
@@ -174,6 +176,7 @@ PROVIDER = Provider(
     base_url="https://ai-gateway.helicone.ai/v1",
     price_unit="USD per 1M tokens (numbers)",
     token_units=TOKEN_UNITS,
+    documented=(STREAMS,),
     verified="the server's published source; no recording is known",
     auth=ApiKey(("HELICONE_API_KEY",)),
     endpoints=(

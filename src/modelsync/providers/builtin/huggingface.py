@@ -10,7 +10,7 @@ import msgspec
 from modelsync.model.model import Model, Prices
 from modelsync.model.prices import USD_PER_1M_TOKENS, Price, excerpt, read_prices
 from modelsync.providers import openai_like, paging
-from modelsync.providers.base import ApiKey, Endpoint, Flow, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
+from modelsync.providers.base import ApiKey, Documented, Endpoint, Flow, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.providers.parsing import Count, count, iso_time, sides, unix_time
 
 PRICES = {"input": Price("prompt", USD_PER_1M_TOKENS), "output": Price("completion", USD_PER_1M_TOKENS)}
@@ -19,6 +19,7 @@ TOKEN_UNITS = TokenUnits(
     types=frozenset({"text", ""}),
     reason="the router lists what answers chat completions; before 2026 it did not state what they write",
 )
+STREAMS = Documented("supports_streaming", "https://huggingface.co/docs/inference-providers/tasks/chat-completion")
 HUB_PAGE = 1000
 
 # What goes in and out of each task of the Hub, after huggingface.co/tasks. Tasks that answer with labels, boxes or numbers are not here.
@@ -98,9 +99,11 @@ def served(row: Row) -> Model:
     """A model that the router serves. Price, context and abilities are those of one and the same offer."""
     offers = row.providers or ()
     offer = min((each for each in offers if each.status == "live"), key=rank, default=Offer())
+    shown = openai_like.modalities(row.architecture.input_modalities, row.architecture.output_modalities)
     return Model(
         id=row.id,
         context_length=count(offer.context_length),
+        supports_streaming=STREAMS.of(shown["input_modalities"], shown["output_modalities"]),
         supports_function_calling=offer.supports_tools,
         supports_structured_output=offer.supports_structured_output,
         available=row.providers is None or any(each.status != "error" for each in offers),
@@ -109,7 +112,7 @@ def served(row: Row) -> Model:
         metadata={"providers": sorted((kept(each) for each in offers), key=msgspec.json.encode)}
         | ({"price_and_context_of": offer.provider} if offer.provider else {}),
         prices=prices(offer, per_token=TOKEN_UNITS.hold_for(row.architecture.output_modalities)),
-        **openai_like.modalities(row.architecture.input_modalities, row.architecture.output_modalities),
+        **shown,
     )
 
 
@@ -140,7 +143,7 @@ def kept(offer: Offer) -> dict[str, object]:
 
 
 def on_the_hub(row: HubRow) -> Model:
-    """A model that the Hub has and the router does not serve: no price, no context."""
+    """A model that the Hub has and the router does not serve: no price, no context, and nothing to stream."""
     inputs, outputs = sides(PIPELINES.get(row.pipeline_tag or ""))
     facts = {"pipeline_tag": row.pipeline_tag, "tags": sorted(row.tags)}
     return Model(
@@ -177,7 +180,7 @@ def partial(_: RowsByEndpoint, options: Options) -> str | None:
 
 PROVIDER = Provider(
     slug="huggingface",
-    version=2,
+    version=3,
     name="Hugging Face",
     description="One router to many inference providers, and the Hub of open models",
     site_url="https://huggingface.co",
@@ -188,6 +191,7 @@ PROVIDER = Provider(
     base_url="https://router.huggingface.co/v1",
     price_unit="USD per 1M tokens (JSON numbers)",
     token_units=TOKEN_UNITS,
+    documented=(STREAMS,),
     verified="vendor documentation example of the router; one recorded page of the Hub (December 2024)",
     auth=ApiKey(("HF_TOKEN", "HUG_API_KEY")),
     endpoints=(

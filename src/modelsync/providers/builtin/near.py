@@ -8,7 +8,7 @@ import msgspec
 from modelsync.model.model import Model, Prices
 from modelsync.model.prices import USD_PER_1M_TOKENS, USD_PER_IMAGE, USD_PER_TOKEN, Price, read_prices, scaled
 from modelsync.providers import openai_like, paging
-from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
+from modelsync.providers.base import ApiKey, Documented, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.providers.parsing import Count, count, iso_time
 from modelsync.providers.tiers import read_tier, with_new_prices, with_tier, with_unread
 
@@ -24,6 +24,7 @@ PRICES = {
     "cacheWrite": Price("cache_write", USD_PER_1M_TOKENS),
 }
 TOKEN_UNITS = TokenUnits(reason="the name or the unit word of each price says that it is per token")
+STREAMS = Documented("supports_streaming", "https://docs.near.ai/cloud/guides/openai-compatibility")
 
 
 class Architecture(msgspec.Struct, frozen=True, rename="camel"):
@@ -85,18 +86,20 @@ def normalize(offer: Offer) -> Model:
     row = offer.row
     facts = row.metadata or Facts()
     architecture = facts.architecture or Architecture()
+    shown = openai_like.modalities(architecture.input_modalities, architecture.output_modalities)
     return Model(
         id=row.model_id,
         model_name=facts.model_display_name,
         description=facts.model_description,
         context_length=count(facts.context_length),
         max_output_tokens=count(facts.max_output_length),
+        supports_streaming=STREAMS.of(shown["input_modalities"], shown["output_modalities"]),
         available=facts.is_ready is not False,
         expires_at=iso_time(facts.deprecation_date),
         hugging_face_id=facts.hugging_face_id,
         metadata=kept(facts),
         prices=with_new_prices(prices(row), offer.more),
-        **openai_like.modalities(architecture.input_modalities, architecture.output_modalities),
+        **shown,
         **openai_like.FEATURES.stated_by(facts.supported_features),
     )
 
@@ -167,7 +170,7 @@ def text_pricing(raw: msgspec.Raw) -> TextPricing | None:
 
 PROVIDER = Provider(
     slug="near",
-    version=2,
+    version=3,
     name="NEAR AI Cloud",
     description="Private inference in confidential machines, and resold models",
     site_url="https://near.ai",
@@ -177,6 +180,7 @@ PROVIDER = Provider(
     base_url="https://cloud-api.near.ai/v1",
     price_unit="amount / 10^scale USD per token",
     token_units=TOKEN_UNITS,
+    documented=(STREAMS,),
     verified="the server's published source of 2026-08-20; no recording is known",
     auth=ApiKey(("NEARAI_API_KEY", "NEAR_API_KEY")),
     endpoints=(

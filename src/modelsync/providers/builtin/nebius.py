@@ -5,7 +5,7 @@ import msgspec
 from modelsync.model.model import Model
 from modelsync.model.prices import USD_PER_IMAGE, USD_PER_REQUEST, USD_PER_TOKEN, Price, read_prices
 from modelsync.providers import openai_like
-from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.providers.base import ApiKey, Documented, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count, filled, sees, sides
 
 # Every row fills in "0" where it has no such price: the output of an embedding, the tokens of an image model. No model is known to be free.
@@ -17,6 +17,7 @@ PRICES = {
 }
 # By what comes out: the words on the right of the arrow.
 TOKEN_UNITS = TokenUnits(field="architecture.modality", types=frozenset({"text", "embedding"}))
+STREAMS = Documented("supports_streaming", "https://docs.tokenfactory.nebius.com/api-reference/examples/text-generation")
 ABILITIES = openai_like.AbilityWords(function_calling=("tools", "function-calling"))
 
 
@@ -43,6 +44,7 @@ def normalize(row: Row) -> Model:
         context_length=count(row.context_length),
         input_modalities=inputs,
         output_modalities=outputs,
+        supports_streaming=STREAMS.of(inputs, outputs),
         supports_vision=sees(inputs),
         metadata=filled(
             tokenizer=architecture.tokenizer,
@@ -57,7 +59,7 @@ def normalize(row: Row) -> Model:
 
 PROVIDER = Provider(
     slug="nebius",
-    version=2,
+    version=3,
     name="Nebius Token Factory",
     description="Open models on Nebius's cloud (formerly AI Studio)",
     site_url="https://tokenfactory.nebius.com",
@@ -68,6 +70,7 @@ PROVIDER = Provider(
     base_url="https://api.tokenfactory.nebius.com/v1",
     price_unit="USD per token (decimal strings)",
     token_units=TOKEN_UNITS,
+    documented=(STREAMS,),
     verified="other readers of this list; no recording",
     auth=ApiKey(("NEBIUS_API_KEY", "NEBIUS_TOKEN_FACTORY_API_KEY")),
     endpoints=(

@@ -8,7 +8,7 @@ import msgspec
 from modelsync.model.model import Model, Prices
 from modelsync.model.prices import TENTHOUSANDTHS_PER_1M_TOKENS, UNPRICED, USD_PER_1M_TOKENS, Price, read_prices
 from modelsync.providers import openai_like
-from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
+from modelsync.providers.base import ApiKey, Documented, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.providers.parsing import Count, count, in_our_words, sees, stated_true, unix_time
 from modelsync.providers.tiers import read_tier, with_new_prices, with_tier, with_unread
 
@@ -31,6 +31,7 @@ BEFORE_DISCOUNT = "the price before a discount, which nobody pays"
 IGNORED = {f"pricing.{name}.origin_price_per_m{end}": BEFORE_DISCOUNT for name in TOKENS for end in ("", "_decimal")}
 # The list of 2024 states no type and has nothing but language models; all rows recorded since are "chat".
 TOKEN_UNITS = TokenUnits(field="model_type", types=frozenset({"", "chat", "embedding"}))
+STREAMS = Documented("supports_streaming", "https://novita.ai/docs/guides/llm-api")
 NO_PRICE = {b"-1": UNPRICED}
 ABILITIES = openai_like.AbilityWords(function_calling=("function-calling",), structured_output=("structured-outputs",))
 LIVE = 1
@@ -82,7 +83,7 @@ def normalize(offer: Offer) -> Model | None:
     row = offer.row
     if row.status is not None and row.status <= 0:
         return None
-    inputs = in_our_words(row.input_modalities)
+    inputs, outputs = in_our_words(row.input_modalities), in_our_words(row.output_modalities)
     seen = sees(inputs)
     return Model(
         id=row.id,
@@ -91,7 +92,8 @@ def normalize(offer: Offer) -> Model | None:
         context_length=count(row.context_size),
         max_output_tokens=count(row.max_output_tokens),
         input_modalities=inputs,
-        output_modalities=in_our_words(row.output_modalities),
+        output_modalities=outputs,
+        supports_streaming=STREAMS.of(inputs, outputs),
         supports_vision=stated_true(row.features, "vision") if seen is None else seen,
         available=row.status in (None, LIVE),  # 4: taken off the shelf, still listed
         released_at=unix_time(row.created),
@@ -156,7 +158,7 @@ def spread(fields: Mapping[str, msgspec.Raw], prefix: str = "") -> Iterator[tupl
 
 PROVIDER = Provider(
     slug="novita",
-    version=2,
+    version=3,
     name="Novita AI",
     description="Open models on Novita's GPU cloud",
     site_url="https://novita.ai",
@@ -167,6 +169,7 @@ PROVIDER = Provider(
     base_url="https://api.novita.ai/openai/v1",
     price_unit="1/10,000 USD per 1M tokens (integers)",
     token_units=TOKEN_UNITS,
+    documented=(STREAMS,),
     verified="recording of 2024; nested and tiered prices after other readers of this list",
     auth=ApiKey(("NOVITA_API_KEY",)),
     endpoints=(

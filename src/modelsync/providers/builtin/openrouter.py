@@ -7,7 +7,7 @@ import msgspec
 from modelsync.model.model import WEEKDAYS, Model, Prices
 from modelsync.model.prices import DYNAMIC, USD_PER_REQUEST, USD_PER_SEARCH, USD_PER_TOKEN, Price, read_prices
 from modelsync.providers import openai_like, paging
-from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.providers.base import ApiKey, Documented, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count, iso_time, unix_time
 from modelsync.providers.tiers import read_tier, with_tier, with_unread
 
@@ -36,6 +36,7 @@ TOKEN_UNITS = TokenUnits(
     reason="the documentation says so of every row; all recorded ones state what they write",
     types=frozenset({"", "text", "image+text", "audio+text", "audio+image+text", "image", "embeddings"}),
 )
+STREAMS = Documented("supports_streaming", "https://openrouter.ai/docs/api/reference/streaming")
 ROUTED = {b"-1": DYNAMIC}  # openrouter/auto and other routers: the price is that of the model chosen
 
 WORDS = {"speech": "audio", "transcription": "text"}  # of output_modalities
@@ -84,6 +85,7 @@ def normalize(row: Row) -> Model:
         description=row.description,
         context_length=count(row.context_length),
         max_output_tokens=count(row.top_provider.max_completion_tokens),
+        supports_streaming=STREAMS.of(shown["input_modalities"], shown["output_modalities"]),
         released_at=unix_time(row.created),
         expires_at=iso_time(row.expiration_date),  # 2098-12-31 means "no end": outside the years read
         hugging_face_id=row.hugging_face_id or None,
@@ -140,7 +142,7 @@ def condition(wire: dict[str, msgspec.Raw]) -> dict[str, object] | None:
 
 PROVIDER = Provider(
     slug="openrouter",
-    version=2,
+    version=3,
     name="OpenRouter",
     description="One API for the models of many providers",
     site_url="https://openrouter.ai",
@@ -151,6 +153,7 @@ PROVIDER = Provider(
     base_url="https://openrouter.ai/api/v1",
     price_unit="USD per token (decimal strings)",
     token_units=TOKEN_UNITS,
+    documented=(STREAMS,),
     verified="complete recordings of 2025-05-23 and 2026-01-19",
     auth=ApiKey(("OPENROUTER_API_KEY",)),
     endpoints=(

@@ -4,7 +4,7 @@ import msgspec
 
 from modelsync.model.model import Model, Prices
 from modelsync.model.prices import USD_PER_1M_TOKENS, Price, read_prices
-from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.providers.base import ApiKey, Documented, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count, unix_time
 
 PRICES = {
@@ -19,6 +19,7 @@ IGNORED = {
 }
 # Pictures, films and speech are billed by other things than tokens, and the list does not say by which.
 TOKEN_UNITS = TokenUnits(field="type", types=frozenset({"chat", "language", "code", "embedding", "moderation", "rerank"}))
+STREAMS = Documented("supports_streaming", "https://docs.together.ai/reference/chat-completions")
 
 TEXT = ("text",)
 # By `type` of docs.together.ai/reference/models: the list has no modality fields. "chat" includes models that also see, which is not told.
@@ -55,6 +56,7 @@ def normalize(row: Row) -> Model:
         context_length=count(row.context_length),
         input_modalities=inputs,
         output_modalities=outputs,
+        supports_streaming=STREAMS.of(inputs, outputs),
         released_at=unix_time(row.created),
         metadata={"type": row.type} if row.type else {},
         prices=prices(row),
@@ -69,7 +71,7 @@ def prices(row: Row) -> Prices:
 
 PROVIDER = Provider(
     slug="together",
-    version=2,
+    version=3,
     name="Together AI",
     description="Open models, serverless and dedicated",
     site_url="https://www.together.ai",
@@ -80,6 +82,7 @@ PROVIDER = Provider(
     base_url="https://api.together.xyz/v1",
     price_unit="USD per 1M tokens (numbers)",
     token_units=TOKEN_UNITS,
+    documented=(STREAMS,),
     verified="vendor documentation; no recording of the endpoint",
     auth=ApiKey(("TOGETHER_API_KEY", "TOGETHERAI_API_KEY")),
     endpoints=(

@@ -16,7 +16,7 @@ from modelsync.model.prices import (
     read_prices,
 )
 from modelsync.providers import openai_like
-from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
+from modelsync.providers.base import ApiKey, Documented, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count, filled, in_our_words, sees, stated_true, unix_time
 from modelsync.providers.tiers import read_tier, with_tier, with_unread
 
@@ -32,6 +32,7 @@ PRICES = {
 }
 # Pictures, films and speech are billed by other things, reranking by the search; the documentation shows prices per token of these two.
 TOKEN_UNITS = TokenUnits(field="type", types=frozenset({"language", "embedding"}))
+STREAMS = Documented("supports_streaming", "https://vercel.com/docs/ai-gateway/sdks-and-apis/openai-chat-completions/streaming")
 NO_COST = b'"no cost in the unit of the list"'
 TIERED = ("input", "output", "input_cache_read", "input_cache_write")
 
@@ -81,6 +82,7 @@ def normalize(row: Row) -> Model:
     tags, parameters = row.tags or (), row.supported_parameters or ()
     wire = row.modalities or Modalities()
     inputs = in_our_words(wire.input or inputs_of(row.type, tags))
+    outputs = in_our_words(wire.output or (OUTPUT_OF_TYPE.get(row.type or "", ""),))
     return Model(
         id=row.id,
         model_name=row.name,
@@ -88,7 +90,8 @@ def normalize(row: Row) -> Model:
         context_length=count(row.context_window),
         max_output_tokens=count(row.max_tokens),
         input_modalities=inputs,
-        output_modalities=in_our_words(wire.output or (OUTPUT_OF_TYPE.get(row.type or "", ""),)),
+        output_modalities=outputs,
+        supports_streaming=STREAMS.of(inputs, outputs),
         supports_function_calling=stated_true((*tags, *parameters), "tool-use", "tools", "tool_choice"),
         supports_vision=stated_true(tags, "vision") or (sees(inputs) if wire.input else None),
         supports_reasoning=stated_true((*tags, *parameters), "reasoning", "include_reasoning"),
@@ -180,7 +183,7 @@ def part(wire: dict[str, msgspec.Raw], field: str, shape: type[Shape]) -> Shape 
 
 PROVIDER = Provider(
     slug="vercel-ai-gateway",
-    version=2,
+    version=3,
     name="Vercel AI Gateway",
     description="One API for the models of many providers",
     site_url="https://vercel.com/ai-gateway",
@@ -191,6 +194,7 @@ PROVIDER = Provider(
     base_url="https://ai-gateway.vercel.sh/v1",
     price_unit="USD per token (decimal strings)",
     token_units=TOKEN_UNITS,
+    documented=(STREAMS,),
     verified="7 single rows of 2026 (six observed, one from the documentation); no complete recording is known",
     auth=ApiKey(("AI_GATEWAY_API_KEY", "VERCEL_AI_GATEWAY_API_KEY", "VERCEL_API_KEY")),
     endpoints=(

@@ -8,7 +8,7 @@ import msgspec
 
 from modelsync.model.model import Model, Prices
 from modelsync.model.prices import TICKS_PER_IMAGE, TICKS_PER_SEARCH, TICKS_PER_TOKEN, Price, excerpt, number, read_prices
-from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
+from modelsync.providers.base import ApiKey, Documented, Endpoint, KeyUse, Provider, RowsByEndpoint, TokenUnits, Wire
 from modelsync.providers.parsing import Count, count, filled, in_our_words, sees, unix_time
 from modelsync.providers.tiers import read_tier, with_new_prices, with_tier, with_unread
 
@@ -31,6 +31,7 @@ LONG_CONTEXT = {
 # A list by kind, or the row, says what a model writes; in /models alone nothing does. Models of pictures were listed with the same
 # "price per token" three times over (documentation of 2026), beside the true one per picture.
 TOKEN_UNITS = TokenUnits(field="output_modalities", types=frozenset({"", "text"}))
+STREAMS = Documented("supports_streaming", "https://docs.x.ai/developers/model-capabilities/text/streaming")
 OUTPUTS = {"language": None, "image": ("image",), "video": ("video",)}  # what being in a list says where the row does not
 EVERY_MODEL = "api-key:model:*"
 
@@ -96,6 +97,7 @@ def normalize(offer: Offer) -> Model:
         context_length=next((found for row in offer.rows if (found := count(row.context_length))), None),
         input_modalities=inputs,
         output_modalities=outputs,
+        supports_streaming=STREAMS.of(inputs, outputs),
         supports_vision=sees(inputs),
         supports_reasoning=True if able.reasoning_effort else None,
         released_at=unix_time(next((row.created for row in offer.rows if row.created), None)),
@@ -180,7 +182,7 @@ def kind(name: str, path: str) -> Endpoint:
 
 PROVIDER = Provider(
     slug="xai",
-    version=2,
+    version=3,
     name="xAI",
     description="Grok models",
     site_url="https://x.ai",
@@ -191,6 +193,7 @@ PROVIDER = Provider(
     base_url="https://api.x.ai/v1",
     price_unit="ticks of 1e-10 USD per token, image or search",
     token_units=TOKEN_UNITS,
+    documented=(STREAMS,),
     verified="vendor documentation samples of 2025 and 2026; no recording",
     auth=ApiKey(("XAI_API_KEY",)),
     endpoints=(
