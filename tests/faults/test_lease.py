@@ -236,7 +236,7 @@ def test_a_sync_that_is_under_way_is_refused_at_its_commit(database_url: str):
         lease = lease_for(store)
         decisions.pause(store, PAUSED)
         result = store.commit(lease, Commit(PROVIDER, listing(model("m", D("0.000001"))), seen("d"), whole=True), 0.0)
-    assert result.outcome == Disabled("paused by ada, we move the database. `modelsync resume` lets everything sync again")
+    assert result.outcome == Disabled('paused by ada, we move the database. `modelsync resume --reason "…"` lets everything sync again')
     assert table(database_url, "models") == []
 
 

@@ -647,7 +647,7 @@ def test_a_pause_keeps_every_sync_out_and_ends_those_under_way(database_url: str
         assert "paused by ada" in (store.kept_out(SLUG) or "")
         assert "paused by ada" in (store.kept_out("groq") or "")
         late = store.commit(lease, Commit(PROVIDER, listing(Model(id="late")), seen("d")), 0.0)
-        assert late.outcome == Disabled(f"paused by ada, {ADA.reason}. `modelsync resume` lets everything sync again")
+        assert late.outcome == Disabled(f'paused by ada, {ADA.reason}. `modelsync resume --reason "…"` lets everything sync again')
         assert "late" not in models_of(database_url, SLUG)
         assert decisions.resume(store, ADA)
         assert not decisions.resume(store, ADA)

@@ -158,18 +158,18 @@ def test_a_pause_keeps_every_sync_out_until_it_is_resumed(database_url: str, tmp
     again = run(tmp_path, "pause", "--all", "--reason", "me too", env=env)
     assert again.returncode == 64
     assert "Syncs are paused already: " in again.stderr
-    assert ": we move the database. `modelsync resume` lets them run again" in again.stderr
+    assert ': we move the database. `modelsync resume --reason "…"` lets them run again' in again.stderr
     simulator.set_day(1)
     before = everything(database_url)["models"]
     for named in ((), ("--providers", "near")):
         done = run(tmp_path, "sync", *named, env=env)
         assert done.returncode == 1  # nothing was synced
-        assert done.stdout.count("we move the database. `modelsync resume` lets everything sync again") == 1, done.stdout
+        assert done.stdout.count('we move the database. `modelsync resume --reason "…"` lets everything sync again') == 1, done.stdout
     assert everything(database_url)["models"] == before
     status = run(tmp_path, "status", env=env)
     assert status.returncode == 0  # fresh, and nothing waits
     assert status.stdout.splitlines()[1].startswith("Paused by ")
-    assert status.stdout.splitlines()[1].endswith(": we move the database; `modelsync resume` lets syncs run again")
+    assert status.stdout.splitlines()[1].endswith(': we move the database; `modelsync resume --reason "…"` lets syncs run again')
     assert run_json(tmp_path, "status", env=env)["pause"]["reason"] == "we move the database"
     assert run(tmp_path, "held", env=env).returncode == 0  # reading goes on
     assert run(tmp_path, "resume", "--reason", "it is moved", env=env).returncode == 0
@@ -191,7 +191,7 @@ def test_a_pause_over_http(served: Served, database_url: str):
     refused(served.admin.post("/admin/pause", json=WHY), 409, "paused already")
     told = sync("provider/near")
     assert (told["success"], told["details"]["status"]) == (False, "disabled")
-    assert told["message"] == "near: paused by ADMIN_API_KEY, we move. `modelsync resume` lets everything sync again"
+    assert told["message"] == 'near: paused by ADMIN_API_KEY, we move. `modelsync resume --reason "…"` lets everything sync again'
     assert sync("all?providers=near", 502)["success"] is False
     pause = got(served.admin.get("/admin/model-sync/status"))["pause"]
     assert (pause["actor"], pause["reason"]) == ("ADMIN_API_KEY", "we move")

@@ -14,7 +14,7 @@ from modelsync.cli.opening import opened
 from modelsync.cli.parameters import Database, Json, ModelId, ProviderSlug
 from modelsync.errors import UsageError
 from modelsync.formats import text
-from modelsync.model.fields import READER
+from modelsync.model.fields import READER, is_price
 from modelsync.model.points import is_per_token, numbers
 from modelsync.model.prices import plain
 from modelsync.queries.explain import Explanation, Known, LastChange, explain_field, fields_of, overview
@@ -132,7 +132,8 @@ def _print_one(known: Known, explanation: Explanation) -> None:
 
 def _lines(known: Known, explanation: Explanation) -> Iterator[str]:
     yield f"{known.provider.slug}  {known.stored.model.id}  {explanation.field} = {text.value_text(explanation.field, explanation.value)}"
-    yield f"from: {SOURCES[explanation.source]}"
+    varies = explanation.source is None and is_price(explanation.field) and known.stored.model.prices.dynamic
+    yield f"from: {'the provider, who says that the price varies by request' if varies else SOURCES[explanation.source]}"
     if explanation.wire:
         yield f"on the wire: {_wires(explanation.wire)}" + (" (the whole price)" if explanation.wire_is_whole_price else "")
     if explanation.declared_unit is not None:

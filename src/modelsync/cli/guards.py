@@ -87,8 +87,12 @@ def pause(*, all: Annotated[bool, FLAG] = False, reason: Reason, database: Datab
         raise UsageError("A pause stops every provider: say --all", "MODELSYNC_PROVIDERS names the providers that are on")
     with opened(database, writing=True) as db:
         if not decisions.pause(db.store, person(reason)):
-            raise UsageError(f"Syncs are paused already: {pause_text(db.catalog.pause())}", "`modelsync resume` lets them run again")
-    output.say(output.stdout(), "Paused: no sync begins, and none that is under way changes anything, until `modelsync resume`.")
+            raise UsageError(
+                f"Syncs are paused already: {pause_text(db.catalog.pause())}", '`modelsync resume --reason "…"` lets them run again'
+            )
+    output.say(
+        output.stdout(), 'Paused: no sync begins, and none that is under way changes anything, until `modelsync resume --reason "…"`.'
+    )
     return 0
 
 

@@ -11,7 +11,11 @@ from modelsync.formats import text
 from modelsync.model.actors import Scope
 from modelsync.operations.api_keys import Keys
 
-app = App(name="keys", help="Keys for the REST API.", help_format="plaintext")
+EPILOGUE = """Examples:
+  modelsync keys
+  modelsync keys create ci --scope sync --reason "nightly sync"
+  modelsync keys revoke 1 --reason "left us\""""
+app = App(name="keys", help="Keys for the REST API.", help_format="plaintext", help_epilogue=EPILOGUE)
 
 
 @app.default

@@ -15,7 +15,7 @@ from modelsync.cli import output
 from modelsync.formats import text
 from modelsync.model.model import Model
 from modelsync.planning.holding import Refusal
-from modelsync.planning.outcome import Disabled, Held, NoKey, NotModified, Planned, ProviderResult, Report, Synced
+from modelsync.planning.outcome import SWITCHED_OFF, Disabled, Held, NoKey, NotModified, Planned, ProviderResult, Report, Synced
 from modelsync.planning.plan import Change, ChangeKind
 from modelsync.sync.pipeline import Step
 
@@ -62,7 +62,7 @@ class Progress:
         """Take note of one provider's step or result."""
         self._steps[slug] = event
         self._began.setdefault(slug, time.monotonic())
-        if not self._live and not self._quiet and isinstance(event, ProviderResult):
+        if not self._live and not self._quiet and isinstance(event, ProviderResult) and not _is_off(event):
             self._console.print(line(event), soft_wrap=True)
 
     def _picture(self) -> Table:
@@ -77,6 +77,11 @@ class Progress:
                 elapsed = time.monotonic() - self._began[slug]
                 picture.add_row(Text(f"· {slug}"), Text(f"{step.value}, {elapsed:.0f} s", style="cyan"))
         return picture
+
+
+def _is_off(result: ProviderResult) -> bool:
+    """Whether the settings leave a provider out: it is named at the end, and has no line of its own."""
+    return result.outcome == Disabled(SWITCHED_OFF)
 
 
 def line(result: ProviderResult) -> str:
@@ -166,7 +171,11 @@ def _skipped(results: Sequence[ProviderResult]) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
     for result in results:
         reasons.setdefault(_why(result), []).append(result.slug)
-    return (f"{', '.join(slugs)} ({why})" for why, slugs in reasons.items())
+    return (f"{', '.join(slugs) if len(slugs) < MANY else f'{len(slugs)} providers'} ({why})" for why, slugs in reasons.items())
+
+
+MANY = 6
+"""Providers with one reason that are counted and not named."""
 
 
 def _why(result: ProviderResult) -> str:
@@ -183,6 +192,8 @@ def _result_table(report: Report, width: int) -> Table:
     made = output.table("provider", *figures, "time", right=(*figures, "time"))
     made.collapse_padding, made.columns[0].no_wrap = width < ALL_FIT, True
     for result in report.results:
+        if _is_off(result):
+            continue
         sign, style = MARKS[kind_of(result)]
         was_read = result.succeeded and not result.is_refused
         values = [getattr(result.counts, name) if was_read else None for name in figures]
@@ -194,7 +205,8 @@ def _result_table(report: Report, width: int) -> Table:
 def _sum(report: Report, database: str) -> str:
     counts = report.counts
     attention = {"failed": len(report.failed), "held": len(report.held), "rejected": sum(result.is_refused for result in report.results)}
-    kinds = [f"{len(report.succeeded)} of {len(report.results)} providers up to date"]
+    wanted = sum(not _is_off(result) for result in report.results)
+    kinds = [f"{len(report.succeeded)} of {wanted} providers up to date"]
     kinds += [f"{value} {name}" for name, value in attention.items() if value]
     changes = f"{counts.created:,} new, {counts.updated:,} updated, {counts.unchanged:,} unchanged, {counts.missing:,} missing"
     if counts.retired:

@@ -151,7 +151,7 @@ def _print_incomplete(incomplete: Mapping[str, IncompletePrices]) -> None:
 
 def _print_pause(pause: RecordedPause | None) -> None:
     if pause is not None:
-        output.say(output.stdout(), f"Paused by {pause_text(pause)}; `modelsync resume` lets syncs run again")
+        output.say(output.stdout(), f'Paused by {pause_text(pause)}; `modelsync resume --reason "…"` lets syncs run again')
 
 
 def _print_frozen(status: Status) -> None:

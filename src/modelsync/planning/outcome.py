@@ -47,6 +47,10 @@ class NoKey(msgspec.Struct, frozen=True, tag="no_key"):
     variables: tuple[str, ...]
 
 
+SWITCHED_OFF = "switched off by MODELSYNC_PROVIDERS"
+"""Why a provider is skipped that the settings leave out."""
+
+
 class Disabled(msgspec.Struct, frozen=True, tag="disabled"):
     """Skipped: switched off by a setting or in the catalog, frozen by a rollback, or paused; perhaps only while it was under way."""
 

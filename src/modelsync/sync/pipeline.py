@@ -17,6 +17,7 @@ from modelsync.fetch import Fetched, Fetcher, NeedsKey, Unfollowed, Unmodified, 
 from modelsync.model.records import Counts
 from modelsync.planning.listing import Listing, read
 from modelsync.planning.outcome import (
+    SWITCHED_OFF,
     Busy,
     Cancelled,
     Disabled,
@@ -281,7 +282,7 @@ async def _to_its_end(job: Job, store: Store, lease: Lease, work: Awaitable[Prov
 
 async def _disabled(job: Job, store: Store) -> Disabled | None:
     if not job.enabled:
-        return Disabled("switched off by MODELSYNC_PROVIDERS")
+        return Disabled(SWITCHED_OFF)
     why = await asyncio.to_thread(store.kept_out, job.slug)
     return Disabled(why) if why else None
 

@@ -69,7 +69,7 @@ def kept_out(connection: sa.Connection, slug: str) -> str | None:
         return "switched off in the catalog (`providers.is_active`)"
     pause = pauses.standing(connection)
     if pause is not None:
-        return f"paused by {pause.actor}, {pause.reason}. `modelsync resume` lets everything sync again"
+        return f'paused by {pause.actor}, {pause.reason}. `modelsync resume --reason "…"` lets everything sync again'
     row = state_of(connection, slug)
     frozen = row["frozen_reason"] if row and row["frozen_at"] else None
     return f'paused, {frozen}. `modelsync resume {slug} --reason "…"` lets it sync again' if frozen else None
