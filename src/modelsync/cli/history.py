@@ -30,13 +30,22 @@ WORDS = {"added": "new", "missing": "missing from the list", "retired": "retired
 
 def moment(written: str) -> datetime:
     """A time as people write it: 2026-11-22, 2026-11-22T10:00 (UTC unless it names a zone), or how long ago: 90min, 24h, 7d, 2w."""
+    return _time(written, -1, "for how long ago")
+
+
+def deadline(written: str) -> datetime:
+    """The same of a time to come; 30d is in thirty days."""
+    return _time(written, 1, "from now on")
+
+
+def _time(written: str, direction: int, spans: str) -> datetime:
     try:
         if times.AGO.fullmatch(written.strip()):
-            return times.within(datetime.now(UTC) - times.span(written))
+            return times.within(datetime.now(UTC) + direction * times.span(written))
         return times.moment(written)
     except ValueError as error:
         what, _, _ = str(error).removeprefix("it ").partition(" such as ")
-        raise UsageError(f"{written} {what}", f"Use {times.EXAMPLES} (UTC where no zone is named), or 24h, 7d for how long ago") from None
+        raise UsageError(f"{written} {what}", f"Use {times.EXAMPLES} (UTC where no zone is named), or 24h, 7d {spans}") from None
 
 
 def changes(

@@ -3,7 +3,7 @@
 from cyclopts import App
 
 from modelsync.cli import output
-from modelsync.cli.history import moment
+from modelsync.cli.history import deadline
 from modelsync.cli.opening import opened
 from modelsync.cli.operators import person
 from modelsync.cli.parameters import Database, Json, Number, Reason
@@ -50,10 +50,10 @@ def create(name: str, /, *, scope: str = "read", expires: str | None = None, rea
     scope:
         read (what /admin shows, and the catalog where it is closed), sync (also start syncs), or admin (everything).
     expires:
-        When it ends: 2026-12-31 or 2026-12-31T10:00.
+        When it ends: 2026-12-31, 2026-12-31T10:00, or 30d from now.
     """
     with opened(database, writing=True) as db:
-        key = Keys(db.store).create(name, Scope.of(scope), person(reason), moment(expires) if expires else None)
+        key = Keys(db.store).create(name, Scope.of(scope), person(reason), deadline(expires) if expires else None)
     output.say(output.stderr(), f"The key of {output.safe(name)} ({scope}); it is shown this once:")
     print(key)  # noqa: T201 - alone on stdout, for scripts
     return 0

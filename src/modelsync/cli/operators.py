@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 
 from modelsync.cli import output
-from modelsync.cli.history import moment
+from modelsync.cli.history import deadline
 from modelsync.cli.opening import opened
 from modelsync.cli.parameters import FLAG, Database, Json, ModelId, Number, ProviderSlug, Reason, Slugs
 from modelsync.errors import UsageError
@@ -84,11 +84,11 @@ def pin(
     values:
         FIELD=VALUE, such as pricing_prompt=2.5/M, context_length=200000, is_active=false, model_id=my-name or metadata.notes=ask first.
     until:
-        When it ends: 2026-12-31 or 2026-12-31T10:00. The first sync after that shows the provider's value again.
+        When it ends: 2026-12-31, 2026-12-31T10:00, or 30d from now. The first sync after that shows the provider's value again.
     """
     if not values:
         raise UsageError("Say what to pin: FIELD=VALUE", f"The fields are {', '.join(PINNABLE)} and metadata.<name>")
-    pinned, ends = pins_of(values), moment(until) if until else None
+    pinned, ends = pins_of(values), deadline(until) if until else None
     with opened(database, [provider], writing=True) as db:
         operators.pin(db.store, provider, model, pinned, person(reason), ends)
     what, whose = ", ".join(map(_pin_text, pinned)), shlex.join([provider, model])

@@ -1,9 +1,13 @@
 """What the command line refuses before anything is opened."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from cyclopts import CycloptsError
 
 from modelsync import cli
+from modelsync.cli.history import deadline, moment
+from modelsync.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -36,3 +40,13 @@ def test_numbers_that_no_catalog_has(line: str, words: str):
 def test_a_limit_that_is_given_is_told_from_none(line: str, limit: int | None):
     _, bound, _ = cli.app.parse_args(line.split(), exit_on_error=False, print_error=False)
     assert bound.arguments.get("limit") == limit
+
+
+def test_a_span_of_time_lies_ahead_where_something_ends_and_behind_where_something_was():
+    now = datetime.now(UTC)
+    assert timedelta(days=30) <= deadline("30d") - now < timedelta(days=30, minutes=5)
+    assert timedelta(days=-30) <= moment("30d") - now < timedelta(days=-30, minutes=5)
+    assert deadline("2027-01-31") == moment("2027-01-31") == datetime(2027, 1, 31, tzinfo=UTC)
+    with pytest.raises(UsageError) as refused:
+        deadline("soon")
+    assert refused.value.hint.endswith("or 24h, 7d from now on")
