@@ -166,6 +166,11 @@ def test_a_pause_keeps_every_sync_out_until_it_is_resumed(database_url: str, tmp
         assert done.returncode == 1  # nothing was synced
         assert done.stdout.count('we move the database. `modelsync resume --reason "…"` lets everything sync again') == 1, done.stdout
     assert everything(database_url)["models"] == before
+    look = run_json(tmp_path, "sync", "--providers", "near", "--dry-run", env=env)
+    (planned,) = look["details"]["results"]
+    assert planned["warnings"][0].startswith("no sync does this now: paused by ")
+    assert (planned["status"], planned["models_missing"], planned["models_synced"]) == ("planned", 1, 0)
+    assert everything(database_url)["models"] == before
     status = run(tmp_path, "status", env=env)
     assert status.returncode == 0  # fresh, and nothing waits
     assert status.stdout.splitlines()[1].startswith("Paused by ")

@@ -78,7 +78,12 @@ def _database_checks(program: app.App) -> Iterable[Check]:
 
 
 def _key_checks(program: app.App, slugs: list[str] | None) -> list[Check]:
-    return [_key_check(program, job) for job in program.jobs(slugs)]
+    return [_key_check(program, job) for job in _jobs(program, slugs)]
+
+
+def _jobs(program: app.App, slugs: list[str] | None) -> list[Job]:
+    """The providers that are named, or else those that the settings do not leave out."""
+    return [job for job in program.jobs(slugs) if slugs or job.enabled]
 
 
 def _key_check(program: app.App, job: Job) -> Check:
@@ -92,7 +97,7 @@ def _key_check(program: app.App, job: Job) -> Check:
 
 async def _endpoint_checks(program: app.App, slugs: list[str] | None) -> list[Check]:
     async with program.fetcher() as fetcher:
-        return list(await asyncio.gather(*(_endpoint_check(program, fetcher, job) for job in program.jobs(slugs))))
+        return list(await asyncio.gather(*(_endpoint_check(program, fetcher, job) for job in _jobs(program, slugs))))
 
 
 async def _endpoint_check(program: app.App, fetcher: Fetcher, job: Job) -> Check:

@@ -127,10 +127,18 @@ async def _one(job: Job, watch: Watch, do: Callable[[Job], Awaitable[ProviderRes
 
 
 async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch, save: Save | None) -> ProviderResult:
-    """One provider's dry run: fetch, read, compare; nothing is written. `save` is called with a plan that could be applied later."""
-    off = await _disabled(job, store)
-    if off is not None:
-        return _result(job, off)
+    """One provider's dry run: fetch, read, compare; nothing is written. `save` is called with a plan that could be applied later.
+
+    What is paused can be looked at too: a warning says that no sync would do what is shown.
+    """
+    if not job.enabled:
+        return _result(job, Disabled(SWITCHED_OFF))
+    why = await asyncio.to_thread(store.kept_out, job.slug)
+    result = await _look(job, fetcher, store, watch, save)
+    return msgspec.structs.replace(result, warnings=(f"no sync does this now: {why}", *result.warnings)) if why else result
+
+
+async def _look(job: Job, fetcher: Fetcher, store: Store, watch: Watch, save: Save | None) -> ProviderResult:
     mark = await asyncio.to_thread(store.mark, job.slug)
     seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
     obtained = await _obtain(job, fetcher, seen, watch)
