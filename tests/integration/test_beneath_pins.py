@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from modelsync.sync.request import Commit
 from modelsync.sync.store import Store
 from modelsync.testing import D
 from support import prices
+from support.cli import environment, run
 from support.store import PROVIDER, SLUG, lease_for, listing, model, opened, seen
 from support.sync import changes_of, execute, models_of, query, table
 
@@ -69,6 +71,21 @@ def test_what_moves_beneath_a_pin_is_recorded_and_counts_as_nothing_that_changed
         {"beneath": [{"pricing_prompt": "0.000001"}, {"pricing_prompt": "0.000003"}]},
         {"pricing_prompt": ["0.000009", "0.000003"], "beneath": [{"pricing_prompt": "0.000003"}, {"pricing_prompt": "0.000003"}]},
     ]
+
+
+def test_what_a_pin_hides_is_no_line_of_the_csv_unless_it_is_asked_for(database_url: str, tmp_path: Path):
+    with opened(database_url) as store:
+        sync(store, dollars("m", 1))
+        pin(store, "m", pricing_prompt=D("0.000009"))
+        sync(store, dollars("m", 3))
+    env = environment(tmp_path, DATABASE_URL=database_url)
+    lines = run(tmp_path, "changes", "--csv", env=env).stdout.splitlines()[1:]
+    assert [line.partition(",")[2] for line in lines] == [
+        "openrouter,m,updated,pricing_prompt,0.000001,0.000009,9,2",
+        "openrouter,m,added,,,,,1",
+    ]
+    hidden = run(tmp_path, "changes", "--csv", "--field", "beneath", env=env).stdout.splitlines()[1:]
+    assert [line.rpartition(",")[2] for line in hidden] == ["3", "2"]
 
 
 def test_what_moves_beneath_a_pin_is_told_in_words():

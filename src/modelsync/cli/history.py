@@ -17,7 +17,7 @@ from modelsync.cli.parameters import FLAG, Database, Json, ModelId, Number, Prov
 from modelsync.errors import UsageError
 from modelsync.formats import table, text
 from modelsync.model import times
-from modelsync.model.fields import is_price
+from modelsync.model.fields import BESIDE, is_price
 from modelsync.model.timeline import Line, Past, collapsed, differing, row_of
 from modelsync.queries.history import ChangeFilter
 
@@ -111,13 +111,17 @@ def _chosen(lines: Sequence[Line], shown: ChangeFilter) -> Sequence[Line]:
 
 
 def _print_csv(lines: Iterable[Line], field: str | None) -> None:
-    """A line for each field that changed; of a change without fields one with none. With a `field` only that."""
+    """A line for each fact that changed; of a change without fields one with none. With a `field` only that, and then what stands beside
+    facts too: what a pin hides, a correction.
+    """
     writer = csv_module.writer(sys.stdout, lineterminator="\n")
     writer.writerow(("changed_at", "provider", "model", "kind", "field", "old", "new", "factor", "run"))
     for line in lines:
         row = line.row
         whose = (output.json_time(row.changed_at), row.provider, row.provider_model_id, row.kind)
-        fields = {name: both for name, both in line.fields.items() if field in (None, name)} or {"": (None, None)}
+        fields = {name: both for name, both in line.fields.items() if name == field or (field is None and name not in BESIDE)}
+        if not line.fields:
+            fields = {"": (None, None)}
         for name, (old, new) in fields.items():
             cells = (*whose, name, table.json_cell(old), table.json_cell(new), text.factor(old, new) if is_price(name) else "", row.run_id)
             writer.writerow([table.cell(cell) for cell in cells])
