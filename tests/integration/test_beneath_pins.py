@@ -81,18 +81,22 @@ def test_what_a_pin_hides_is_no_line_of_the_csv_unless_it_is_asked_for(database_
     env = environment(tmp_path, DATABASE_URL=database_url)
     lines = run(tmp_path, "changes", "--csv", env=env).stdout.splitlines()[1:]
     assert [line.partition(",")[2] for line in lines] == [
-        "openrouter,m,updated,pricing_prompt,0.000001,0.000009,9,2",
-        "openrouter,m,added,,,,,1",
+        "openrouter,m,updated,pricing_prompt,0.000001,0.000009,9,2,pin",
+        "openrouter,m,added,,,,,1,sync",
     ]
     hidden = run(tmp_path, "changes", "--csv", "--field", "beneath", env=env).stdout.splitlines()[1:]
-    assert [line.rpartition(",")[2] for line in hidden] == ["3", "2"]
+    assert [line.rsplit(",", 2)[1:] for line in hidden] == [["3", "sync"], ["2", "pin"]]
 
 
 def test_what_moves_beneath_a_pin_is_told_in_words():
     hidden = {"beneath": ({"pricing_prompt": "0.000001", "context_length": 8}, {"pricing_prompt": "0.000003", "context_length": 8})}
     assert changes_text(hidden) == "the provider's value, beneath a pin: prompt 1.00 → 3.00 $/1M (+200%)"
     pinned = {"context_length": (8, 9), "beneath": ({"context_length": 8}, {"context_length": 8})}
-    assert changes_text(pinned) == "context_length 8 → 9"
+    assert changes_text(pinned) == "context_length 8 → 9 (only the pin; the provider's value stays 8)"
+    ended = {"pricing_prompt": ("0.000009", "0.000003"), "beneath": ({"pricing_prompt": "0.000001"}, {"pricing_prompt": "0.000003"})}
+    assert changes_text(ended) == ("prompt 9.00 → 3.00 $/1M (-67%), the provider's value, beneath a pin: prompt 1.00 → 3.00 $/1M (+200%)")
+    both = {"pricing_prompt": ("0.000001", "0.000003"), "beneath": ({"pricing_prompt": "0.000001"}, {"pricing_prompt": "0.000003"})}
+    assert changes_text(both) == "prompt 1.00 → 3.00 $/1M (+200%)"
 
 
 @pytest.mark.parametrize("ended", ["by time", "unpinned", "not at all"])

@@ -62,7 +62,7 @@ OF_COOKBOOK = {
     "See only prices that changed": Recipe("xai brook-5 prompt 3.00 → 2.00 $/1M (-33%)"),
     # 0.000001 / 0.00000125
     "Get a CSV of changes for finance": Recipe(
-        "", files={"changes.csv": "openrouter,acme/scribe-2,updated,pricing_prompt,0.00000125,0.000001,0.8,2\n"}
+        "", files={"changes.csv": "openrouter,acme/scribe-2,updated,pricing_prompt,0.00000125,0.000001,0.8,2,sync\n"}
     ),
     "Compare the catalog at two dates": Recipe("5 models of openrouter before, 6 after, 3 differ"),
     "See the catalog as it stood at a time": Recipe("acme/scribe-2 openrouter 1.25 10.00"),

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import modelsync
-from modelsync.errors import NotThere
+from modelsync.errors import NotThere, UsageError
 from modelsync.simulator.server import Simulator
 from modelsync.testing import D
 from support import cli
@@ -471,3 +471,9 @@ def test_signals_end_a_sync_as_python_programs_expect_and_are_the_programs_own_a
         out, err = process.communicate(timeout=15)
     assert out.splitlines() == [shown], err
     assert [run["status"] for run in table(f"sqlite:///{tmp_path}/modelsync.db", "sync_runs")] == ["succeeded", "cancelled"]
+
+
+def test_no_provider_at_all_is_not_every_provider(tmp_path: Path):
+    """As a filter that found nothing leaves it."""
+    with pytest.raises(UsageError, match="No provider is named"):
+        modelsync.sync_all_providers([], database=f"sqlite:///{tmp_path}/catalog.db")

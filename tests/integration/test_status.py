@@ -71,11 +71,14 @@ def test_frozen_providers_and_moved_pins_are_told(database_url: str, tmp_path: P
         assert "2 values are pinned\n" in run(tmp_path, "status", env=env).stdout
         sync(store, dollars("m", 2, context_length=8))
         sync(store, dollars("m", 2, context_length=8), dollars("n", 1))
+        moved, told = run_json(tmp_path, "status", env=env)["pins"], run(tmp_path, "status", env=env).stdout
         rollback(store, SLUG, 1, Person("ada", "their list was wrong"))
     assert (calm["pins"], calm["held"], calm["freshness"][0]["frozen_at"]) == ({"total": 0, "moved": 0}, [], None)
     found = run_json(tmp_path, "status", env=env)
     (row,) = found["freshness"]
-    assert (found["pins"], row["frozen_reason"]) == ({"total": 2, "moved": 1}, "rolled back to run 1: their list was wrong")
+    assert moved == {"total": 2, "moved": 1}
+    assert found["pins"] == {"total": 2, "moved": 0}  # going back brings back what a pin hides, too
+    assert row["frozen_reason"] == "rolled back to run 1: their list was wrong"
     assert datetime.now(UTC) - datetime.fromisoformat(row["frozen_at"]) < timedelta(minutes=2)
     done = run(tmp_path, "status", env=env)
     frozen = (
@@ -83,7 +86,7 @@ def test_frozen_providers_and_moved_pins_are_told(database_url: str, tmp_path: P
     )
     assert f"Paused after a rollback, so that no sync changes them:\n{frozen}\n" in done.stdout
     assert "fresh, paused" in done.stdout
-    assert "2 values are pinned; of 1 the provider's value moved since: see `modelsync pins --moved`" in done.stdout
+    assert "2 values are pinned; of 1 the provider's value moved since: see `modelsync pins --moved`" in told
     assert done.returncode == 0
 
 
@@ -158,17 +161,17 @@ def test_changes_as_csv_have_both_sides_and_the_factor(database_url: str, tmp_pa
         sync(store, dollars("a", "2.5", context_length=16), dollars("b", 0))
         sync(store, dollars("a", "2.5", context_length=16), dollars("b", 0), dollars("=c", 1))
     lines = run(tmp_path, "changes", "--csv", env=env).stdout.splitlines()
-    assert lines[0] == "changed_at,provider,model,kind,field,old,new,factor,run"
+    assert lines[0] == "changed_at,provider,model,kind,field,old,new,factor,run,by"
     assert sorted(line.partition(",")[2] for line in lines[1:]) == sorted(
         [
-            *(f"openrouter,{name},added,,,,,1" for name in ("a", "b", "'=c")),
-            "openrouter,a,updated,context_length,8,16,,2",
-            "openrouter,a,updated,pricing_prompt,0.000002,0.0000025,1.25,2",
-            "openrouter,'=c,missing,,,,,2",
-            "openrouter,'=c,revived,,,,,3",
+            *(f"openrouter,{name},added,,,,,1,sync" for name in ("a", "b", "'=c")),
+            "openrouter,a,updated,context_length,8,16,,2,sync",
+            "openrouter,a,updated,pricing_prompt,0.000002,0.0000025,1.25,2,sync",
+            "openrouter,'=c,missing,,,,,2,sync",
+            "openrouter,'=c,revived,,,,,3,sync",
         ]
     )
     only = run(tmp_path, "changes", "--csv", "--field", "pricing_prompt", env=env).stdout.splitlines()[1:]
-    assert [line.partition(",")[2] for line in only] == ["openrouter,a,updated,pricing_prompt,0.000002,0.0000025,1.25,2"]
+    assert [line.partition(",")[2] for line in only] == ["openrouter,a,updated,pricing_prompt,0.000002,0.0000025,1.25,2,sync"]
     assert len(run(tmp_path, "changes", "--csv", "--limit", "2", env=env).stdout.splitlines()) >= 3
     assert run(tmp_path, "changes", "--csv", "--json", env=env).returncode == 64

@@ -42,8 +42,6 @@ SOURCES = {
     "derived": "this catalog, from other facts",
     None: "nobody: it is not stated",
 }
-BY_PERSONS = ("pin", "unpin", "add", "confirm", "rollback")
-"""Triggers of runs in which a person decided."""
 
 LONGEST = 60
 """Characters of a value in a table."""
@@ -159,7 +157,7 @@ def _wires(wire: Iterable[WireText]) -> str:
 
 
 def _changed(field: str, change: LastChange) -> str:
-    by = f", by {change.trigger}" if change.trigger in BY_PERSONS else ""
+    by = f", by {change.trigger}" if change.trigger in text.BY_PERSONS else ""
     moved = (
         f": {text.value_text(field, change.old)} → {text.value_text(field, change.new)}"
         if change.old is not None or change.new is not None

@@ -18,7 +18,7 @@ from modelsync.errors import UsageError
 from modelsync.formats import table, text
 from modelsync.model import times
 from modelsync.model.fields import BESIDE, is_price
-from modelsync.model.timeline import Line, Past, collapsed, differing, row_of
+from modelsync.model.timeline import Line, Past, collapsed, differing, row_of, tells_of
 from modelsync.queries.history import ChangeFilter
 
 SHOWN = 100
@@ -76,7 +76,7 @@ def changes(
     collapse:
         Show all changes of one field of a model as one, first old to last new. JSON always has each change.
     csv:
-        Print CSV, a line for each field: old, new, and by what factor a price moved. Prices in USD per token.
+        Print CSV, a line for each field: old, new, by what factor a price moved, and who moved it. Prices in USD per token.
     """
     if json and csv:
         raise UsageError("--json and --csv are two forms of one answer", "Give one of them")
@@ -106,7 +106,7 @@ def _print_changes(lines: Sequence[Line], shown: ChangeFilter) -> None:
 
 def _chosen(lines: Sequence[Line], shown: ChangeFilter) -> Sequence[Line]:
     field, kind = shown.field, shown.kind
-    chosen = [line for line in lines if (not field or field in line.fields) and (not kind or kind == line.row.kind)]
+    chosen = [line for line in lines if (not field or tells_of(line.fields, field)) and (not kind or kind == line.row.kind)]
     return chosen[: shown.limit]
 
 
@@ -115,15 +115,24 @@ def _print_csv(lines: Iterable[Line], field: str | None) -> None:
     facts too: what a pin hides, a correction.
     """
     writer = csv_module.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(("changed_at", "provider", "model", "kind", "field", "old", "new", "factor", "run"))
+    writer.writerow(("changed_at", "provider", "model", "kind", "field", "old", "new", "factor", "run", "by"))
     for line in lines:
         row = line.row
+        by = row.trigger if row.trigger in text.BY_PERSONS else "sync"
         whose = (output.json_time(row.changed_at), row.provider, row.provider_model_id, row.kind)
         fields = {name: both for name, both in line.fields.items() if name == field or (field is None and name not in BESIDE)}
         if not line.fields:
             fields = {"": (None, None)}
         for name, (old, new) in fields.items():
-            cells = (*whose, name, table.json_cell(old), table.json_cell(new), text.factor(old, new) if is_price(name) else "", row.run_id)
+            cells = (
+                *whose,
+                name,
+                table.json_cell(old),
+                table.json_cell(new),
+                text.factor(old, new) if is_price(name) else "",
+                row.run_id,
+                by,
+            )
             writer.writerow([table.cell(cell) for cell in cells])
 
 
@@ -193,17 +202,17 @@ def _print(lines: Sequence[Line], nothing: str, began: str = "") -> None:
         row = line.row
         word = WORDS.get(row.kind, "")
         happened = ", ".join(part for part in (f"{word}  {began}".strip() if row.kind == "added" else word, *_field_texts(line)) if part)
+        by = f", by {row.trigger}" if row.trigger in text.BY_PERSONS else ""
         name = f"{output.utc(row.changed_at)}  {row.provider}  {row.provider_model_id}"
-        output.say(console, _line(row.kind, name, f"{happened}  (run {row.run_id})"))
+        output.say(console, _line(row.kind, name, f"{happened}  (run {row.run_id}{by})"))
 
 
 def _field_texts(line: Line) -> Iterator[str]:
     """The fields of a line; one that changed several times with their number, and whether it is back where it was."""
-    for field, (old, new) in line.fields.items():
-        count = line.counts.get(field, 1)
+    for field, words in text.told(text.recorded(line.fields)):
+        count, (old, new) = line.counts.get(field, 1), line.fields[field]
         back = ", back where it was" if count > 1 and old == new else ""
-        if shown := text.changes_text({field: (old, new)}):
-            yield shown + (f" ({count} changes{back})" if count > 1 else "")
+        yield words + (f" ({count} changes{back})" if count > 1 else "")
 
 
 def _line(kind: str, name: str, happened: str) -> Text:

@@ -22,7 +22,7 @@ AllOf = Annotated[Slugs, Parameter(help="Everything held of these providers.")]
 OfKind = Annotated[str | None, Parameter(help="Everything held of this kind.")]
 Words = {"confirm": "Confirmed", "reject": "Rejected"}
 Next = {
-    "confirm": "Confirmed prices are live where the provider states them now; absent models are retired once they were absent long enough.",
+    "confirm": "Confirmed prices are live where the provider said them last; absent models are retired once they were absent long enough.",
     "reject": "The catalog stays as it is: a price stays out until it is reopened, an absence until the model is listed again.",
 }
 SHOWN_COMMANDS = 3

@@ -241,7 +241,7 @@ def change_text(change: Change) -> Text:
         case ChangeKind.MISSING:
             return Text("  - ", style="red").append(f"{name}  missing from the list; stays active", style="default")
         case _:
-            fields = ", ".join(filter(None, map(text.field_text, change.fields))) or "metadata only"
+            fields = ", ".join(words for _, words in text.told(change.fields)) or "metadata only"
             again = "back again; " if change.kind is ChangeKind.REVIVED else ""
             return Text("  ~ ", style="yellow").append(f"{name}  {again}{fields}", style="default")
 

@@ -11,6 +11,7 @@ from modelsync import app, settings
 from modelsync.cli import output, rendering
 from modelsync.cli.parameters import Number, Port
 from modelsync.cli.ports import check_free
+from modelsync.errors import UsageError
 from modelsync.providers.registry import load
 from modelsync.simulator.server import Simulator
 from modelsync.testing.trial import trial_in
@@ -40,6 +41,8 @@ def simulate(*, host: str = "127.0.0.1", port: Port = 8900, day: Number = 0, sam
 
 def demo(*, keep: Annotated[Path | None, Parameter(help="Keep the demo's catalog in this file (it must not exist yet).")] = None) -> int:
     """Show the whole job offline: sync all providers, simulated, over real HTTP, move on a day, sync again."""
+    if keep is not None and keep.exists():
+        raise UsageError(f"{keep} exists already", "Nothing was done: simulated prices do not belong in a catalog. Name a new file")
     console = output.stdout()
     with tempfile.TemporaryDirectory(prefix="modelsync-demo-") as folder, Simulator() as simulator:
         program = app.build(demo_settings(simulator, keep or Path(folder) / "demo.db"))

@@ -141,9 +141,8 @@ def _print_incomplete(incomplete: Mapping[str, IncompletePrices]) -> None:
     if not incomplete:
         return
     total = sum(prices.models for prices in incomplete.values())
-    output.say(
-        output.stdout(), f"\nThe price of {total:,} models is not whole: these fields are stated and not read, so do not bill by it alone"
-    )
+    models = f"{total:,} model{'s' * (total != 1)}"
+    output.say(output.stdout(), f"\nThe price of {models} is not whole: these fields are stated and not read, so do not bill by it alone")
     for slug, prices in incomplete.items():
         fields = ", ".join(f"{name} {number:,}" for name, number in prices.fields.items())
         output.say(output.stdout(), output.safe(f"  {slug}: {prices.models:,} model{'s' * (prices.models != 1)} ({fields})"))
@@ -168,7 +167,7 @@ def _print_frozen(status: Status) -> None:
 def _print_pins(pinned: PinCounts) -> None:
     if pinned.total:
         moved = f"; of {pinned.moved:,} the provider's value moved since: see `modelsync pins --moved`" if pinned.moved else ""
-        output.say(output.stdout(), f"\n{pinned.total:,} values are pinned{moved}")
+        output.say(output.stdout(), f"\n{pinned.total:,} {'value is' if pinned.total == 1 else 'values are'} pinned{moved}")
 
 
 def _print_drifts(status: Status) -> None:

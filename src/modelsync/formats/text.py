@@ -1,6 +1,6 @@
 """Facts in words: prices per million tokens, lengths, what changed from what to what. Pure, for every face."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -79,24 +79,49 @@ def tokens(count: int | None) -> str:
 
 _BY_NAME = {BELIEVED: "believed last", BENEATH: "the provider's value, beneath a pin"}
 
+BY_PERSONS = ("pin", "unpin", "upsert", "add", "confirm", "reopen", "rollback")
+"""Triggers of runs in which a person decided."""
+
 
 def field_text(change: FieldChange) -> str:
-    """One field's old → new; token prices in USD per million, with the difference in percent. Nothing, if all that a pin hides stays."""
+    """One field's old → new; token prices in USD per million, with the difference in percent."""
     old, new = change.old, change.new
     if change.field == READER:
         return f"a correction: version {new} of the provider's module reads the same text otherwise than version {old} did"
-    if change.field in _BY_NAME and isinstance(old, Mapping) and isinstance(new, Mapping):
-        moved = changes_text({name: (old[name], new[name]) for name in new if old[name] != new[name]})
-        return f"{_BY_NAME[change.field]}: {moved}" if moved else ""
     if change.field == LISTED:
         return "the provider lists it now"
-    if change.field.startswith("pricing") and (isinstance(old, Decimal) or isinstance(new, Decimal)):
-        name = change.field.removeprefix("pricing_").removeprefix("pricing.")
+    percent = f" ({(new - old) / old:+.0%})" if isinstance(old, Decimal) and isinstance(new, Decimal) and old else ""
+    name, shown, unit = _told(change.field, (old, new))
+    return f"{name} {shown[0]} → {shown[1]}{unit}{percent}"
+
+
+def _told(field: str, values: tuple[object, ...]) -> tuple[str, list[str], str]:
+    """A field's name, values and unit as sentences have them."""
+    if field.startswith("pricing") and any(isinstance(value, Decimal) for value in values):
+        name = field.removeprefix("pricing_").removeprefix("pricing.")
         per = "" if name in ("image", "request", "web_search") else " $/1M"
-        shown = [_price(value, million=bool(per)) for value in (old, new)]
-        percent = f" ({(new - old) / old:+.0%})" if isinstance(old, Decimal) and isinstance(new, Decimal) and old else ""
-        return f"{name} {shown[0]} → {shown[1]}{per}{percent}"
-    return f"{change.field} {_short(old)} → {_short(new)}"
+        return name, [_price(value, million=bool(per)) for value in values], per
+    return field, [_short(value) for value in values], ""
+
+
+def told(changes: Sequence[FieldChange]) -> Iterator[tuple[str, str]]:
+    """Changes of one model in words, by field. What only a pin moved says so; what a pin hides is told where it moved otherwise."""
+    shown = {change.field: (change.old, change.new) for change in changes}
+    hidden = _pairs(*shown.get(BENEATH, ({}, {})))
+    for change in changes:
+        if change.field in _BY_NAME:
+            pairs = {name: pair for name, pair in _pairs(change.old, change.new).items() if pair[0] != pair[1] and pair != shown.get(name)}
+            words = ", ".join(field_text(FieldChange(name, *pair)) for name, pair in pairs.items())
+            yield from [(change.field, f"{_BY_NAME[change.field]}: {words}")] if words else ()
+        elif change.field in hidden and hidden[change.field][0] == hidden[change.field][1]:
+            _, (stays,), unit = _told(change.field, hidden[change.field][:1])
+            yield change.field, f"{field_text(change)} (only the pin; the provider's value stays {stays}{unit})"
+        else:
+            yield change.field, field_text(change)
+
+
+def _pairs(old: object, new: object) -> dict[str, tuple[object, object]]:
+    return {name: (old[name], new[name]) for name in new} if isinstance(old, Mapping) and isinstance(new, Mapping) else {}
 
 
 def _price(value: object, *, million: bool) -> str:
@@ -146,12 +171,18 @@ def _short(value: object) -> str:
 
 def changes_text(fields: Mapping[str, tuple[object, object]]) -> str:
     """Recorded fields as old → new; prices in USD per million tokens."""
-    texts = (field_text(FieldChange(name, _value(name, old), _value(name, new))) for name, (old, new) in fields.items())
-    return ", ".join(text for text in texts if text)
+    return ", ".join(words for _, words in told(recorded(fields)))
+
+
+def recorded(fields: Mapping[str, tuple[object, object]]) -> list[FieldChange]:
+    """Recorded fields with their JSON values as the facts that they were."""
+    return [FieldChange(name, _value(name, old), _value(name, new)) for name, (old, new) in fields.items()]
 
 
 def _value(name: str, value: object) -> object:
     """A recorded JSON value as the fact it was: prices are decimals, lists tuples."""
+    if name in _BY_NAME and isinstance(value, Mapping):
+        return {each: _value(each, of_each) for each, of_each in value.items()}
     if name.startswith("pricing") and isinstance(value, str):
         try:
             return Decimal(value)

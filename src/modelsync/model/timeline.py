@@ -51,12 +51,13 @@ class RunChange(msgspec.Struct, frozen=True):
 
 
 class RecordedChange(Recorded, frozen=True, kw_only=True):
-    """One change as it is listed: the run that brought it, and when that was."""
+    """One change as it is listed: the run that brought it, what started that, and when it was."""
 
     id: int
     run_id: int
     provider_id: int
     changed_at: datetime
+    trigger: str = ""
 
 
 Key = tuple[str, str]
@@ -220,6 +221,12 @@ def _numbers(field: str, value: object) -> dict[str, Decimal]:
         return {}
     name = PRICE_NAMES.get(field, field.removeprefix("pricing."))
     return numbers(Prices(**{name: typed(field, value)}))
+
+
+def tells_of(fields: Moves, field: str) -> bool:
+    """Whether a change tells of a field: that it is seen to move, or moves where a pin hides it."""
+    before, now = fields.get(BENEATH, ({}, {}))
+    return field in fields or (field in now and before[field] != now[field])
 
 
 class Difference(msgspec.Struct, frozen=True):

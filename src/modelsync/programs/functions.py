@@ -80,10 +80,15 @@ def program(database: str | None) -> App:
 
 
 def listed(slugs: Iterable[str] | None) -> Iterable[str] | None:
-    """Slugs that may be more than one. UsageError for a single text, which would be taken letter by letter."""
+    """Slugs that may be more than one. UsageError for a single text, which would be taken letter by letter, and for none at all."""
     if isinstance(slugs, str):
         raise UsageError(f"{slugs!r} is one text, and a list of providers is needed", f"Give [{slugs!r}]")
-    return slugs
+    if slugs is None:
+        return None
+    named = list(slugs)
+    if not named:
+        raise UsageError("No provider is named", "Name some; all of them are None, or no argument")
+    return named
 
 
 @contextlib.contextmanager

@@ -11,12 +11,12 @@ import msgspec
 import sqlalchemy as sa
 
 from modelsync.database.rows import json_value
-from modelsync.database.schema import model_changes, models, providers
+from modelsync.database.schema import model_changes, models, providers, sync_runs
 from modelsync.database.session import Session
 from modelsync.errors import UsageError
 from modelsync.model.fields import FACTS, RECORDED
 from modelsync.model.records import RecordedModel
-from modelsync.model.timeline import Key, Past, Recorded, RecordedChange, present, row_of, undone
+from modelsync.model.timeline import Key, Past, Recorded, RecordedChange, present, row_of, tells_of, undone
 from modelsync.queries.filters import ModelFilter, Order, per_token
 
 
@@ -99,11 +99,12 @@ class History:
 def recorded(connection: sa.Connection, change_filter: ChangeFilter) -> list[RecordedChange]:
     """Matching changes, newest first."""
     column = model_changes.c
-    query = sa.select(model_changes, providers.c.slug.label("provider")).join(providers, providers.c.id == column.provider_id)
+    query = sa.select(model_changes, providers.c.slug.label("provider"), sync_runs.c.trigger)
+    query = query.join(providers, providers.c.id == column.provider_id).join(sync_runs, sync_runs.c.id == column.run_id)
     query = query.where(*_conditions(change_filter)).order_by(column.id.desc())
     with connection.execution_options(yield_per=500).execute(query) as rows:  # left before its end, it must be closed
         changes = (RecordedChange(**row) for row in rows.mappings())
-        matching = (row for row in changes if change_filter.field is None or change_filter.field in row.fields)
+        matching = (row for row in changes if change_filter.field is None or tells_of(row.fields, change_filter.field))
         return list(islice(matching, change_filter.limit))
 
 

@@ -50,6 +50,10 @@ def test_a_sentence_is_left_whole_for_a_pipe():
             "pin groq m context_length=1 context_length=2 --reason x",
             "context_length is given twice. Nothing was changed; give each field one value",
         ),
+        (
+            f"demo --keep {__file__}",
+            f"{__file__} exists already. Nothing was done: simulated prices do not belong in a catalog. Name a new file",
+        ),
         ("changes --field pricing_promt", "There is no field 'pricing_promt' in changes. Did you mean pricing_prompt?"),
     ],
 )
