@@ -135,7 +135,7 @@ SECOND_DAY = (
     Step("change_provider", "PATCH", "/providers/1", {"site_url": "https://openrouter.ai", "reason": "it moved"}),
     Step("deactivate_provider", "POST", "/providers/1/deactivate"),
     Step("activate_provider", "POST", "/providers/1/activate"),
-    Step("create_provider", "POST", "/providers", {"slug": "acme", "name": "Acme", "site_url": "https://acme.example"}),
+    Step("create_provider", "POST", "/providers", {"slug": "ours", "name": "Ours", "site_url": "https://ours.example"}),
     Step("delete_provider", "DELETE", "/providers/{made}"),
     Step("roll_back", "POST", "/admin/rollback", {"provider": "openrouter", "to": 1, "reason": "the list of today is wrong"}),
     Step("thaw_provider", "POST", "/admin/thaw", {"provider": "openrouter", "reason": "they repaired it"}),

@@ -420,10 +420,10 @@ def test_i31_of_a_key_only_its_digest_is_kept(served: Served, database_url: str,
 def test_i28_what_is_done_with_a_key_is_written_under_its_name(served: Served, database_url: str, tmp_path: Path) -> None:
     key = handed_out(tmp_path, database_url, "anna", "admin")
     assert becomes(served, key, 200)
-    made = served.client.post("/providers", json={"slug": "acme", "name": "Acme"}, headers={"Authorization": f"Bearer {key}"})
+    made = served.client.post("/providers", json={"slug": "ours", "name": "Acme"}, headers={"Authorization": f"Bearer {key}"})
     assert made.status_code == 201
     row = served.admin.get("/admin/audit").json()["data"][0]
-    assert (row["actor"], row["action"], row["target"]) == ("anna", "create provider", "acme")
+    assert (row["actor"], row["action"], row["target"]) == ("anna", "create provider", "ours")
     assert '"by": "anna"' in served.log.read_text("utf-8")
 
 

@@ -360,7 +360,7 @@ def _everything_asked(served: Served) -> Iterator[httpx2.Response]:
     for slug in registry.load():
         yield ask("POST", f"/admin/model-sync/provider/{slug}", headers=boss)
     yield ask("POST", "/admin/model-sync/all", headers=boss)
-    yield ask("POST", "/providers", headers=boss, json={"slug": "acme", "name": "Acme", "api_key_env_var": "GROQ_API_KEY"})
+    yield ask("POST", "/providers", headers=boss, json={"slug": "ours", "name": "Acme", "api_key_env_var": "GROQ_API_KEY"})
     for path, methods in served.get("/openapi.json")["paths"].items():
         for method in methods:
             address = re.sub(r"\{(\w+)(:path)?\}", lambda found: "1" if found[1].endswith("_id") else "groq", path)

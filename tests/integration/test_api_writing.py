@@ -90,7 +90,13 @@ def test_an_empty_object_says_nothing(served: Served, body: str):
 
 
 def test_i28_a_provider_is_made_changed_switched_off_and_deleted(served: Served):
-    new = {"slug": "acme", "name": "Acme", "description": "Two\nlines", "base_url": "https://api.acme.example/v1", "reason": "we use it"}
+    new = {
+        "slug": "own-gateway",
+        "name": "Acme",
+        "description": "Two\nlines",
+        "base_url": "https://api.acme.example/v1",
+        "reason": "we use it",
+    }
     made = got(served.admin.post("/providers", json=new), 201)
     assert {name: made[name] for name in ("slug", "name", "description", "base_url")} == {name: new[name] for name in list(new)[:4]}
     assert (made["is_active"], made["health_status"], made["model_count"], made["metadata"]) == (True, "unknown", 0, {})
@@ -102,17 +108,17 @@ def test_i28_a_provider_is_made_changed_switched_off_and_deleted(served: Served)
     assert got(served.admin.post(f"{here}/activate"))["is_active"] is True
     assert got(served.admin.delete(here)) == {"deleted": True, "id": made["id"]}
     refused(served.admin.delete(here), 404, f"There is no provider {made['id']}")
-    assert served.client.get("/providers/slug/acme").status_code == 404
+    assert served.client.get("/providers/slug/own-gateway").status_code == 404
     status = got(served.admin.get("/admin/model-sync/status"))
     assert [each["provider"] for each in status["freshness"]] == []
-    assert 'provider="acme"' not in served.client.get("/metrics").text
+    assert 'provider="own-gateway"' not in served.client.get("/metrics").text
     assert "modelsync_revision 5.0" in served.client.get("/metrics").text  # which never falls
     assert acts(served) == [
-        ("create provider", "acme", "we use it"),
+        ("create provider", "own-gateway", "we use it"),
         ("change provider", "acme metadata name site_url", "over the API"),
         ("change provider", "acme is_active", "over the API"),
         ("change provider", "acme is_active", "over the API"),
-        ("delete provider", "acme", "over the API"),
+        ("delete provider", "own-gateway", "over the API"),
     ]
     got(served.admin.post("/providers", json=new), 201)  # and again
 
@@ -210,7 +216,7 @@ def test_every_write_is_a_new_revision_and_a_new_etag(served: Served):
         ("PATCH", f"/providers/{provider}", {"name": "N"}),
         ("PATCH", f"/providers/{provider}/health", {"health_status": "down"}),
         ("POST", f"/providers/{provider}/deactivate", None),
-        ("POST", "/providers", {"slug": "acme", "name": "A"}),
+        ("POST", "/providers", {"slug": "own-gateway", "name": "A"}),
         ("PATCH", f"/models/{model}", {"context_length": 8}),
         ("POST", f"/models/{model}/deactivate", None),
         ("POST", "/models", {"provider": "near", "provider_model_id": "mine"}),
