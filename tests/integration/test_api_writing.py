@@ -100,7 +100,7 @@ def test_i28_a_provider_is_made_changed_switched_off_and_deleted(served: Served)
     made = got(served.admin.post("/providers", json=new), 201)
     assert {name: made[name] for name in ("slug", "name", "description", "base_url")} == {name: new[name] for name in list(new)[:4]}
     assert (made["is_active"], made["health_status"], made["model_count"], made["metadata"]) == (True, "unknown", 0, {})
-    refused(served.admin.post("/providers", json=new), 409, "There is a provider acme already")
+    refused(served.admin.post("/providers", json=new), 409, "There is a provider own-gateway already")
     here = f"/providers/{made['id']}"
     changed = got(served.admin.patch(here, json={"name": "Acme 2", "metadata": {"tier": 1}, "site_url": None}))
     assert (changed["name"], changed["metadata"], changed["description"]) == ("Acme 2", {"tier": 1}, "Two\nlines")
@@ -115,9 +115,9 @@ def test_i28_a_provider_is_made_changed_switched_off_and_deleted(served: Served)
     assert "modelsync_revision 5.0" in served.client.get("/metrics").text  # which never falls
     assert acts(served) == [
         ("create provider", "own-gateway", "we use it"),
-        ("change provider", "acme metadata name site_url", "over the API"),
-        ("change provider", "acme is_active", "over the API"),
-        ("change provider", "acme is_active", "over the API"),
+        ("change provider", "own-gateway metadata name site_url", "over the API"),
+        ("change provider", "own-gateway is_active", "over the API"),
+        ("change provider", "own-gateway is_active", "over the API"),
         ("delete provider", "own-gateway", "over the API"),
     ]
     got(served.admin.post("/providers", json=new), 201)  # and again
