@@ -157,6 +157,12 @@ TABLES: dict[str, dict[str, Recipe]] = {
         "Deleting for good": Recipe("1 run", before=AGED),
         "Who decided what": Recipe("(r)", before='modelsync hide groq whisper-petite-v9 --reason "r"'),
     },
+    "docs/simulator.md": {
+        "The simulator": Recipe('"endpoint_id":"fal-ai/lumen/dev"'),
+        "Settings": Recipe('"near":{"models":1}'),
+        "Faults": Recipe('"fault":"status"'),
+        "From Python": Recipe("http://127.0.0.1:"),
+    },
     "docs/admin_api.md": {},
     "docs/models_catalog_management.md": {},
     "docs/providers_management.md": {},
@@ -234,6 +240,8 @@ def placeholders(port: int) -> dict[str, str]:
         "2027-06-30": f"{now + timedelta(days=200):%Y-%m-%d}",
         "your-new-key": "demo-groq",
         "127.0.0.1:8000": f"127.0.0.1:{port}",
+        "127.0.0.1:8900": f"127.0.0.1:{port}",
+        "--port 8900": f"--port {port}",
         "--port 8000": f"--port {port}",
     }
 
@@ -310,6 +318,7 @@ ONLY_NAMED = {
     "modelsync serve": "the same",
     "./run demo": "test_docs.py runs it, and holds it against the capture",
     "./run demo --keep demo.db": "the cookbook runs it",
+    "modelsync simulate --sample tests/unit/providers/test_acme.py": "whatever the test is; test_simulator.py runs one",
 }
 """Commands in sentences that are not run, and why."""
 
