@@ -170,9 +170,12 @@ class Documented(msgspec.Struct, frozen=True):
         if not self.source.startswith("https://"):
             raise ValueError(f"the source of {self.capability} is no https address: {self.source}")
 
-    def of(self, inputs: tuple[str, ...] | None, outputs: tuple[str, ...] | None) -> bool | None:
-        """True for a chat model: one that is stated to take text, and to write text alone. No page says anything of the others."""
-        return True if inputs and "text" in inputs and outputs == ("text",) else None
+    def of(self, inputs: tuple[str, ...] | None, outputs: tuple[str, ...] | None, *, chat: bool = True) -> bool | None:
+        """True for a chat model: one that is stated to take text, and to write text alone. No page says anything of the others.
+
+        Where a row states its type, `chat` is whether that is one: lists say "text" of what an embedding writes, too.
+        """
+        return True if chat and inputs and "text" in inputs and outputs == ("text",) else None
 
 
 class NoOptions(msgspec.Struct, frozen=True):

@@ -31,6 +31,7 @@ def test_it_is_said_of_models_that_take_text_and_write_nothing_else(
     inputs: tuple[str, ...] | None, outputs: tuple[str, ...] | None, said: bool | None
 ):
     assert STREAMS.of(inputs, outputs) is said
+    assert STREAMS.of(inputs, outputs, chat=False) is None  # its row says that it is of another type
 
 
 @pytest.mark.parametrize("source", ["", "docs.acme.test/streaming", "http://docs.acme.test/streaming"])

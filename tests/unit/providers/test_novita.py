@@ -150,8 +150,9 @@ def test_what_is_not_known_to_be_billed_by_the_token_has_no_token_price(kind):
     assert found.incomplete == ("input_token_price_per_m", "tiered_billing_configs[0].pricing.prompt.price_per_m")
 
 
-def test_an_embedding_has_no_output_price():
+def test_an_embedding_has_no_output_price_and_streams_nothing():
     embed = read_sample().models["acme/embed-600m"]
+    assert (embed.output_modalities, embed.supports_streaming) == (("text",), None)
     assert (embed.prices.prompt, embed.prices.completion, embed.prices.incomplete) == (D("0.00000007"), None, ())
     assert embed.prices.others == {  # nobody pays the price before a discount
         "pricing.prompt.origin_price_per_m": "900",

@@ -62,7 +62,7 @@ def normalize(row: Row) -> Model:
         max_output_tokens=count(row.max_output),
         input_modalities=inputs,
         output_modalities=outputs,
-        supports_streaming=STREAMS.of(inputs, outputs),
+        supports_streaming=STREAMS.of(inputs, outputs, chat=not {"llm", "t2t"}.isdisjoint(kinds)),
         supports_vision=sees(inputs),
         metadata={"types": kinds, "features": features},
         # Free models of words are listed at 0; what makes pictures, sound or video is billed in other units.

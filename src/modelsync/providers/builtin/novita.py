@@ -93,7 +93,7 @@ def normalize(offer: Offer) -> Model | None:
         max_output_tokens=count(row.max_output_tokens),
         input_modalities=inputs,
         output_modalities=outputs,
-        supports_streaming=STREAMS.of(inputs, outputs),
+        supports_streaming=STREAMS.of(inputs, outputs, chat=row.model_type == "chat"),
         supports_vision=stated_true(row.features, "vision") if seen is None else seen,
         available=row.status in (None, LIVE),  # 4: taken off the shelf, still listed
         released_at=unix_time(row.created),

@@ -91,7 +91,7 @@ def normalize(row: Row) -> Model:
         max_output_tokens=count(row.max_tokens),
         input_modalities=inputs,
         output_modalities=outputs,
-        supports_streaming=STREAMS.of(inputs, outputs),
+        supports_streaming=STREAMS.of(inputs, outputs, chat=row.type == "language"),
         supports_function_calling=stated_true((*tags, *parameters), "tool-use", "tools", "tool_choice"),
         supports_vision=stated_true(tags, "vision") or (sees(inputs) if wire.input else None),
         supports_reasoning=stated_true((*tags, *parameters), "reasoning", "include_reasoning"),
