@@ -766,7 +766,8 @@ def test_changes_of_what_was_believed_beneath_pins_are_shown_as_one(database_url
             decisions.decide(store, [number], "confirm", ADA)
     done = run(tmp_path, "changes", "--collapse", env=environment(tmp_path, DATABASE_URL=database_url))
     assert done.returncode == 0
-    assert "believed last: prompt 0.10 → 10.00 $/1M (+9900%), completion 0.10 → 10.00 $/1M (+9900%) (2 changes)" in done.stdout
+    moved = "prompt 0.10 → 10.00 $/1M (+9900%), completion 0.10 → 10.00 $/1M (+9900%)"
+    assert f"the provider's value, beneath a pin: {moved} (2 changes)" in done.stdout
 
 
 # What stood is kept with the decision
@@ -779,7 +780,6 @@ def above(usd: str, flat: str | None = None) -> Prices:
 @pytest.mark.parametrize("flat", ["1e-5", None])
 @pytest.mark.parametrize("decision", ["wait", "reject"])
 def test_i37_a_tier_beneath_a_pin_is_taken_back_to_what_stood_there(database_url: str, flat: str | None, decision: str):
-    """History knows nothing of what was believed beneath a pin."""
     with opened(database_url) as store:
         listed(store, above("8e-6", flat))
         operators.pin(store, SLUG, "m", [Pin("pricing.tiers", (Tier(above=1000, prompt=D("7e-6")),))], ADA)

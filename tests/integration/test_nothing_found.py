@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("confirm --kind price --reason r", "Nothing of kind price is held; without the filters: 1."),
         ("reject --provider near --reason r", "Nothing of near is held; without the filters: 1."),
         ("changes --kind revived", "No change since 2026-01-01 00:00 UTC matches the filters."),
-        ("changes --field nothing", "No change since 2026-01-01 00:00 UTC matches the filters."),
+        ("changes --field pricing.tiers", "No change since 2026-01-01 00:00 UTC matches the filters."),
         ("changes --model nothing --collapse", "No change since 2026-01-01 00:00 UTC matches the filters."),
         ("changes --provider fal", "No change since 2026-01-01 00:00 UTC matches the filters."),
         ("audit --actor nobody", "No act matches the filters."),

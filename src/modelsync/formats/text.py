@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from modelsync.model.fields import BELIEVED, BENEATH, LISTED, READER, is_price_per_token
+from modelsync.model.fields import BELIEVED, BENEATH, LISTED, READER, RECORDED, is_price_per_token
 from modelsync.model.limits import printable
 from modelsync.model.model import Prices, Tier, UnitPrice
 from modelsync.planning.plan import FieldChange
@@ -121,7 +121,13 @@ def told(changes: Sequence[FieldChange]) -> Iterator[tuple[str, str]]:
 
 
 def _pairs(old: object, new: object) -> dict[str, tuple[object, object]]:
-    return {name: (old[name], new[name]) for name in new} if isinstance(old, Mapping) and isinstance(new, Mapping) else {}
+    """What a change tells by name, prompt before completion; Postgres keeps no order."""
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return {}
+    return {name: (old[name], new[name]) for name in sorted(new, key=lambda name: (_PLACES.get(name, len(_PLACES)), name))}
+
+
+_PLACES = {name: place for place, name in enumerate(RECORDED)}
 
 
 def _price(value: object, *, million: bool) -> str:
