@@ -84,7 +84,12 @@ def test_what_a_pin_hides_is_no_line_of_the_csv_unless_it_is_asked_for(database_
         "openrouter,m,updated,pricing_prompt,0.000001,0.000009,9,2,pin",
         "openrouter,m,added,,,,,1,sync",
     ]
-    hidden = run(tmp_path, "changes", "--csv", "--field", "beneath", env=env).stdout.splitlines()[1:]
+    with opened(database_url) as store:
+        sync(store, dollars("n", 1))
+        sync(store, dollars("m", 4), dollars("n", 1))  # back, and what a pin hides has moved
+    back = run(tmp_path, "changes", "--csv", "--kind", "revived", env=env).stdout.splitlines()[1:]
+    assert [line.partition(",")[2] for line in back] == ["openrouter,m,revived,,,,,5,sync"]
+    hidden = run(tmp_path, "changes", "--csv", "--field", "beneath", "--kind", "updated", env=env).stdout.splitlines()[1:]
     assert [line.rsplit(",", 2)[1:] for line in hidden] == [["3", "sync"], ["2", "pin"]]
 
 

@@ -111,8 +111,8 @@ def _chosen(lines: Sequence[Line], shown: ChangeFilter) -> Sequence[Line]:
 
 
 def _print_csv(lines: Iterable[Line], field: str | None) -> None:
-    """A line for each fact that changed; of a change without fields one with none. With a `field` only that, and then what stands beside
-    facts too: what a pin hides, a correction.
+    """A line for each fact that changed, and one for a model that came, went or returned without. With a `field` only that, and then what
+    stands beside facts too: what a pin hides, a correction.
     """
     writer = csv_module.writer(sys.stdout, lineterminator="\n")
     writer.writerow(("changed_at", "provider", "model", "kind", "field", "old", "new", "factor", "run", "by"))
@@ -121,7 +121,7 @@ def _print_csv(lines: Iterable[Line], field: str | None) -> None:
         by = row.trigger if row.trigger in text.BY_PERSONS else "sync"
         whose = (output.json_time(row.changed_at), row.provider, row.provider_model_id, row.kind)
         fields = {name: both for name, both in line.fields.items() if name == field or (field is None and name not in BESIDE)}
-        if not line.fields:
+        if not fields and field is None and row.kind != "updated":  # it came, went or returned
             fields = {"": (None, None)}
         for name, (old, new) in fields.items():
             cells = (
