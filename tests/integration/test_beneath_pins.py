@@ -8,50 +8,23 @@ from typing import Any
 import pytest
 
 from modelsync.formats.text import changes_text
-from modelsync.model.actors import Person
 from modelsync.model.fields import Pin
 from modelsync.model.model import Model, Prices
 from modelsync.model.timeline import RecordedChange, collapsed
 from modelsync.operations import decisions
 from modelsync.operations import models as operators
 from modelsync.operations.rollback import rollback, thaw
-from modelsync.planning.outcome import ProviderResult, Synced
-from modelsync.planning.policy import Rules
+from modelsync.planning.outcome import Synced
 from modelsync.queries.explain import explain_field
 from modelsync.queries.explain_rows import ExplanationReader
-from modelsync.sync.request import Commit
-from modelsync.sync.store import Store
 from modelsync.testing import D
 from support import prices
 from support.cli import environment, run
-from support.store import PROVIDER, SLUG, lease_for, listing, model, opened, seen
-from support.sync import changes_of, execute, models_of, query, table
+from support.pins import ADA, dollars, pin, row, sync, sync_number
+from support.store import PROVIDER, SLUG, opened
+from support.sync import changes_of, execute, query, table
 
-ADA = Person("ada", "our contract")
 VARIES = Prices(dynamic=True)
-
-
-def dollars(row_id: str, prompt: Any = None, **values: Any) -> Model:
-    """A model with a price in USD per million tokens."""
-    return model(row_id, None if prompt is None else D(str(prompt)) / 1_000_000, **values)
-
-
-def sync(store: Store, *models: Model) -> ProviderResult:
-    return store.commit(lease_for(store), Commit(PROVIDER, listing(*models), seen("d"), Rules(), whole=True), 0.0)
-
-
-def sync_number(store: Store, database_url: str, *models: Model) -> int:
-    """A sync, and the number of its run."""
-    sync(store, *models)
-    return int(query(database_url, "SELECT max(id) AS id FROM sync_runs")[0]["id"])
-
-
-def pin(store: Store, row_id: str, until: datetime | None = None, **values: Any) -> None:
-    operators.pin(store, SLUG, row_id, [Pin(field, value) for field, value in values.items()], ADA, until)
-
-
-def row(database_url: str, row_id: str = "m") -> dict[str, Any]:
-    return models_of(database_url, SLUG)[row_id]
 
 
 def test_what_moves_beneath_a_pin_is_recorded_and_counts_as_nothing_that_changed(database_url: str):

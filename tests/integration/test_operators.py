@@ -7,15 +7,13 @@ from typing import Any
 import pytest
 
 from modelsync.errors import DatabaseError, UsageError
-from modelsync.model.actors import Person
 from modelsync.model.fields import Pin
 from modelsync.model.model import Model, Prices
 from modelsync.model.timeline import differing
 from modelsync.operations import decisions
 from modelsync.operations import models as operators
 from modelsync.operations.rollback import rollback, thaw
-from modelsync.planning.outcome import Disabled, ProviderResult, Synced
-from modelsync.planning.policy import Rules
+from modelsync.planning.outcome import Disabled, Synced
 from modelsync.queries.catalog import Catalog
 from modelsync.queries.filters import ModelFilter
 from modelsync.queries.history import ChangeFilter, History
@@ -25,28 +23,10 @@ from modelsync.sync.request import Commit
 from modelsync.sync.store import Store
 from modelsync.testing import D
 from support.cli import environment, run, run_json
-from support.store import PROVIDER, SLUG, lease_for, listing, model, opened, seen
-from support.sync import changes_of, execute, models_of, outcomes, program, query, table
+from support.pins import ADA, dollars, pin, row, sync, sync_number
+from support.store import PROVIDER, SLUG, lease_for, listing, opened
+from support.sync import changes_of, execute, outcomes, program, query, table
 from support.sync import environment as settings
-
-ADA = Person("ada", "our contract")
-AT_ONCE = Rules(retire_after_hours=0)
-
-
-def dollars(row_id: str, prompt: Any = None, **values: Any) -> Model:
-    return model(row_id, None if prompt is None else D(prompt) / 1_000_000, **values)
-
-
-def sync(store: Store, *models: Model) -> ProviderResult:
-    return store.commit(lease_for(store), Commit(PROVIDER, listing(*models), seen("d"), AT_ONCE, whole=True), 0.0)
-
-
-def pin(store: Store, row_id: str, until: datetime | None = None, **values: Any) -> None:
-    operators.pin(store, SLUG, row_id, [Pin(field, value) for field, value in values.items()], ADA, until)
-
-
-def row(database_url: str, row_id: str = "m") -> dict[str, Any]:
-    return models_of(database_url, SLUG)[row_id]
 
 
 def test_i27_a_pin_wins_over_any_number_of_syncs_and_reveals_the_latest_value(database_url: str):
@@ -415,12 +395,6 @@ def test_a_model_that_is_retired_again_is_not_active(database_url: str):
         sync(store, dollars("m", 1), dollars("n", 2))
         rollback(store, SLUG, run_id, ADA)
         assert (row(database_url, "m")["status"], bool(row(database_url, "m")["is_active"])) == ("retired", False)
-
-
-def sync_number(store: Store, database_url: str, *models: Model) -> int:
-    """A sync, and the number of its run."""
-    sync(store, *models)
-    return int(query(database_url, "SELECT max(id) AS id FROM sync_runs")[0]["id"])
 
 
 def test_a_rollback_to_nowhere_says_so(database_url: str):
