@@ -26,6 +26,7 @@ from modelsync.planning.listing import Listing, read
 from modelsync.planning.plan import ChangeKind, Plan
 from modelsync.providers import registry
 from modelsync.providers.base import Answer, Provider, Request
+from modelsync.providers.document import NotJson
 from modelsync.testing import answer
 from support.mutations import catalog_of, mutated, planned
 from support.soak import note_figures
@@ -81,6 +82,15 @@ def holds_planned(plan: Plan, listing: Listing) -> None:
             assert not before or dynamic or (after is not None and before / 10 < after < before * 10), (change.id, name, before, after)
 
 
+def carefully(answers: Answers) -> Answers:
+    """The same answers as if something in each of them had been mended, so that no row is read the quick way."""
+    slow = [(request, msgspec.structs.replace(came)) for request, came in answers]
+    for _, came in slow:
+        with contextlib.suppress(NotJson):
+            came.__dict__["document"] = msgspec.structs.replace(came.document, sound=False)
+    return slow
+
+
 @contextlib.contextmanager
 def memory_at_most(size: int) -> Iterator[None]:
     """Whatever takes so many more bytes fails with MemoryError."""
@@ -106,8 +116,8 @@ def campaign(provider: Provider, wire: dict[str, Answers], rounds: int, seed: in
         body = mutated(documents[which], others, chance)
         broken = [*answers[:which], (answers[which][0], answer(body)), *answers[which + 1 :]]
         try:
-            first, second = read(provider, options, broken), read(provider, options, broken)
-            assert first == second
+            first = read(provider, options, broken)
+            assert first == read(provider, options, carefully(broken))
             holds(provider, first)
             if isinstance(first, Listing):
                 holds_planned(planned(first, known), first)

@@ -26,8 +26,9 @@ from modelsync.model.records import Counts
 from modelsync.model.timeline import Recorded, differing, undone
 from modelsync.operations import decisions, models
 from modelsync.operations.rollback import rollback, thaw
+from modelsync.planning.decoding import Rejected
 from modelsync.planning.holding import RecordedHold
-from modelsync.planning.listing import Listing, Rejected
+from modelsync.planning.listing import Listing
 from modelsync.planning.outcome import Disabled, Failed, Held, NotModified, ProviderResult, Superseded, Synced, counts_of
 from modelsync.providers import registry
 from modelsync.queries.catalog import Catalog

@@ -12,7 +12,8 @@ from modelsync.model.actors import Person
 from modelsync.model.model import Model
 from modelsync.model.records import Counts
 from modelsync.operations import decisions
-from modelsync.planning.listing import Listing, Rejected
+from modelsync.planning.decoding import Rejected
+from modelsync.planning.listing import Listing
 from modelsync.planning.outcome import Held, ProviderResult, Synced
 from modelsync.planning.policy import Rules
 from modelsync.queries.catalog import Catalog

@@ -7,7 +7,7 @@ import pytest
 from modelsync.model.model import Model, Prices, Tier, UnitPrice
 from modelsync.operations import decisions
 from modelsync.operations.rollback import rollback, thaw
-from modelsync.planning.listing import Rejected
+from modelsync.planning.decoding import Rejected
 from modelsync.queries.catalog import Catalog
 from modelsync.sync.store import Store
 from modelsync.testing import D

@@ -15,7 +15,7 @@ from modelsync.cli.parameters import FLAG, Database, Json, Slugs
 from modelsync.cli.stopping import at_ctrl_c
 from modelsync.errors import Failure, ModelsyncError
 from modelsync.fetch import Fetched, Fetcher, NeedsKey, Unfollowed
-from modelsync.planning.listing import rows_of
+from modelsync.planning.decoding import rows_of
 from modelsync.queries.catalog import Catalog
 from modelsync.settings import Settings
 from modelsync.sync.pipeline import Job

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -180,24 +179,29 @@ _canonical = msgspec.json.Encoder(order="deterministic")
 
 def content_hash(model: Model) -> str:
     """32 hex digits over every fact and the metadata of a model; how a price was written on the wire is no fact."""
+    return hash_of(encoded_facts(model))
+
+
+def hash_of(facts: bytes) -> str:
+    """The content hash of encoded facts."""
+    return hashlib.blake2b(facts, digest_size=16).hexdigest()
+
+
+def encoded_facts(model: Model) -> bytes:
+    """Every fact and the metadata of a model as JSON: the same bytes for the same facts."""
     prices = model.prices
     facts = (*msgspec.structs.astuple(model)[:-1], *price_facts(prices)[:-1])
     if prices.incomplete:
         facts = (*facts, prices.incomplete)
     if prices.implausible or prices.implausible_units:
         facts = (*facts, prices.implausible, prices.implausible_units)
-    return hashlib.blake2b(_canonical.encode(facts), digest_size=16).hexdigest()
+    return _canonical.encode(facts)
 
 
 def modalities(names: Iterable[str] | None) -> tuple[str, ...] | None:
     """Modality names in canonical order, without doubles; None when none is stated."""
-    return _in_order(tuple(names)) if names else None
+    known = {name.strip().lower() for name in names or ()} - {""}
+    return tuple(sorted(known, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))) or None
 
 
 _ORDER = {name: position for position, name in enumerate(MODALITIES)}
-
-
-@lru_cache(maxsize=1024)  # a list has few different rows of modalities
-def _in_order(names: tuple[str, ...]) -> tuple[str, ...] | None:
-    known = {name.strip().lower() for name in names} - {""}
-    return tuple(sorted(known, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))) or None

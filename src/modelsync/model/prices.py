@@ -8,6 +8,7 @@ import re
 from collections.abc import Container, Mapping
 from decimal import Context, Decimal
 from functools import lru_cache
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +17,7 @@ import msgspec
 from modelsync.model.model import NO_PRICES, PER_TOKEN, Prices, UnitPrice
 
 
-class Unit(msgspec.Struct, frozen=True):
+class Unit(msgspec.Struct, frozen=True, cache_hash=True):
     """What one wire unit of a price means: `usd` USD per one `per`."""
 
     name: str
@@ -54,7 +55,7 @@ HIGHEST_PER_UNIT = Decimal(100_000)
 _FIXED_DIMENSIONS = {"request": "request", "image": "image", "web_search": "search"}
 
 
-class Price(msgspec.Struct, frozen=True):
+class Price(msgspec.Struct, frozen=True, cache_hash=True):
     """Where one wire field goes: a field of `Prices` (or "per_unit"), and its unit.
 
     `zero_is_free` is False where a 0 on the wire only means that there is no such price.
@@ -118,13 +119,9 @@ def usd(raw: bytes, unit: Unit) -> Amount:
     return bounded(value * unit.usd, unit.per) if isinstance(value, Decimal) else value
 
 
-def _stated(raw: bytes, unit: Unit) -> tuple[Amount, str]:
-    """A wire price in USD per `unit.per`, and how it was written."""
-    return _remembered(raw, unit) if len(raw) <= LONGEST else (NO_NUMBER, f"{excerpt(raw)} {unit.name}")
-
-
 @lru_cache(maxsize=65536)  # prices repeat: the same few hundred in every list, and in every sync of a process
-def _remembered(raw: bytes, unit: Unit) -> tuple[Amount, str]:
+def _stated(raw: bytes, unit: Unit) -> tuple[Amount, str]:
+    """A wire price of LONGEST bytes at most (longer ones are not remembered) in USD per `unit.per`, and how it was written."""
     return usd(raw, unit), f"{excerpt(raw)} {unit.name}"
 
 
@@ -165,7 +162,7 @@ def read_prices(
     for field, raw_value in wire.items():
         raw = bytes(raw_value)
         price = table.get(field)
-        mark = sentinels.get(raw.strip(b'"'))
+        mark = sentinels.get(raw.strip(b'"')) if sentinels else None
         if mark and (price is not None or mark == UNPRICED):
             reading.dynamic = reading.dynamic or mark == DYNAMIC
         elif price is not None and (per_token or price.to not in PER_TOKEN):
@@ -193,7 +190,7 @@ class _Reading:
 
     def take(self, field: str, raw: bytes, price: Price, *, zero_is_free: bool, claims: bool) -> None:
         """A field whose unit is declared."""
-        value, written = _stated(raw, price.unit)
+        value, written = _stated(raw, price.unit) if len(raw) <= LONGEST else (NO_NUMBER, f"{excerpt(raw)} {price.unit.name}")
         if value is None:
             return
         self.raw[field] = written
@@ -219,7 +216,7 @@ class _Reading:
             return NO_PRICES
         return Prices(
             **self.facts,
-            per_unit=tuple(sorted(self.per_unit, key=lambda unit_price: unit_price.what)),
+            per_unit=tuple(sorted(self.per_unit, key=attrgetter("what"))),
             dynamic=self.dynamic,
             others=self.others,
             incomplete=tuple(sorted(self.incomplete)),

@@ -78,9 +78,16 @@ class Tally:
 
     def see(self, row: Mapping[str, object]) -> None:
         """Look at the next row, if it is of the sample."""
+        if self.is_due():
+            self.look(row)
+
+    def is_due(self) -> bool:
+        """Count one more row: whether it is of the sample, and has to be looked at."""
         self._passed += 1
-        if self._passed % self._every or len(self._counts) > MOST_LOOKS:
-            return
+        return self._passed % self._every == 0 and len(self._counts) <= MOST_LOOKS
+
+    def look(self, row: Mapping[str, object]) -> None:
+        """Count the fields of a row of the sample."""
         self._rows += 1
         self._count("", row)
         for name, value in row.items():

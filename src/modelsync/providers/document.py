@@ -5,6 +5,7 @@ So a document that is refused is looked at once more: each text and value in it 
 read even then is said in words.
 """
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -32,9 +33,13 @@ class NotJson(ValueError):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A JSON object or array, its values still raw. MARK stands where something could not be read as it was."""
+    """A JSON object or array, its values still raw. MARK stands where something could not be read as it was.
+
+    A `sound` one is UTF-8 from end to end, had nothing mended, and has no NUL: no part of it has to be looked at for that.
+    """
 
     top: dict[str, msgspec.Raw] | list[msgspec.Raw]
+    sound: bool = False
 
     @property
     def why_no_list(self) -> str:
@@ -56,7 +61,7 @@ def document(body: bytes) -> Document:
     """The document that `body` holds. Raises NotJson when it holds none, or neither an object nor an array."""
     bare = body.removeprefix(_BOM)
     try:
-        return Document(_top(bare))
+        return Document(_top(bare), _is_sound(bare))
     except msgspec.ValidationError as error:
         raise NotJson(UNEXPECTED) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -78,6 +83,25 @@ def mended(text: bytes, error: Exception) -> bytes:
 def is_mended(text: bytes) -> bool:
     """Whether JSON has a MARK in it."""
     return MARK in text and _mark.search(text) is not None
+
+
+_PIECE = 1 << 20
+
+
+def _is_sound(text: bytes) -> bool:
+    """Whether JSON that can be split into its values has nothing in it that would have to be mended, or left out."""
+    if b"\\" in text and b"\\u" in text and (b"\\u0000" in text or MARK in text):
+        return False
+    if text.isascii():
+        return True
+    decoder, view = codecs.getincrementaldecoder("utf-8")(), memoryview(text)
+    try:
+        for start in range(0, len(text), _PIECE):
+            decoder.decode(view[start : start + _PIECE])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 _mark = re.compile(rb"(?<!\\)(?:\\\\)*\\uFFfd")  # a backslash before it makes it the text \uFFfd

@@ -1,6 +1,7 @@
 """Pieces of OpenAI-like lists. A provider takes those that it has: a field that no row type declares is kept, and named when it is new."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TypedDict
 
 import msgspec
@@ -42,8 +43,13 @@ class InAndOut(TypedDict):
 
 def modalities(inputs: Iterable[str] | None, outputs: Iterable[str] | None, own: Mapping[str, str] = WORDS) -> InAndOut:
     """Two lists of modalities; `own` are the provider's words, as `in_our_words` takes them."""
-    known = in_our_words(inputs, own)
-    return {"input_modalities": known, "output_modalities": in_our_words(outputs, own), "supports_vision": sees(known)}
+    return _in_and_out(tuple(inputs or ()), tuple(outputs or ()), tuple(own.items())).copy()
+
+
+@lru_cache(maxsize=1024)  # a list has few different rows of modalities
+def _in_and_out(inputs: tuple[str, ...], outputs: tuple[str, ...], own: tuple[tuple[str, str], ...]) -> InAndOut:
+    known = in_our_words(inputs, dict(own))
+    return {"input_modalities": known, "output_modalities": in_our_words(outputs, dict(own)), "supports_vision": sees(known)}
 
 
 class Abilities(TypedDict):
@@ -54,7 +60,7 @@ class Abilities(TypedDict):
     supports_structured_output: bool | None
 
 
-class AbilityWords(msgspec.Struct, frozen=True, kw_only=True):
+class AbilityWords(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """What a list of abilities calls each of them. `complete`: an ability that the list leaves out is one that the model has not."""
 
     function_calling: tuple[str, ...] = ("tools",)
@@ -64,12 +70,17 @@ class AbilityWords(msgspec.Struct, frozen=True, kw_only=True):
 
     def stated_by(self, names: Iterable[str] | None) -> Abilities:
         """What a list of abilities says."""
-        listed, say = tuple(names or ()), stated if self.complete else stated_true
-        return {
-            "supports_function_calling": say(listed, *self.function_calling),
-            "supports_reasoning": say(listed, *self.reasoning),
-            "supports_structured_output": say(listed, *self.structured_output),
-        }
+        return _abilities(self, tuple(names or ())).copy()
+
+
+@lru_cache(maxsize=1024)  # a list has few different rows of abilities
+def _abilities(words: AbilityWords, listed: tuple[str, ...]) -> Abilities:
+    say = stated if words.complete else stated_true
+    return {
+        "supports_function_calling": say(listed, *words.function_calling),
+        "supports_reasoning": say(listed, *words.reasoning),
+        "supports_structured_output": say(listed, *words.structured_output),
+    }
 
 
 FEATURES = AbilityWords(complete=True)

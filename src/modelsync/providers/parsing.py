@@ -38,13 +38,8 @@ def iso_time(text: str | None) -> datetime | None:
 
 def stated(names: Iterable[str] | None, *abilities: str) -> bool | None:
     """Whether a list of abilities names one of `abilities`; None when the provider gives no list, or an empty one."""
-    return _stated(tuple(names), abilities) if names else None
-
-
-@lru_cache(maxsize=1024)  # a list has few different rows of abilities
-def _stated(names: tuple[str, ...], abilities: tuple[str, ...]) -> bool | None:
-    have = {name.strip().lower() for name in names}
-    return any(name in have for name in abilities) if have else None
+    have = {name.strip().lower() for name in names or ()}
+    return not have.isdisjoint(abilities) if have else None
 
 
 def stated_true(names: Iterable[str] | None, *abilities: str) -> bool | None:
@@ -102,8 +97,13 @@ def in_our_words(names: Iterable[str] | None, own: Mapping[str, str] = WORDS) ->
 
     `own` are the provider's words, looked up before WORDS. A word that nobody declares is kept here: `within_limits` warns and drops it.
     """
-    words = [name.strip().lower() for name in names or ()]
-    return modalities(own.get(name) or WORDS.get(name, name) for name in words) if words else None
+    return _in_our_words(tuple(names), tuple(own.items())) if names else None
+
+
+@lru_cache(maxsize=1024)  # a list has few different rows of modalities
+def _in_our_words(names: tuple[str, ...], own: tuple[tuple[str, str], ...]) -> tuple[str, ...] | None:
+    words, called = (name.strip().lower() for name in names), {**WORDS, **{name: ours for name, ours in own if ours}}
+    return modalities(called.get(name, name) for name in words)
 
 
 def sees(inputs: tuple[str, ...] | None) -> bool | None:

@@ -10,7 +10,8 @@ from typing import Any, get_args
 import msgspec
 
 from modelsync.model.model import KNOWN_MODALITIES, PER_TOKEN, Model
-from modelsync.planning.listing import Listing, wire_id_field
+from modelsync.planning.decoding import wire_id_field
+from modelsync.planning.listing import Listing
 from modelsync.providers.base import Endpoint
 from modelsync.providers.parsing import Count
 from modelsync.testing import document, good

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from modelsync.errors import UsageError
-from modelsync.planning.listing import wire_id_field
+from modelsync.planning.decoding import wire_id_field
 from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider
 from modelsync.simulator.catalog import sample_of
 from modelsync.simulator.wires import Key, Simulated, Wire

@@ -406,9 +406,9 @@ def test_any_bytes_are_a_number_or_a_reason(wire):
 
 
 def test_what_is_too_long_for_a_number_is_not_remembered():
-    held = money._number_in.cache_info().currsize, money._remembered.cache_info().currsize
+    held = money._number_in.cache_info().currsize, money._stated.cache_info().currsize
     raw = b'"' + b"7" * 100_000 + b'"'
     assert isinstance(number(raw), Unreadable)
     prices = read_prices({"p": Price("prompt", USD_PER_TOKEN)}, {"p": msgspec.Raw(raw)})
     assert (prices.prompt, len(prices.problems)) == (None, 1)
-    assert (money._number_in.cache_info().currsize, money._remembered.cache_info().currsize) == held
+    assert (money._number_in.cache_info().currsize, money._stated.cache_info().currsize) == held

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from modelsync.errors import Failure, FailureKind
 from modelsync.model.limits import check_id, within_limits
 from modelsync.model.model import NO_PRICES, Model, Prices
-from modelsync.planning.listing import Listing, Rejected
+from modelsync.planning.decoding import Rejected
+from modelsync.planning.listing import Listing
 from modelsync.providers import paging
 from modelsync.providers.base import Endpoint, Wire
 from modelsync.providers.builtin.openrouter import PROVIDER

@@ -11,7 +11,8 @@ from modelsync.errors import Failure
 from modelsync.errors import FailureKind as Whose
 from modelsync.model.model import Model, Prices, Tier
 from modelsync.model.records import Counts
-from modelsync.planning.listing import Listing, Rejected
+from modelsync.planning.decoding import Rejected
+from modelsync.planning.listing import Listing
 from modelsync.planning.outcome import (
     Busy,
     Cancelled,

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelsync.model.model import NO_PRICES, PRICE_FIELDS, Model, Prices, Tier, UnitPrice, content_hash
+from modelsync.planning.decoding import Rejected
 from modelsync.planning.layers import effective
-from modelsync.planning.listing import Listing, Rejected
+from modelsync.planning.listing import Listing
 from modelsync.planning.outcome import counts_of
 from modelsync.planning.plan import NOTHING_STORED, ChangeKind, FieldChange, Plan, Stored, StoredModel, differences, needed, settled
 from modelsync.planning.plan import make_plan as difference

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from modelsync.model.model import Model
+from modelsync.planning.decoding import Rejected
 from modelsync.planning.holding import Standing
-from modelsync.planning.listing import Listing, Rejected
+from modelsync.planning.listing import Listing
 from modelsync.planning.plan import Change, ChangeKind, Plan, Stored
 from modelsync.planning.policy import DEFAULT_RULES, Context, Rules, decide
 

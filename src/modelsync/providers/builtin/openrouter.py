@@ -1,5 +1,6 @@
 """OpenRouter. Prices: decimal strings, USD per token (per request for `request`, per search for `web_search`)."""
 
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -99,10 +100,19 @@ def normalize(row: Row) -> Model:
 def prices(row: Row, *, billed_elsewhere: bool) -> Prices:
     """`billed_elsewhere`: models that make sound or pictures list "0" per token and cost money per song or picture."""
     per_token = TOKEN_UNITS.hold_for(row.architecture.output_modalities)
-    flat = read_prices(
-        PRICES, row.pricing, per_token=per_token, sentinels=ROUTED, zero_is_free=not billed_elsewhere, structure={"overrides"}
-    )
-    overrides = row.pricing.get("overrides", msgspec.Raw())
+    names, texts = tuple(row.pricing), tuple(map(bytes, row.pricing.values()))
+    read = _remembered_prices if sum(map(len, texts)) <= LONGEST else _prices
+    return read(names, texts, per_token, billed_elsewhere)
+
+
+LONGEST = 1000
+"""Bytes of the prices of one row that are remembered."""
+
+
+def _prices(names: tuple[str, ...], texts: tuple[bytes, ...], per_token: bool, billed_elsewhere: bool) -> Prices:
+    wire = dict(zip(names, map(msgspec.Raw, texts), strict=True))
+    flat = read_prices(PRICES, wire, per_token=per_token, sentinels=ROUTED, zero_is_free=not billed_elsewhere, structure={"overrides"})
+    overrides = wire.get("overrides", msgspec.Raw())
     try:
         each = msgspec.json.decode(overrides, type=list[msgspec.Raw] | None) if overrides else None
     except msgspec.MsgspecError:
@@ -110,6 +120,10 @@ def prices(row: Row, *, billed_elsewhere: bool) -> Prices:
     for position, override in enumerate(each or ()):
         flat = overridden(flat, f"overrides[{position}]", override, per_token=per_token)
     return flat
+
+
+_remembered_prices = lru_cache(maxsize=4096)(_prices)
+"""A long list has few different prices."""
 
 
 def overridden(flat: Prices, name: str, override: msgspec.Raw, *, per_token: bool) -> Prices:
