@@ -74,6 +74,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
+def two_database_urls(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The addresses of two fresh catalogs on one kind of database."""
+    folders = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("other")
+    with fresh_database(request, folders[0]) as one, fresh_database(request, folders[1]) as other:
+        yield one, other
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
 def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The same of a database without any table, of SQLite not even a file."""
     with fresh_database(request, tmp_path, tables=False) as address:

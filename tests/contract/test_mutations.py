@@ -22,6 +22,7 @@ from modelsync.errors import Failure
 from modelsync.model.limits import check_id, without_nul
 from modelsync.model.model import PER_TOKEN
 from modelsync.model.prices import HIGHEST_PER_TOKEN, HIGHEST_PER_UNIT, LOWEST_PER_TOKEN
+from modelsync.planning.known import Clean, KnownRows, Models, known, remembered
 from modelsync.planning.listing import Listing, read
 from modelsync.planning.plan import ChangeKind, Plan
 from modelsync.providers import registry
@@ -91,6 +92,29 @@ def carefully(answers: Answers) -> Answers:
     return slow
 
 
+def known_of(provider: Provider, answers: Answers) -> KnownRows:
+    """What is known of these answers once they are in the catalog."""
+    listing = read(provider, provider.options(), answers, KnownRows())
+    assert isinstance(listing, Listing)
+    found = known(remembered(listing.clean, listing.hashes, listing.hashes), listing.hashes, 1)
+    clean = provider.reads_rows_alone and {row_id for row_id in listing.models if row_id in listing.clean.digests}
+    assert {*found.ids.values()} == (clean or set())
+    again = read(provider, provider.options(), answers, found)
+    assert isinstance(again, Listing)
+    assert isinstance(again.models, Models) == bool(clean), "some row of it is not read again"
+    return found
+
+
+def assert_the_same(plain: Listing | Failure, *others: Listing | Failure) -> None:
+    """That rows are known, or will be, cannot be seen: in no model, hash, warning, rejected row, or field of the wire."""
+    for other in others:
+        if isinstance(other, Listing):
+            other = msgspec.structs.replace(other, models=dict(other.models), clean=Clean())
+        assert other == plain
+    clean = [other.clean for other in others if isinstance(other, Listing)]
+    assert clean == clean[:1] * len(clean)
+
+
 @contextlib.contextmanager
 def memory_at_most(size: int) -> Iterator[None]:
     """Whatever takes so many more bytes fails with MemoryError."""
@@ -110,7 +134,8 @@ def campaign(provider: Provider, wire: dict[str, Answers], rounds: int, seed: in
     others = [json.loads(came.body) for slug, theirs in wire.items() if slug != provider.slug for _, came in theirs]
     sound = read(provider, options, answers)
     assert isinstance(sound, Listing)
-    known = catalog_of(sound)
+    answers = [(request, answer(json.dumps(each).encode())) for (request, _), each in zip(answers, documents, strict=True)]
+    stored, knew = catalog_of(sound), known_of(provider, answers)
     for number in range(rounds):
         which = chance.randrange(len(answers))
         body = mutated(documents[which], others, chance)
@@ -118,9 +143,10 @@ def campaign(provider: Provider, wire: dict[str, Answers], rounds: int, seed: in
         try:
             first = read(provider, options, broken)
             assert first == read(provider, options, carefully(broken))
+            assert_the_same(first, read(provider, options, broken, knew), read(provider, options, broken, KnownRows()))
             holds(provider, first)
             if isinstance(first, Listing):
-                holds_planned(planned(first, known), first)
+                holds_planned(planned(first, stored), first)
         except Exception as error:
             raise AssertionError(f"{provider.slug}, seed {seed}, round {number}: {body[:2000]!r}") from error
 

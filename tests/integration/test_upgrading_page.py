@@ -35,9 +35,9 @@ def test_these_are_the_steps() -> None:
 
 
 def made_older(database_url: str) -> None:
-    """What the program before left: without the view, which is all that schema 0010 brought."""
-    assert Schema.head == "0010", "say here what the newest schema brought, in the place of this"
-    execute(database_url, "DROP VIEW catalog", "UPDATE alembic_version SET version_num = '0009'")
+    """What the program before left: without the table that is all that schema 0011 brought."""
+    assert Schema.head == "0011", "say here what the newest schema brought, in the place of this"
+    execute(database_url, "DROP TABLE known_rows", "UPDATE alembic_version SET version_num = '0010'")
 
 
 def test_the_steps_lead_to_the_new_version_and_back(played: Shell) -> None:
@@ -48,9 +48,9 @@ def test_the_steps_lead_to_the_new_version_and_back(played: Shell) -> None:
     made_older(catalog)
     look = played.play("\n".join(STEPS["Look"]))
     assert look.failed == ["1 modelsync db current"]
-    assert "schema 0009; this program needs 0010" in look.printed
-    assert "CREATE VIEW catalog" in look.printed
-    assert ": schema 0010" in played.play("\n".join(STEPS["Upgrade"])).printed
+    assert "schema 0010; this program needs 0011" in look.printed
+    assert "CREATE TABLE known_rows" in look.printed
+    assert ": schema 0011" in played.play("\n".join(STEPS["Upgrade"])).printed
     tried = played.play("\n".join(STEPS["Try"]))
     assert tried.failed == [], tried.printed
     assert "schema up to date, 132 models" in tried.printed

@@ -22,15 +22,19 @@ from support.samples import trials
 SLUGS = tuple(registry.load())
 DOCUMENTS = {
     *("metadata", "pricing", "input_modalities", "output_modalities", "fields", "warnings", "validators", "listed"),
-    *("ids", "detail", "stated", "believed", "silent", "value", "beneath", "wire_fields", "drift"),
+    *("ids", "detail", "stated", "believed", "silent", "value", "beneath", "wire_fields", "drift", "incomplete"),
 }
 MONEY = {"pricing_prompt", "pricing_completion", "pricing_image", "pricing_request"}
 TABLES = (
     *("providers", "models", "model_changes", "sync_runs", "sync_results", "provider_state"),
     *("holds", "audit_log", "pins", "upstream_values", "last_prices", "pauses", "answers", "api_keys"),
+    "known_rows",
 )
 
-KEYS = {"provider_state": "provider", "upstream_values": "provider_id, provider_model_id", "last_prices": "provider_id, provider_model_id"}
+KEYS = {
+    **dict.fromkeys(("provider_state", "known_rows"), "provider"),
+    **dict.fromkeys(("upstream_values", "last_prices"), "provider_id, provider_model_id"),
+}
 
 # How many models a first sync of each sample makes, and what its day 1 does: (models, created, updated), with one missing everywhere.
 # Counted by hand in the samples: a change of what is not kept (permissions, throughput, updated_at, created of Nebius) is no update.

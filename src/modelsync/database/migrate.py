@@ -12,7 +12,7 @@ from modelsync.database import view
 from modelsync.database.errors import explaining
 from modelsync.errors import DatabaseError
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest migration."""
 
 

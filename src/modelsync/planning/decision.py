@@ -1,5 +1,7 @@
 """What becomes of a listing: all that this rests on as one value, and the decision as another."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from modelsync.planning.holding import Standing
@@ -26,8 +28,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What a listing comes to: the plan as far as it is believed, and the listing as it counts.
 
     `outside` are the ids that are not listed only because the scope changed; `standing` the holds that were open or decided, `retired` the
-    models that were retired already; `read_version` is the version of the provider's module that has seen every active model once this
-    listing is applied; without `counts` no absence of this listing is one more.
+    models that were retired already, `hashes` the content hashes before it; `read_version` is the version of the provider's module that has
+    seen every active model once this listing is applied; without `counts` no absence of this listing is one more.
     """
 
     plan: Plan
@@ -35,6 +37,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     outside: frozenset[str] = frozenset()
     standing: tuple[Standing, ...] = ()
     retired: frozenset[str] = frozenset()
+    hashes: Mapping[str, str] = {}
     read_version: int | None = None
     counts: bool = True
 
@@ -49,6 +52,7 @@ def decision(basis: Basis) -> Verdict:
         outside=decided.outside,
         standing=basis.context.standing,
         retired=stored.retired,
+        hashes=stored.hashes,
         read_version=stored.version if stored.unseen <= listing.seen else stored.read_version,
         counts=decided.counts,
     )

@@ -1,8 +1,7 @@
 """From an answer's bytes to its rows, each decoded once: into its wire type, with the fields beside it that this type does not declare."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -12,6 +11,8 @@ from modelsync.model.limits import without_nul
 from modelsync.model.mistakes import plain_words
 from modelsync.model.prices import excerpt
 from modelsync.planning.drift import Tally
+from modelsync.planning.known import KnownRow, KnownRows, digest_of
+from modelsync.planning.row_reader import row_reader
 from modelsync.providers.base import Answer, Endpoint, Wire
 from modelsync.providers.document import UNEXPECTED, NotJson, is_mended, mended
 
@@ -62,79 +63,30 @@ def _succeeded(fields: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
     return fields
 
 
-def decode_rows(
-    endpoint: Endpoint, raws: Sequence[msgspec.Raw], warnings: list[str], tally: Tally, *, sound: bool = False
-) -> Iterator[Wire | Rejected]:
+class RawRows(msgspec.Struct, frozen=True):
+    """The rows of one answer as they came. `sound` ones are of a document that is: what can be decoded of them is as it stands there."""
+
+    endpoint: Endpoint
+    rows: list[msgspec.Raw]
+    sound: bool = False
+
+
+def decode_rows(raws: RawRows, warnings: list[str], tally: Tally, known: KnownRows | None = None) -> Iterator[Wire | KnownRow | Rejected]:
     """Each raw row in its wire type, with the fields that type does not declare beside it; the fields of a sample are tallied.
 
-    `sound` rows come from a document that is (Document.sound): what can be decoded of them is as it stands there.
+    With `known` those that are known are not decoded, and the others have their digests.
     """
-    reader = row_reader(endpoint.row)
-    for position, raw in enumerate(raws):
-        wire = reader.read(raw, position) if sound else None
+    reader = row_reader(raws.endpoint.row)
+    for position, raw in enumerate(raws.rows):
+        digest = digest_of(raw) if known and raws.sound else b""
+        row_id = known.ids.get(digest) if known else None
+        wire = KnownRow(row_id, digest, raw, position) if row_id else reader.read(raw, position, digest) if raws.sound else None
         if wire is None:
-            yield _carefully(endpoint, raw, position, warnings, tally)
+            yield _carefully(raws.endpoint, raw, position, warnings, tally)
         else:
             if tally.is_due():
                 tally.look(_values(raw)[0])
             yield wire
-
-
-class RowReader:
-    """Decodes sound rows into their wire type in one pass, undeclared fields included.
-
-    msgspec drops what a type does not declare. So the type learns, from the rows themselves, the names that it lacks, and refuses a row
-    with another one: that row teaches it.
-    """
-
-    def __init__(self, row: type[msgspec.Struct]) -> None:
-        self._row = row
-        self._declared = [field.encode_name for field in msgspec.structs.fields(row)]
-        self._learn(())
-
-    def _learn(self, names: Iterable[str]) -> None:
-        """Take `names` for all the undeclared fields there are. In their order, so that what is read of a row never hangs on others."""
-        ordered = sorted(names)
-        attributes = {f"_{number}": name for number, name in enumerate(ordered)}
-        fields = [(attribute, object, None) for attribute in attributes]
-        kind = msgspec.defstruct(self._row.__name__, fields, bases=(self._row,), rename=attributes, frozen=True, forbid_unknown_fields=True)
-        self._learned = (msgspec.json.Decoder(kind), ordered)
-
-    def read(self, raw: msgspec.Raw, position: int) -> Wire | None:
-        """A row, or None for one that is not read so: with a value that is not of its type, or with more names than are learned."""
-        decoder, names = self._learned
-        try:
-            row = decoder.decode(raw)
-        except msgspec.ValidationError as error:
-            if str(error).startswith("Object contains unknown field") and self._taught_by(raw):
-                return self.read(raw, position)
-            return None
-        except _UNREADABLE:
-            return None
-        beside = msgspec.structs.astuple(row)[len(self._declared) :]
-        return Wire(row, {name: value for name, value in zip(names, beside, strict=True) if value is not None}, position)
-
-    def _taught_by(self, raw: msgspec.Raw) -> bool:
-        """Whether a row has top-level names that are new, and there is still room for them."""
-        names = self._learned[1]
-        known = {*names, *self._declared}
-        new = _shallow.decode(raw).keys() - known
-        if not new or len(names) + len(new) > MOST_LEARNED:
-            return False
-        self._learn({*names, *new})
-        return True
-
-
-MOST_LEARNED = 64
-"""Undeclared fields of a wire type; a list whose rows have more of them has maps in place of rows."""
-
-_shallow = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-@lru_cache(maxsize=256)
-def row_reader(row: type[msgspec.Struct]) -> RowReader:
-    """The reader of a wire type; what it learned is kept as long as the process lives."""
-    return RowReader(row)
 
 
 def _carefully(endpoint: Endpoint, wire: msgspec.Raw, position: int, warnings: list[str], tally: Tally) -> Wire | Rejected:

@@ -1,16 +1,18 @@
 """From answers to a listing: bytes in, models out, row by row. A bad row is rejected with its reason, the rest go on."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import msgspec
 
 from modelsync.errors import Failure
 from modelsync.model.limits import limited, printable
 from modelsync.model.model import NO_PRICES, Model, content_hash, price_facts
-from modelsync.planning.decoding import Rejected, decode_rows, id_field, rows_of
+from modelsync.planning.decoding import RawRows, Rejected, decode_rows, id_field, rows_of
 from modelsync.planning.drift import Shape, Tally, shapes
 from modelsync.planning.extent import shortfall
-from modelsync.planning.incomplete import incomplete_warnings
+from modelsync.planning.incomplete import incomplete_warnings, unread_fields
+from modelsync.planning.known import MOST, Clean, Incomplete, KnownRow, KnownRows, Models
+from modelsync.planning.row_reader import row_reader
 from modelsync.providers.base import Answer, Endpoint, Provider, Request, Wire
 
 MOST_SKIPS = 40
@@ -24,10 +26,10 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     `warnings` are for people: rows that were skipped, values that were not understood, calls that failed and were not needed. `hashes` are
     the content hashes. `wire_fields` say by endpoint which fields the rows had. `shortfall` is how many rows the provider says that it has
     and did not send (1 where it only says that there is a further page), 0 for a list that came whole; with one, the listing is not
-    `complete`.
+    `complete`. `clean` are the rows that the next listing need not read again.
     """
 
-    models: dict[str, Model]
+    models: Mapping[str, Model]
     hashes: dict[str, str]
     rejected: tuple[Rejected, ...] = ()
     duplicates: tuple[str, ...] = ()
@@ -36,6 +38,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     shortfall: int = 0
     warnings: tuple[str, ...] = ()
     wire_fields: Mapping[str, Shape] = {}
+    clean: Clean = Clean()
 
     @property
     def fetched(self) -> int:
@@ -54,13 +57,18 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
         return (*map(printable, (*unread, *twice)), *(f"{count:,} {what}" for count, what in more if count > 0))
 
     @property
-    def seen(self) -> set[str]:
+    def seen(self) -> Set[str]:
         """Ids that are not absent: those of models, and the readable ones of rejected rows."""
-        return self.models.keys() | {row.id for row in self.rejected if row.id is not None}
+        rejected = {row.id for row in self.rejected if row.id is not None}
+        return self.models.keys() | rejected if rejected else self.models.keys()
 
 
-def read(provider: Provider, options: msgspec.Struct, answers: Sequence[tuple[Request, Answer]]) -> Listing | Failure:
-    """All answers of one sync as a listing, or why they cannot be used at all."""
+def read(
+    provider: Provider, options: msgspec.Struct, answers: Sequence[tuple[Request, Answer]], known: KnownRows | None = None
+) -> Listing | Failure:
+    """All answers of one sync as a listing, or why they cannot be used at all. Rows that are `known` are only read when they are asked for;
+    without it, none is remembered either.
+    """
     lists: list[RawRows] = []
     lengths: list[tuple[Request, Answer, int]] = []
     rejected: list[Rejected] = []
@@ -76,8 +84,14 @@ def read(provider: Provider, options: msgspec.Struct, answers: Sequence[tuple[Re
             lengths.append((request, answer, len(rows)))
     lacking = shortfall(lengths, warnings)
     tallies = _tallies(lists)
-    decoded = ((raws.endpoint, wire) for raws in lists for wire in readable(raws, rejected, warnings, tallies[raws.endpoint.name]))
-    listing = _combined(provider, options, decoded, rejected, warnings)
+    if not provider.reads_rows_alone or sum(len(raws.rows) for raws in lists) > MOST:
+        known = None
+    decoded = ((raws.endpoint, row) for raws in lists for row in readable(raws, rejected, warnings, tallies[raws.endpoint.name], known))
+    if provider.reads_rows_alone:  # one after the other, so that few are in memory at once
+        first = (row for endpoint, row in decoded if endpoint.name == provider.endpoints[0].name)
+        listing = collect(provider, first, rejected, warnings, complete=True, known=known)
+    else:
+        listing = _combined(provider, options, decoded, rejected, warnings)
     skipped = (f"skipped {line}" for line in listing.skips)
     return msgspec.structs.replace(
         listing,
@@ -91,30 +105,20 @@ def read(provider: Provider, options: msgspec.Struct, answers: Sequence[tuple[Re
 def _combined(
     provider: Provider,
     options: msgspec.Struct,
-    decoded: Iterable[tuple[Endpoint, Wire]],
+    decoded: Iterable[tuple[Endpoint, Wire | KnownRow]],
     rejected: list[Rejected],
     warnings: list[str],
 ) -> Listing:
     """The rows of all endpoints as one listing."""
-    if not provider.combine and not provider.partial:  # one row after the other, so that few are in memory at once
-        first = (wire for endpoint, wire in decoded if endpoint.name == provider.endpoints[0].name)
-        return collect(provider, first, rejected, warnings, complete=True)
     rows: dict[str, list[Wire]] = {endpoint.name: [] for endpoint in provider.endpoints}
     for endpoint, wire in decoded:
-        rows[endpoint.name].append(wire)
+        if isinstance(wire, Wire):
+            rows[endpoint.name].append(wire)
     wires = provider.combine(rows, options) if provider.combine else next(iter(rows.values()))
     partial = provider.partial(rows, options) if provider.partial else None
     if partial:
         warnings.append(partial)
     return collect(provider, wires, rejected, warnings, complete=not partial)
-
-
-class RawRows(msgspec.Struct, frozen=True):
-    """The rows of one answer as they came, and whether its document is sound."""
-
-    endpoint: Endpoint
-    rows: list[msgspec.Raw]
-    sound: bool
 
 
 def _tallies(lists: Sequence[RawRows]) -> dict[str, Tally]:
@@ -124,51 +128,126 @@ def _tallies(lists: Sequence[RawRows]) -> dict[str, Tally]:
     return {name: Tally(total) for name, total in totals.items()}
 
 
-def readable(raws: RawRows, rejected: list[Rejected], warnings: list[str], tally: Tally) -> Iterator[Wire]:
-    """The rows that can be decoded; the others become rejected, or warnings where an endpoint only fills."""
-    endpoint = raws.endpoint
-    for wire in decode_rows(endpoint, raws.rows, warnings, tally, sound=raws.sound):
-        if isinstance(wire, Wire):
-            yield wire
-        elif endpoint.fills:
-            warnings.append(f"{endpoint.name} row {wire.position}: {wire.reason}")
+def readable(
+    raws: RawRows, rejected: list[Rejected], warnings: list[str], tally: Tally, known: KnownRows | None = None
+) -> Iterator[Wire | KnownRow]:
+    """The rows that can be decoded, or need not be; the others become rejected, or warnings where an endpoint only fills."""
+    for row in decode_rows(raws, warnings, tally, known):
+        if not isinstance(row, Rejected):
+            yield row
+        elif raws.endpoint.fills:
+            warnings.append(f"{raws.endpoint.name} row {row.position}: {row.reason}")
         else:
-            rejected.append(wire)
+            rejected.append(row)
 
 
-def collect(provider: Provider, wires: Iterable[Wire], rejected: list[Rejected], warnings: list[str], *, complete: bool) -> Listing:
-    """Normalize every row; the first of several with one id wins, and each of the others is reported."""
-    models: dict[str, Model] = {}
-    hashes: dict[str, str] = {}
-    duplicates: list[str] = []
-    left_out = 0
-    for wire in wires:
-        read = normalize(provider, wire, warnings)
+def collect(
+    provider: Provider,
+    rows: Iterable[Wire | KnownRow],
+    rejected: list[Rejected],
+    warnings: list[str],
+    *,
+    complete: bool,
+    known: KnownRows | None = None,
+) -> Listing:
+    """Normalize every row that is not known; one of several with one id counts, and each of the others is reported."""
+    found = _Found(provider, known or KnownRows(), rejected, warnings)
+    for row in rows:
+        if isinstance(row, KnownRow):
+            found.add_known(row)
+        else:
+            found.add(row)
+    return found.listing(complete=complete)
+
+
+class _Found:
+    """The models of a list as far as it has been read."""
+
+    def __init__(self, provider: Provider, known: KnownRows, rejected: list[Rejected], warnings: list[str]) -> None:
+        self._provider, self._known, self._rejected, self._warnings = provider, known, rejected, warnings
+        self._models = Models(self._read)
+        self._hashes: dict[str, str] = {}
+        self._digests: dict[str, bytes] = {}
+        self._unread: dict[str, Incomplete] = {}
+        self._precedence: dict[str, float] = {}
+        self._duplicates: list[str] = []
+        self._left_out = 0
+
+    def add_known(self, row: KnownRow) -> None:
+        """A row that is read only if somebody asks, or if it is not the only one of its model."""
+        if row.id in self._models:
+            self.add(self._decoded(row))
+            return
+        self._models.add(row.id, row)
+        self._hashes[row.id] = self._known.hashes[row.id]
+        self._digests[row.id] = row.digest
+        if row.id in self._known.incomplete:
+            self._unread[row.id] = self._known.incomplete[row.id]
+
+    def add(self, wire: Wire) -> None:
+        """A row that was decoded."""
+        told = len(self._warnings)
+        read = normalize(self._provider, wire, self._warnings)
         if read is None:
-            left_out += 1
-            continue
-        if isinstance(read, Rejected):
-            rejected.append(read)
-            continue
-        model, digest = read
-        if model.id not in models:
-            models[model.id], hashes[model.id] = model, digest
+            self._left_out += 1
+        elif isinstance(read, Rejected):
+            self._rejected.append(read)
+        elif read[0].id in self._models:
+            self._add_again(wire, *read)
         else:
-            duplicates.append(model.id)
-            first = models[model.id]
-            if price_facts(first.prices) != price_facts(model.prices):
-                warnings.append(f"{model.id}: listed twice with different prices; its price is not stated")
-                models[model.id] = msgspec.structs.replace(first, prices=NO_PRICES)
-                hashes[model.id] = content_hash(models[model.id])
-    return Listing(
-        models=models,
-        hashes=hashes,
-        rejected=tuple(rejected),
-        duplicates=tuple(duplicates),
-        left_out=left_out,
-        complete=complete,
-        warnings=(*warnings, *incomplete_warnings(models.values())),
-    )
+            self._keep(wire, *read)
+            if wire.digest and len(self._warnings) == told:  # a digest is only of what was decoded without a warning
+                self._digests[read[0].id] = wire.digest
+
+    def _keep(self, wire: Wire, model: Model, content: str) -> None:
+        self._models.add(model.id, model)
+        self._hashes[model.id] = content
+        self._unread.pop(model.id, None)
+        if model.prices.incomplete:
+            self._unread[model.id] = unread_fields(model.prices)
+        if self._provider.precedence:
+            self._precedence[model.id] = self._provider.precedence(wire.row)
+
+    def _add_again(self, wire: Wire, model: Model, content: str) -> None:
+        """A further row of a model. When prices differ nobody knows which is right."""
+        first = self._models[model.id]
+        self._duplicates.append(model.id)
+        self._digests.pop(model.id, None)
+        if self._provider.precedence and self._provider.precedence(wire.row) < self._precedence[model.id]:
+            self._keep(wire, model, content)
+        if price_facts(first.prices) != price_facts(model.prices):
+            self._warnings.append(f"{model.id}: listed twice with different prices; its price is not stated")
+            chosen = msgspec.structs.replace(self._models[model.id], prices=NO_PRICES)
+            self._models.add(model.id, chosen)
+            self._hashes[model.id] = content_hash(chosen)
+            self._unread.pop(model.id, None)
+
+    def _decoded(self, row: KnownRow) -> Wire:
+        wire = row_reader(self._provider.endpoints[0].row).read(row.raw, row.position)
+        assert wire is not None  # noqa: S101 - the same bytes were read before, by the same program
+        return wire
+
+    def _read(self, row: KnownRow) -> Model:
+        """The model of a known row: clean, so that nothing is to be told of it."""
+        wire = self._decoded(row)
+        read = normalize(self._provider, wire, [])
+        assert isinstance(read, tuple)  # noqa: S101 - as above
+        if self._provider.precedence:
+            self._precedence[row.id] = self._provider.precedence(wire.row)
+        return read[0]
+
+    def listing(self, *, complete: bool) -> Listing:
+        """All of it."""
+        return Listing(
+            models=self._models.as_read(),
+            hashes=self._hashes,
+            rejected=tuple(self._rejected),
+            duplicates=tuple(self._duplicates),
+            left_out=self._left_out,
+            complete=complete,
+            warnings=(*self._warnings, *incomplete_warnings(self._unread)),
+            clean=Clean(self._digests, {row_id: self._unread[row_id] for row_id in self._digests if row_id in self._unread}),
+        )
 
 
 def normalize(provider: Provider, wire: Wire, warnings: list[str]) -> tuple[Model, str] | Rejected | None:

@@ -109,11 +109,15 @@ Flow = Generator[Request, Answer | Failure, None]
 
 
 class Wire(msgspec.Struct, frozen=True, gc=False):
-    """One decoded row: `row` in its wire type, `rest`, the fields that type does not declare, and its place in its list, from 0."""
+    """One decoded row: `row` in its wire type, `rest`, the fields that type does not declare, and its place in its list, from 0.
+
+    `digest` is that of its bytes, where the row may be remembered by it.
+    """
 
     row: Any
     rest: dict[str, Any]
     position: int = 0
+    digest: bytes = b""
 
 
 class ApiKey(msgspec.Struct, frozen=True):
@@ -196,8 +200,9 @@ class Provider:
     `normalize` turns one wire row (or one row that `combine` made of several endpoints' rows) into a model; it raises ValueError for a
     row that is no model, and returns None for one that is deliberately left out (a private fine-tune, a setting's choice).
     `combine` joins the rows of several endpoints, by endpoint name, into the rows that `normalize` takes; without it the first endpoint's
-    rows are taken. `requests` is the flow of a provider whose requests depend on one another. `partial` says why a listing that came
-    whole still does not show everything (a limit, a restricted key), so that absence means nothing in it.
+    rows are taken, each by itself. Of several rows with one id the first counts, or the one of which `precedence` is the least.
+    `requests` is the flow of a provider whose requests depend on one another. `partial` says why a listing that came whole still does not
+    show everything (a limit, a restricted key), so that absence means nothing in it.
     `price_unit` is the declared unit in words, `token_units` which rows have prices per token at all; `verified` says what the reading
     was checked against.
     `documented` is what no row says and the documentation says of all chat models; `normalize` takes it where the row says nothing.
@@ -216,6 +221,7 @@ class Provider:
     endpoints: tuple[Endpoint, ...]
     normalize: Callable[[Any], Model | None]
     combine: Callable[[RowsByEndpoint, Any], Iterable[Wire]] | None = None
+    precedence: Callable[[Any], float] | None = None
     requests: Callable[["Provider", Any, bool], Flow] | None = None
     options: type[msgspec.Struct] = NoOptions
     partial: Callable[[RowsByEndpoint, Any], str | None] | None = None
@@ -234,6 +240,11 @@ class Provider:
         for endpoint in self.endpoints:
             if any(is_secret_header(name, own) for name in endpoint.headers):
                 raise ValueError(f"the headers of {self.slug}'s {endpoint.name} hold a secret one: keys are sent by `auth`")
+
+    @property
+    def reads_rows_alone(self) -> bool:
+        """Whether what a row is read as hangs on that row alone."""
+        return self.combine is None and self.partial is None
 
     @property
     def needs_key(self) -> bool:

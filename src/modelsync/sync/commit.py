@@ -14,11 +14,12 @@ import msgspec
 import sqlalchemy as sa
 
 from modelsync.database.session import Session
-from modelsync.database.tables import answers, drift, holds, leases, models, pins, providers, runs
+from modelsync.database.tables import answers, drift, holds, known_rows, leases, models, pins, providers, runs
 from modelsync.database.tables.leases import Lease
 from modelsync.database.tables.runs import Seen
 from modelsync.errors import DatabaseError, Failure, FailureKind
 from modelsync.planning.decision import Verdict, decision
+from modelsync.planning.known import remembered
 from modelsync.planning.outcome import (
     Disabled,
     Failed,
@@ -92,7 +93,18 @@ def _written(
     runs.note_reader(connection, state, verdict.read_version)
     if listing.complete or commit.scope == state["absence_scope"]:
         runs.note_listing(connection, lease.slug, commit.scope, commit.place, verdict.outside)
+    _remember(connection, commit, verdict)
     return result
+
+
+def _remember(connection: sa.Connection, commit: Commit, verdict: Verdict) -> None:
+    """Which rows the next sync need not read: written when the catalog was, or when nothing is remembered of how it stands."""
+    provider = commit.provider
+    if commit.known is None or known_rows.is_current(connection, provider.slug, provider.version):
+        return
+    written = {change.id: change.content_hash for change in verdict.plan.written}
+    memory = remembered(verdict.listing.clean, verdict.listing.hashes, {**verdict.hashes, **written})
+    known_rows.remember(connection, provider.slug, provider.version, memory)
 
 
 def confirmed(

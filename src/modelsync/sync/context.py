@@ -38,7 +38,7 @@ def basis(connection: sa.Connection, bulk: BulkWriter, commit: Commit, state: sa
     provider, rules = commit.provider, guarded(commit.rules, state)
     provider_id = providers.id_of(connection, provider.slug)
     seq = state["complete_seq"] + 1 if state else 1
-    known = stored(connection, bulk, provider, provider_id, rules, seq, now)
+    known = stored(connection, bulk, provider, provider_id, rules, seq, now, _hashes(commit, state))
     read_version = state["read_version"] if state else None
     unseen = _unseen(connection, provider_id, provider.version) if read_version != provider.version else frozenset()
     known = msgspec.structs.replace(known, version=provider.version, read_version=read_version, unseen=unseen)
@@ -56,6 +56,12 @@ def basis(connection: sa.Connection, bulk: BulkWriter, commit: Commit, state: sa
         prices=_evidence(connection, provider.slug, provider_id, plan, listing, known.retired, context.standing, now),
     )
     return Basis(listing=listing, plan=plan, stored=known, context=context, rules=rules)
+
+
+def _hashes(commit: Commit, state: sa.RowMapping | None) -> Mapping[str, str] | None:
+    """The hashes that stand, if they were read already: nothing of the provider's part of the catalog was written since."""
+    known = commit.known
+    return known.hashes if known and state and known.edition == state["edition"] else None
 
 
 def _unseen(connection: sa.Connection, provider_id: int | None, version: int) -> frozenset[str]:
@@ -105,9 +111,18 @@ def guarded(rules: Rules, state: sa.RowMapping | None) -> Rules:
 
 
 def stored(
-    connection: sa.Connection, bulk: BulkWriter, provider: Provider, provider_id: int | None, rules: Rules, seq: int, now: datetime
+    connection: sa.Connection,
+    bulk: BulkWriter,
+    provider: Provider,
+    provider_id: int | None,
+    rules: Rules,
+    seq: int,
+    now: datetime,
+    hashes: Mapping[str, str] | None = None,
 ) -> Stored:
-    """Every hash of a provider, which models were absent from its last listings, and which have upstream values."""
+    """Every hash of a provider (read here, unless somebody has them), which models were absent from its last listings, and which have
+    upstream values.
+    """
     if provider_id is None:
         return NOTHING_STORED
     column = models.c
@@ -118,7 +133,7 @@ def stored(
     due = (row for row in missing if rules.is_due(row["missing_since"], row["missing_since_seq"], now, seq))
     watched = sa.select(upstream_values.c.provider_model_id).where(upstream_values.c.provider_id == provider_id)
     return Stored(
-        bulk.hashes(connection, provider_id),
+        bulk.hashes(connection, provider_id) if hashes is None else hashes,
         missing=frozenset(row["provider_model_id"] for row in missing),
         due=frozenset(row["provider_model_id"] for row in due),
         retired=frozenset(row["provider_model_id"] for row in inactive if row["status"] == "retired"),

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 
 import msgspec
 import structlog
@@ -15,6 +16,7 @@ from modelsync.database.tables.runs import Seen
 from modelsync.errors import DatabaseError, Failure, FailureKind
 from modelsync.fetch import Fetched, Fetcher, NeedsKey, Unfollowed, Unmodified, Validators
 from modelsync.model.records import Counts
+from modelsync.planning.known import KnownRows
 from modelsync.planning.listing import Listing, read
 from modelsync.planning.outcome import (
     SWITCHED_OFF,
@@ -253,14 +255,15 @@ async def _synced(job: Job, fetcher: Fetcher, store: Store, watch: Watch, lease:
     """Fetch, read and commit under a lease; GivenUp when there is nothing to commit. DatabaseError when the commit fails."""
     began = time.monotonic()
     seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
-    obtained = await _obtain(job, fetcher, seen, watch, job.archive)
+    recall = partial(store.known, job.slug, job.provider.version)
+    obtained = await _obtain(job, fetcher, seen, watch, job.archive, recall)
     if isinstance(obtained, NotModified) and seen is not None:
         watch(job.slug, Step.WRITING)
         same = _result(job, obtained, seconds=time.monotonic() - began, warnings=_skipped(seen))
         confirmed = await asyncio.to_thread(store.confirm, lease, seen, same, job.rules)
         if confirmed is not None:
             return confirmed
-        obtained = await _obtain(job, fetcher, None, watch, job.archive)  # a person decided something meanwhile: all of it counts
+        obtained = await _obtain(job, fetcher, None, watch, job.archive, recall)  # a person decided something meanwhile: all of it counts
     seconds = time.monotonic() - began
     watch(job.slug, Step.WRITING)
     match obtained:
@@ -314,9 +317,14 @@ async def _lease(job: Job, patience: float, store: Store, run_id: int, watch: Wa
 
 
 async def _obtain(
-    job: Job, fetcher: Fetcher, seen: Seen | None, watch: Watch, archive: Archive | None = None
+    job: Job,
+    fetcher: Fetcher,
+    seen: Seen | None,
+    watch: Watch,
+    archive: Archive | None = None,
+    recall: Callable[[], KnownRows] | None = None,
 ) -> Commit | UnusableAnswers | Outcome:
-    """Everything up to the database: what to commit, or why there is nothing to."""
+    """Everything up to the database: what to commit, or why there is nothing to. `recall` says which rows need not be read."""
     watch(job.slug, Step.FETCHING)
     validators = msgspec.convert(seen.validators, Validators) if seen and seen.validators else None
     fetched = await fetcher.fetch(job.provider, job.options, validators)
@@ -333,21 +341,22 @@ async def _obtain(
             return _unchanged(job, seen)
     watch(job.slug, Step.READING)
     kept = await _kept(job, fetched.answers, archive)
-    listing = await asyncio.to_thread(_read, job, fetched)
+    known = await asyncio.to_thread(recall) if recall and job.provider.reads_rows_alone else None
+    listing = await asyncio.to_thread(_read, job, fetched, known)
     if isinstance(listing, Failure):
         return UnusableAnswers(listing, kept)
     listing = msgspec.structs.replace(listing, warnings=(*kept.warnings, *listing.warnings))
     whole = not fetched.notes
     seen = _seen(job, fetched, listing) if whole and listing.complete else None
-    return Commit(job.provider, listing, seen, job.rules, job.scope, whole, kept.answers, place=job.place)
+    return Commit(job.provider, listing, seen, job.rules, job.scope, whole, kept.answers, place=job.place, known=known)
 
 
 async def _kept(job: Job, answers: Answers, archive: Archive | None, *, whole: bool = True) -> Archived:
     return await asyncio.to_thread(archive.keep, job.slug, job.scope, answers, whole=whole) if archive else Archived()
 
 
-def _read(job: Job, fetched: Fetched) -> Listing | Failure:
-    listing = read(job.provider, job.options, fetched.answers)
+def _read(job: Job, fetched: Fetched, known: KnownRows | None = None) -> Listing | Failure:
+    listing = read(job.provider, job.options, fetched.answers, known)
     if isinstance(listing, Failure):
         return listing
     for row in listing.rejected:

@@ -5,6 +5,7 @@ import msgspec
 from modelsync.database.tables.answers import KeptAnswer
 from modelsync.database.tables.runs import Seen
 from modelsync.planning.drift import Snapshot
+from modelsync.planning.known import KnownRows
 from modelsync.planning.listing import Listing
 from modelsync.planning.policy import DEFAULT_RULES, Rules
 from modelsync.providers.base import Provider
@@ -28,7 +29,8 @@ class Commit(msgspec.Struct, frozen=True):
     """What one sync wants to make of the catalog. `scope` names what the listing depends on: options, key, origin; `place` all but the key.
 
     `whole` says that every call was answered, so that a price which a complete listing lacks is unstated. `kept` are the
-    answers that it was read from, where they are kept. With `only_if` it is made only if that is still the plan.
+    answers that it was read from, where they are kept. With `only_if` it is made only if that is still the plan. `known` are the rows of
+    it that were known, None where it was read without regard to that.
     """
 
     provider: Provider
@@ -40,6 +42,7 @@ class Commit(msgspec.Struct, frozen=True):
     kept: tuple[KeptAnswer, ...] = ()
     only_if: Expected | None = None
     place: str | None = None
+    known: KnownRows | None = None
 
     @property
     def wire(self) -> Snapshot | None:

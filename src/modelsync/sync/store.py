@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from modelsync.database.session import Session
-from modelsync.database.tables import answers, drift, leases, providers, runs
+from modelsync.database.tables import answers, drift, known_rows, leases, providers, runs
 from modelsync.database.tables.answers import KeptAnswer
 from modelsync.database.tables.leases import Lease
 from modelsync.database.tables.runs import Seen
@@ -15,6 +15,7 @@ from modelsync.errors import DatabaseError, Failure, FailureKind
 from modelsync.model.model import Model, content_hash
 from modelsync.model.records import Counts
 from modelsync.planning.decision import Verdict, decision
+from modelsync.planning.known import KnownRows, known
 from modelsync.planning.listing import Listing
 from modelsync.planning.outcome import Busy, Failed, ProviderResult, Report
 from modelsync.planning.plan import Plan
@@ -60,6 +61,16 @@ class Store(Session):
         """The last complete listing of a provider, if it was read in this scope by this version of its normalizer."""
         with self.reading() as connection:
             return runs.seen(connection, slug, scope, version)
+
+    def known(self, slug: str, version: int) -> KnownRows:
+        """The rows of a provider's last listing that need not be read again by this version of its module."""
+        with self.reading() as connection:
+            recalled = known_rows.recall(connection, slug, version)
+            provider_id = providers.id_of(connection, slug)
+            if recalled is None or provider_id is None:
+                return KnownRows()
+            memory, edition = recalled
+            return known(memory, self.bulk.hashes(connection, provider_id), edition)
 
     def plan(self, commit: Commit) -> tuple[int | None, Verdict]:
         """The provider's id, if it has one, and what a sync would change. Writes nothing."""

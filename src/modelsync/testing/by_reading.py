@@ -3,7 +3,7 @@
 import functools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, get_args
 
@@ -147,7 +147,7 @@ def _text_of(subject: Subject, name: str) -> str:
 # Prices
 
 
-def _with_row(subject: Subject, endpoint: Endpoint, position: int, row: Any) -> dict[str, Model]:
+def _with_row(subject: Subject, endpoint: Endpoint, position: int, row: Any) -> Mapping[str, Model]:
     """The models of the sample with one row in the place of another."""
     rows = {each.name: [*subject.rows(each)] for each in subject.provider.endpoints}
     rows[endpoint.name][position] = row

@@ -1,11 +1,9 @@
 """Featherless. Prices: none; a flat subscription, so every price is not stated."""
 
-from collections.abc import Iterable
-
 import msgspec
 
 from modelsync.model.model import Model
-from modelsync.providers.base import ApiKey, Endpoint, KeyUse, NoOptions, Provider, RowsByEndpoint, TokenUnits, Wire
+from modelsync.providers.base import ApiKey, Endpoint, KeyUse, Provider, TokenUnits
 from modelsync.providers.parsing import Count, count, unix_time
 
 TOKEN_UNITS = TokenUnits(reason="the list has no prices")
@@ -38,9 +36,9 @@ def normalize(row: Row) -> Model:
     )
 
 
-def oldest_first(rows: RowsByEndpoint, _options: NoOptions) -> Iterable[Wire]:
+def precedence(row: Row) -> float:
     """Some ids come twice and differ only in `created`; the oldest is taken, whatever the order of the answer."""
-    return sorted(rows["models"], key=lambda wire: wire.row.created or float("inf"))
+    return row.created or float("inf")
 
 
 PROVIDER = Provider(
@@ -68,6 +66,6 @@ PROVIDER = Provider(
         ),
     ),
     normalize=normalize,
-    combine=oldest_first,
+    precedence=precedence,
     deadline=120.0,
 )

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from modelsync.planning.decoding import MOST_LEARNED, RowReader
+from modelsync.planning.row_reader import MOST_LEARNED, RowReader
 
 
 class Inner(msgspec.Struct, frozen=True):

@@ -1,0 +1,135 @@
+"""Rows whose bytes are known: what they were read as stands in the catalog, so that they need not be read again.
+
+Only clean rows are known: each is one model of its own, without a warning. What a row is read as depends on its bytes, the version of its
+provider's module and the program, and on nothing else; where any of these is another one, nothing is known.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, KeysView, Mapping
+from typing import cast
+
+import msgspec
+
+from modelsync.model.model import Model
+
+DIGEST = 16
+"""Bytes that are kept of a row's digest."""
+
+MOST = 250_000
+"""Rows of one list that are remembered at most: in memory each takes about 150 bytes."""
+
+_NOTHING = bytes(DIGEST)
+_MOST_KINDS = 255
+
+Incomplete = tuple[str, ...]
+"""The price fields of a model that are stated and not read, which makes its price incomplete."""
+
+
+def digest_of(row: msgspec.Raw) -> bytes:
+    """The first DIGEST bytes of the SHA-256 of a row as it came."""
+    return hashlib.sha256(row).digest()[:DIGEST]
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """What is kept of a listing's clean rows, beside the sorted ids of all models that the catalog has of the provider.
+
+    `digests` has DIGEST bytes for each id, zeros where its row is not known. `kinds` has one byte for each: the place in `incomplete`.
+    """
+
+    digests: bytes = b""
+    kinds: bytes = b""
+    incomplete: tuple[Incomplete, ...] = ((),)
+
+
+class KnownRows(msgspec.Struct, frozen=True):
+    """The rows that need not be read: by digest the id of the model, by id its content hash, and which price fields of it are not read.
+
+    `edition` is that of the provider's part of the catalog in which `hashes` stand.
+    """
+
+    ids: Mapping[bytes, str] = {}
+    hashes: Mapping[str, str] = {}
+    incomplete: Mapping[str, Incomplete] = {}
+    edition: int | None = None
+
+
+class Clean(msgspec.Struct, frozen=True):
+    """The clean rows of a listing by model: digests of their bytes; and of the models whose price is incomplete the fields."""
+
+    digests: dict[str, bytes] = {}
+    incomplete: dict[str, Incomplete] = {}
+
+
+class KnownRow(msgspec.Struct, frozen=True, gc=False):
+    """A row that is known: the id of its model, the digest of its bytes, the bytes, and its place in its list, from 0."""
+
+    id: str
+    digest: bytes
+    raw: msgspec.Raw
+    position: int
+
+
+def remembered(clean: Clean, hashes: Mapping[str, str], stored: Mapping[str, str]) -> Memory:
+    """What to keep of a listing with these content `hashes` when `stored` are those of the catalog after it was written.
+
+    Where the two differ, something of the row waits for a person, or was decided otherwise: it is read again each time.
+    """
+    if len(stored) > MOST:
+        return Memory()
+    places: dict[Incomplete, int] = {(): 0}
+    digests, kinds = [], bytearray()
+    for row_id in sorted(stored):
+        fields = clean.incomplete.get(row_id, ())
+        place = places.setdefault(fields, len(places)) if fields in places or len(places) < _MOST_KINDS else None
+        known = place is not None and hashes.get(row_id) == stored[row_id]
+        digests.append(clean.digests.get(row_id, _NOTHING) if known else _NOTHING)
+        kinds.append(place or 0)
+    return Memory(b"".join(digests), bytes(kinds), tuple(places))
+
+
+def known(memory: Memory, hashes: Mapping[str, str], edition: int) -> KnownRows:
+    """The rows that a memory tells of, when it is of a catalog with these content hashes; none when it cannot be."""
+    ids = sorted(hashes)
+    if len(memory.digests) != DIGEST * len(ids) or len(memory.kinds) != len(ids):
+        return KnownRows()
+    digests = (memory.digests[start : start + DIGEST] for start in range(0, len(memory.digests), DIGEST))
+    by_digest = dict(zip(digests, ids, strict=True))
+    by_digest.pop(_NOTHING, None)
+    incomplete = {row_id: memory.incomplete[kind] for row_id, kind in zip(ids, memory.kinds, strict=True) if kind}
+    return KnownRows(by_digest, hashes, incomplete, edition)
+
+
+class Models(Mapping[str, Model]):
+    """Models by id, those of known rows read only when somebody asks for them."""
+
+    def __init__(self, read: Callable[[KnownRow], Model]) -> None:
+        self._read = read
+        self._models: dict[str, Model | KnownRow] = {}
+
+    def add(self, row_id: str, model: Model | KnownRow) -> None:
+        """A model, or the row that it would be read from."""
+        self._models[row_id] = model
+
+    def __getitem__(self, row_id: str) -> Model:
+        model = self._models[row_id]
+        if isinstance(model, KnownRow):
+            model = self._models[row_id] = self._read(model)
+        return model
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._models)
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+    def __contains__(self, row_id: object) -> bool:
+        return row_id in self._models
+
+    def as_read(self) -> Mapping[str, Model]:
+        """A plain dict, if all of them are read."""
+        unread = any(isinstance(model, KnownRow) for model in self._models.values())
+        return self if unread else cast("dict[str, Model]", self._models)
+
+    def keys(self) -> KeysView[str]:
+        """As a dict's."""
+        return self._models.keys()

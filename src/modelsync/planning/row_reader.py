@@ -1,0 +1,66 @@
+"""A row in one pass: its wire type, and whatever this does not declare beside it."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import msgspec
+
+from modelsync.providers.base import Wire
+
+
+class RowReader:
+    """Decodes sound rows into their wire type in one pass, undeclared fields included.
+
+    msgspec drops what a type does not declare. So the type learns, from the rows themselves, the names that it lacks, and refuses a row
+    with another one: that row teaches it.
+    """
+
+    def __init__(self, row: type[msgspec.Struct]) -> None:
+        self._row = row
+        self._declared = [field.encode_name for field in msgspec.structs.fields(row)]
+        self._learn(())
+
+    def _learn(self, names: Iterable[str]) -> None:
+        """Take `names` for all the undeclared fields there are. In their order, so that what is read of a row never hangs on others."""
+        ordered = sorted(names)
+        attributes = {f"_{number}": name for number, name in enumerate(ordered)}
+        fields = [(attribute, object, None) for attribute in attributes]
+        kind = msgspec.defstruct(self._row.__name__, fields, bases=(self._row,), rename=attributes, frozen=True, forbid_unknown_fields=True)
+        self._learned = (msgspec.json.Decoder(kind), ordered)
+
+    def read(self, raw: msgspec.Raw, position: int, digest: bytes = b"") -> Wire | None:
+        """A row, or None for one that is not read so: with a value that is not of its type, or with more names than are learned."""
+        decoder, names = self._learned
+        try:
+            row = decoder.decode(raw)
+        except msgspec.ValidationError as error:
+            if str(error).startswith("Object contains unknown field") and self._taught_by(raw):
+                return self.read(raw, position, digest)
+            return None
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return None
+        beside = msgspec.structs.astuple(row)[len(self._declared) :]
+        rest = {name: value for name, value in zip(names, beside, strict=True) if value is not None}
+        return Wire(row, rest, position, digest)
+
+    def _taught_by(self, raw: msgspec.Raw) -> bool:
+        """Whether a row has top-level names that are new, and there is still room for them."""
+        names = self._learned[1]
+        known = {*names, *self._declared}
+        new = _shallow.decode(raw).keys() - known
+        if not new or len(names) + len(new) > MOST_LEARNED:
+            return False
+        self._learn({*names, *new})
+        return True
+
+
+MOST_LEARNED = 64
+"""Undeclared fields of a wire type; a list whose rows have more of them has maps in place of rows."""
+
+_shallow = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+@lru_cache(maxsize=256)
+def row_reader(row: type[msgspec.Struct]) -> RowReader:
+    """The reader of a wire type; what it learned is kept as long as the process lives."""
+    return RowReader(row)

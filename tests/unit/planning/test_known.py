@@ -1,0 +1,93 @@
+"""Rows whose bytes are known: which are, what is kept of them, and that they are read when somebody asks."""
+
+import msgspec
+import pytest
+
+from modelsync.model.model import Model
+from modelsync.planning.known import DIGEST, Clean, KnownRow, KnownRows, Models, digest_of, known, remembered
+from modelsync.planning.listing import Listing, read
+from modelsync.providers.base import Answer, Request
+from modelsync.providers.builtin import featherless
+from modelsync.testing import answer
+
+ENDPOINT = featherless.PROVIDER.endpoints[0]
+
+
+def listed(*rows: dict[str, object], known: KnownRows | None = None) -> Listing:
+    came: list[tuple[Request, Answer]] = [(Request(ENDPOINT, "https://example.com"), answer({"data": rows}))]
+    found = read(featherless.PROVIDER, featherless.PROVIDER.options(), came, known)
+    assert isinstance(found, Listing)
+    return found
+
+
+def known_of(*rows: dict[str, object]) -> KnownRows:
+    listing = listed(*rows, known=KnownRows())
+    return known(remembered(listing.clean, listing.hashes, listing.hashes), listing.hashes, 1)
+
+
+OLD, OLDER = ({"id": "twice", "created": second, "context_length": second} for second in (1_700_000_002, 1_700_000_001))
+
+
+@pytest.mark.parametrize("knows", [[OLD], [OLDER], [{"id": "other"}]], ids=["the one", "the other", "neither"])
+@pytest.mark.parametrize("rows", [[OLD, OLDER], [OLDER, OLD], [OLD, OLD]])
+def test_of_a_row_that_comes_twice_the_same_one_counts_whether_it_is_known_or_not(
+    knows: list[dict[str, object]], rows: list[dict[str, object]]
+):
+    found, plain = listed(*rows, known=known_of(*knows)), listed(*rows)
+    assert (dict(found.models), found.hashes, found.duplicates, found.warnings) == (
+        plain.models,
+        plain.hashes,
+        plain.duplicates,
+        plain.warnings,
+    )
+    assert found.models["twice"].context_length is None
+    assert found.clean.digests == {}
+
+
+def test_a_row_with_a_warning_is_read_each_time():
+    odd = {"id": "a", "context_length": 5, "max_completion_tokens": 7}
+    listing = listed(odd, {"id": "b"}, known=KnownRows())
+    assert listing.warnings == ("a: max_output_tokens = 7 is more than context_length = 5",)
+    assert listing.clean.digests.keys() == {"b"}
+    assert listed(odd, {"id": "b"}, known=known_of(odd, {"id": "b"})).warnings == listing.warnings
+
+
+def test_what_waits_for_a_person_is_read_each_time():
+    clean = Clean({"a": b"a" * DIGEST, "b": b"b" * DIGEST})
+    memory = remembered(clean, {"a": "said", "b": "same"}, {"a": "held", "b": "same", "c": "unlisted"})
+    assert known(memory, {"a": "held", "b": "same", "c": "unlisted"}, 5) == KnownRows(
+        {b"b" * DIGEST: "b"}, {"a": "held", "b": "same", "c": "unlisted"}, {}, 5
+    )
+
+
+def test_what_makes_a_price_incomplete_is_remembered_for_255_different_lists_of_fields():
+    ids = [f"m{number:04}" for number in range(300)]
+    clean = Clean({row_id: digest_of(msgspec.Raw(row_id.encode())) for row_id in ids}, {row_id: (row_id,) for row_id in ids})
+    hashes = dict.fromkeys(ids, "h")
+    found = known(remembered(clean, hashes, hashes), hashes, 1)
+    assert sorted(found.ids.values()) == ids[:254]
+    assert found.incomplete == {row_id: (row_id,) for row_id in ids[:254]}
+
+
+def test_a_memory_of_another_catalog_is_none():
+    memory = remembered(Clean({"a": b"a" * DIGEST}), {"a": "h"}, {"a": "h"})
+    assert len(memory.digests) + len(memory.kinds) == 17
+    assert known(memory, {"a": "h", "b": "h"}, 1) == known(memory, {}, 1) == KnownRows()
+
+
+def test_a_known_model_is_read_once_and_only_when_it_is_asked_for():
+    asked: list[str] = []
+
+    def reading(row: KnownRow) -> Model:
+        asked.append(row.id)
+        return Model(id=row.id)
+
+    models = Models(reading)
+    models.add("a", KnownRow("a", b"", msgspec.Raw(b"{}"), 0))
+    models.add("b", Model(id="b"))
+    assert (list(models), len(models), "a" in models, "c" in models, models.keys()) == (["a", "b"], 2, True, False, {"a", "b"})
+    assert asked == []
+    assert models["a"] == models["a"] == Model(id="a")
+    assert asked == ["a"]
+    with pytest.raises(KeyError):
+        models["c"]
