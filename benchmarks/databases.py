@@ -1,6 +1,7 @@
 """The two databases, each as a benchmark needs it: fresh catalogs, the plain driver's floors, and exact counts of what was written."""
 
 import contextlib
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,9 @@ from modelsync.sync.store import Store
 from support import postgres
 
 NAMES = ", ".join(COLUMNS)
+HISTORY = "run_id, provider_id, provider_model_id, kind, fields, changed_at"
 HASHES = "SELECT provider_model_id, content_hash FROM models WHERE provider_id = 1"
+COUNTED = "SELECT (SELECT count(*) FROM models), (SELECT count(*) FROM model_changes)"
 KNOWN = {openrouter.PROVIDER.slug: openrouter.PROVIDER}
 
 Row = tuple[Any, ...]
@@ -27,15 +30,19 @@ class Database(Protocol):
     name: str
 
     def fresh(self) -> str:
-        """The address of a new, empty database; the one before is gone."""
+        """The address of a new database with its tables, and nothing in them; the one before is gone."""
         ...
 
     def prepared(self, rows: Sequence[Row]) -> list[Row]:
         """Rows with the values that the driver takes as they are."""
         ...
 
-    def load(self, rows: Sequence[Row]) -> None:
-        """The floor of writing: rows into the table `models`, or one like it, by the plain driver."""
+    def load(self, rows: Sequence[Row], history: Sequence[Row]) -> None:
+        """The floor of a first load: rows into `models` and `model_changes` by the plain driver, in one transaction."""
+        ...
+
+    def stored(self) -> tuple[int, int]:
+        """How many rows `models` and `model_changes` have."""
         ...
 
     def hashes(self) -> list[Row]:
@@ -51,9 +58,9 @@ class Database(Protocol):
         ...
 
 
-def opened(database: Database) -> Store:
-    """A store on a fresh database with its tables."""
-    return Store.open(database.fresh(), KNOWN)
+def opened(address: str) -> Store:
+    """The catalog at an address; where there is none yet, with its tables made."""
+    return Store.open(address, KNOWN)
 
 
 class Sqlite:
@@ -64,11 +71,15 @@ class Sqlite:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._path = folder / "catalog.db"
+        self._empty = folder / "empty.db"
 
     def fresh(self) -> str:
-        """A new file."""
+        """A new file: a copy of one whose tables were made once."""
+        if not self._empty.exists():
+            opened(f"sqlite:///{self._empty}").close()
         for file in self._folder.glob("catalog.db*"):
             file.unlink()
+        shutil.copyfile(self._empty, self._path)
         return f"sqlite:///{self._path}"
 
     def _connect(self) -> contextlib.closing[sqlite3.Connection]:
@@ -78,13 +89,20 @@ class Sqlite:
         """As text and numbers."""
         return list(sqlite_values(rows))
 
-    def load(self, rows: Sequence[Row]) -> None:
-        """executemany, in one transaction."""
+    def load(self, rows: Sequence[Row], history: Sequence[Row]) -> None:
+        """executemany, twice."""
         with self._connect() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            marks = ", ".join("?" for _ in COLUMNS)
-            connection.executemany(f"INSERT INTO models ({NAMES}) VALUES ({marks})", rows)
+            for table, names, values in (("models", NAMES, rows), ("model_changes", HISTORY, history)):
+                marks = ", ".join("?" for _ in names.split(", "))
+                connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)
             connection.execute("COMMIT")
+
+    def stored(self) -> tuple[int, int]:
+        """Counted."""
+        with self._connect() as connection:
+            (row,) = connection.execute(COUNTED)
+            return row[0], row[1]
 
     def hashes(self) -> list[Row]:
         """fetchall."""
@@ -118,24 +136,31 @@ class Postgres:
         self._number = 0
 
     def fresh(self) -> str:
-        """A new database."""
+        """A new database: a copy of one whose tables were made once."""
         if self._number:
             postgres.drop_database(self._server, f"bench{self._number}")
+        else:
+            opened(postgres.new_database(self._server, "empty")).close()
         self._number += 1
-        self._address = postgres.new_database(self._server, f"bench{self._number}")
+        self._address = postgres.new_database(self._server, f"bench{self._number}", "empty")
         return self._address
 
     def prepared(self, rows: Sequence[Row]) -> list[Row]:
         """With documents as JSON text."""
         return list(postgres_values(rows))
 
-    def load(self, rows: Sequence[Row]) -> None:
-        """COPY, into a table with the same columns and indexes."""
+    def load(self, rows: Sequence[Row], history: Sequence[Row]) -> None:
+        """COPY, twice."""
         with psycopg.connect(self._address) as connection:
-            connection.execute("CREATE TABLE plain (LIKE models INCLUDING ALL)")
-            with connection.cursor().copy(f"COPY plain ({NAMES}) FROM STDIN".encode()) as copy:
-                for row in rows:
-                    copy.write_row(row)
+            for table, names, values in (("models", NAMES, rows), ("model_changes", HISTORY, history)):
+                with connection.cursor().copy(f"COPY {table} ({names}) FROM STDIN".encode()) as copy:
+                    for row in values:
+                        copy.write_row(row)
+
+    def stored(self) -> tuple[int, int]:
+        """Counted."""
+        (row,) = self._all(COUNTED)
+        return row[0], row[1]
 
     def _all(self, query: str) -> list[Row]:
         with psycopg.connect(self._address) as connection:

@@ -1,4 +1,4 @@
-"""The dearest public request there is: a search over all that can be asked without a key, and what forty clients do to others with it.
+"""The dearest public request there is: a search over all that can be asked without a key, and what many clients do to others with it.
 
 Requests are made by chance from every public page and parameter; of the dearest ones, one parameter after the other is changed. None is
 asked twice, so that no answer lies ready.
@@ -9,7 +9,6 @@ import http.client
 import itertools
 import json
 import random
-import statistics
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,14 +16,15 @@ from urllib.parse import urlencode
 
 import catalogs
 import msgspec
-import serving
-from databases import KNOWN, both
-from measure import Figure, Scale
+import syncs
+from databases import both, opened
+from measure import Figure, Scale, count, of
+from servers import process, ready
+from serving import p99
 
-from modelsync.sync.store import Store
-
-FORTY = 40
 GOAL_MS = 1000.0
+BUSY = 503
+"""That one has to wait: no fault."""
 
 Parameters = Mapping[str, str]
 Make = Callable[[random.Random], str]
@@ -158,12 +158,12 @@ def _dearest(asked: Iterable[Asked]) -> list[Asked]:
     return sorted((each for each in asked if each.status == 200), key=lambda each: -each.seconds)
 
 
-def beside(port: int, dearest: Request, seconds: float) -> tuple[list[Asked], list[float]]:
-    """What forty clients have of the dearest request, each another one like it; and what a plain page takes meanwhile."""
-    ends_at = time.monotonic() + seconds
+def beside(port: int, dearest: Request, scale: Scale) -> tuple[list[Asked], list[float]]:
+    """What many clients have of the dearest request, each another one like it; and what a plain page takes meanwhile, in seconds."""
+    ends_at = time.monotonic() + scale.seconds
     plain: list[float] = []
 
-    def one_of_forty(client: int) -> list[Asked]:
+    def one_of_many(client: int) -> list[Asked]:
         mine, found = random.Random(client), list[Asked]()
         while time.monotonic() < ends_at:
             found.append(ask(port, fresh(dearest, mine), f"127.0.7.{client + 1}"))
@@ -171,8 +171,8 @@ def beside(port: int, dearest: Request, seconds: float) -> tuple[list[Asked], li
                 time.sleep(0.2)
         return found
 
-    with ThreadPoolExecutor(FORTY) as threads:
-        waiting = [threads.submit(one_of_forty, client) for client in range(FORTY)]
+    with ThreadPoolExecutor(scale.clients) as threads:
+        waiting = [threads.submit(one_of_many, client) for client in range(scale.clients)]
         while time.monotonic() < ends_at:
             plain.append(ask(port, Request("/models", (("limit", "100"),))).seconds)
             time.sleep(0.05)
@@ -186,35 +186,38 @@ def fresh(request: Request, chance: random.Random) -> Request:
 
 
 def measure(scale: Scale) -> Iterator[Figure]:
-    """At 20,000 and 200,000 models, on one database after the other."""
-    quick = scale.rounds <= 3
-    for models in (20_000,) if quick else (20_000, 200_000):
-        base = catalogs.listing(catalogs.openrouter_body(models))
-        tries, seconds = (60, 5.0) if quick else (200, 15.0) if models == 20_000 else (60, 15.0)
-        with both() as found:
+    """At each size, on one database after the other."""
+    with both() as found:
+        for models in scale.searched:
+            base = catalogs.listing(catalogs.openrouter_body(models))
             for database in found:
                 address = database.fresh()
-                with contextlib.closing(Store.open(address, KNOWN)) as store:
-                    serving.commit(store, base)
-                with serving.process(["-m", "modelsync", "serve"], address) as port:
-                    yield from _figures(f"{database.name}, {models:,} models", port, tries, seconds)
+                with contextlib.closing(opened(address)) as store:
+                    syncs.commit(store, base)
+                with process(["-m", "modelsync", "serve"], address) as port:
+                    ready(port)
+                    yield from of(_figures(port, scale), database.name, models)
 
 
-def _figures(where: str, port: int, tries: int, seconds: float) -> Iterator[Figure]:
+def _figures(port: int, scale: Scale) -> Iterator[Figure]:
     chance = random.Random(20261128)
-    best = search(port, chance, tries)
-    page = search(port, chance, tries, ("/models", "/models/search", "/changes", "/providers"))[0]
-    for what, found in (("dearest request", best[0]), ("dearest page", page)):
-        yield Figure(f"{where}: {what} of {2 * tries}", found.seconds * 1000, None, "ms", note=found.request.target[:110])
-    for what, found in (("dearest request", best[0]), ("dearest page", page)):
-        asked, plain = beside(port, found.request, seconds)
-        told = ", ".join(f"{status}: {sum(each.status == status for each in asked)}" for status in sorted({each.status for each in asked}))
-        for whose, times in (
-            (f"{what} beside forty, p99", [each.seconds for each in asked]),
-            (f"a plain page beside forty of the {what}, p99", plain),
-        ):
-            p99 = statistics.quantiles(times, n=100)[98] * 1000 if len(times) > 1 else max(times) * 1000
-            yield Figure(f"{where}: {whose}", p99, GOAL_MS if whose.startswith("a plain") else None, "ms", note=told)
+    best = search(port, chance, scale.tries)
+    pages = search(port, chance, scale.tries, ("/models", "/models/search", "/changes", "/providers"))
+    yield Figure("answers of the search", len(best) + len(pages), 2, "answers", least=True, hard=True)
+    dearest = {"dearest request": best[0], "dearest page": pages[0]}
+    for what, found in dearest.items():
+        yield Figure(f"{what} of {4 * scale.tries}", found.seconds * 1000, None, "ms", note=found.request.target[:90])
+    for what, found in dearest.items():
+        yield from _beside(port, what, found.request, scale)
+
+
+def _beside(port: int, what: str, dearest: Request, scale: Scale) -> Iterator[Figure]:
+    asked, plain = beside(port, dearest, scale)
+    told = ", ".join(f"{status}: {sum(each.status == status for each in asked)}" for status in sorted({each.status for each in asked}))
+    faults = sum(each.status >= 500 and each.status != BUSY for each in asked)
+    yield count(f"answers to clients of the {what} that are faults", faults, 0, "answers")
+    yield Figure(f"{what} beside {scale.clients} clients of it, p99", p99([each.seconds for each in asked]) * 1000, None, "ms", note=told)
+    yield Figure(f"a plain page beside clients of the {what}, p99", p99(plain) * 1000, GOAL_MS, "ms", note=f"{len(plain)} pages")
 
 
 if __name__ == "__main__":  # one server that is there already: dearest.py PORT [TRIES]

@@ -1,4 +1,4 @@
-"""21 providers at once against the slowest of them alone, and how long the event loop stands still meanwhile."""
+"""As many providers as are built in, all at once against the slowest of them alone, and how long the event loop stands still meanwhile."""
 
 import asyncio
 import contextlib
@@ -10,56 +10,79 @@ from dataclasses import replace
 from pathlib import Path
 
 import catalogs
+import msgspec
 import slow_server
-from measure import Figure, Scale, alternate
+from measure import Figure, Rounds, Scale, alternate, count, of, ratio
 
 from modelsync.fetch import Fetcher, FetchLimits, Origins
 from modelsync.planning.outcome import Planned, ProviderResult
+from modelsync.providers import registry
 from modelsync.providers.builtin import openrouter
 from modelsync.sync.pipeline import Job, Step, plan_all
 from modelsync.sync.store import Store
 
-DELAY = 0.3
-MEGABYTES = {"provider-00": 8.0, "provider-01": 5.0}
-"""The two long answers; the other 19 are 0.1 MB each."""
-
 TICK = 0.001
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One dry run: its seconds, the longest time that the event loop did not come round, and what was planned."""
+
+    seconds: float
+    gap: float
+    providers: int
+    created: int
 
 
 def measure(scale: Scale) -> Iterator[Figure]:
     """Dry runs against an empty catalog: everything but writing."""
-    slugs = [f"provider-{number:02}" for number in range(21)]
-    gaps: list[float] = []
+    slugs = list(registry.load())
+    runs: list[Run] = []
+
+    def all_at_once() -> float:
+        runs.append(_run(slugs, origin))
+        return runs[-1].seconds
+
     with tempfile.TemporaryDirectory(prefix="modelsync-bench-") as folder:
-        _write_answers(Path(folder), slugs)
-        with slow_server.running(Path(folder), DELAY) as origin:
-            medians = alternate(scale.rounds, {"alone": lambda: _run(slugs[:1], origin)[0], "all": lambda: _run(slugs, origin, gaps)[0]})
-    note = f"{medians['all']:.2f} s, the slowest alone {medians['alone']:.2f} s, decoding and planning included"
-    yield Figure("21 providers, × the slowest alone", medians["all"] / medians["alone"], 1.4, note=note)
-    yield Figure("event loop blocked, longest", statistics.median(gaps) * 1000, 20.0, "ms", note=f"worst round {max(gaps) * 1000:.0f} ms")
+        rows = _write_answers(Path(folder), slugs, scale.megabytes)
+        with slow_server.running(Path(folder), scale.delay) as origin:
+            rounds = alternate(scale.rounds, {"alone": lambda: _run(slugs[:1], origin).seconds, "all": all_at_once})
+    yield from of(_figures(rounds, runs, len(slugs), rows), "", rows)
 
 
-def _write_answers(folder: Path, slugs: Sequence[str]) -> None:
-    row = len(catalogs.openrouter_body(100)) / 100
-    for slug in slugs:
-        (folder / slug).write_bytes(catalogs.openrouter_body(int(MEGABYTES.get(slug, 0.1) * 1e6 / row)))
+def _figures(rounds: Rounds, runs: Sequence[Run], providers: int, rows: int) -> Iterator[Figure]:
+    yield count("providers planned at once", min(run.providers for run in runs), providers, "providers")
+    yield count("models planned at once", min(run.created for run in runs), rows, "models")
+    seconds, note = rounds.median("all"), "fetching, decoding and planning"
+    yield ratio("all providers at once, × the slowest alone", rounds.ratios("all", "alone"), 1.4, note=note, seconds=seconds)
+    yield Figure("the slowest provider alone", rounds.median("alone"), unit="s", rounds=tuple(rounds.seconds["alone"]))
+    gaps = [run.gap * 1000 for run in runs[1:]]
+    yield Figure("event loop blocked, longest", statistics.median(gaps), 20.0, "ms", rounds=tuple(gaps))
 
 
-def _run(slugs: Sequence[str], origin: str, gaps: list[float] | None = None) -> tuple[float, float]:
-    """Seconds of one run, and the longest time that the event loop did not come round; also added to `gaps`."""
+def _write_answers(folder: Path, slugs: Sequence[str], megabytes: Sequence[float]) -> int:
+    """An answer for each provider; how many models they have together."""
+    row, models = len(catalogs.openrouter_body(100)) / 100, 0
+    for number, slug in enumerate(slugs):
+        rows = int(megabytes[min(number, len(megabytes) - 1)] * 1e6 / row)
+        (folder / slug).write_bytes(catalogs.openrouter_body(rows))
+        models += rows
+    return models
+
+
+def _run(slugs: Sequence[str], origin: str) -> Run:
+    """One run of these providers."""
     jobs = [Job(replace(openrouter.PROVIDER, slug=slug), openrouter.PROVIDER.options(), "benchmark") for slug in slugs]
     with tempfile.TemporaryDirectory(prefix="modelsync-bench-") as folder:
         store = Store.open(f"sqlite:///{folder}/catalog.db", {job.slug: job.provider for job in jobs}, read_only=True)
         started = time.perf_counter()
-        gap = asyncio.run(_watched(jobs, Fetcher(FetchLimits(), Origins(everywhere=origin), {}), store))
+        gap, results = asyncio.run(_watched(jobs, Fetcher(FetchLimits(), Origins(everywhere=origin), {}), store))
         seconds = time.perf_counter() - started
         store.close()
-    if gaps is not None:
-        gaps.append(gap)
-    return seconds, gap
+    planned = [result.outcome for result in results if isinstance(result.outcome, Planned)]
+    return Run(seconds, gap, len(planned), sum(outcome.counts.created for outcome in planned))
 
 
-async def _watched(jobs: Sequence[Job], fetcher: Fetcher, store: Store) -> float:
+async def _watched(jobs: Sequence[Job], fetcher: Fetcher, store: Store) -> tuple[float, list[ProviderResult]]:
     longest = 0.0
     results: list[ProviderResult] = []
 
@@ -80,6 +103,4 @@ async def _watched(jobs: Sequence[Job], fetcher: Fetcher, store: Store) -> float
     ticker.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await ticker
-    assert len(results) == len(jobs), results
-    assert all(isinstance(result.outcome, Planned) for result in results), results
-    return longest
+    return longest, results

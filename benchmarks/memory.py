@@ -1,8 +1,9 @@
-"""Peak memory, each in a process of its own: a whole sync of Featherless's answer, and a million models page by page.
+"""Peak memory, each in a process of its own: a whole sync of Featherless's answer, and a catalog that comes page by page.
 
-`python memory.py featherless FILE DATABASE-FOLDER` and `python memory.py paged MODELS` print what they measured as JSON.
+`python memory.py featherless FILE DATABASE-FOLDER` and `python memory.py paged MODELS PAGE DATABASE-URL` print what they measured as JSON.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,23 +14,24 @@ from pathlib import Path
 import catalogs
 import msgspec
 import slow_server
-from measure import Figure, Scale, count, peak_memory
+import syncs
+from databases import Database, both, opened
+from measure import Figure, Scale, count, of, peak_memory
 
 from modelsync import app
 from modelsync.planning.outcome import Synced
 from modelsync.settings import load
 
 RECORDED = "featherless--2026-04.json"
-GENERATED_ROWS = 16_000
-PAGE = 1000
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What a child process says: MB before and at most, models kept, and seconds of the first and the last tenth of its pages."""
+    """What a child process says: MB before and at most, models written, and its seconds: all, the first and the last tenth of the pages."""
 
     before: float
     peak: float
     models: int
+    seconds: float = 0.0
     first: float = 0.0
     last: float = 0.0
 
@@ -37,28 +39,43 @@ class Measured(msgspec.Struct, frozen=True):
 def measure(scale: Scale) -> Iterator[Figure]:
     """Both, in turn."""
     with tempfile.TemporaryDirectory(prefix="modelsync-bench-") as folder:
-        file, source = _featherless_answer(Path(folder), scale.payloads)
+        file, source = _featherless_answer(Path(folder), scale)
         rows = len(msgspec.json.decode(file.read_bytes(), type=catalogs.Rows).data)
-        found = _child("featherless", str(file), folder)
-    yield Figure(f"Featherless, {rows:,} rows into SQLite: peak memory", found.peak, 300.0, "MB", note=source)
-    yield Figure("Featherless: of which before the sync", found.before, unit="MB")
-    paged = _child("paged", str(scale.paged))
-    grown = paged.peak - paged.before
-    yield count("paged: models kept as id and hash", paged.models, scale.paged, "models")
-    yield Figure(f"{scale.paged:,} models page by page: memory over baseline", grown, 200.0, "MB", note="reading alone, no database")
-    yield Figure("paged: last tenth of the pages, × the first", paged.last / paged.first, 1.3)
+        yield from of(_featherless(file, Path(folder), source, rows), "SQLite", rows)
+    with both() as found:
+        for database in found:
+            yield from of(_paged(database, scale), database.name, scale.paged[database.name])
 
 
-def _featherless_answer(folder: Path, payloads: Path | None) -> tuple[Path, str]:
-    if payloads:
-        return payloads / RECORDED, "recorded answer"
+def _featherless_answer(folder: Path, scale: Scale) -> tuple[Path, str]:
+    if scale.payloads:
+        return scale.payloads / RECORDED, "recorded answer"
     file = folder / "answer.json"
-    file.write_bytes(catalogs.document(catalogs.featherless_row(number) for number in range(GENERATED_ROWS)))
+    file.write_bytes(catalogs.document(catalogs.featherless_row(number) for number in range(scale.featherless)))
     return file, "generated answer"
 
 
+def _featherless(file: Path, folder: Path, source: str, rows: int) -> Iterator[Figure]:
+    found = _child("featherless", str(file), str(folder))
+    if source == "generated answer":
+        yield count("Featherless: models written", found.models, rows, "models")
+    note = f"{source}, from HTTP to the commit; before it {found.before:.0f} MB"
+    yield Figure("Featherless: peak memory of a sync", found.peak, 300.0, "MB", note=note)
+
+
+def _paged(database: Database, scale: Scale) -> Iterator[Figure]:
+    models = scale.paged[database.name]
+    found = _child("paged", str(models), str(scale.page), database.fresh())
+    yield count("page by page: models written", database.stored()[0], models, "models")
+    note = f"reading and writing, pages of {scale.page:,}, each committed; before it {found.before:.0f} MB"
+    yield Figure("page by page: memory over baseline", found.peak - found.before, 150.0, "MB", note=note)
+    yield Figure("page by page: seconds", found.seconds, unit="s", note=f"{models / found.seconds:,.0f} models/s")
+    yield Figure("page by page: last tenth of the pages, × the first", found.last / found.first, 1.3, note="the time is linear in models")
+
+
 def _child(*arguments: str) -> Measured:
-    output = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True).stdout
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    output = subprocess.run([sys.executable, __file__, *arguments], check=True, stdout=subprocess.PIPE, env=env).stdout
     return msgspec.json.decode(output, type=Measured)
 
 
@@ -75,20 +92,22 @@ def featherless(file: Path, folder: Path) -> Measured:
     return Measured(before, peak_memory(), report.counts.synced)
 
 
-def paged(models: int) -> Measured:
-    """Every page read by itself, only ids and hashes kept."""
-    before = peak_memory()
-    hashes: dict[str, str] = {}
+def paged(models: int, page: int, address: str) -> Measured:
+    """Every page read and committed by itself into one catalog."""
+    before, written = peak_memory(), 0
     seconds: list[float] = []
-    for first in range(0, models, PAGE):
-        body = catalogs.openrouter_body(PAGE, first=first)
-        started = time.process_time()
-        hashes |= catalogs.listing(body).hashes
-        seconds.append(time.process_time() - started)
+    store = opened(address)
+    for first in range(0, models, page):
+        body = catalogs.openrouter_body(min(page, models - first), first=first)
+        started = time.perf_counter()
+        written += len(syncs.commit_page(store, body).models)
+        seconds.append(time.perf_counter() - started)
+    store.close()
     tenth = max(1, len(seconds) // 10)
-    return Measured(before, peak_memory(), len(hashes), sum(seconds[:tenth]), sum(seconds[-tenth:]))
+    return Measured(before, peak_memory(), written, sum(seconds), sum(seconds[:tenth]), sum(seconds[-tenth:]))
 
 
 if __name__ == "__main__":
-    found = featherless(Path(sys.argv[2]), Path(sys.argv[3])) if sys.argv[1] == "featherless" else paged(int(sys.argv[2]))
-    print(msgspec.json.encode(found).decode())
+    name, *rest = sys.argv[1:]
+    measured = featherless(Path(rest[0]), Path(rest[1])) if name == "featherless" else paged(int(rest[0]), int(rest[1]), rest[2])
+    print(msgspec.json.encode(measured).decode())

@@ -1,165 +1,174 @@
-"""First load, nothing changed and 1 % changed, on both databases, against the plain drivers."""
+"""First load, nothing changed and 1 % changed, on both databases, against the plain drivers that do the same work."""
 
+import gc
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import catalogs
 import msgspec
+import syncs
 from catalogs import EVERY
-from databases import Database, both, opened
-from measure import Figure, Scale, Way, alternate, count, timed
+from databases import Database, Row, both, opened
+from measure import Figure, Rounds, Scale, Way, alternate, count, of, ratio, timed
 
-from modelsync.database.rows import COLUMNS, KEPT, incoming
+from modelsync.database.rows import COLUMNS, KEPT, change_fields, incoming
 from modelsync.database.schema import models
-from modelsync.database.tables.leases import Lease
-from modelsync.database.tables.runs import Seen
-from modelsync.model.records import Counts
 from modelsync.planning.listing import Listing
-from modelsync.planning.outcome import NotModified, ProviderResult, Synced
 from modelsync.planning.plan import Change, ChangeKind
-from modelsync.providers.builtin import openrouter
-from modelsync.sync.request import Commit
 from modelsync.sync.store import Store
 
-PROVIDER = openrouter.PROVIDER
 FIRST_LOAD = {"SQLite": 1.15, "Postgres": 1.3}
-SEEN = Seen(scope="benchmark", version=PROVIDER.version, digest="0", validators=None, listed=Counts())
+UPSERTING_ALL = {"SQLite": 25.0, "Postgres": 100.0}
 QUIET_LOG, QUIET_FILE = 256 * 1024, 16 * 1024
 """Bytes that the record of a sync may cost when no model changes: a few rows, and in the log the pages they are on."""
 
 
+class Catalog(msgspec.Struct, frozen=True):
+    """One catalog as an answer and as a listing, and the same with 1 % of its models at another price."""
+
+    body: bytes
+    listing: Listing
+    changed_body: bytes
+    changed: Listing
+
+
+def catalog(size: int) -> Catalog:
+    """Of so many models."""
+    bodies = [catalogs.openrouter_body(size, changed=changed) for changed in (False, True)]
+    listing = catalogs.listing(bodies[0])
+    numbers = range(0, size, EVERY)
+    others = catalogs.listing(catalogs.document(catalogs.openrouter_row(number, changed=True) for number in numbers))
+    changed = Listing(models={**listing.models, **others.models}, hashes={**listing.hashes, **others.hashes})
+    return Catalog(bodies[0], listing, bodies[1], changed)
+
+
 def measure(scale: Scale) -> Iterator[Figure]:
-    """Everything, on one database after the other."""
-    body = catalogs.openrouter_body(scale.models)
-    base = catalogs.listing(body)
+    """Everything, at one size after the other, on one database after the other."""
     with both() as found:
-        for database in found:
-            for figure in _measured(database, scale, body, base):
-                yield msgspec.structs.replace(figure, what=f"{database.name}: {figure.what}")
+        for size in scale.sizes:
+            made = catalog(size)
+            for database in found:
+                yield from of(_measured(database, scale, made), database.name, size)
 
 
-def _measured(database: Database, scale: Scale, body: bytes, base: Listing) -> Iterator[Figure]:
-    yield _first_load(database, scale, base)
+def _measured(database: Database, scale: Scale, made: Catalog) -> Iterator[Figure]:
+    yield from _first_load(database, scale, made)
     for figures in (_counted, _timed):  # apart, because counting exactly costs time
-        store = opened(database)
-        _sync(store, base)
-        yield from figures(database, store, scale, body, base)
+        store = opened(database.fresh())
+        syncs.commit(store, made.listing)
+        yield from figures(database, store, scale, made)
         store.close()
 
 
-# One sync without its fetch
+# First load
 
 
-def _lease(store: Store) -> Lease:
-    lease = store.take_lease(PROVIDER.slug, store.begin_run("benchmark"), 600.0)
-    assert isinstance(lease, Lease), lease
-    return lease
-
-
-def _sync(store: Store, listing: Listing) -> tuple[float, Counts]:
-    """Commit a listing: the seconds of the transaction, and its counts."""
-    lease = _lease(store)
-    started = time.perf_counter()
-    result = store.commit(lease, Commit(PROVIDER, listing, SEEN), 0.0)
-    seconds = time.perf_counter() - started
-    assert isinstance(result.outcome, Synced), result
-    return seconds, result.counts
-
-
-def _confirm(store: Store, body: bytes) -> None:
-    """What an answer costs whose digest is known."""
-    answer, lease = catalogs.answer(body), _lease(store)
-    seen = store.seen(PROVIDER.slug, SEEN.scope, SEEN.version)
-    assert seen is not None, answer.sha256
-    store.confirm(lease, seen, ProviderResult(slug=PROVIDER.slug, outcome=NotModified(seen.listed), seconds=0.0))
-
-
-def _changed(base: Listing) -> Listing:
-    """The same catalog with 1 % of its models at another price."""
-    numbers = range(0, len(base.models), EVERY)
-    others = catalogs.listing(catalogs.document(catalogs.openrouter_row(number, changed=True) for number in numbers))
-    return Listing(models={**base.models, **others.models}, hashes={**base.hashes, **others.hashes})
-
-
-# The figures
-
-
-def _first_load(database: Database, scale: Scale, base: Listing) -> Figure:
-    rows = database.prepared(_rows(base))
+def _first_load(database: Database, scale: Scale, made: Catalog) -> Iterator[Figure]:
+    expected = (len(made.listing.models),) * 2
+    written: list[tuple[int, int]] = []
 
     def plain() -> float:
-        opened(database).close()
-        return timed(lambda: database.load(rows))()
-
-    def ours() -> float:
-        store = opened(database)
-        seconds, _ = _sync(store, base)
+        store = opened(database.fresh())
+        provider_id, run_id = store.ensure_provider_exists(syncs.PROVIDER.slug), store.begin_run("benchmark")
         store.close()
+        rows, history = (database.prepared(each) for each in _rows(made.listing, provider_id, run_id))
+        seconds = timed(lambda: database.load(rows, history))()
+        written.append(database.stored())
         return seconds
 
-    medians = alternate(scale.rounds, {"floor": plain, "ours": ours})
-    note = f"{len(rows) / medians['ours']:,.0f} models/s, with a history row each"
-    goal = FIRST_LOAD[database.name]
-    return Figure("first load, × the plain driver's bulk insert", medians["ours"] / medians["floor"], goal, note=note)
+    def ours() -> float:
+        store = opened(database.fresh())
+        gc.collect()
+        seconds, _ = syncs.commit(store, made.listing)
+        store.close()
+        written.append(database.stored())
+        return seconds
+
+    rounds = alternate(scale.rounds, {"floor": plain, "ours": ours})
+    yield count("first load, rounds that wrote every row and its history", written.count(expected), len(written), "rounds")
+    note = f"{expected[0] / rounds.median('ours'):,.0f} models/s, with a history row each"
+    above = rounds.ratios("ours", "floor")
+    yield ratio("first load, × the plain driver", above, FIRST_LOAD[database.name], note=note, seconds=rounds.median("ours"))
 
 
-def _rows(listing: Listing) -> list[tuple[Any, ...]]:
-    """A listing as rows, as they are written at first sight."""
+def _rows(listing: Listing, provider_id: int, run_id: int) -> tuple[list[Row], list[Row]]:
+    """A listing as rows of models and of model_changes, as they are written at first sight."""
     now = datetime.now(UTC)
-    return [
-        incoming(Change(ChangeKind.ADDED, row_id, model, listing.hashes[row_id]), 1, 1, now) for row_id, model in listing.models.items()
-    ]
+    changes = [Change(ChangeKind.ADDED, row_id, model, listing.hashes[row_id]) for row_id, model in listing.models.items()]
+    history = [(run_id, provider_id, change.id, change.kind.value, change_fields(change), now) for change in changes]
+    return [incoming(change, provider_id, 1, now) for change in changes], history
 
 
-def _counted(database: Database, store: Store, _scale: Scale, _body: bytes, base: Listing) -> Iterator[Figure]:
+# Syncs into a catalog that is there
+
+
+def _counted(database: Database, store: Store, _scale: Scale, made: Catalog) -> Iterator[Figure]:
     """What two syncs really write."""
     versions, sizes = database.versions(), database.sizes()
-    _, counts = _sync(store, base)
+    _, counts = syncs.commit(store, made.listing)
     now = database.sizes()
-    yield count("nothing changed, models confirmed", counts.unchanged, len(base.models))
+    yield count("nothing changed, models confirmed", counts.unchanged, len(made.listing.models), "models")
     yield count("nothing changed, model rows written", len(database.versions() - versions), 0)
     if "log" in now:
         yield count("nothing changed, growth of the table", now["heap"] - sizes["heap"], 0, "bytes")
         yield Figure("nothing changed, log (WAL)", now["log"] - sizes["log"], QUIET_LOG, "bytes", hard=True)
     else:
         yield Figure("nothing changed, growth of the file", now["heap"] - sizes["heap"], QUIET_FILE, "bytes", hard=True)
-    expected = len(range(0, len(base.models), EVERY))
-    _, counts = _sync(store, _changed(base))
-    yield count("1 % changed, models updated", counts.updated, expected)
+    expected = len(range(0, len(made.listing.models), EVERY))
+    _, counts = syncs.commit(store, made.changed)
+    yield count("1 % changed, models updated", counts.updated, expected, "models")
     yield count("1 % changed, model rows written", len(database.versions() - versions), expected)
 
 
-def _timed(database: Database, store: Store, scale: Scale, body: bytes, base: Listing) -> Iterator[Figure]:
+def _timed(database: Database, store: Store, scale: Scale, made: Catalog) -> Iterator[Figure]:
     """Comparing with what is stored, against reading what is stored."""
-    states = [base, _changed(base)]
+    bodies, listings = [made.body, made.changed_body], [made.listing, made.changed]
 
-    def other_state() -> float:
-        states.reverse()
-        return _sync(store, states[0])[0]
+    def other_listing() -> float:
+        bodies.reverse()
+        listings.reverse()
+        return syncs.commit(store, listings[0])[0]
+
+    def other_answer() -> float:
+        bodies.reverse()
+        listings.reverse()
+        return syncs.answered(store, bodies[0])
 
     ways: dict[str, Way] = {
         "hashes": timed(database.hashes),
-        "changed": other_state,
-        "same": lambda: _sync(store, states[0])[0],
-        "decode": timed(lambda: msgspec.json.decode(body)),
-        "read": timed(lambda: catalogs.listing(body)),
-        "confirm": timed(lambda: _confirm(store, body)),
+        "changed": other_listing,
+        "same": lambda: syncs.commit(store, listings[0])[0],
+        "decode": timed(lambda: msgspec.json.decode(made.body)),
+        "answer": other_answer,
+        "confirm": timed(lambda: syncs.confirm(store, made.body)),
     }
-    medians = alternate(scale.rounds, ways)
-    hashes, floor = medians["hashes"], medians["decode"] + medians["hashes"]
-    whole = medians["read"] + medians["same"]
-    yield Figure("nothing changed, × reading the hashes", medians["same"] / hashes, 1.3, note=f"{medians['same']:.3f} s")
-    yield Figure("nothing changed, end to end, × (untyped decode + hashes)", whole / floor, 1.3, note=f"{whole:.2f} s")
-    yield Figure("same digest, × (untyped decode + hashes)", medians["confirm"] / floor, 0.2, note="sha256 of the body included")
-    yield Figure("1 % changed, × reading the hashes", medians["changed"] / hashes, 2.0, note=f"{medians['changed']:.3f} s")
-    faster = _upsert_all(store, _rows(base)) / medians["same"]
-    yield Figure("nothing changed, faster than upserting all", faster, 12.0, least=True, note="SQLAlchemy executemany, once")
+    rounds = alternate(scale.rounds, ways)
+    yield from _compared(rounds)
+    yield _upserting_all(database, store, made, rounds)
 
 
-def _upsert_all(store: Store, rows: Sequence[tuple[Any, ...]]) -> float:
-    """The seconds of what others do: every row of every sync through SQLAlchemy."""
+def _compared(rounds: Rounds) -> Iterator[Figure]:
+    for what, way, goal in (("nothing changed", "same", 1.3), ("1 % changed", "changed", 2.0)):
+        yield ratio(f"{what}, × reading the hashes", rounds.ratios(way, "hashes"), goal, seconds=rounds.median(way))
+    for what, way, goal, note in (
+        ("same digest", "confirm", 0.15, "sha256 of the body included"),
+        ("a changed answer (1 %) end to end", "answer", 0.8, "from its bytes to the commit"),
+    ):
+        above = rounds.ratios(way, "decode", "hashes")
+        yield ratio(f"{what}, × (untyped decode + hashes)", above, goal, note=note, seconds=rounds.median(way))
+
+
+def _upserting_all(database: Database, store: Store, made: Catalog, rounds: Rounds) -> Figure:
+    """Against what others do: every row of every sync through SQLAlchemy, once."""
+    provider_id = store.ensure_provider_exists(syncs.PROVIDER.slug)
+    seconds = _upsert_all(store, _rows(made.listing, provider_id, 1)[0])
+    faster = [seconds / same for same in rounds.seconds["same"]]
+    note = f"SQLAlchemy executemany, once: {seconds:.2f} s"
+    return ratio("nothing changed, faster than upserting all", faster, UPSERTING_ALL[database.name], least=True, note=note)
+
+
+def _upsert_all(store: Store, rows: Sequence[Row]) -> float:
     if store.dialect == "sqlite":
         from sqlalchemy.dialects.sqlite import insert
     else:
