@@ -113,6 +113,13 @@ def listing(body: bytes, provider: Provider = openrouter.PROVIDER) -> Listing:
     return found
 
 
+def changed(base: Listing) -> Listing:
+    """A listing of OpenRouter-like rows from the first one on, with 1 % of its models at another price."""
+    numbers = range(0, len(base.models), EVERY)
+    others = listing(document(openrouter_row(number, changed=True) for number in numbers))
+    return Listing(models={**base.models, **others.models}, hashes={**base.hashes, **others.hashes})
+
+
 def asked(endpoint: Endpoint) -> Request:
     """The request that an answer came to."""
     return Request(endpoint, "https://benchmark.invalid/")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from lines import number
+from lines import spread as span
 from measure import Figure
 from record import Record
 
@@ -45,9 +46,5 @@ def compared(then: Record, now: Record) -> int:
 def _sentence(then: Figure, now: Figure) -> str:
     where = f"{now.database}, " if now.database else ""
     size = f" ({now.models:,} models)" if now.models else ""
-    spread = f"rounds {_span(now)}, then {_span(then)}"
-    return f"{where}{now.what}{size}: {number(now.reached, '×')}, was {number(then.reached, '×')}; {spread}"
-
-
-def _span(figure: Figure) -> str:
-    return " to ".join(number(end, "") for end in figure.spread)
+    rounds = f"rounds {span(now)}, then {span(then)}"
+    return f"{where}{now.what}{size}: {number(now.reached, '×')}, was {number(then.reached, '×')}; {rounds}"

@@ -24,7 +24,7 @@ import record
 import serving
 import starting
 import writing
-from lines import COLOURS, line, verdict
+from lines import COLOURS, heading, line, verdict
 from measure import FULL, QUICK, Figure, Scale
 from record import Record
 from rich.console import Console
@@ -48,7 +48,10 @@ Measure = Callable[[Scale], Iterator[Figure]]
 
 def main() -> int:
     """Run what the command line asks for; the exit code."""
-    chosen = _parser().parse_args()
+    parser = _parser()
+    chosen = parser.parse_args()
+    if chosen.write and len(chosen.only) < len(BENCHMARKS):
+        parser.error("--write needs all parts, so not --only: the page is of one run")
     if chosen.render:
         document.write(record.read(document.FIGURES.read_text("utf-8")))
         return 0
@@ -64,7 +67,7 @@ def main() -> int:
     say(summary(made))
     if chosen.json:
         sys.stdout.write(record.written(made))
-    if chosen.write:
+    if chosen.write and not ended(made):
         document.write(made)
     worse = comparison(then, made, say) if then else 0
     return ended(made) or worse
@@ -74,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Benchmarks of modelsync, beside their goals.")
     parser.add_argument("--quick", action="store_true", help="fewer models and rounds: two minutes instead of fifteen")
     parser.add_argument("--compare", action="store_true", help="say which ratios got worse than in docs/performance.json; exit code 2")
-    parser.add_argument("--write", action="store_true", help="write docs/performance.json, the page and its pictures")
+    parser.add_argument(
+        "--write", action="store_true", help="write docs/performance.json, the page and its pictures, unless something is wrong"
+    )
     parser.add_argument("--render", action="store_true", help="measure nothing: write the page and its pictures from docs/performance.json")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout, the lines on stderr")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS), help="only these")
@@ -101,12 +106,12 @@ def run(parts: Mapping[str, Measure], scale: Scale, say: Say) -> tuple[list[Figu
 
 
 def _coloured(figures: Sequence[Figure], figure: Figure) -> str:
-    """A figure's line, after a line with the size of the catalog where that is another one."""
-    before = figures[-2].models if len(figures) > 1 and figures[-2].benchmark == figures[-1].benchmark else 0
-    heading = f"[dim]        {figure.models:,} models[/]\n" if figure.models and figure.models != before else ""
+    """A figure's line, after one that says of which catalog it is where the figure before was of another one."""
+    before = heading(figures[-2]) if len(figures) > 1 and figures[-2].benchmark == figures[-1].benchmark else ""
+    catalog = f"[dim]        {heading(figure)}[/]\n" if heading(figure) not in ("", before) else ""
     colour = COLOURS.get(verdict(figure))
     text = escape(line(figure))
-    return heading + (f"[{colour}]{text[:6]}[/]{text[6:]}" if colour else text)
+    return catalog + (f"[{colour}]{text[:6]}[/]{text[6:]}" if colour else text)
 
 
 def why(error: Exception) -> str:

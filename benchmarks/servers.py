@@ -86,8 +86,8 @@ def commit_for_ever(models: int) -> None:
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     store = opened(os.environ["DATABASE_URL"])
-    listings = [catalogs.listing(catalogs.openrouter_body(models, changed=changed)) for changed in (True, False)]
-    for listing in itertools.cycle(listings):
+    base = catalogs.listing(catalogs.openrouter_body(models))
+    for listing in itertools.cycle((catalogs.changed(base), base)):
         syncs.commit(store, listing)
         print("committed", flush=True)
         if ended:
@@ -108,16 +108,19 @@ def serve_floors() -> None:
     store = opened(os.environ["DATABASE_URL"])
     columns: dict[str, Any] = {column.name: (Any, None) for column in models.columns}
     Row = create_model("Row", provider=(str, ""), **columns)  # noqa: N806 - a class
-    page = sa.select(models, providers.c.slug.label("provider")).join(providers).where(models.c.is_active).limit(100)
+    Page = create_model("Page", total=(int, 0), data=(list[Row], []))  # type: ignore[valid-type]  # noqa: N806 - a class
+    shown = sa.select(models, providers.c.slug.label("provider")).join(providers).where(models.c.is_active)
+    page = shown.order_by(models.c.provider_id, models.c.provider_model_id).limit(100)  # which an index gives
+    total = sa.select(sa.func.count()).select_from(models).where(models.c.is_active)
 
     @app.get("/trivial")
     async def trivial() -> Response:
         return Response(b'{"ok":true}', media_type="application/json")
 
-    @app.get("/pydantic", response_model=list[Row])
-    async def with_pydantic() -> Any:
+    @app.get("/pydantic", response_model=Page)
+    async def with_pydantic(offset: int = 0) -> Any:
         with store.reading() as connection:
-            return connection.execute(page).mappings().all()
+            return {"total": connection.execute(total).scalar(), "data": connection.execute(page.offset(offset)).mappings().all()}
 
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(Path(folder))

@@ -78,16 +78,15 @@ def _totals(port: int, models: int) -> Iterator[Figure]:
 def _ways(port: int, floor: int, requests: int, models: int) -> dict[str, Way]:
     fresh = itertools.count()
 
-    def built() -> float:
-        paths = [f"/models?limit=100&offset={next(fresh) % (models * 3 // 4)}" for _ in range(requests)]
-        return hammer(port, paths, requests)
+    def pages(path: str, number: int) -> list[str]:
+        return [f"{path}offset={next(fresh) % (models * 3 // 4)}" for _ in range(number)]
 
     return {
         "trivial": lambda: hammer(floor, ["/trivial"], requests * 4),
         "small": lambda: hammer(port, ["/health/live"], requests * 4),
         "kept": lambda: hammer(port, ["/models?limit=100"], requests * 4),
-        "pydantic": lambda: hammer(floor, ["/pydantic"], requests // 4),
-        "built": built,
+        "pydantic": lambda: hammer(floor, pages("/pydantic?", requests // 4), requests // 4),
+        "built": lambda: hammer(port, pages("/models?limit=100&", requests), requests),
     }
 
 
@@ -110,7 +109,7 @@ def _rates(rounds: Rounds, requests: int) -> Iterator[Figure]:
 def _filtered(port: int, scale: Scale) -> list[list[float]]:
     """What each page takes in ms, in rounds, whatever is asked; none is asked for twice."""
     numbers = itertools.count(10**8)
-    each = max(1, scale.requests // 50)
+    each = max(1, scale.requests // 100)
 
     def asked(chosen: str) -> float:
         return hammer(port, [f"/models?limit=100&max_context={next(numbers)}{chosen}"], 1, connections=1) * 1000
