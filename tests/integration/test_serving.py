@@ -1,5 +1,6 @@
 """Pages of models, on real databases: whatever is asked for, following the cursor gives what sorting and filtering in Python gives."""
 
+import contextlib
 import random
 import time
 from collections.abc import Iterator, Mapping
@@ -9,9 +10,11 @@ from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelsync.database.session import Session
 from modelsync.errors import TooSlow
 from modelsync.model.model import Model, Prices
 from modelsync.queries.filters import SORTS, ModelFilter, Order, distinct_words, is_bounded
@@ -206,6 +209,76 @@ def test_a_row_that_comes_while_pages_are_read_moves_no_other(database_url: str)
         synced(store, "openrouter", models)  # m0 comes before all of them
         rest = serving.models(ModelFilter(limit=10), order, 0, first.next_cursor)
         assert [row.provider_model_id for row in first.rows + rest.rows] == ["m1", "m2", "m3", "m4", "m5"]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("chosen", [{}, {"active": True}, {"active": True, "providers": ("openrouter", "groq")}])
+def test_i36_a_page_reads_no_more_rows_wherever_it_begins(database_url: str, chosen: dict[str, Any], descending: bool) -> None:
+    order = Order("provider", descending)
+    with opened(database_url) as store:
+        for slug in ("groq", "openrouter"):
+            synced(store, slug, [Model(id=f"m{number:04}") for number in range(1500)])
+        if store.dialect == "postgresql":
+            with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("VACUUM ANALYZE")
+        reader, wanted = Reader(store), ModelFilter(limit=10, **chosen)
+        efforts = []
+        for offset in (0, 700, 1493, 2900):
+            before = reader.models(wanted, order, offset)
+            with pages_asked(store) as asked:
+                page = reader.models(wanted, order, 0, before.next_cursor)
+            assert [row.id for row in page.rows] == [row.id for row in reader.models(wanted, order, offset + 10).rows]
+            efforts.append(sum(effort(store, statement, parameters) for statement, parameters in asked))
+        assert max(efforts) <= MOST_EFFORT[store.dialect], efforts
+
+
+MOST_EFFORT = {"postgresql": 80, "sqlite": 5000}
+"""For a page of ten rows. Going through all 3,000 takes thousands of rows, or ten thousand steps and more."""
+
+
+@contextlib.contextmanager
+def pages_asked(store: Session) -> Iterator[list[tuple[str, Any]]]:
+    """What the database is asked about models meanwhile."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_c: object, _u: object, statement: str, parameters: Any, *_: object) -> None:
+        if "FROM models" in statement:
+            asked.append((statement, parameters))
+
+    sa.event.listen(store.engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        sa.event.remove(store.engine, "before_cursor_execute", note)
+    assert asked
+
+
+def effort(store: Session, statement: str, parameters: Any) -> float:
+    """What a question takes: rows of models that are looked at, or in SQLite steps of its machine."""
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    with store.reading() as connection:
+        if store.dialect == "postgresql":
+            (plan,) = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters).scalar_one()
+            return _rows(plan["Plan"])
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(step, 1)
+        connection.exec_driver_sql(statement, parameters).all()
+        driver.set_progress_handler(None, 1)
+    return steps
+
+
+def _rows(node: Mapping[str, Any]) -> float:
+    own = (
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        if "models" in node.get("Relation Name", "")
+        else 0
+    )
+    return float(own + sum(map(_rows, node.get("Plans", ()))))
 
 
 NAMES = {"a/one": "Alpha One", "b/50%": "Half_price", "c\\d": None, "e/É": "Éclair ALPHA", "f/none": None}

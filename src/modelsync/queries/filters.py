@@ -150,6 +150,18 @@ class Order(msgspec.Struct, frozen=True):
     by: str = "provider"
     descending: bool = False
 
+    def way(self, key: Element) -> Element:
+        """A key as ORDER BY has it."""
+        return key.desc() if self.descending else key.asc()
+
+    def beyond(self, key: Element, value: Element) -> sa.ColumnElement[bool]:
+        """Whether a key comes after a value, and is not equal to it."""
+        return key < value if self.descending else key > value
+
+    def from_(self, key: Element, value: Element) -> sa.ColumnElement[bool]:
+        """Whether a key comes after a value, or is equal to it."""
+        return key <= value if self.descending else key >= value
+
 
 BY_PROVIDER = Order()
 
@@ -158,7 +170,7 @@ FEW = 20_000
 
 
 def is_bounded(model_filter: ModelFilter, order: Order, offset: int) -> bool:
-    """Whether an index finds a page of models whatever the size of the catalog: by provider and id, from near a beginning.
+    """Whether an index finds a page of models whatever the size of the catalog: by provider and id, from near a beginning or a cursor.
 
     Most models are active; of those that are not, a page may be anywhere.
     """
@@ -222,35 +234,10 @@ def sort_keys(order: Order, dialect: str) -> list[Element]:
     return [*keys[order.by], column.id]
 
 
-def listed(order: Order, dialect: str) -> sa.Select[tuple[int]]:
-    """The ids of all models, with what the order's keys are made of."""
-    if order.by != "provider":
-        return sa.select(column.id)
-    if dialect == "postgresql":
-        return sa.select(column.id).join(providers, providers.c.id == column.provider_id)
-    # By itself SQLite looks up the provider of each model, and sorts. With `+ 0` it cannot: it goes through the providers by slug and
-    # through each one's models by id, and stops when the page is full.
-    return sa.select(column.id).join(providers, providers.c.id + 0 == column.provider_id)
-
-
 def ordering(order: Order, dialect: str) -> list[Element]:
     """ORDER BY: what is unknown last, both ways; rows that are equal by id."""
     *keys, unique = sort_keys(order, dialect)
-    ways = [key.desc() if order.descending else key.asc() for key in keys]
+    ways = [order.way(key) for key in keys]
+    if order.by == "provider":  # no two rows are equal, and without an id to sort them by an index is followed backwards, too
+        return ways
     return [*([keys[0].is_(None)] if order.by in PERHAPS_UNKNOWN else []), *ways, unique.asc()]
-
-
-def after(at: Cursor, order: Order, dialect: str) -> sa.ColumnElement[bool]:
-    """The rows that come after a cursor."""
-    *keys, unique = sort_keys(order, dialect)
-    *values, last = at.keys
-    condition: sa.ColumnElement[bool] = unique > last
-    for key, value in reversed(list(zip(keys, values, strict=True))):
-        if value is None:
-            condition = sa.and_(key.is_(None), condition)
-        else:
-            bound = sa.cast(sa.literal(value), key.type) if dialect == "postgresql" else sa.literal(value)
-            beyond = key < bound if order.descending else key > bound
-            unknown = [key.is_(None)] if order.by in PERHAPS_UNKNOWN else []
-            condition = sa.or_(beyond, sa.and_(key == bound, condition), *unknown)
-    return condition

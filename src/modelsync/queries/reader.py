@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Generic
 
@@ -13,17 +13,22 @@ from modelsync.database.schema import UtcTime, models, provider_state, providers
 from modelsync.database.session import Session
 from modelsync.errors import TooSlow
 from modelsync.model.timeline import RecordedChange
-from modelsync.queries import counts, filters
+from modelsync.queries import counts, filters, stretches
 from modelsync.queries.counts import ModelCounts, ProviderCounts
 from modelsync.queries.filters import BY_PROVIDER, ModelFilter, Order
 from modelsync.queries.history import ChangeFilter, recorded
 from modelsync.queries.rows import ModelRow, ProviderRow, Row, RowShape
+from modelsync.queries.stretches import Matches, Part
 
 PAGE = 100
 """Rows of a page, where nobody says how many."""
 
-MOST_TOTALS = 1000
-"""Filters whose number of matches is remembered."""
+MOST_COUNTED = 1000
+"""Filters whose numbers of matches are remembered."""
+
+
+Selected = sa.Row[Any]
+"""What a database gives for a model: the columns of its row, and then the keys it is ordered by."""
 
 
 class Revision(msgspec.Struct, frozen=True):
@@ -64,7 +69,7 @@ class Reader:
     def __init__(self, store: Session, seconds: float | None = None, row: type[ModelRow] = ModelRow) -> None:
         self._store = store
         self._seconds = seconds
-        self._totals: dict[bytes, tuple[tuple[int, int], int]] = {}
+        self._counted: dict[bytes, tuple[tuple[int, int], list[Matches]]] = {}
         incomplete = sa.type_coerce(counts.is_incomplete(store.dialect), sa.Boolean)
         of_provider = sa.select(sa.func.count()).where(models.c.provider_id == providers.c.id).correlate(providers).scalar_subquery()
         self._model = RowShape(row, models, store.dialect, provider=providers.c.slug, price_incomplete=incomplete)
@@ -77,38 +82,42 @@ class Reader:
 
     def models(self, model_filter: ModelFilter, order: Order, offset: int = 0, cursor: str | None = None) -> Page[ModelRow]:
         """A page of matching models, `limit` of them at most, from a cursor or after `offset` rows. UsageError for what is no cursor."""
-        dialect = self._store.dialect
-        where = filters.conditions(model_filter, dialect)
+        limit = model_filter.limit or 0
         at = filters.cursor(cursor, order) if cursor else None
-        limit, ordering = model_filter.limit or 0, filters.ordering(order, dialect)
-        # The order is found over narrow rows, and only those of the page are read whole.
-        ids = filters.listed(order, dialect).where(*where, *([filters.after(at, order, dialect)] if at else []))
-        ids = ids.order_by(*ordering).limit(limit + 1).offset(0 if at else offset)
-        keys = [key.label(f"key_{number}") for number, key in enumerate(filters.sort_keys(order, dialect))]
-        page = self._select(*keys).where(models.c.id.in_(ids.subquery().select())).order_by(*ordering)
         with self._store.reading(self._seconds) as connection:
-            selected = connection.execute(page).all()
             revision = _revision(connection)
-            total = self._total(connection, model_filter, where, revision)
-        shown = selected[:limit]
+            matches = self._matches(connection, model_filter, revision)
+            part = stretches.Part(model_filter, order, at, 0 if at else offset, limit + 1, matches)
+            selected = self._selected(connection, part)
+        shown, keys = selected[:limit], len(filters.sort_keys(order, self._store.dialect))
         rows = [self._model.row(row) for row in shown]
         more = len(selected) > limit and bool(shown)
-        next_cursor = filters.Cursor(order.by, order.descending, tuple(map(_key, shown[-1][-len(keys) :]))) if more else None
-        return Page(rows, total, str(next_cursor) if next_cursor else None, revision)
+        next_cursor = filters.Cursor(order.by, order.descending, tuple(map(_key, shown[-1][-keys:]))) if more else None
+        return Page(rows, sum(each.number for each in matches), str(next_cursor) if next_cursor else None, revision)
 
-    def _total(
-        self, connection: sa.Connection, model_filter: ModelFilter, where: Sequence[sa.ColumnElement[bool]], revision: Revision
-    ) -> int:
-        """How many models match; counted once for all pages of one state of the catalog."""
+    def _selected(self, connection: sa.Connection, part: Part) -> list[Selected]:
+        """The rows of a part with their keys. Their order is found over narrow rows, and only those of the part are read whole."""
+        found, dialect = list[Selected](), self._store.dialect
+        keys = [key.label(f"key_{number}") for number, key in enumerate(filters.sort_keys(part.order, dialect))]
+        for ids in stretches.ids(part, dialect):
+            some = ids.limit(part.limit - len(found)).subquery().select()
+            page = self._select(*keys).where(models.c.id.in_(some)).order_by(*filters.ordering(part.order, dialect))
+            found += connection.execute(page).all()
+            if len(found) == part.limit:
+                break
+        return found
+
+    def _matches(self, connection: sa.Connection, model_filter: ModelFilter, revision: Revision) -> list[Matches]:
+        """How many models match of which provider; counted once for all pages of one state of the catalog."""
         key = msgspec.json.encode(msgspec.structs.replace(model_filter, limit=None))
-        known = self._totals.get(key)
+        known = self._counted.get(key)
         if known is not None and known[0] == (revision.number, revision.edition):
             return known[1]
-        total = int(connection.execute(sa.select(sa.func.count()).select_from(models).where(*where)).scalar_one())
-        if len(self._totals) >= MOST_TOTALS:
-            self._totals.clear()
-        self._totals[key] = (revision.number, revision.edition), total
-        return total
+        matches = [Matches(*row) for row in connection.execute(stretches.matching(model_filter, self._store.dialect))]
+        if len(self._counted) >= MOST_COUNTED:
+            self._counted.clear()
+        self._counted[key] = (revision.number, revision.edition), matches
+        return matches
 
     def every_model(self, model_filter: ModelFilter, order: Order) -> Iterator[ModelRow | Revision]:
         """The state of the catalog, and then all models that match in it, streamed."""

@@ -105,10 +105,10 @@ class Service:
 
         Raises TooBusy, or TooSlow.
         """
-        if not is_bounded(model_filter, order, offset) or cursor:
+        if not is_bounded(model_filter, order, 0 if cursor else offset):
             return await self.search(request, self.reader.models, model_filter, order, offset, cursor)
-        lane = self._long_pages if (model_filter.limit or 0) > PAGE else self._pages if offset else self._fronts
-        return await lane.run(self.clients.of(host_of(request.scope)), self.reader.models, model_filter, order, offset)
+        lane = self._long_pages if (model_filter.limit or 0) > PAGE else self._pages if offset or cursor else self._fronts
+        return await lane.run(self.clients.of(host_of(request.scope)), self.reader.models, model_filter, order, offset, cursor)
 
     async def export(self, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         """Make a file of many rows, in the thread for these. Raises OSError when there is no room, and TooSlow after EXPORT_SECONDS."""
