@@ -19,9 +19,10 @@ def configure(*, verbose: bool, secrets: Iterable[str], serving: bool = False) -
     """
     forms = {form for secret in secrets if len(secret) >= 4 for form in redaction.forms(secret)}
     hidden = sorted({printable(form) for form in forms} | forms, key=len, reverse=True)
+    written = _json_line if serving and not sys.stderr.isatty() else _line
 
     def redacted_line(_: object, __: str, event: MutableMapping[str, object]) -> str:
-        line = _line(event) if not serving or sys.stderr.isatty() else _json_line(event)
+        line = written(event)
         for form in hidden:
             line = line.replace(form, "***")
         return line
@@ -51,4 +52,7 @@ def _line(event: MutableMapping[str, object]) -> str:
 
 
 def _json_line(event: MutableMapping[str, object]) -> str:
-    return json.dumps({"at": event.pop("timestamp"), "level": event.pop("level"), "message": event.pop("event"), **event}, default=str)
+    return _encode({"at": event.pop("timestamp"), "level": event.pop("level"), "message": event.pop("event"), **event})
+
+
+_encode = json.JSONEncoder(default=str).encode

@@ -127,6 +127,12 @@ def test_packed_only_for_whoever_takes_it(quick: Served):
             answer = quick.client.get(page, headers={"Accept-Encoding": accepted})
             assert answer.status_code == 200
             assert (answer.headers.get("content-encoding") == "gzip") is (packed and len(answer.content) > 1024), (page, accepted)
+            again = quick.client.get(page, headers={"Accept-Encoding": accepted})  # which may be kept
+            assert (again.content, {*again.headers}) == (answer.content, {*answer.headers})
+            if page in ("/models", "/models/stats"):
+                assert again.headers.get_list("vary") == answer.headers.get_list("vary") == ["Accept, Accept-Encoding"]
+                known = quick.client.get(page, headers={"Accept-Encoding": accepted, "If-None-Match": answer.headers["etag"]})
+                assert (known.status_code, known.content, "content-length" in known.headers) == (304, b"", False)
 
 
 def test_i30_a_name_is_read_as_proxies_write_it(quick: Served):

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route as Matched
 
 from modelsync.api import docs_page
+from modelsync.api.finder import Finder
 from modelsync.api.requests import Invalid
 from modelsync.api.routes import changes, health, models, openai, operating, providers, syncing, writing
 from modelsync.app import App
@@ -28,6 +29,10 @@ ROUTES = (health, syncing, operating, providers, models, writing, openai, change
 """In the order in which they are looked through for each request: what is asked every second comes first."""
 
 
+PACKED_ASIDE = 8 * 1024
+"""Bytes from which an answer is packed in a thread: a page takes as long as several requests."""
+
+
 def create(program: App, store: Store) -> Starlette:
     """The ASGI application over an open catalog, which it closes at its end."""
     registry.prepare(program.settings.providers)  # the structs of this face came after the program's own
@@ -40,11 +45,11 @@ def create(program: App, store: Store) -> Starlette:
 
     routes = [route for module in ROUTES for route in module.router.routes]
     pages = docs_page.pages(routes, public=service.settings.public)
-    app = Starlette(routes=[*(route.matched() for route in routes), *pages], lifespan=lifespan)
-    app.router.redirect_slashes = False
+    app = Starlette()
+    app.router = Finder([*(route.matched() for route in routes), *pages], redirect_slashes=False, lifespan=lifespan)
     app.state.service = service
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5, thread_minimum_size=PACKED_ASIDE, exclude_content_types=())
     app.add_middleware(AnswerCache, service=service)
-    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(HeadRequests)
     app.add_middleware(Gate, service=service)
     if service.settings.cors_origins:

@@ -1,7 +1,5 @@
-"""Answers of the catalog, kept as bytes until the catalog changes; ETags and 304; gzip once instead of every time."""
+"""Answers of the catalog, kept as bytes until the catalog changes, packed or not; ETags and 304."""
 
-import asyncio
-import gzip
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -30,9 +28,6 @@ LONG = PIECE
 
 MOST_SENDING = 16 * 1024 * 1024
 """Bytes of long answers that are being sent, until their clients have taken nearly all of them; a quarter of them to one client."""
-
-WORTH_PACKING = 1024
-"""Shorter bodies are sent as they are."""
 
 OVERHEAD = 2048
 """Bytes that an answer takes beside its body and its key."""
@@ -84,7 +79,10 @@ class AnswerCache:
 
     async def _sent(self, kept: StoredAnswer, known: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer; 503 for a long one while too many bytes of long ones wait for clients to read them."""
-        size = len(kept.body) if len(kept.body) > LONG else 0
+        size = len(kept.body)
+        if size <= LONG:
+            await _answer(kept, known, send)
+            return
         with ExitStack() as counted:
             try:
                 counted.enter_context(self._sending.one(self._service.clients.of(host_of(scope)), size))
@@ -113,7 +111,7 @@ class AnswerCache:
         await self._app(scope, receive, caught)
         if start is None:
             return None
-        made = await _finished(scope, key, start["headers"], b"".join(parts))
+        made = _finished(scope, key, start["headers"], b"".join(parts))
         self._keep(key, made)
         self._service.showed(made.revision)
         return made
@@ -131,20 +129,18 @@ def _size(key: Key, made: StoredAnswer) -> int:
     return len(made.body) + sum(len(part) for part in key[:4]) + OVERHEAD
 
 
-async def _finished(scope: Scope, key: Key, given: Iterable[tuple[bytes, bytes]], body: bytes) -> StoredAnswer:
+def _finished(scope: Scope, key: Key, given: Iterable[tuple[bytes, bytes]], body: bytes) -> StoredAnswer:
     revision: Revision = scope[REVISION]
-    _, path, query, accept, packs = key
+    _, path, query, accept, _ = key
     etag = etag_of(revision, path, query, accept)
-    headers = [(name, value) for name, value in given if name != b"content-length"]
-    if packs and len(body) > WORTH_PACKING:
-        body = await asyncio.to_thread(gzip.compress, body, compresslevel=5, mtime=0)  # a long one takes as long as several requests
-        headers.append((b"content-encoding", b"gzip"))
+    headers = [(name, value) for name, value in given if name not in (b"content-length", b"vary")]
     headers += [
         (b"etag", etag.encode()),
         (b"cache-control", b"private, no-cache" if HOLDER in scope else b"public, max-age=0, must-revalidate"),
         (b"vary", b"Accept, Accept-Encoding"),
         (b"x-catalog-revision", str(revision.number).encode()),
         (b"x-catalog-as-of", (shown_time(revision.as_of) or "never").encode()),
+        (b"content-length", str(len(body)).encode()),
     ]
     return StoredAnswer(revision, etag, headers, body, scope.get("route"))
 
@@ -170,12 +166,11 @@ def is_known(header: str, etag: str) -> bool:
 
 async def _answer(kept: StoredAnswer, known: str, send: Send) -> None:
     """The answer; only its headers for whoever knows it already."""
-    if is_known(known, kept.etag):
-        bare = (b"content-type", b"content-encoding")
+    if known and is_known(known, kept.etag):
+        bare = (b"content-type", b"content-encoding", b"content-length")
         headers = [(name, value) for name, value in kept.headers if name not in bare]
         await send({"type": "http.response.start", "status": 304, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
         return
-    headers = [*kept.headers, (b"content-length", str(len(kept.body)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.start", "status": 200, "headers": kept.headers})
     await send({"type": "http.response.body", "body": kept.body})

@@ -1,9 +1,9 @@
 """The outermost layer: request ids, limits, who may, headers for browsers, one line of log and a few numbers per request."""
 
 import asyncio
+import os
 import re
 import time
-import uuid
 
 import structlog
 from starlette.datastructures import Headers
@@ -54,6 +54,7 @@ class Gate:
         self._app = app
         self._service = service
         self._sign_in = SignIn(service.settings)
+        self._log = log.bind()  # once, and not for each request
         self._noting: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +66,7 @@ class Gate:
         if _no_gzip.search(headers.get("accept-encoding", "")):  # below here it is packed for whoever names it
             scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
         given = headers.get("x-request-id", "")
-        request_id = given if _request_id.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if _request_id.fullmatch(given) else os.urandom(16).hex()
         began, status = time.monotonic(), 0
 
         async def marked(message: Message) -> None:
@@ -91,12 +92,12 @@ class Gate:
 
     def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         route = getattr(scope.get("route"), "path_format", "none")
-        metrics = self._service.metrics
-        metrics.requests.labels(scope["method"] if route != "none" else "any", route, str(status)).inc()
-        metrics.seconds.labels(route).observe(seconds)
+        self._service.metrics.answered(scope["method"] if route != "none" else "any", route, status, seconds)
         holder: ApiKeyHolder | None = scope.get(HOLDER)
         facts = {"status": status, "ms": round(seconds * 1000, 1), "by": holder.name if holder else None, "client": host_of(scope)}
-        log.info(f"{scope['method']} {scope['path']}", request_id=request_id, **{name: value for name, value in facts.items() if value})
+        self._log.info(
+            f"{scope['method']} {scope['path']}", request_id=request_id, **{name: value for name, value in facts.items() if value}
+        )
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)

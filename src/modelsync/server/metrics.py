@@ -20,8 +20,8 @@ class Metrics:
     def __init__(self, store: Store) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_FromCatalog(MetricsReader(store)))
-        self.requests = Counter("modelsync_http_requests", "Requests answered.", ["method", "route", "status"], registry=self._registry)
-        self.seconds = Histogram(
+        self._requests = Counter("modelsync_http_requests", "Requests answered.", ["method", "route", "status"], registry=self._registry)
+        self._seconds = Histogram(
             "modelsync_http_request_duration_seconds",
             "Seconds from a request to the end of its answer.",
             ["route"],
@@ -29,7 +29,18 @@ class Metrics:
         )
         help_text = "Connections that were cut off, by what was late, too long or too many."
         self.cut_off = Counter("modelsync_http_connections_cut_off", help_text, ["why"], registry=self._registry)
+        self._of_answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.refused = Counter("modelsync_http_refused", "Requests that were not let in.", ["status"], registry=self._registry)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One more request, and what its answer took. There are only so many methods, routes and statuses, so each is found once."""
+        key = method, route, status
+        found = self._of_answers.get(key)
+        if found is None:
+            found = self._of_answers[key] = self._requests.labels(method, route, str(status)), self._seconds.labels(route)
+        requests, durations = found
+        requests.inc()
+        durations.observe(seconds)
 
     def shown(self) -> bytes:
         """The text that Prometheus reads. Asks the catalog, so it blocks."""
