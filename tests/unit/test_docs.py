@@ -10,8 +10,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from cyclopts import CycloptsError
 
 from modelsync import cli, settings
+from modelsync.cli.program import app
 from modelsync.database import schema
 from modelsync.planning.outcome import exit_code
 from modelsync.providers import registry
@@ -266,12 +268,12 @@ def test_example_commands_parse(name, line, arguments):
 
 def parsed(arguments):
     """What the command line would call; raises for a wrong option."""
-    return cli.app.parse_args(arguments, exit_on_error=False, print_error=False)
+    return app.parse_args(arguments, exit_on_error=False, print_error=False)
 
 
 @pytest.mark.parametrize("arguments", [["sync", "--provder", "xai"], ["sync", "xai"], ["syncc"], ["models", "--max-price", "low"]])
 def test_a_wrong_example_would_be_noticed(arguments):
-    with pytest.raises(cli.CycloptsError):
+    with pytest.raises(CycloptsError):
         parsed(arguments)
 
 

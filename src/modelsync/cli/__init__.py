@@ -1,151 +1,13 @@
-"""The command line. Commands are loaded when they are called, so that `--help` is there at once."""
+"""The command line. What it needs is loaded when it is needed, so that `--help` is there at once."""
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError, Group
+from modelsync.cli import front
+from modelsync.cli.commands import COMMANDS, EXIT_CODES, GROUPS
 
-from modelsync import __version__
-from modelsync.errors import ModelsyncError, UsageError
-
-EXIT_CODES = "Exit codes: 0 good, 1 failed, 3 some providers failed,\n4 something needs review, 64 wrong usage."
-
-COMMANDS = {
-    "sync": (
-        "sync:sync",
-        "Bring the catalog up to date with the providers.",
-        "modelsync sync\nmodelsync sync --providers openrouter groq --dry-run\nmodelsync sync --json --database postgresql://user@host/db",
-    ),
-    "apply": ("sync:apply", "Do what a saved plan says.", "modelsync sync --dry-run --save plan.json\nmodelsync apply plan.json"),
-    "providers": ("show:providers", "List providers: key, price unit, last sync.", "modelsync providers --json"),
-    "models": (
-        "models:models",
-        "Search the catalog.",
-        "modelsync models claude sonnet\nmodelsync models --provider groq --max-price 0.5\nmodelsync models --min-context 1000000 --csv\n"
-        "modelsync models --provider groq --as-of 2026-11-01",
-    ),
-    "status": ("status:status", "Show how fresh the catalog is, and what waits.", "modelsync status --json"),
-    "runs": ("show:runs", "List past runs, or show one.", "modelsync runs\nmodelsync runs 12"),
-    "changes": (
-        "history:changes",
-        "List what changed, newest first.",
-        "modelsync changes --since 24h\nmodelsync changes --provider openrouter --field pricing_prompt --json\n"
-        "modelsync changes --since 30d --collapse",
-    ),
-    "history": ("history:history", "Show everything that happened to one model.", "modelsync history openrouter openai/gpt-5"),
-    "explain": (
-        "explain:explain",
-        "Show how a model's values came to be.",
-        "modelsync explain openrouter openai/gpt-5\nmodelsync explain openrouter openai/gpt-5 pricing_prompt --json",
-    ),
-    "diff": ("history:diff", "Compare the catalog at two times.", "modelsync diff 7d now\nmodelsync diff 2026-11-01 2026-11-22 --json"),
-    "replay": (
-        "replay:replay",
-        "Read a run's kept answers again, and show what they would change.",
-        "modelsync replay 12\nmodelsync replay 12 --provider openrouter --json",
-    ),
-    "held": (
-        "holds:held",
-        "List what needs review, or what was decided.",
-        "modelsync held\nmodelsync held --provider cerebras --ids\nmodelsync held --status rejected",
-    ),
-    "confirm": ("holds:confirm", "Accept what is held.", 'modelsync confirm 3 --reason "they told us"'),
-    "reject": ("holds:reject", "Refuse what is held.", 'modelsync reject --provider cerebras --reason "their API is broken"'),
-    "reopen": ("holds:reopen", "Take a decision about a hold back.", 'modelsync reopen 3 --reason "it was their list after all"'),
-    "guard": (
-        "guards:guard",
-        "Set, or show, how much a provider's syncs may believe by themselves.",
-        'modelsync guard openrouter --shrink 0.4 --price-factor 20 --reason "they clean up this week"\n'
-        'modelsync guard openrouter --default shrink --reason "they are done"\nmodelsync guard openrouter',
-    ),
-    "pause": ("guards:pause", "Stop every sync until `resume`.", 'modelsync pause --all --reason "we are moving the database"'),
-    "resume": (
-        "guards:resume",
-        "Let syncs run again after `pause`, or one provider after `rollback`.",
-        'modelsync resume --reason "it is moved"\nmodelsync resume openrouter --reason "they fixed it"',
-    ),
-    "pin": (
-        "operators:pin",
-        "Set fields of a model to values that win over every sync.",
-        'modelsync pin openrouter openai/gpt-5 pricing_prompt=1.25/M --reason "our contract" --until 2027-01-01',
-    ),
-    "unpin": (
-        "operators:unpin",
-        "Remove pins: the provider's values show at once.",
-        'modelsync unpin openrouter openai/gpt-5 --reason "it ended"',
-    ),
-    "pins": ("operators:pins", "List what is pinned, and the provider's value.", "modelsync pins --moved"),
-    "hide": ("operators:hide", "Take a model out of use.", 'modelsync hide groq whisper-large-v3 --reason "not for us"'),
-    "keep": (
-        "operators:keep",
-        "Keep a model active, listed or not.",
-        'modelsync keep groq llama-3.3-70b-versatile --reason "they assured us"',
-    ),
-    "add": (
-        "operators:add",
-        "Add a model that its provider does not list.",
-        'modelsync add openrouter acme/private pricing_prompt=1/M pricing_completion=4/M --reason "preview"',
-    ),
-    "rollback": (
-        "operators:rollback",
-        "Bring a provider's models back to an earlier run.",
-        'modelsync rollback openrouter --to 12 --reason "their list was wrong"',
-    ),
-    "thaw": ("operators:thaw", "The same as `resume PROVIDER`.", 'modelsync thaw openrouter --reason "they fixed it"'),
-    "purge": (
-        "housekeeping:purge",
-        "Delete long retired models and old runs, after a look.",
-        'modelsync purge --retired-for 365d --runs-older-than 90d\nmodelsync purge --plan 5f0c2b7d91e3a468 --reason "two years old"',
-    ),
-    "audit": ("housekeeping:audit", "List manual changes.", "modelsync audit --since 30d"),
-    "settings": ("show:settings", "List every setting, its value and where it came from.", "modelsync settings"),
-    "doctor": ("doctor:doctor", "Check keys, endpoints, database, clock and schema.", "modelsync doctor --providers xai groq"),
-    "serve": (
-        "serve:serve",
-        "Serve the catalog and its administration over HTTP.",
-        "ADMIN_API_KEY=$(openssl rand -hex 32) modelsync serve\nmodelsync serve --host 0.0.0.0 --port 8000",
-    ),
-    "keys": ("keys:app", "Hand out and take back keys for the REST API.", ""),
-    "db": ("database:app", "Create, upgrade, back up and restore the catalog's database.", ""),
-    "simulate": (
-        "simulate:simulate",
-        "Serve all providers' wire formats locally.",
-        "modelsync simulate --port 8900 &\nMODELSYNC_ORIGIN=http://127.0.0.1:8900 modelsync sync --providers openrouter",
-    ),
-    "demo": ("simulate:demo", "Show two days of syncing, offline.", "modelsync demo --keep demo.db"),
-}
-
-
-GROUPS = {
-    "Every day": ("sync", "status", "models", "changes", "doctor"),
-    "Look": ("providers", "explain", "history", "diff", "runs"),
-    "Review": ("held", "confirm", "reject", "reopen"),
-    "Decide": ("pin", "unpin", "pins", "hide", "keep", "add", "guard", "pause", "resume", "rollback", "thaw"),
-    "Run": ("serve", "keys", "db", "purge", "audit", "settings", "replay", "apply"),
-    "Try": ("demo", "simulate"),
-}
-"""The commands as `--help` shows them."""
-
-
-def _examples(text: str) -> str:
-    return "Examples:\n" + "\n".join(f"  {line}" for line in text.splitlines())
-
-
-app = App(
-    name="modelsync",
-    help="Keep a database catalog of AI models up to date with what providers' own APIs say.",
-    version=__version__,
-    help_format="plaintext",
-    help_epilogue=_examples("modelsync demo\nmodelsync sync\nmodelsync models claude --tools --max-price 5") + f"\n\n{EXIT_CODES}",
-)
-for _order, (_title, _names) in enumerate(GROUPS.items()):
-    _group = Group(_title, sort_key=_order)
-    for _place_in_group, _name in enumerate(_names):
-        _place, _help, _usage = COMMANDS[_name]
-        _epilogue = {"help_epilogue": _examples(_usage) + (f"\n\n{EXIT_CODES}" if _name == "sync" else "")} if _usage else {}
-        app.command(f"modelsync.cli.{_place}", name=_name, help=_help, group=_group, sort_key=_place_in_group, **_epilogue)
+__all__ = ["COMMANDS", "EXIT_CODES", "GROUPS", "main", "run"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -154,49 +16,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; its exit code. A user's mistake ends in one line and an instruction, never in a traceback."""
-    odd = next((place for place, argument in enumerate(arguments, 1) if not is_text(argument)), None)
-    if odd is not None:
-        return _mistake(UsageError(f"Argument {odd} is not text in UTF-8", "Nothing was done; type it again in a terminal set to UTF-8"))
+    """Run one command; its exit code."""
     try:
-        code = app(arguments, result_action="return_value", exit_on_error=False, print_error=False)
-        sys.stdout.flush()
-    except CycloptsError as error:
-        command = " ".join(("modelsync", *(error.command_chain or ())))
-        return _mistake(UsageError(_told(error, command), f"See `{command} --help`"))
-    except ModelsyncError as error:
-        return _mistake(error)
+        if arguments in front.ASKED and front.can_be_drawn():
+            front.draw()
+            return 0
+        from modelsync.cli import program  # takes ten times as long as the front page
+
+        return program.run(arguments)
     except BrokenPipeError:
         # The reader (head, less) has seen enough; nothing may be written to it again, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         return 130
-    return code if isinstance(code, int) else 0
-
-
-def is_text(argument: str) -> bool:
-    """Whether an argument is text: bytes that are no UTF-8 are given to a program as half of a character each."""
-    try:
-        argument.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _told(error: CycloptsError, command: str) -> str:
-    """What is wrong with a command line, in people's words."""
-    message = str(error).partition(" Available commands:")[0].rstrip(".")
-    message = re.sub(r'^Command ".*" parameter (\S+) requires an argument', rf"`{command}` needs \1", message)
-    return re.sub(r'unable to convert (".*") into (\w+)', lambda found: f"{found[1]} is {_KINDS.get(found[2], 'none')}", message)
-
-
-_KINDS = {"int": "no whole number", "float": "no number", "bool": "neither yes nor no"}
-
-
-def _mistake(error: ModelsyncError) -> int:
-    from modelsync.cli import output  # what draws is loaded when something is drawn
-
-    end = "" if error.message.endswith(("?", ".")) else "."
-    output.say(output.stderr(), f"modelsync: {error.message}{end} {error.hint}")
-    return error.exit_code

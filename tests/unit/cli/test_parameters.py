@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cyclopts import CycloptsError
 
-from modelsync import cli
 from modelsync.cli.history import deadline, moment
+from modelsync.cli.program import app
 from modelsync.errors import UsageError
 
 
@@ -32,13 +32,13 @@ from modelsync.errors import UsageError
 )
 def test_numbers_that_no_catalog_has(line: str, words: str):
     with pytest.raises(CycloptsError) as refused:
-        cli.app.parse_args(line.split(), exit_on_error=False, print_error=False)
+        app.parse_args(line.split(), exit_on_error=False, print_error=False)
     assert words in str(refused.value)
 
 
 @pytest.mark.parametrize(("line", "limit"), [("models --json", None), ("models --json --limit 50", 50), ("models --limit 0", 0)])
 def test_a_limit_that_is_given_is_told_from_none(line: str, limit: int | None):
-    _, bound, _ = cli.app.parse_args(line.split(), exit_on_error=False, print_error=False)
+    _, bound, _ = app.parse_args(line.split(), exit_on_error=False, print_error=False)
     assert bound.arguments.get("limit") == limit
 
 
