@@ -12,13 +12,10 @@ def run() -> None:
         sys.exit(message % (*sys.version_info[:2], sys.executable, _OR_RUN))
     try:
         from modelsync.cli import main
-    except ModuleNotFoundError as missing:
-        _end(missing, " Nothing was done.")
-        raise
-    try:
+
         main()
-    except ModuleNotFoundError as missing:  # commands are loaded when they are called
-        _end(missing, "")
+    except ModuleNotFoundError as missing:  # commands are loaded when they are called, after the command line itself
+        _end(missing, "" if "modelsync.cli.program" in sys.modules else " Nothing was done.")
         raise
 
 
