@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from modelsync.planning.known import Clean, KnownRows
 from modelsync.planning.listing import Listing, read
 from modelsync.providers.base import Answer, Endpoint, Provider, Request
 from modelsync.providers.builtin import openrouter
@@ -105,10 +106,10 @@ def answer(body: bytes) -> Answer:
     return Answer(url="https://benchmark.invalid/", body=body, sha256=hashlib.sha256(body).hexdigest(), headers={}, received_at=0.0)
 
 
-def listing(body: bytes, provider: Provider = openrouter.PROVIDER) -> Listing:
-    """A body read as its provider's listing."""
+def listing(body: bytes, provider: Provider = openrouter.PROVIDER, known: KnownRows | None = None) -> Listing:
+    """A body read as its provider's listing, where some rows may be known."""
     (endpoint,) = provider.endpoints
-    found = read(provider, provider.options(), [(asked(endpoint), answer(body))])
+    found = read(provider, provider.options(), [(asked(endpoint), answer(body))], known)
     assert isinstance(found, Listing), found
     return found
 
@@ -116,8 +117,9 @@ def listing(body: bytes, provider: Provider = openrouter.PROVIDER) -> Listing:
 def changed(base: Listing) -> Listing:
     """A listing of OpenRouter-like rows from the first one on, with 1 % of its models at another price."""
     numbers = range(0, len(base.models), EVERY)
-    others = listing(document(openrouter_row(number, changed=True) for number in numbers))
-    return Listing(models={**base.models, **others.models}, hashes={**base.hashes, **others.hashes})
+    others = listing(document(openrouter_row(number, changed=True) for number in numbers), known=KnownRows())
+    clean = Clean({**base.clean.digests, **others.clean.digests}, {**base.clean.incomplete, **others.clean.incomplete})
+    return Listing(models={**base.models, **others.models}, hashes={**base.hashes, **others.hashes}, clean=clean)
 
 
 def asked(endpoint: Endpoint) -> Request:

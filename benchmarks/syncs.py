@@ -8,6 +8,7 @@ import msgspec
 from modelsync.database.tables.leases import Lease
 from modelsync.database.tables.runs import Seen
 from modelsync.model.records import Counts
+from modelsync.planning.known import KnownRows
 from modelsync.planning.listing import Listing
 from modelsync.planning.outcome import NotModified, ProviderResult, Synced
 from modelsync.providers.builtin import openrouter
@@ -26,10 +27,10 @@ def lease(store: Store) -> Lease:
 
 
 def commit(store: Store, listing: Listing) -> tuple[float, Counts]:
-    """Commit a listing: the seconds of the transaction, and its counts."""
+    """Commit a listing: the seconds of the transaction, which remembers its rows as a sync's does, and its counts."""
     taken = lease(store)
     started = time.perf_counter()
-    result = store.commit(taken, Commit(PROVIDER, listing, SEEN), 0.0)
+    result = store.commit(taken, Commit(PROVIDER, listing, SEEN, known=KnownRows()), 0.0)
     seconds = time.perf_counter() - started
     assert isinstance(result.outcome, Synced), result
     return seconds, result.counts
@@ -37,7 +38,7 @@ def commit(store: Store, listing: Listing) -> tuple[float, Counts]:
 
 def commit_page(store: Store, body: bytes) -> Listing:
     """Read one page of a long list and commit it: what is not on it is left alone."""
-    listing = msgspec.structs.replace(reread(store, body), complete=False)
+    listing = msgspec.structs.replace(catalogs.listing(body), complete=False)
     commit(store, listing)
     return listing
 
@@ -51,18 +52,11 @@ def confirm(store: Store, body: bytes) -> None:
 
 
 def answered(store: Store, body: bytes) -> float:
-    """The seconds of an answer from its bytes to the end of its commit."""
+    """The seconds of an answer from its bytes to the end of its commit: rows that are known are not decoded."""
     taken = lease(store)
     started = time.perf_counter()
-    result = store.commit(taken, Commit(PROVIDER, reread(store, body), SEEN), 0.0)
+    known = store.known(PROVIDER.slug, PROVIDER.version)
+    result = store.commit(taken, Commit(PROVIDER, catalogs.listing(body, known=known), SEEN, known=known), 0.0)
     seconds = time.perf_counter() - started
     assert isinstance(result.outcome, Synced), result
     return seconds
-
-
-def reread(_store: Store, body: bytes) -> Listing:
-    """A body as a sync reads it into a catalog that is there.
-
-    Every row is decoded. Where a catalog remembers rows by their bytes, they are looked up here, and the time of that is measured.
-    """
-    return catalogs.listing(body)

@@ -14,6 +14,7 @@ from measure import Figure, Rounds, Scale, Way, alternate, count, of, ratio, tim
 
 from modelsync.database.rows import COLUMNS, KEPT, change_fields, incoming
 from modelsync.database.schema import models
+from modelsync.planning.known import KnownRows
 from modelsync.planning.listing import Listing
 from modelsync.planning.plan import Change, ChangeKind
 from modelsync.sync.store import Store
@@ -38,7 +39,7 @@ class Catalog(msgspec.Struct, frozen=True):
 def catalog(size: int) -> Catalog:
     """Of so many models."""
     body, changed_body = (catalogs.openrouter_body(size, changed=changed) for changed in (False, True))
-    listing = catalogs.listing(body)
+    listing = catalogs.listing(body, known=KnownRows())
     return Catalog(body, listing, changed_body, catalogs.changed(listing))
 
 
