@@ -96,7 +96,7 @@ def known_of(provider: Provider, answers: Answers) -> KnownRows:
     """What is known of these answers once they are in the catalog."""
     listing = read(provider, provider.options(), answers, KnownRows())
     assert isinstance(listing, Listing)
-    found = known(remembered(listing.clean, listing.hashes, listing.hashes), listing.hashes, 1)
+    found = known(remembered(listing.clean, listing.hashes), listing.hashes, 1)
     clean = provider.reads_rows_alone and {row_id for row_id in listing.models if row_id in listing.clean.digests}
     assert {*found.ids.values()} == (clean or set())
     again = read(provider, provider.options(), answers, found)

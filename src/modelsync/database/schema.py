@@ -132,6 +132,9 @@ LISTED = (
 )
 """Everything that models are chosen and sorted by: a tenth of a row. Postgres takes no index entries as long as names may be."""
 
+IS_PRICED = "status <> 'retired' AND pricing <> '{}'"
+"""Models with a price, in the words of an index on both databases."""
+
 models = sa.Table(
     "models",
     metadata,
@@ -171,6 +174,7 @@ models = sa.Table(
     sa.Index("ix_models_listed", *LISTED).ddl_if(dialect="sqlite"),
     sa.Index("ix_models_pricing_prompt", "pricing_prompt").ddl_if(dialect="postgresql"),
     sa.Index("ix_models_pricing_completion", "pricing_completion").ddl_if(dialect="postgresql"),
+    sa.Index("ix_models_priced", "provider_id", sqlite_where=sa.text(IS_PRICED), postgresql_where=sa.text(IS_PRICED)),
     sa.Index(
         "ix_models_missing", "provider_id", sqlite_where=sa.text("status <> 'active'"), postgresql_where=sa.text("status <> 'active'")
     ),

@@ -7,6 +7,7 @@ A point's name is the one that changes, holds and pins use: `pricing_prompt`, `p
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -32,12 +33,16 @@ def numbers(prices: Prices) -> dict[str, Decimal]:
     """Every number of a price document, by point."""
     if prices is NO_PRICES:
         return {}
-    found = {point: value for point, name in FLAT.items() if (value := getattr(prices, name)) is not None}
+    found = {point: value for point, value in zip(FLAT, _flat(prices), strict=True) if value is not None}
     for tier in prices.tiers:
         when = condition_of(tier)
         found.update({_of_tier(when, name): value for name in PER_TOKEN if (value := getattr(tier, name)) is not None})
-    found.update({point: price.usd for point, price in _units(prices)})
+    if prices.per_unit:
+        found.update({point: price.usd for point, price in _units(prices)})
     return found
+
+
+_flat = attrgetter(*FLAT.values())
 
 
 def changed(prices: Prices, values: Mapping[str, Decimal | None], source: Prices) -> Prices:

@@ -5,7 +5,7 @@ provider's module and the program, and on nothing else; where any of these is an
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, KeysView, Mapping
+from collections.abc import Callable, Collection, Iterator, KeysView, Mapping
 from typing import cast
 
 import msgspec
@@ -69,22 +69,26 @@ class KnownRow(msgspec.Struct, frozen=True, gc=False):
     position: int
 
 
-def remembered(clean: Clean, hashes: Mapping[str, str], stored: Mapping[str, str]) -> Memory:
-    """What to keep of a listing with these content `hashes` when `stored` are those of the catalog after it was written.
+def remembered(clean: Clean, stored: Collection[str], waiting: Collection[str] = ()) -> Memory:
+    """What to keep of a listing when the catalog has these ids (`stored`) after it was written.
 
-    Where the two differ, something of the row waits for a person, or was decided otherwise: it is read again each time.
+    The content hash of a model that is `waiting` is not the one that it is listed with: it waits for a person, or was decided otherwise,
+    and is read again each time.
     """
     if len(stored) > MOST:
         return Memory()
+    ids, by_id = sorted(stored), dict(clean.digests)
     places: dict[Incomplete, int] = {(): 0}
-    digests, kinds = [], bytearray()
-    for row_id in sorted(stored):
-        fields = clean.incomplete.get(row_id, ())
-        place = places.setdefault(fields, len(places)) if fields in places or len(places) < _MOST_KINDS else None
-        known = place is not None and hashes.get(row_id) == stored[row_id]
-        digests.append(clean.digests.get(row_id, _NOTHING) if known else _NOTHING)
-        kinds.append(place or 0)
-    return Memory(b"".join(digests), bytes(kinds), tuple(places))
+    for row_id, fields in clean.incomplete.items():
+        if fields not in places and len(places) == _MOST_KINDS:
+            by_id.pop(row_id, None)
+        else:
+            places.setdefault(fields, len(places))
+    for row_id in waiting:
+        by_id.pop(row_id, None)
+    digests = b"".join([by_id.get(row_id, _NOTHING) for row_id in ids])
+    kinds = bytes([places.get(clean.incomplete.get(row_id, ()), 0) for row_id in ids]) if clean.incomplete else bytes(len(ids))
+    return Memory(digests, kinds, tuple(places))
 
 
 def known(memory: Memory, hashes: Mapping[str, str], edition: int) -> KnownRows:

@@ -179,8 +179,17 @@ def power_of_ten(old: Decimal | None, new: Decimal) -> int:
     """n where new is exactly old times 10 to the n, otherwise 0."""
     if not old or not new:
         return 0
-    power = round((new / old).log10())
-    return power if old.scaleb(power) == new else 0
+    (one, power_of_one), (other, power_of_other) = _digits(old), _digits(new)
+    return power_of_other - power_of_one if one == other else 0
+
+
+def _digits(value: Decimal) -> tuple[tuple[int, ...], int]:
+    """The significant digits of a number, and the power of ten of the last of them."""
+    _, digits, exponent = value.as_tuple()
+    end = len(digits)
+    while end > 1 and digits[end - 1] == 0:
+        end -= 1
+    return digits[:end], int(exponent) + len(digits) - end
 
 
 def ratio(old: Decimal, new: Decimal) -> str:

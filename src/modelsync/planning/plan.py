@@ -207,52 +207,65 @@ class Plan(msgspec.Struct, frozen=True):
 NOTHING_STORED = Stored({})
 
 
-def needed(listing: Listing, stored: Stored) -> list[str]:
-    """Ids whose full stored rows `make_plan` will look at: those that differ, came back, are newly absent, watched, or will be retired."""
-    hashes, absent, looked_at = stored.hashes, stored.gone, stored.looked_at
-    if listing.hashes == hashes and not looked_at:
-        return []
+class Difference(msgspec.Struct, frozen=True):
+    """Ids that a listing has otherwise than they are stored, new ones among them, and stored ones that it does not have."""
+
+    otherwise: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+
+
+def difference(listing: Listing, stored: Stored) -> Difference:
+    """The only look at every model; all that follows is about those of which something moved."""
+    listed, known = listing.hashes, stored.hashes
+    if listed == known:  # by far the most frequent case, in one comparison
+        return Difference()
+    otherwise = tuple(row_id for row_id, digest in listed.items() if known.get(row_id) != digest)
+    if len(listed) - sum(row_id not in known for row_id in otherwise) == len(known):
+        return Difference(otherwise)
     seen = listing.seen
-    came = {row_id for row_id, digest in listing.hashes.items() if hashes.get(row_id, digest) != digest}
-    came |= (seen & looked_at | stored.watched) & hashes.keys()
-    gone = {row_id for row_id in hashes if row_id not in seen and row_id not in absent} | stored.due if listing.complete else set()
+    return Difference(otherwise, tuple(row_id for row_id in known if row_id not in seen))
+
+
+def needed(listing: Listing, stored: Stored, different: Difference | None = None) -> list[str]:
+    """Ids whose full stored rows `make_plan` will look at: those that differ, came back, are newly absent, watched, or will be retired."""
+    different, known = different or difference(listing, stored), stored.hashes.keys()
+    came = known & different.otherwise
+    if stored.looked_at:
+        came |= (listing.seen & stored.looked_at | stored.watched) & known
+    gone = stored.due.union(different.absent) - (stored.gone - stored.due) if listing.complete else frozenset()
     return sorted(came | gone)
 
 
-def make_plan(listing: Listing, stored: Stored) -> Plan:
-    """The difference between what the provider lists and what is stored, before anything of it is doubted and before pins.
+def make_plan(listing: Listing, stored: Stored, different: Difference | None = None) -> Plan:
+    """What the provider lists, as changes of what is stored, before anything of it is doubted and before pins.
 
     A model that a complete, non-empty listing does not have is marked missing, and stays active; it is retired once it was absent often
     and long enough, and revived when it is listed again. A value that is not stated any more does not erase the one that is known.
     """
-    looked_at = stored.looked_at
-    if listing.hashes == stored.hashes and not looked_at:  # by far the most frequent case, in one comparison
-        return Plan(unchanged=len(listing.hashes))
+    different = different or difference(listing, stored)
+    known, seen, looked_at = stored.hashes, listing.seen, stored.looked_at
+    again = looked_at.intersection(listing.hashes).difference(different.otherwise) if looked_at else ()
+    moved = (*different.otherwise, *again)
     changes: list[Change] = []
-    unchanged = 0
-    known, seen = stored.hashes, listing.seen
-    for row_id, digest in listing.hashes.items():
-        before = known.get(row_id)
-        if before == digest and row_id not in looked_at:
-            unchanged += 1
-        elif before is None:
-            stated = listing.models[row_id]
+    for row_id in moved:
+        stated, digest = listing.models[row_id], listing.hashes[row_id]
+        if row_id in known:
+            changes.append(_changed(stored, row_id, stated, digest))
+        else:
             prices = claimed(stated.prices)
             model = stated if prices is stated.prices else msgspec.structs.replace(stated, prices=prices)
             changes.append(Change(ChangeKind.ADDED, row_id, model, digest, stated=stated, reader=stored.version))
-        else:
-            changes.append(_changed(stored, row_id, listing.models[row_id], digest))
-    gone = sorted(row_id for row_id in known if row_id not in seen and row_id not in stored.retired) if listing.complete and seen else []
+    gone = sorted(row_id for row_id in different.absent if row_id not in stored.retired) if listing.complete and seen else []
     changes += [_as_it_was(stored, row_id, ChangeKind.MISSING) for row_id in gone if row_id not in stored.missing]
     changes += [_retired(stored, row_id) for row_id in gone if row_id in stored.due]
     rejected = {row_id for row_id in looked_at if row_id in seen and row_id in known and row_id not in listing.models}
     changes += [_unread(stored, row_id) for row_id in sorted(rejected)]
-    return Plan(tuple(sorted(changes, key=lambda change: change.id)), unchanged, tuple(gone))
+    return Plan(tuple(sorted(changes, key=lambda change: change.id)), len(listing.hashes) - len(moved), tuple(gone))
 
 
 def with_watched(plan: Plan, stored: Stored) -> Plan:
     """The plan with every watched model in it: a pin may have ended on one of which the listing says nothing that is believed."""
-    others = stored.watched & stored.hashes.keys() - {change.id for change in plan.changes}
+    others = (stored.watched & stored.hashes.keys()) - {change.id for change in plan.changes} if stored.watched else set()
     if not others:
         return plan
     changes = (*plan.changes, *(_as_it_was(stored, row_id, ChangeKind.UPDATED) for row_id in others))

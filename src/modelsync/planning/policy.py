@@ -154,11 +154,11 @@ def _outside(listing: Listing, stored: Stored, context: Context, rules: Rules) -
     scope = context.scope
     if not listing.complete:
         return scope.excused if scope.changed else scope.excused - listing.seen - context.accepted
-    known = stored.hashes.keys() - stored.retired
-    if not scope.changed or (scope.only_the_key and len(known - listing.seen - scope.excused) <= _limit(context, rules)):
-        lacking = scope.excused
-    else:
-        lacking = frozenset(known)
+    lacking = scope.excused
+    if scope.changed:
+        known = stored.hashes.keys() - stored.retired
+        few = len(known - listing.seen - scope.excused) <= _limit(context, rules)
+        lacking = scope.excused if scope.only_the_key and few else frozenset(known)
     return lacking - listing.seen - context.accepted if lacking else lacking
 
 

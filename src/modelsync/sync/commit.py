@@ -102,8 +102,9 @@ def _remember(connection: sa.Connection, commit: Commit, verdict: Verdict) -> No
     provider = commit.provider
     if commit.known is None or known_rows.is_current(connection, provider.slug, provider.version):
         return
-    written = {change.id: change.content_hash for change in verdict.plan.written}
-    memory = remembered(verdict.listing.clean, verdict.listing.hashes, {**verdict.hashes, **written})
+    hashes, written = verdict.listing.hashes, {change.id: change.content_hash for change in verdict.plan.written}
+    waiting = [row_id for row_id in verdict.otherwise if written.get(row_id) != hashes[row_id]]
+    memory = remembered(verdict.listing.clean, verdict.stored | written.keys(), waiting)
     known_rows.remember(connection, provider.slug, provider.version, memory)
 
 

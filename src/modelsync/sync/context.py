@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 from modelsync.database import rows
 from modelsync.database.bulk import BulkWriter
 from modelsync.database.parts import in_parts
-from modelsync.database.schema import last_prices, models, upstream_values
+from modelsync.database.schema import IS_PRICED, last_prices, models, upstream_values
 from modelsync.database.tables import holds, pins, providers
 from modelsync.model.fields import Pin
 from modelsync.model.model import Model, Prices
@@ -24,7 +24,18 @@ from modelsync.planning.guard import Guard
 from modelsync.planning.holding import Standing
 from modelsync.planning.layers import Unstated
 from modelsync.planning.listing import Listing
-from modelsync.planning.plan import BY_HAND, NOTHING_STORED, Plan, Stored, StoredModel, make_plan, needed, retirements, settled
+from modelsync.planning.plan import (
+    BY_HAND,
+    NOTHING_STORED,
+    Plan,
+    Stored,
+    StoredModel,
+    difference,
+    make_plan,
+    needed,
+    retirements,
+    settled,
+)
 from modelsync.planning.policy import ListingScope, Rules, with_accepted_total
 from modelsync.providers.base import Provider
 from modelsync.sync.request import Commit
@@ -45,8 +56,9 @@ def basis(connection: sa.Connection, bulk: BulkWriter, commit: Commit, state: sa
     standing = len(known.hashes) - len(known.retired)
     context = holds.context(connection, provider.slug, now, stored=standing, may_be_empty=provider.may_be_empty)
     listing = with_accepted_total(commit.listing, context.standing)
-    known = with_rows(connection, provider_id, known, needed(listing, known))
-    plan = make_plan(listing, known)
+    different = difference(listing, known)
+    known = with_rows(connection, provider_id, known, needed(listing, known, different))
+    plan = make_plan(listing, known, different)
     context = msgspec.structs.replace(
         context,
         kept=kept(known.pins),
@@ -55,7 +67,7 @@ def basis(connection: sa.Connection, bulk: BulkWriter, commit: Commit, state: sa
         same_shortfall=state["shortfall_listings"] if state and listing.shortfall == state["shortfall"] else 0,
         prices=_evidence(connection, provider.slug, provider_id, plan, listing, known.retired, context.standing, now),
     )
-    return Basis(listing=listing, plan=plan, stored=known, context=context, rules=rules)
+    return Basis(listing=listing, plan=plan, different=different, stored=known, context=context, rules=rules)
 
 
 def _hashes(commit: Commit, state: sa.RowMapping | None) -> Mapping[str, str] | None:
@@ -209,7 +221,7 @@ def _has_price() -> sa.ColumnElement[bool]:
 
 def _priced(connection: sa.Connection, provider_id: int | None) -> int:
     """How many of a provider's models have a price."""
-    query = sa.select(sa.func.count()).where(models.c.provider_id == provider_id, models.c.status != "retired", models.c.pricing != {})
+    query = sa.select(sa.func.count()).where(models.c.provider_id == provider_id, sa.text(IS_PRICED))
     return int(connection.execute(query).scalar_one())
 
 
@@ -222,7 +234,14 @@ def _elsewhere(connection: sa.Connection, provider_id: int | None, moving: Itera
     column = models.c
     names = (column.pricing_prompt, column.pricing_completion, column.pricing_image, column.pricing_request)
     ours = _believed_under_pins(connection)
-    others = (column.provider_id != (provider_id or 0), column.status != "retired", column.content_hash != BY_HAND, _has_price())
+    # Two ranges and not "another one": by these the rows of this provider are passed over in an index.
+    mine = provider_id or 0
+    others = (
+        sa.or_(column.provider_id < mine, column.provider_id > mine),
+        column.status != "retired",
+        column.content_hash != BY_HAND,
+        _has_price(),
+    )
     facts = (column.provider_id, column.provider_model_id, column.hugging_face_id)
     query = sa.select(*facts, *names).where(*others).execution_options(yield_per=500)
     prices_by_id: dict[str, list[Prices]] = {}

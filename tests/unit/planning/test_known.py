@@ -22,7 +22,7 @@ def listed(*rows: dict[str, object], known: KnownRows | None = None) -> Listing:
 
 def known_of(*rows: dict[str, object]) -> KnownRows:
     listing = listed(*rows, known=KnownRows())
-    return known(remembered(listing.clean, listing.hashes, listing.hashes), listing.hashes, 1)
+    return known(remembered(listing.clean, listing.hashes), listing.hashes, 1)
 
 
 OLD, OLDER = ({"id": "twice", "created": second, "context_length": second} for second in (1_700_000_002, 1_700_000_001))
@@ -54,23 +54,21 @@ def test_a_row_with_a_warning_is_read_each_time():
 
 def test_what_waits_for_a_person_is_read_each_time():
     clean = Clean({"a": b"a" * DIGEST, "b": b"b" * DIGEST})
-    memory = remembered(clean, {"a": "said", "b": "same"}, {"a": "held", "b": "same", "c": "unlisted"})
-    assert known(memory, {"a": "held", "b": "same", "c": "unlisted"}, 5) == KnownRows(
-        {b"b" * DIGEST: "b"}, {"a": "held", "b": "same", "c": "unlisted"}, {}, 5
-    )
+    stored = {"a": "held", "b": "same", "c": "unlisted"}
+    assert known(remembered(clean, stored, waiting=["a"]), stored, 5) == KnownRows({b"b" * DIGEST: "b"}, stored, {}, 5)
 
 
 def test_what_makes_a_price_incomplete_is_remembered_for_255_different_lists_of_fields():
     ids = [f"m{number:04}" for number in range(300)]
     clean = Clean({row_id: digest_of(msgspec.Raw(row_id.encode())) for row_id in ids}, {row_id: (row_id,) for row_id in ids})
     hashes = dict.fromkeys(ids, "h")
-    found = known(remembered(clean, hashes, hashes), hashes, 1)
+    found = known(remembered(clean, hashes), hashes, 1)
     assert sorted(found.ids.values()) == ids[:254]
     assert found.incomplete == {row_id: (row_id,) for row_id in ids[:254]}
 
 
 def test_a_memory_of_another_catalog_is_none():
-    memory = remembered(Clean({"a": b"a" * DIGEST}), {"a": "h"}, {"a": "h"})
+    memory = remembered(Clean({"a": b"a" * DIGEST}), ["a"])
     assert len(memory.digests) + len(memory.kinds) == 17
     assert known(memory, {"a": "h", "b": "h"}, 1) == known(memory, {}, 1) == KnownRows()
 

@@ -1,4 +1,4 @@
-"""What is remembered of the rows of each provider's last listing."""
+"""What is remembered of the rows of each provider's last listing, and how many models have a price."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """One table."""
+    """One table, one index."""
     document = sa.Text().with_variant(postgresql.JSONB(), "postgresql")
     op.create_table(
         "known_rows",
@@ -23,3 +23,5 @@ def upgrade() -> None:
         sa.Column("incomplete", document, nullable=False),
         sa.PrimaryKeyConstraint("provider", name="pk_known_rows"),
     )
+    priced = sa.text("status <> 'retired' AND pricing <> '{}'")
+    op.create_index("ix_models_priced", "models", ["provider_id"], sqlite_where=priced, postgresql_where=priced)
