@@ -1,15 +1,12 @@
 """Processes that die, are stopped, or lack memory: every provider's catalog is the old one or the new one, never a mix (I10, I11, I13)."""
 
-import contextlib
 import functools
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +14,7 @@ import pytest
 from modelsync.simulator.server import Simulator
 from support import crash, postgres
 from support.crash import DIED, LOGS, Rows, look, marks, output, start, statuses, timeless, until, verdict
-from support.process import SOURCE, code_of
+from support.process import code_of, running
 from support.soak import note_figures
 from support.sync import changes_of, environment, models_of, program, query, table
 
@@ -175,18 +172,6 @@ def test_c01_i10_i11_kill_at_a_thousand_random_instants(simulator: Simulator, da
 # Signals
 
 
-@contextlib.contextmanager
-def syncing(values: dict[str, str], database_url: str, folder: Path, *slugs: str) -> Iterator["subprocess.Popen[str]"]:
-    """A running `python -m modelsync sync`, which does not outlive the block."""
-    env = {**values, "PATH": os.environ["PATH"], "PYTHONPATH": SOURCE, "HOME": str(folder)}
-    command = [sys.executable, "-m", "modelsync", "sync", "--database", database_url, "--providers", *slugs]
-    with subprocess.Popen(command, env=env, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 @pytest.mark.parametrize(
     ("signals", "codes"),
     [
@@ -205,16 +190,16 @@ def test_c02_signals_end_a_sync_within_five_seconds(
     simulator.set_day(1)
     simulator.clear_requests()
     simulator.add_fault(SLUG, "delay", seconds=15)
-    with syncing(values, database_url, tmp_path, SLUG) as process:
+    with running({**values, "HOME": str(tmp_path)}, tmp_path, "sync", "--database", database_url, "--providers", SLUG) as process:
         until(lambda: simulator.requests(SLUG))
         for number in signals:
-            process.send_signal(number)
+            process.send(number)
             time.sleep(0.02)
-        _, err = process.communicate(timeout=5)
+        code, _, err = process.end(5)
 
     # A second signal may come while the first one's work is being finished or when it is done, and then ends the process by itself: a
     # shell says the same number.
-    assert (process.returncode if process.returncode >= 0 else 128 - process.returncode) in codes, err
+    assert (code if code >= 0 else 128 - code) in codes, err
     assert models_of(database_url, SLUG) == before
     assert len(changes_of(database_url, SLUG)) == 5
     _, run = table(database_url, "sync_runs")

@@ -1,4 +1,4 @@
-"""`python -m modelsync sync` as a real process: stopped by signals at the worst moments, and run twice at once."""
+"""`modelsync sync` as a real process: stopped by signals at the worst moments, and run twice at once."""
 
 import contextlib
 import os
@@ -16,15 +16,21 @@ import pytest
 import modelsync
 from modelsync.simulator.server import Simulator
 from support import crash, postgres
+from support.process import Running, running
 from support.sync import changes_of, environment, models_of, program, query, sqlite_path, table
 
 SOURCE = str(Path(modelsync.__file__).parents[1])
 STOPPED = "Stopped. Providers already done are in the catalog; the others are untouched. Run it again to finish."
 
 
-@contextlib.contextmanager
-def syncing(values: Mapping[str, str], database_url: str, folder: Path, *slugs: str) -> Iterator["subprocess.Popen[str]"]:
+def syncing(values: Mapping[str, str], database_url: str, folder: Path, *slugs: str) -> contextlib.AbstractContextManager[Running]:
     """A running `modelsync sync`, which does not outlive the block."""
+    return running({**values, "HOME": str(folder)}, folder, "sync", "--database", database_url, "--providers", *slugs)
+
+
+@contextlib.contextmanager
+def from_the_beginning(values: Mapping[str, str], database_url: str, folder: Path, *slugs: str) -> Iterator["subprocess.Popen[str]"]:
+    """The same as `python -m modelsync`."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     command = [sys.executable, "-m", "modelsync", "sync", "--database", database_url, "--providers", *slugs]
     with subprocess.Popen(
@@ -57,7 +63,7 @@ def test_a_signal_during_a_slow_answer(simulator: Simulator, database_url: str, 
     simulator.set_day(1)
     simulator.clear_requests()
     simulator.add_fault("openrouter", "delay", seconds=10)
-    with syncing(values, database_url, tmp_path, "openrouter", "near") as process:
+    with from_the_beginning(values, database_url, tmp_path, "openrouter", "near") as process:
         until(lambda: simulator.requests("openrouter"))
         until(lambda: len(changes_of(database_url, "near")) == 8)
         process.send_signal(number)
@@ -121,12 +127,12 @@ def test_a_signal_says_so_at_once_and_ends_whatever_hangs(
             stack.enter_context(locked(database_url))
             time.sleep(seconds + 0.5)  # the answer is there, and the commit waits for the lock
         for number in signals:
-            process.send_signal(number)
+            process.send(number)
             time.sleep(0.1)
-        _, err = process.communicate(timeout=4)
+        ended = process.end(4)
 
-    assert process.returncode in (128 + signals[0], -signals[-1]), err  # the second one may come as it ends by itself
-    assert err.splitlines()[-2:] == ["stopping …", STOPPED]
+    assert ended.code in (128 + signals[0], -signals[-1]), ended.err  # the second one may come as it ends by itself
+    assert ended.err.splitlines()[-2:] == ["stopping …", STOPPED]
     assert models_of(database_url, slug) == before
     simulator.clear_faults()
     crash.let_time_pass(database_url)
@@ -145,12 +151,12 @@ def test_a_signal_during_the_commit(simulator: Simulator, database_url: str, tmp
         until(lambda: simulator.requests("openrouter"))
         with locked(database_url):
             time.sleep(1.3)  # the answer is there, and the commit waits for the lock
-            process.send_signal(signal.SIGTERM)
+            process.send(signal.SIGTERM)
             time.sleep(0.3)
-        _, err = process.communicate(timeout=10)
+        ended = process.end(10)
 
-    assert process.returncode == 143, err
-    assert STOPPED in err
+    assert ended.code == 143, ended.err
+    assert STOPPED in ended.err
     _, run = table(database_url, "sync_runs")
     assert run["status"] == "cancelled"
     (result,) = query(database_url, f"SELECT outcome FROM sync_results WHERE run_id = {run['id']}")
@@ -170,12 +176,12 @@ def test_a_signal_while_the_ticket_is_taken(simulator: Simulator, postgres_serve
             other.execute("SELECT * FROM provider_state WHERE provider = 'openrouter' FOR UPDATE")
             until(lambda: len(table(database_url, "sync_runs")) == 2)
             time.sleep(0.5)  # long enough to ask for the lease
-            process.send_signal(signal.SIGTERM)
+            process.send(signal.SIGTERM)
             time.sleep(0.3)
             other.rollback()
-        _, err = process.communicate(timeout=10)
+        ended = process.end(10)
 
-    assert process.returncode == 143, err
+    assert ended.code == 143, ended.err
     (state,) = table(database_url, "provider_state")
     assert state["ticket_token"] is None
     assert [run["status"] for run in table(database_url, "sync_runs")] == ["succeeded", "cancelled"]
@@ -190,9 +196,9 @@ def test_two_processes_into_an_empty_database(simulator: Simulator, empty_databa
         syncing(values, empty_database_url, tmp_path, "openrouter") as first,
         syncing(values, empty_database_url, tmp_path, "openrouter") as second,
     ):
-        ends = [process.communicate(timeout=40) for process in (first, second)]
+        ends = [process.end(40) for process in (first, second)]
 
-    assert [first.returncode, second.returncode] == [0, 0], ends
+    assert [ended.code for ended in ends] == [0, 0], ends
     results = query(empty_database_url, "SELECT outcome FROM sync_results ORDER BY id")
     assert [row["outcome"] for row in results] == ["synced", "not_modified"]
     assert len(models_of(empty_database_url, "openrouter")) == len(changes_of(empty_database_url, "openrouter")) == 5

@@ -1,11 +1,9 @@
 """Two programs that upgrade one database at the same time, and programs older than their database, as real processes."""
 
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,13 +19,13 @@ from modelsync.providers import registry
 from modelsync.queries.catalog import Catalog
 from modelsync.sync.store import Store
 from support.cli import environment, run
+from support.process import Running, running
 from support.store import commit, model, opened, upgraded_to
 from support.sync import everything, execute, models_of, query, sqlite_path, table
 
 
-def started(folder: Path, database_url: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "modelsync", "db", "upgrade", "--database", database_url]
-    return subprocess.Popen(command, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def upgrading(folder: Path, database_url: str) -> AbstractContextManager[Running]:
+    return running(environment(folder), folder, "db", "upgrade", "--database", database_url)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -39,7 +37,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def kept_out(database_url: str) -> Iterator[Callable[["list[subprocess.Popen[str]]"], None]]:
+def kept_out(database_url: str) -> Iterator[Callable[[list[Running]], None]]:
     """Nobody can upgrade meanwhile; the function given waits until all programs stand before the door."""
     if database_url.startswith("sqlite"):
         path = sqlite_path(database_url)
@@ -47,7 +45,7 @@ def kept_out(database_url: str) -> Iterator[Callable[["list[subprocess.Popen[str
         file.execute("PRAGMA journal_mode = WAL")
         file.execute("BEGIN IMMEDIATE")
 
-        def has_it_open(process: "subprocess.Popen[str]") -> bool:
+        def has_it_open(process: Running) -> bool:
             with suppress(FileNotFoundError):  # files are closed, and processes end, while one looks
                 return any(link.readlink() == path for link in Path(f"/proc/{process.pid}/fd").iterdir())
             return False
@@ -68,14 +66,15 @@ def kept_out(database_url: str) -> Iterator[Callable[["list[subprocess.Popen[str
 def test_two_first_upgrades_at_once(empty_database_url: str, tmp_path: Path, older: str | None) -> None:
     if older:
         upgraded_to(empty_database_url, older)
-    with kept_out(empty_database_url) as all_wait:
-        processes = [started(tmp_path, empty_database_url) for _ in range(2)]
-        all_wait(processes)
-        assert [process.poll() for process in processes] == [None, None]
-    for process in processes:
-        out, err = process.communicate(timeout=60)
-        assert (process.returncode, err) == (0, ""), err
-        assert f": schema {Schema.head}, " in out
+    with ExitStack() as stack:
+        with kept_out(empty_database_url) as all_wait:
+            processes = [stack.enter_context(upgrading(tmp_path, empty_database_url)) for _ in range(2)]
+            all_wait(processes)
+            assert [process.has_ended for process in processes] == [False, False]
+        for process in processes:
+            code, out, err = process.end(60)
+            assert (code, err) == (0, ""), err
+            assert f": schema {Schema.head}, " in out
     assert query(empty_database_url, "SELECT version_num FROM alembic_version") == [{"version_num": Schema.head}]
     with opened(empty_database_url) as store:
         commit(store, model("a"))

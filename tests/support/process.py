@@ -3,17 +3,20 @@
 What begins is modelsync's own entry, with an environment, a folder and files of its own; it can be signalled, limited and killed.
 """
 
+import contextlib
 import functools
 import multiprocessing
 import os
+import signal
 import sys
+import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from modelsync import cli
 
@@ -80,3 +83,52 @@ def code_of(process: ForkServerProcess, seconds: float = 120.0) -> int:
         process.kill()
     assert process.exitcode is not None, "it did not end"
     return process.exitcode
+
+
+class Ended(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Running:
+    """A command under way, to be signalled and waited for."""
+
+    def __init__(self, process: ForkServerProcess, out: Path, err: Path) -> None:
+        self._process, self._out, self._err = process, out, err
+
+    @property
+    def pid(self) -> int:
+        """Its number, as long as it runs."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is no more."""
+        return self._process.exitcode is not None
+
+    def send(self, number: int) -> None:
+        """Send a signal; one that comes too late goes nowhere."""
+        if not self.has_ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def end(self, seconds: float) -> Ended:
+        """Wait for its end, for so many seconds at most."""
+        return Ended(code_of(self._process, seconds), self._out.read_text("utf-8"), self._err.read_text("utf-8"))
+
+
+@contextlib.contextmanager
+def running(environment: Mapping[str, str], folder: Path, *arguments: str) -> Iterator[Running]:
+    """A running `modelsync <arguments>`, which does not outlive the block."""
+    with tempfile.TemporaryDirectory() as printed:
+        out, err = Path(printed, "out"), Path(printed, "err")
+        found = Running(start(environment, folder, arguments, out, err), out, err)
+        try:
+            yield found
+        finally:
+            found.send(signal.SIGKILL)
+            found._process.join(20)
