@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ NOT_IN_CAPTURE = re.compile(r"\d+ warnings?;|Alarm: |That was ")
 BLOCK = re.compile(r"(?P<start><!-- generated: (?P<name>[a-z0-9_ -]+?) -->\n).*?(?P<end><!-- /generated -->)", re.DOTALL)
 
 
+@cache
 def modelsync(*arguments: str) -> str:
     """What a command prints, away from this machine's settings and window size."""
     with tempfile.TemporaryDirectory() as folder:
@@ -193,7 +194,7 @@ ONLY_IN = {
 # The REST API
 
 
-@lru_cache(maxsize=1)
+@cache
 def api() -> tuple[dict[str, Any], dict[str, Any]]:
     """The OpenAPI document of a running server, and recorded examples."""
     return api_examples.recorded()

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
+from modelsync.fetch import authorities
 from modelsync.model.model import Model, Prices
 from modelsync.simulator.server import Simulator
 from modelsync.sync.store import Store
@@ -107,7 +108,7 @@ def sync(served: Served, seen: Seen) -> None:
 
 def post(served: Served, path: str, body: object = None) -> httpx2.Response:
     """As a program does it that comes now and then: over a new connection. One that is kept makes room for others when there are many."""
-    return httpx2.post(f"{served.base}{path}", json=body, headers=AS_ADMIN, timeout=300)
+    return httpx2.post(f"{served.base}{path}", json=body, headers=AS_ADMIN, timeout=300, verify=authorities())
 
 
 def decide(served: Served, seen: Seen, store: Store, count: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
+from modelsync.fetch import authorities
 from modelsync.sync.store import Store
 from support.api import serving
 from support.soak import note_figures
@@ -36,7 +37,7 @@ def reader(base: str, seed: int, scale: Scale, seen: dict[int, set[int]]) -> int
     chosen = random.Random(seed)
     known: dict[str, tuple[str, Any]] = {}
     last = unchanged = 0
-    with httpx2.Client(base_url=base, timeout=60) as client:
+    with httpx2.Client(base_url=base, timeout=60, verify=authorities()) as client:
         for _ in range(scale.requests):
             offset = chosen.choice((0, 50, scale.models - 50, chosen.randrange(scale.models - 20)))
             sort = chosen.choice(("provider", "name", "context"))

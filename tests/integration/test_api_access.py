@@ -14,6 +14,7 @@ import pytest
 
 from modelsync import app, settings
 from modelsync.api import create
+from modelsync.fetch import authorities
 from modelsync.simulator.server import Simulator
 from support.api import ADMIN, Served, free_port, serving, started
 from support.cli import environment, run, run_json
@@ -313,7 +314,7 @@ def eventually(base: str, key: str) -> int:
     ends_at = time.monotonic() + 30
     while True:
         try:
-            return httpx2.get(f"{base}/admin/pins", headers={"Authorization": f"Bearer {key}"}).status_code
+            return httpx2.get(f"{base}/admin/pins", headers={"Authorization": f"Bearer {key}"}, verify=authorities()).status_code
         except httpx2.TransportError:
             assert time.monotonic() < ends_at
             time.sleep(0.05)

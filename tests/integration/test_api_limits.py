@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from modelsync.fetch import authorities
 from modelsync.providers import registry
 from modelsync.simulator.server import Simulator
 from support.api import ADMIN, AS_ADMIN, Served, serving
@@ -306,7 +307,7 @@ def test_c02_i10_a_signal_ends_the_server_and_the_sync_that_was_under_way(simula
 def _status(served: Served) -> int:
     """What a sync answers; 0 when the connection ends without an answer."""
     try:
-        return httpx2.post(f"{served.base}/admin/model-sync/provider/near", headers=AS_ADMIN, timeout=60).status_code
+        return httpx2.post(f"{served.base}/admin/model-sync/provider/near", headers=AS_ADMIN, timeout=60, verify=authorities()).status_code
     except httpx2.TransportError:
         return 0
 
@@ -391,7 +392,7 @@ def catalog_of(simulator: Simulator, count: int, dollars: float) -> None:
 
 def read_until(served: Served, over: threading.Event, address: str, seen: list[tuple[int, int, frozenset[str]]]) -> None:
     """Revision, number of models and prices of every answer."""
-    with httpx2.Client(base_url=served.base, timeout=60) as client:
+    with httpx2.Client(base_url=served.base, timeout=60, verify=authorities()) as client:
         while not over.is_set():
             answer = client.get(address)
             assert answer.status_code == 200, answer.text

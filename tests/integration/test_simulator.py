@@ -16,6 +16,7 @@ import msgspec
 import pytest
 from google.auth import crypt, jwt
 
+from modelsync.fetch import authorities
 from modelsync.simulator.catalog import Changes, Sample, catalog, changed, load_samples
 from modelsync.simulator.faults import BOMB, HUGE, KINDS
 from modelsync.simulator.refusals import refusal
@@ -49,7 +50,7 @@ def simulator(running: Simulator) -> Simulator:
 
 @pytest.fixture
 def client(simulator: Simulator) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=simulator.origin, trust_env=False) as client:
+    with httpx2.Client(base_url=simulator.origin, trust_env=False, verify=authorities()) as client:
         yield client
 
 
@@ -69,7 +70,7 @@ def assertion(simulator: Simulator, **claims: object) -> str:
 
 
 def exchange(simulator: Simulator, assertion: str, grant: str = GRANT) -> httpx2.Response:
-    return httpx2.post(f"{simulator.origin}/google-vertex/token", data={"grant_type": grant, "assertion": assertion})
+    return httpx2.post(f"{simulator.origin}/google-vertex/token", data={"grant_type": grant, "assertion": assertion}, verify=authorities())
 
 
 def access_token(simulator: Simulator) -> str:
@@ -228,7 +229,7 @@ def brought(**details: Any) -> Simulated:
 @pytest.mark.parametrize(("header", "scheme", "sent"), [("X-Key", "", "demo-acme"), ("Authorization", "Token", "Token demo-acme")])
 def test_a_provider_that_is_brought_along_is_one_like_the_others(header: str, scheme: str, sent: str):
     with Simulator(more=[brought(method="POST", header=header, scheme=scheme)]) as simulator:
-        ask = functools.partial(httpx2.post, f"{simulator.origin}/acme/v1/list")
+        ask = functools.partial(httpx2.post, f"{simulator.origin}/acme/v1/list", verify=authorities())
         assert ask(headers={header: sent}).json() == {"items": [{"name": "a"}]}
         simulator.set_day(1)
         assert ask(headers={header: sent}).json() == {"items": [{"name": "b"}, {"name": "a"}]}
@@ -546,7 +547,7 @@ def test_every_kind_of_fault_can_hit_every_list(client: httpx2.Client, simulator
     for kind in KINDS:
         simulator.clear_faults()
         simulator.add_fault("*", kind, seconds=0.00001)
-        with httpx2.Client(base_url=simulator.origin, headers={"accept-encoding": "identity"}) as one:
+        with httpx2.Client(base_url=simulator.origin, headers={"accept-encoding": "identity"}, verify=authorities()) as one:
             try:
                 with one.stream("GET", "/chutes/v1/models") as answer:
                     assert answer.status_code in (200, 302, 500)
@@ -680,7 +681,7 @@ def test_it_starts_and_stops_quickly_with_requests_under_way():
 
         def ask() -> None:
             with contextlib.suppress(httpx2.TransportError):
-                httpx2.get(f"{simulator.origin}{GROQ}", timeout=30)
+                httpx2.get(f"{simulator.origin}{GROQ}", timeout=30, verify=authorities())
 
         asking = threading.Thread(target=ask)
         asking.start()

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 
+from modelsync.fetch import authorities
 from modelsync.simulator.server import Simulator
 from support import process as support_process
 from support.cli import environment
@@ -25,8 +26,8 @@ class Served:
         self.process = process
         self.base = base
         self.log = log
-        self.client = httpx2.Client(base_url=base, timeout=60)
-        self.admin = httpx2.Client(base_url=base, timeout=60, headers=AS_ADMIN)
+        self.client = httpx2.Client(base_url=base, timeout=60, verify=authorities())
+        self.admin = httpx2.Client(base_url=base, timeout=60, verify=authorities(), headers=AS_ADMIN)
 
     def close(self) -> None:
         self.client.close()

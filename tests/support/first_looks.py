@@ -3,12 +3,11 @@
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any
 
 from msgspec import _utils
-
-LOOK = _utils.get_class_annotations.__code__
+from msgspec._utils import get_class_annotations
 
 
 def _in_msgspec(frame: FrameType) -> bool:
@@ -16,13 +15,23 @@ def _in_msgspec(frame: FrameType) -> bool:
     return Path(frame.f_code.co_filename).parent == Path(_utils.__file__).parent
 
 
+def _look(obj: Any) -> Any:
+    """What msgspec's C calls once it is watched. The function is the one that it knows, with this code."""
+    return get_class_annotations.watched(obj)
+
+
 def watch(into: Path) -> None:
-    """From now on, a line in the file for every struct that is looked at while there are threads."""
+    """From now on, a line in the file for every struct that is looked at while there are threads.
 
-    def seen(frame: FrameType, event: str, _argument: Any) -> None:
-        if event == "call" and frame.f_code is LOOK and frame.f_back and not _in_msgspec(frame.f_back) and threading.active_count() > 1:
+    sys.setprofile would see it too, and takes as long as all that it watches.
+    """
+    looks = FunctionType(get_class_annotations.__code__, get_class_annotations.__globals__)
+
+    def watched(obj: Any) -> Any:
+        if threading.active_count() > 1 and not _in_msgspec(sys._getframe(2)):
             with into.open("a") as file:
-                file.write(f"{frame.f_locals['obj']}\n")
+                file.write(f"{obj}\n")
+        return looks(obj)
 
-    threading.setprofile(seen)
-    sys.setprofile(seen)
+    get_class_annotations.watched = watched
+    get_class_annotations.__code__ = _look.__code__

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,14 +134,20 @@ def ids_of(name: str) -> list[str]:
 
 def written() -> set[tuple[str, str]]:
     """File and name of every test there is."""
-    files = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8")) for path in (ROOT / "tests").rglob("test_*.py")}
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     return {
-        (name, node.name)
-        for name, tree in files.items()
-        for node in ast.walk(tree)
-        if isinstance(node, functions) and node.name.startswith("test_")
+        (path.relative_to(ROOT).as_posix(), name)
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in _tests_in(ast.parse(path.read_text("utf-8")))
     }
+
+
+def _tests_in(tree: ast.Module | ast.ClassDef) -> Iterator[str]:
+    """The names of the tests of a module, and of the classes in it: other than there, pytest looks for none."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            yield from _tests_in(node)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            yield node.name
 
 
 def shown_by(tests: set[tuple[str, str]]) -> Shown:

@@ -1,6 +1,7 @@
 """How the house is built: what import-linter's contracts cannot say."""
 
 import ast
+import functools
 import importlib.util
 from pathlib import Path
 
@@ -17,8 +18,18 @@ def house():
     return module
 
 
+@functools.cache
+def figures():
+    return house().figures(ROOT)
+
+
+@functools.cache
+def parsed():
+    return {path: ast.parse(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py")}
+
+
 def test_no_room_is_in_a_circle_and_the_top_is_not_crowded():
-    found = house().figures(ROOT)  # which ends at a circle
+    found = figures()  # which ends at a circle
     assert found["modules at the top"] <= 6
     assert found["floors"] <= 13
 
@@ -35,9 +46,9 @@ OPENING = {"connect", "create_engine", "create_pool"}
 def test_no_file_outside_the_database_opens_a_connection():
     found = [
         f"{path.relative_to(PACKAGE)}:{node.lineno}"
-        for path in PACKAGE.rglob("*.py")
+        for path, tree in parsed().items()
         if path.relative_to(PACKAGE).parts[0] != "database"
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in OPENING
     ]
     assert found == []
@@ -51,13 +62,13 @@ programs call, where an async twin has the name of the other."""
 def test_a_class_has_a_name_of_its_own():
     names = [
         node.name
-        for path in PACKAGE.rglob("*.py")
+        for path, tree in parsed().items()
         if not set(SHOWN) & set(path.relative_to(PACKAGE).parts)
-        for node in ast.parse(path.read_text("utf-8")).body
+        for node in tree.body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     ]
     assert sorted(name for name in set(names) if names.count(name) > 1) == []
 
 
 def test_signatures_say_what_they_take():
-    assert house().figures(ROOT)["Any in signatures"] < 60
+    assert figures()["Any in signatures"] < 60

@@ -1,6 +1,5 @@
 """The faults that ./run mutate puts into code: which there are, that each is one, and that their names outlive a move of their lines."""
 
-import ast
 import sys
 from pathlib import Path
 
@@ -102,7 +101,7 @@ def test_every_mutant_of_the_core_is_another_module_that_compiles():
         assert len({mutant.text for mutant in found} | {text}) == len(found) + 1
         assert len({mutant.key for mutant in found}) == len(found)
         for mutant in found:
-            ast.parse(mutant.text)
+            compile(mutant.text, name, "exec")  # in half the time of ast.parse, which makes Python objects of it all
 
 
 TWICE = """class C:

@@ -1,9 +1,12 @@
 """Fetching one provider: drives its flow over HTTP, within a deadline, and says what came of it."""
 
 import asyncio
+import functools
+import os
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -22,8 +25,27 @@ from modelsync.providers.base import Answer, ApiKey, Flow, KeyUse, PagingError, 
 
 
 def authorities() -> ssl.SSLContext:
-    """The certificate authorities to trust: certifi's, or those in SSL_CERT_FILE or SSL_CERT_DIR. Reading them takes some 40 ms."""
+    """The certificate authorities to trust: certifi's, or those in SSL_CERT_FILE or SSL_CERT_DIR.
+
+    Reading them takes some 40 ms: a process does it once, and again when the file or the folder is another.
+    """
+    return _read(*(_state(os.environ.get(name)) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")))
+
+
+@functools.lru_cache(maxsize=1)
+def _read(*_: tuple[str, int, int] | None) -> ssl.SSLContext:
     return httpx2.create_ssl_context()
+
+
+def _state(path: str | None) -> tuple[str, int, int] | None:
+    """What tells a file from the one that was there: its path, when it was written (ns), its size."""
+    if not path:
+        return None
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return path, 0, 0
+    return path, found.st_mtime_ns, found.st_size
 
 
 class Fetcher:

@@ -4,7 +4,8 @@ A setting is added by an entry here and the field it fills, which has the defaul
 and the tests go through this table.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -54,7 +55,7 @@ class Entry(msgspec.Struct, frozen=True):
     @property
     def default(self) -> object:
         """The field's own default; msgspec.NODEFAULT for one that is worked out."""
-        return next(field.default for field in msgspec.structs.fields(self.into) if field.name == self.field)
+        return _defaults(self.into)[self.field]
 
     @property
     def help(self) -> str:
@@ -68,6 +69,12 @@ class Entry(msgspec.Struct, frozen=True):
         if self.default in (None, ()):
             return "none"
         return plain(self.default) if isinstance(self.default, float | Decimal) else str(self.default)
+
+
+@functools.cache
+def _defaults(into: type[msgspec.Struct]) -> Mapping[str, object]:
+    """The defaults of a struct's fields: msgspec reads its annotations each time that it is asked."""
+    return {field.name: field.default for field in msgspec.structs.fields(into)}
 
 
 def _guard(name: str) -> Number:
