@@ -1,11 +1,14 @@
 """A bug in one provider's code, met over real HTTP: it stays that provider's own, in a sync and in a dry run."""
 
+import functools
+import importlib
 import json
+import sys
 
 import pytest
 
 from modelsync.providers import registry
-from support.cli import environment, run, run_python
+from support.cli import environment, run
 from support.sync import SLUGS, models_of, query, table
 
 SECRET = "text of the exception 6f1d"
@@ -24,17 +27,15 @@ def failing_flow(provider, options, has_key):
 
 PROVIDER = dataclasses.replace(groq.PROVIDER, FIELD)
 """
-START = """
-import sys
-sys.path.append(sys.argv.pop(1))
-import zz_groq
-sys.modules["modelsync.providers.builtin.groq"] = zz_groq
-from modelsync.cli import main
-main()
-"""
-
 # Where it happens: while rows are read, and while answers are fetched.
 BUGS = {"reading": "normalize=failing", "fetching": "requests=failing_flow"}
+
+
+def take_its_place(folder):
+    """In a process that has everything imported: have the registry find the module in the folder when it looks again."""
+    sys.path.append(str(folder))
+    sys.modules["modelsync.providers.builtin.groq"] = importlib.import_module("zz_groq")
+    registry._builtin.cache_clear()
 
 
 @pytest.fixture(params=sorted(BUGS))
@@ -44,7 +45,7 @@ def broken(request, tmp_path, simulator, database_url):
     folder.mkdir()
     (folder / "zz_groq.py").write_text(MODULE.replace("FIELD", BUGS[request.param]))
     env = environment(tmp_path, simulator, DATABASE_URL=database_url)
-    return lambda *arguments: run_python(tmp_path, "-c", START, str(folder), *arguments, env=env)
+    return lambda *arguments: run(tmp_path, *arguments, env=env, first=functools.partial(take_its_place, folder))
 
 
 def outcomes(done):

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,13 @@ def environment(folder: Path, simulator: Simulator | None = None, **more: str) -
     return env | more
 
 
-def run(folder: Path, *arguments: str, env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-    """`modelsync <arguments>` in `folder`."""
+def run(
+    folder: Path, *arguments: str, env: Mapping[str, str], first: Callable[[], None] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """`modelsync <arguments>` in `folder`; `first` is called in the process before."""
     with tempfile.TemporaryDirectory() as printed:
         out, err = Path(printed, "out"), Path(printed, "err")
-        code = code_of(start(env, folder, arguments, out, err))
+        code = code_of(start(env, folder, arguments, out, err, first))
         return subprocess.CompletedProcess(arguments, code, *(path.read_text("utf-8") for path in (out, err)))
 
 
