@@ -72,12 +72,18 @@ def price_document(prices: Prices, stated_at: datetime, *, by_operator: bool = F
 
     `reader` is the version of the provider's module that read it.
     """
-    document: dict[str, Any] = plain_decimals(msgspec.to_builtins(prices, builtin_types=(Decimal,)))
+    document: dict[str, Any] = msgspec.to_builtins(prices, builtin_types=(Decimal,))
     document.pop("problems", None)
+    for name, value in document.items():
+        if name not in _TEXTS:
+            document[name] = plain_decimals(value)
     source = "operator" if by_operator else "provider"
     read_by = {"reader": reader} if reader is not None else {}
     return {**document, "source": source, "stated_at": time_text(stated_at), **read_by} if document else {}
 
+
+_TEXTS = frozenset({"others", "incomplete", "raw"})
+"""The fields of `Prices` without a number in them."""
 
 _NO_PRICE = ("source", "stated_at", "reader")
 

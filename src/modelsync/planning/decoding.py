@@ -71,22 +71,31 @@ class RawRows(msgspec.Struct, frozen=True):
     sound: bool = False
 
 
-def decode_rows(raws: RawRows, warnings: list[str], tally: Tally, known: KnownRows | None = None) -> Iterator[Wire | KnownRow | Rejected]:
+def decode_rows(
+    raws: RawRows, rejected: list[Rejected], warnings: list[str], tally: Tally, known: KnownRows | None = None
+) -> Iterator[Wire | KnownRow]:
     """Each raw row in its wire type, with the fields that type does not declare beside it; the fields of a sample are tallied.
 
-    With `known` those that are known are not decoded, and the others have their digests.
+    With `known` those that are known are not decoded, and the others have their digests. Rows that cannot be decoded become rejected, or
+    warnings where an endpoint only fills.
     """
-    reader = row_reader(raws.endpoint.row)
+    read, is_due = row_reader(raws.endpoint.row).read, tally.is_due
     for position, raw in enumerate(raws.rows):
         digest = digest_of(raw) if known and raws.sound else b""
         row_id = known.ids.get(digest) if known else None
-        wire = KnownRow(row_id, digest, raw, position) if row_id else reader.read(raw, position, digest) if raws.sound else None
-        if wire is None:
-            yield _carefully(raws.endpoint, raw, position, warnings, tally)
-        else:
-            if tally.is_due():
+        wire = KnownRow(row_id, digest, raw, position) if row_id else read(raw, position, digest) if raws.sound else None
+        if wire is not None:
+            if is_due():
                 tally.look(_values(raw)[0])
             yield wire
+            continue
+        mended_row = _carefully(raws.endpoint, raw, position, warnings, tally)
+        if isinstance(mended_row, Wire):
+            yield mended_row
+        elif raws.endpoint.fills:
+            warnings.append(f"{raws.endpoint.name} row {position}: {mended_row.reason}")
+        else:
+            rejected.append(mended_row)
 
 
 def _carefully(endpoint: Endpoint, wire: msgspec.Raw, position: int, warnings: list[str], tally: Tally) -> Wire | Rejected:

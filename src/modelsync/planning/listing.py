@@ -1,6 +1,6 @@
 """From answers to a listing: bytes in, models out, row by row. A bad row is rejected with its reason, the rest go on."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import msgspec
 
@@ -13,7 +13,7 @@ from modelsync.planning.extent import shortfall
 from modelsync.planning.incomplete import incomplete_warnings, unread_fields
 from modelsync.planning.known import MOST, Clean, Incomplete, KnownRow, KnownRows, Models
 from modelsync.planning.row_reader import row_reader
-from modelsync.providers.base import Answer, Endpoint, Provider, Request, Wire
+from modelsync.providers.base import Answer, Provider, Request, Wire
 
 MOST_SKIPS = 40
 """Reasons that are given of the rejected rows of one listing, and as many of its duplicates; the others are counted."""
@@ -86,9 +86,9 @@ def read(
     tallies = _tallies(lists)
     if not provider.reads_rows_alone or sum(len(raws.rows) for raws in lists) > MOST:
         known = None
-    decoded = ((raws.endpoint, row) for raws in lists for row in readable(raws, rejected, warnings, tallies[raws.endpoint.name], known))
+    decoded = ((raws.endpoint.name, decode_rows(raws, rejected, warnings, tallies[raws.endpoint.name], known)) for raws in lists)
     if provider.reads_rows_alone:  # one after the other, so that few are in memory at once
-        first = (row for endpoint, row in decoded if endpoint.name == provider.endpoints[0].name)
+        first = (row for name, rows in decoded for row in rows if name == provider.endpoints[0].name)
         listing = collect(provider, first, rejected, warnings, complete=True, known=known)
     else:
         listing = _combined(provider, options, decoded, rejected, warnings)
@@ -105,15 +105,14 @@ def read(
 def _combined(
     provider: Provider,
     options: msgspec.Struct,
-    decoded: Iterable[tuple[Endpoint, Wire | KnownRow]],
+    decoded: Iterable[tuple[str, Iterable[Wire | KnownRow]]],
     rejected: list[Rejected],
     warnings: list[str],
 ) -> Listing:
     """The rows of all endpoints as one listing."""
     rows: dict[str, list[Wire]] = {endpoint.name: [] for endpoint in provider.endpoints}
-    for endpoint, wire in decoded:
-        if isinstance(wire, Wire):
-            rows[endpoint.name].append(wire)
+    for name, some in decoded:
+        rows[name] += (row for row in some if isinstance(row, Wire))
     wires = provider.combine(rows, options) if provider.combine else next(iter(rows.values()))
     partial = provider.partial(rows, options) if provider.partial else None
     if partial:
@@ -126,19 +125,6 @@ def _tallies(lists: Sequence[RawRows]) -> dict[str, Tally]:
     for raws in lists:
         totals[raws.endpoint.name] = totals.get(raws.endpoint.name, 0) + len(raws.rows)
     return {name: Tally(total) for name, total in totals.items()}
-
-
-def readable(
-    raws: RawRows, rejected: list[Rejected], warnings: list[str], tally: Tally, known: KnownRows | None = None
-) -> Iterator[Wire | KnownRow]:
-    """The rows that can be decoded, or need not be; the others become rejected, or warnings where an endpoint only fills."""
-    for row in decode_rows(raws, warnings, tally, known):
-        if not isinstance(row, Rejected):
-            yield row
-        elif raws.endpoint.fills:
-            warnings.append(f"{raws.endpoint.name} row {row.position}: {row.reason}")
-        else:
-            rejected.append(row)
 
 
 def collect(
