@@ -1,10 +1,10 @@
 """Database drivers' errors, as what happened and what to do."""
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneFree
 
@@ -16,8 +16,18 @@ def explaining(shown: str) -> Iterator[None]:
     """Turn a driver's error into a DatabaseError that names the database as `shown` and ends in an instruction."""
     try:
         yield
-    except (DBAPIError, NoneFree, sqlite3.Error, psycopg.Error, OSError) as error:
+    except (DBAPIError, NoneFree, sqlite3.Error, OSError) as error:
         raise explained(error, shown) from error
+    except Exception as error:
+        if not _is_of_postgres(error):
+            raise
+        raise explained(error, shown) from error
+
+
+def _is_of_postgres(error: Exception) -> bool:
+    """Whether it is an error of Postgres's driver, which is loaded only where there is such a database: it takes a tenth of a second."""
+    driver = sys.modules.get("psycopg")
+    return driver is not None and isinstance(error, driver.Error)
 
 
 def explained(error: BaseException, shown: str) -> DatabaseError:
@@ -58,13 +68,14 @@ def _by_code(error: BaseException, shown: str) -> DatabaseError | None:
         case OSError(strerror=str(why)):
             hint = "Nothing was written; check that its folder exists and that this user may read and write there, or name another file"
             return DatabaseError(f"{shown} cannot be used ({why})", hint)
-        case psycopg.errors.DeadlockDetected() | psycopg.errors.SerializationFailure():
+    match getattr(error, "sqlstate", None):  # https://www.postgresql.org/docs/current/errcodes-appendix.html
+        case "40P01" | "40001":  # deadlock_detected, serialization_failure
             return Conflict(f"{shown}: another transaction was in the way ({type(error).__name__})", "Nothing was written; sync again")
-        case psycopg.errors.ReadOnlySqlTransaction():
+        case "25006":  # read_only_sql_transaction
             return DatabaseError(f"{shown} is read-only", "Nothing was written; name the primary server, and a user who may write")
-        case psycopg.errors.LockNotAvailable():
+        case "55P03":  # lock_not_available
             return DatabaseError(f"{shown} is locked by another program", "Nothing was written; end its transaction, then sync again")
-        case psycopg.errors.QueryCanceled():
+        case "57014":  # query_canceled
             return TooSlow(f"{shown} took longer than it allows", "Nothing was written; raise its statement_timeout, or sync again")
         case _:
             return None

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 
-from modelsync.database import bulk_postgres, bulk_sqlite, engine, migrate
+from modelsync.database import bulk_sqlite, engine, migrate
 from modelsync.database.bulk import BulkWriter
 from modelsync.database.errors import explaining
 from modelsync.errors import Conflict, DatabaseError
@@ -25,6 +25,15 @@ PATIENCE = 1.0
 """Seconds that work which may be skipped waits for SQLite's one writer."""
 
 
+def _bulk_writer(dialect: str) -> BulkWriter:
+    """The module of a dialect. That of Postgres brings its driver along."""
+    if dialect == "sqlite":
+        return bulk_sqlite
+    from modelsync.database import bulk_postgres
+
+    return bulk_postgres
+
+
 class Session:
     """An open database. Safe for use from several threads; all methods block."""
 
@@ -34,7 +43,7 @@ class Session:
         self.providers = providers
         self.read_only = read_only
         self.dialect = engine.dialect.name
-        self.bulk: BulkWriter = bulk_postgres if self.dialect == "postgresql" else bulk_sqlite
+        self.bulk = _bulk_writer(self.dialect)
         self._one_writer = threading.Lock() if self.dialect == "sqlite" else threading.BoundedSemaphore(4)
 
     @classmethod
