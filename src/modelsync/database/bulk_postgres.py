@@ -1,4 +1,5 @@
-"""Bulk writing in Postgres: COPY into a temporary table, then one upsert. Works through a transaction-mode pooler."""
+"""Bulk writing in Postgres: COPY, of what is there already into a temporary table and then one upsert. Works through a transaction-mode
+pooler."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -21,6 +22,13 @@ _COPY_CHANGES = "COPY model_changes (run_id, provider_id, provider_model_id, kin
 def hashes(connection: sa.Connection, provider_id: int) -> dict[str, str]:
     """The content hash of every model of a provider, read from the index alone."""
     return dict(_cursor(connection).execute(_HASHES, (provider_id,)).fetchall())
+
+
+def insert_models(connection: sa.Connection, rows: Iterable[tuple[object, ...]]) -> int:
+    """Insert rows of models that are not there, given in the order of COLUMNS; how many."""
+    cursor = _cursor(connection)
+    _copy(cursor, f"COPY models ({_NAMES}) FROM STDIN", postgres_values(rows))
+    return cursor.rowcount
 
 
 def upsert_models(connection: sa.Connection, rows: Iterable[tuple[object, ...]]) -> int:

@@ -10,10 +10,9 @@ import sqlalchemy as sa
 from modelsync.database.engine import BUSY_SECONDS
 from modelsync.database.rows import COLUMNS, KEPT, sqlite_values
 
-_UPSERT = (
-    f"INSERT INTO models ({', '.join(COLUMNS)}) VALUES ({', '.join('?' for _ in COLUMNS)}) "  # noqa: S608 - names of our own columns
-    "ON CONFLICT (provider_id, provider_model_id) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in KEPT)
+_INSERT = f"INSERT INTO models ({', '.join(COLUMNS)}) VALUES ({', '.join('?' for _ in COLUMNS)})"  # noqa: S608 - names of our own columns
+_UPSERT = f"{_INSERT} ON CONFLICT (provider_id, provider_model_id) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in COLUMNS if name not in KEPT
 )
 _HASHES = "SELECT provider_model_id, content_hash FROM models WHERE provider_id = ?"
 _CHANGES = "INSERT INTO model_changes (run_id, provider_id, provider_model_id, kind, fields, changed_at) VALUES (?, ?, ?, ?, ?, ?)"
@@ -22,6 +21,11 @@ _CHANGES = "INSERT INTO model_changes (run_id, provider_id, provider_model_id, k
 def hashes(connection: sa.Connection, provider_id: int) -> dict[str, str]:
     """The content hash of every model of a provider, read from the index alone."""
     return dict(_driver(connection).execute(_HASHES, (provider_id,)).fetchall())
+
+
+def insert_models(connection: sa.Connection, rows: Iterable[tuple[object, ...]]) -> int:
+    """Insert rows of models that are not there, given in the order of COLUMNS; the number of rows written."""
+    return _driver(connection).executemany(_INSERT, sqlite_values(rows)).rowcount
 
 
 def upsert_models(connection: sa.Connection, rows: Iterable[tuple[object, ...]]) -> int:

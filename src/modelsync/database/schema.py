@@ -289,8 +289,9 @@ known_rows = sa.Table(
     # Which program read the rows, with which version of the provider's module; and the provider's edition that they stand in.
     sa.Column("reader", sa.Text, nullable=False),
     sa.Column("edition", Key, nullable=False),
-    # Beside the provider's models in the order of their ids: 16 bytes of the digest of each row, and one byte that says which list of
-    # `incomplete` has the price fields of it that are not read.
+    # A digest of the provider's ids; and beside them in their order 16 bytes of the digest of each row, and one byte that says which list
+    # of `incomplete` has the price fields of it that are not read.
+    sa.Column("ids", sa.LargeBinary, nullable=False),
     sa.Column("digests", sa.LargeBinary, nullable=False),
     sa.Column("kinds", sa.LargeBinary, nullable=False),
     sa.Column("incomplete", JsonDocument, nullable=False),

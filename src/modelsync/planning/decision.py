@@ -6,7 +6,7 @@ import msgspec
 
 from modelsync.planning.holding import Standing
 from modelsync.planning.listing import Listing
-from modelsync.planning.plan import Difference, Plan, Stored
+from modelsync.planning.plan import Differing, Plan, Stored
 from modelsync.planning.policy import Context, Rules, decide
 
 
@@ -19,7 +19,7 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
 
     listing: Listing
     plan: Plan
-    different: Difference
+    different: Differing
     stored: Stored
     context: Context
     rules: Rules

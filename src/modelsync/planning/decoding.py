@@ -12,7 +12,7 @@ from modelsync.model.mistakes import plain_words
 from modelsync.model.prices import excerpt
 from modelsync.planning.drift import Tally
 from modelsync.planning.known import KnownRow, KnownRows, digest_of
-from modelsync.planning.row_reader import row_reader
+from modelsync.planning.row_reader import RowReader
 from modelsync.providers.base import Answer, Endpoint, Wire
 from modelsync.providers.document import UNEXPECTED, NotJson, is_mended, mended
 
@@ -79,7 +79,7 @@ def decode_rows(
     With `known` those that are known are not decoded, and the others have their digests. Rows that cannot be decoded become rejected, or
     warnings where an endpoint only fills.
     """
-    read, is_due = row_reader(raws.endpoint.row).read, tally.is_due
+    read, is_due = RowReader(raws.endpoint.row).read, tally.is_due
     for position, raw in enumerate(raws.rows):
         digest = digest_of(raw) if known and raws.sound else b""
         row_id = known.ids.get(digest) if known else None

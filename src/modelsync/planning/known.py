@@ -5,7 +5,7 @@ provider's module and the program, and on nothing else; where any of these is an
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, KeysView, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, KeysView, Mapping
 from typing import cast
 
 import msgspec
@@ -33,9 +33,11 @@ def digest_of(row: msgspec.Raw) -> bytes:
 class Memory(msgspec.Struct, frozen=True):
     """What is kept of a listing's clean rows, beside the sorted ids of all models that the catalog has of the provider.
 
-    `digests` has DIGEST bytes for each id, zeros where its row is not known. `kinds` has one byte for each: the place in `incomplete`.
+    `ids` is a digest of these ids. `digests` has DIGEST bytes for each, zeros where its row is not known. `kinds` has one byte for each:
+    the place in `incomplete`.
     """
 
+    ids: bytes = b""
     digests: bytes = b""
     kinds: bytes = b""
     incomplete: tuple[Incomplete, ...] = ((),)
@@ -88,19 +90,23 @@ def remembered(clean: Clean, stored: Collection[str], waiting: Collection[str] =
         by_id.pop(row_id, None)
     digests = b"".join([by_id.get(row_id, _NOTHING) for row_id in ids])
     kinds = bytes([places.get(clean.incomplete.get(row_id, ()), 0) for row_id in ids]) if clean.incomplete else bytes(len(ids))
-    return Memory(digests, kinds, tuple(places))
+    return Memory(_digest_of_ids(ids), digests, kinds, tuple(places))
 
 
 def known(memory: Memory, hashes: Mapping[str, str], edition: int) -> KnownRows:
     """The rows that a memory tells of, when it is of a catalog with these content hashes; none when it cannot be."""
     ids = sorted(hashes)
-    if len(memory.digests) != DIGEST * len(ids) or len(memory.kinds) != len(ids):
+    if memory.ids != _digest_of_ids(ids):
         return KnownRows()
     digests = (memory.digests[start : start + DIGEST] for start in range(0, len(memory.digests), DIGEST))
     by_digest = dict(zip(digests, ids, strict=True))
     by_digest.pop(_NOTHING, None)
     incomplete = {row_id: memory.incomplete[kind] for row_id, kind in zip(ids, memory.kinds, strict=True) if kind}
     return KnownRows(by_digest, hashes, incomplete, edition)
+
+
+def _digest_of_ids(ids: Iterable[str]) -> bytes:
+    return hashlib.sha256("\0".join(ids).encode()).digest()[:DIGEST]
 
 
 class Models(Mapping[str, Model]):

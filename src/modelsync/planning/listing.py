@@ -12,7 +12,7 @@ from modelsync.planning.drift import Shape, Tally, shapes
 from modelsync.planning.extent import shortfall
 from modelsync.planning.incomplete import incomplete_warnings, unread_fields
 from modelsync.planning.known import MOST, Clean, Incomplete, KnownRow, KnownRows, Models
-from modelsync.planning.row_reader import row_reader
+from modelsync.planning.row_reader import RowReader
 from modelsync.providers.base import Answer, Provider, Request, Wire
 
 MOST_SKIPS = 40
@@ -152,6 +152,7 @@ class _Found:
     def __init__(self, provider: Provider, known: KnownRows, rejected: list[Rejected], warnings: list[str]) -> None:
         self._provider, self._known, self._rejected, self._warnings = provider, known, rejected, warnings
         self._models = Models(self._read)
+        self._reader = RowReader(provider.endpoints[0].row)
         self._hashes: dict[str, str] = {}
         self._digests: dict[str, bytes] = {}
         self._unread: dict[str, Incomplete] = {}
@@ -209,8 +210,9 @@ class _Found:
             self._unread.pop(model.id, None)
 
     def _decoded(self, row: KnownRow) -> Wire:
-        wire = row_reader(self._provider.endpoints[0].row).read(row.raw, row.position)
-        assert wire is not None  # noqa: S101 - the same bytes were read before, by the same program
+        kind = self._provider.endpoints[0].row
+        wire = self._reader.read(row.raw, row.position) or RowReader(kind).read(row.raw, row.position)
+        assert wire is not None  # noqa: S101 - the same bytes were read before, by the same program, by themselves or with others
         return wire
 
     def _read(self, row: KnownRow) -> Model:
@@ -246,7 +248,7 @@ def normalize(provider: Provider, wire: Wire, warnings: list[str]) -> tuple[Mode
         if None in metadata.values():
             metadata = {**wire.rest, **{name: value for name, value in model.metadata.items() if value is not None}}
         checked, digest = limited(msgspec.structs.replace(model, metadata=metadata), warnings)
-    except (ValueError, ArithmeticError, LookupError, TypeError, msgspec.MsgspecError) as error:
+    except (ValueError, ArithmeticError, LookupError, TypeError, RecursionError, msgspec.MsgspecError) as error:
         return Rejected(wire.position, _wire_id(wire.row), f"{error}" or type(error).__name__, "")
     warnings.extend(f"{checked.id}: {problem}" for problem in checked.prices.problems)
     return checked, digest

@@ -207,26 +207,26 @@ class Plan(msgspec.Struct, frozen=True):
 NOTHING_STORED = Stored({})
 
 
-class Difference(msgspec.Struct, frozen=True):
+class Differing(msgspec.Struct, frozen=True):
     """Ids that a listing has otherwise than they are stored, new ones among them, and stored ones that it does not have."""
 
     otherwise: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
 
 
-def difference(listing: Listing, stored: Stored) -> Difference:
+def difference(listing: Listing, stored: Stored) -> Differing:
     """The only look at every model; all that follows is about those of which something moved."""
     listed, known = listing.hashes, stored.hashes
     if listed == known:  # by far the most frequent case, in one comparison
-        return Difference()
+        return Differing()
     otherwise = tuple(row_id for row_id, digest in listed.items() if known.get(row_id) != digest)
     if len(listed) - sum(row_id not in known for row_id in otherwise) == len(known):
-        return Difference(otherwise)
+        return Differing(otherwise)
     seen = listing.seen
-    return Difference(otherwise, tuple(row_id for row_id in known if row_id not in seen))
+    return Differing(otherwise, tuple(row_id for row_id in known if row_id not in seen))
 
 
-def needed(listing: Listing, stored: Stored, different: Difference | None = None) -> list[str]:
+def needed(listing: Listing, stored: Stored, different: Differing | None = None) -> list[str]:
     """Ids whose full stored rows `make_plan` will look at: those that differ, came back, are newly absent, watched, or will be retired."""
     different, known = different or difference(listing, stored), stored.hashes.keys()
     came = known & different.otherwise
@@ -236,7 +236,7 @@ def needed(listing: Listing, stored: Stored, different: Difference | None = None
     return sorted(came | gone)
 
 
-def make_plan(listing: Listing, stored: Stored, different: Difference | None = None) -> Plan:
+def make_plan(listing: Listing, stored: Stored, different: Differing | None = None) -> Plan:
     """What the provider lists, as changes of what is stored, before anything of it is doubted and before pins.
 
     A model that a complete, non-empty listing does not have is marked missing, and stays active; it is retired once it was absent often

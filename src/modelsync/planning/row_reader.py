@@ -1,18 +1,22 @@
 """A row in one pass: its wire type, and whatever this does not declare beside it."""
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 import msgspec
 
 from modelsync.providers.base import Wire
 
+MOST_LEARNED, MOST_AT_ONCE = 64, 32
+"""Undeclared fields that a reader learns of all rows, and of one: a row with more of them is a map."""
+
+_shallow = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
 
 class RowReader:
-    """Decodes sound rows into their wire type in one pass, undeclared fields included.
+    """Decodes the sound rows of one list into their wire type in one pass, undeclared fields included.
 
     msgspec drops what a type does not declare. So the type learns, from the rows themselves, the names that it lacks, and refuses a row
-    with another one: that row teaches it.
+    with another one: that row teaches it. What it learned of one list is forgotten with it: no list changes how another one is read.
     """
 
     def __init__(self, row: type[msgspec.Struct]) -> None:
@@ -29,7 +33,7 @@ class RowReader:
         self._learned = (msgspec.json.Decoder(kind), ordered)
 
     def read(self, raw: msgspec.Raw, position: int, digest: bytes = b"") -> Wire | None:
-        """A row, or None for one that is not read so: with a value that is not of its type, or with more names than are learned."""
+        """A row, or None for one that is not read so: with a value that is not of its type, or with names that are not learned."""
         decoder, names = self._learned
         try:
             row = decoder.decode(raw)
@@ -44,23 +48,13 @@ class RowReader:
         return Wire(row, rest, position, digest)
 
     def _taught_by(self, raw: msgspec.Raw) -> bool:
-        """Whether a row has top-level names that are new, and there is still room for them."""
+        """Whether a row has top-level names that are new, there is still room for them, and a struct can have them."""
         names = self._learned[1]
-        known = {*names, *self._declared}
-        new = _shallow.decode(raw).keys() - known
-        if not new or len(names) + len(new) > MOST_LEARNED:
+        new = _shallow.decode(raw).keys() - {*names, *self._declared}
+        if not new or len(new) > MOST_AT_ONCE or len(names) + len(new) > MOST_LEARNED:
             return False
-        self._learn({*names, *new})
+        try:
+            self._learn({*names, *new})
+        except ValueError:  # a quote, a backslash or a control character in a name
+            return False
         return True
-
-
-MOST_LEARNED = 64
-"""Undeclared fields of a wire type; a list whose rows have more of them has maps in place of rows."""
-
-_shallow = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-@lru_cache(maxsize=256)
-def row_reader(row: type[msgspec.Struct]) -> RowReader:
-    """The reader of a wire type; what it learned is kept as long as the process lives."""
-    return RowReader(row)

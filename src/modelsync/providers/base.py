@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -138,7 +138,7 @@ class GoogleAccount(msgspec.Struct, frozen=True):
 Auth = ApiKey | GoogleAccount
 
 
-class TokenUnits(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
+class TokenUnits(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows the per-token units of a provider hold for.
 
     Either the rows whose `field` (a dotted path on the wire) holds one of the `types`, in the provider's own words; several words of
@@ -158,12 +158,8 @@ class TokenUnits(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
         """Whether they hold for a row of this type, or of all these types."""
         if not self.field:
             return True
-        return _hold(self, (words,) if isinstance(words, str) else tuple(words or ()))
-
-
-@lru_cache(maxsize=1024)  # a list has few different types
-def _hold(units: TokenUnits, stated: tuple[str, ...]) -> bool:
-    return "+".join(sorted({word.strip().lower() for word in stated} - {""})) in units.types
+        stated = (words,) if isinstance(words, str) else words or ()
+        return "+".join(sorted({word.strip().lower() for word in stated} - {""})) in self.types
 
 
 class Documented(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 import msgspec
 
-from modelsync.providers.parsing import WORDS, in_our_words, sees, stated, stated_true
+from modelsync.providers.parsing import WORDS, are_few, in_our_words, sees, stated, stated_true
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -43,7 +43,8 @@ class InAndOut(TypedDict):
 
 def modalities(inputs: Iterable[str] | None, outputs: Iterable[str] | None, own: Mapping[str, str] = WORDS) -> InAndOut:
     """Two lists of modalities; `own` are the provider's words, as `in_our_words` takes them."""
-    return _in_and_out(tuple(inputs or ()), tuple(outputs or ()), tuple(own.items())).copy()
+    given, called = (tuple(inputs or ()), tuple(outputs or ())), tuple(own.items())
+    return _in_and_out(*given, called).copy() if are_few(*given) else _in_and_out.__wrapped__(*given, called)
 
 
 @lru_cache(maxsize=1024)  # a list has few different rows of modalities
@@ -70,7 +71,8 @@ class AbilityWords(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
 
     def stated_by(self, names: Iterable[str] | None) -> Abilities:
         """What a list of abilities says."""
-        return _abilities(self, tuple(names or ())).copy()
+        listed = tuple(names or ())
+        return _abilities(self, listed).copy() if are_few(listed) else _abilities.__wrapped__(self, listed)
 
 
 @lru_cache(maxsize=1024)  # a list has few different rows of abilities

@@ -36,6 +36,12 @@ def iso_time(text: str | None) -> datetime | None:
         return None
 
 
+def are_few(*texts: Iterable[str]) -> bool:
+    """Whether these are so few and short, as what lists usually have, that what was made of them may be remembered."""
+    lengths = [len(text) for some in texts for text in some]
+    return len(lengths) <= 64 and sum(lengths) <= 1000
+
+
 def stated(names: Iterable[str] | None, *abilities: str) -> bool | None:
     """Whether a list of abilities names one of `abilities`; None when the provider gives no list, or an empty one."""
     have = {name.strip().lower() for name in names or ()}
@@ -97,7 +103,10 @@ def in_our_words(names: Iterable[str] | None, own: Mapping[str, str] = WORDS) ->
 
     `own` are the provider's words, looked up before WORDS. A word that nobody declares is kept here: `within_limits` warns and drops it.
     """
-    return _in_our_words(tuple(names), tuple(own.items())) if names else None
+    words, called = tuple(names or ()), tuple(own.items())
+    if not words:
+        return None
+    return _in_our_words(words, called) if are_few(words) else _in_our_words.__wrapped__(words, called)
 
 
 @lru_cache(maxsize=1024)  # a list has few different rows of modalities

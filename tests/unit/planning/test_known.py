@@ -6,6 +6,7 @@ import pytest
 from modelsync.model.model import Model
 from modelsync.planning.known import DIGEST, Clean, KnownRow, KnownRows, Models, digest_of, known, remembered
 from modelsync.planning.listing import Listing, read
+from modelsync.planning.row_reader import MOST_LEARNED
 from modelsync.providers.base import Answer, Request
 from modelsync.providers.builtin import featherless
 from modelsync.testing import answer
@@ -89,3 +90,24 @@ def test_a_known_model_is_read_once_and_only_when_it_is_asked_for():
     assert asked == ["a"]
     with pytest.raises(KeyError):
         models["c"]
+
+
+PLAIN = {"id": "plain", "note": 1}
+WIDE = {"id": "wide", **{f"n{number}": number for number in range(MOST_LEARNED)}}
+"""With as many names that its wire type lacks as a reader learns."""
+
+
+@pytest.mark.parametrize("rows", [[WIDE, PLAIN], [WIDE, PLAIN, PLAIN]], ids=["asked for", "listed twice"])
+def test_a_known_row_is_read_by_a_new_process_whatever_names_this_has_learned_of_other_rows(rows: list[dict[str, object]]):
+    knew = known_of(PLAIN)
+    found = listed(*rows, known=knew)
+    assert found.models["plain"] == listed(*rows).models["plain"]
+
+
+def test_one_row_with_many_names_does_not_make_all_others_unknown():
+    listed(WIDE)
+    assert listed(PLAIN, known=KnownRows()).clean.digests.keys() == {"plain"}
+
+
+def test_a_name_with_a_quote_in_one_row_costs_no_other_row():
+    assert [*listed({"id": "a", 'what"ever': 1}, {"id": "b"}).models] == ["a", "b"]

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from modelsync.planning.row_reader import MOST_LEARNED, RowReader
+from modelsync.planning.row_reader import MOST_AT_ONCE, MOST_LEARNED, RowReader
 
 
 class Inner(msgspec.Struct, frozen=True):
@@ -46,6 +46,16 @@ def test_a_number_out_of_range_is_left_to_those_who_warn():
 
 def test_maps_in_place_of_rows_teach_nothing():
     reader = RowReader(Row)
-    assert reader.read(raw(id="a", **{f"n{number}": number for number in range(MOST_LEARNED)}), 0) is not None
+    assert reader.read(raw(id="a", **{f"m{number}": number for number in range(MOST_AT_ONCE + 1)}), 0) is None
+    for first in range(0, MOST_LEARNED, MOST_AT_ONCE):
+        assert reader.read(raw(id="a", **{f"n{number}": number for number in range(first, first + MOST_AT_ONCE)}), 0) is not None
     assert reader.read(raw(id="b", another=1), 0) is None
     assert reader.read(raw(id="c", n3=1), 0).rest == {"n3": 1}
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "a\tb"])
+def test_a_name_that_no_field_of_a_struct_can_have_is_left_to_the_careful_reading(name: str):
+    reader = RowReader(Row)
+    wire = reader.read(raw(id="a", **{name: 1}), 0)
+    assert wire is None or wire.rest == {name: 1}
+    assert reader.read(raw(id="b", other=2), 1).rest == {"other": 2}

@@ -1,6 +1,9 @@
 """OpenRouter: expected values are worked out by hand from its documentation (decimal strings, USD per token)."""
 
+import gc
 import json
+import random
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -174,3 +177,26 @@ def test_pages_are_followed_by_their_relative_link():
         "https://openrouter.ai/api/v1/models?offset=1": {"data": [ROW | {"id": "x/z"}], "links": {"next": None}},
     }
     assert [request.url for request, _ in drive(PROVIDER, lambda request: answer(pages[request.url]))] == list(pages)
+
+
+@pytest.mark.parametrize("field", ["a name of a price", "a thousand prices", "an ability", "an input", "an output"])
+def test_what_a_list_says_is_not_kept_in_memory_once_it_is_read(field: str):
+    def row(number: int) -> dict[str, object]:
+        text, chance = f"{number}{'x' * 100_000}", random.Random(number)
+        fields: dict[str, dict[str, object]] = {
+            "a name of a price": {"pricing": {text: "1"}},
+            "a thousand prices": {"pricing": {f"{place}": chance.randrange(1, 10) for place in range(1000)}},
+            "an ability": {"supported_parameters": [text]},
+            "an input": {"architecture": {"input_modalities": [text]}},
+            "an output": {"architecture": {"output_modalities": [text]}},
+        }
+        return {"id": f"m{number}", **fields[field]}
+
+    good(PROVIDER, {"models": {"data": [ROW]}})
+    body = {"models": {"data": [row(number) for number in range(100)]}}
+    tracemalloc.start()
+    good(PROVIDER, body)
+    gc.collect()
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000

@@ -21,7 +21,7 @@ def recall(connection: sa.Connection, slug: str, version: int) -> tuple[Memory, 
     row = connection.execute(sa.select(known_rows).join(provider_state, sa.and_(*same)).where(*mine)).mappings().one_or_none()
     if row is None:
         return None
-    return Memory(row["digests"], row["kinds"], tuple(map(tuple, row["incomplete"]))), row["edition"]
+    return Memory(row["ids"], row["digests"], row["kinds"], tuple(map(tuple, row["incomplete"]))), row["edition"]
 
 
 def is_current(connection: sa.Connection, slug: str, version: int) -> bool:
@@ -38,6 +38,7 @@ def remember(connection: sa.Connection, slug: str, version: int, memory: Memory)
         "provider": slug,
         "reader": reader(version),
         "edition": edition,
+        "ids": memory.ids,
         "digests": memory.digests,
         "kinds": memory.kinds,
         "incomplete": [list(fields) for fields in memory.incomplete],

@@ -21,13 +21,14 @@ def write(connection: sa.Connection, bulk: BulkWriter, run_id: int, provider_id:
     """Everything that a plan changes, in bulk."""
     _write_upstream(connection, provider_id, plan.upstream)
     _write_last_prices(connection, provider_id, plan.last, now)
-    expected = len(plan.written)
-    if not expected:
+    if not plan.written:
         return
-    incoming = (rows.incoming(change, provider_id, seq, now) for change in plan.written)
-    written = bulk.upsert_models(connection, incoming)
-    if written != expected:
-        raise DatabaseError(f"{expected} rows to write, {written} written", "Nothing was changed; report this")
+    added = [change for change in plan.written if change.kind is ChangeKind.ADDED]
+    others = [change for change in plan.written if change.kind is not ChangeKind.ADDED]
+    for changes, bulk_write in ((added, bulk.insert_models), (others, bulk.upsert_models)):
+        written = bulk_write(connection, (rows.incoming(change, provider_id, seq, now) for change in changes)) if changes else 0
+        if written != len(changes):
+            raise DatabaseError(f"{len(changes)} rows to write, {written} written", "Nothing was changed; report this")
     history = (change for change in plan.written if _is_history(change))
     facts = ((run_id, provider_id, change.id, change.kind.value, rows.change_fields(change), now) for change in history)
     bulk.insert_changes(connection, facts)

@@ -101,12 +101,12 @@ def prices(row: Row, *, billed_elsewhere: bool) -> Prices:
     """`billed_elsewhere`: models that make sound or pictures list "0" per token and cost money per song or picture."""
     per_token = TOKEN_UNITS.hold_for(row.architecture.output_modalities)
     names, texts = tuple(row.pricing), tuple(map(bytes, row.pricing.values()))
-    read = _remembered_prices if sum(map(len, texts)) <= LONGEST else _prices
-    return read(names, texts, per_token, billed_elsewhere)
+    few = len(names) <= 2 * len(PRICES) and sum(map(len, names)) + sum(map(len, texts)) <= LONGEST
+    return (_remembered_prices if few else _prices)(names, texts, per_token, billed_elsewhere)
 
 
 LONGEST = 1000
-"""Bytes of the prices of one row that are remembered."""
+"""Bytes of a row's prices, names included, up to which they are remembered."""
 
 
 def _prices(names: tuple[str, ...], texts: tuple[bytes, ...], per_token: bool, billed_elsewhere: bool) -> Prices:
@@ -122,7 +122,7 @@ def _prices(names: tuple[str, ...], texts: tuple[bytes, ...], per_token: bool, b
     return flat
 
 
-_remembered_prices = lru_cache(maxsize=4096)(_prices)
+_remembered_prices = lru_cache(maxsize=2048)(_prices)
 """A long list has few different prices."""
 
 

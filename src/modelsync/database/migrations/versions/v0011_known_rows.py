@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("provider", sa.Text, nullable=False),
         sa.Column("reader", sa.Text, nullable=False),
         sa.Column("edition", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("ids", sa.LargeBinary, nullable=False),
         sa.Column("digests", sa.LargeBinary, nullable=False),
         sa.Column("kinds", sa.LargeBinary, nullable=False),
         sa.Column("incomplete", document, nullable=False),
