@@ -35,9 +35,9 @@ def test_these_are_the_steps() -> None:
 
 
 def made_older(database_url: str) -> None:
-    """What the program before left: without the table that is all that schema 0011 brought."""
+    """What the program before left: without the table and the index that are all that schema 0011 brought."""
     assert Schema.head == "0011", "say here what the newest schema brought, in the place of this"
-    execute(database_url, "DROP TABLE known_rows", "UPDATE alembic_version SET version_num = '0010'")
+    execute(database_url, "DROP TABLE known_rows", "DROP INDEX ix_models_priced", "UPDATE alembic_version SET version_num = '0010'")
 
 
 def test_the_steps_lead_to_the_new_version_and_back(played: Shell) -> None:

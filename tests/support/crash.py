@@ -178,14 +178,7 @@ def look(database_url: str, since: Mapping[str, int]) -> dict[str, Rows]:
             for rows in found.values():
                 rows[name] = []
             where = f" WHERE id > {since[name]}" if name in since else ""
-            order = (
-                "provider"
-                if name == "provider_state"
-                else "provider_id, provider_model_id"
-                if name in ("upstream_values", "last_prices")
-                else "id"
-            )
-            for row in ask(f"SELECT * FROM {name}{where} ORDER BY {order}"):
+            for row in ask(f"SELECT * FROM {name}{where} ORDER BY {sync.KEYS.get(name, 'id')}"):
                 found[slugs.get(row[key], row[key])][name].append(row)
     return found
 

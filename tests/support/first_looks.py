@@ -9,6 +9,8 @@ from typing import Any
 from msgspec import _utils
 from msgspec._utils import get_class_annotations
 
+from modelsync.planning import row_reader
+
 
 def _in_msgspec(frame: FrameType) -> bool:
     """Whether it is msgspec's Python that asks, such as `structs.fields`, which keeps nothing; decoding comes straight from the caller."""
@@ -21,14 +23,16 @@ def _look(obj: Any) -> Any:
 
 
 def watch(into: Path) -> None:
-    """From now on, a line in the file for every struct that is looked at while there are threads.
+    """From now on, a line in the file for every struct that is looked at while there are threads: but for types that a reader of rows makes
+    for itself, one at a time.
 
     sys.setprofile would see it too, and takes as long as all that it watches.
     """
     looks = FunctionType(get_class_annotations.__code__, get_class_annotations.__globals__)
 
     def watched(obj: Any) -> Any:
-        if threading.active_count() > 1 and not _in_msgspec(sys._getframe(2)):
+        learned = getattr(obj, "__module__", "") == row_reader.__name__ and row_reader.LEARNING.locked()
+        if threading.active_count() > 1 and not learned and not _in_msgspec(sys._getframe(2)):
             with into.open("a") as file:
                 file.write(f"{obj}\n")
         return looks(obj)

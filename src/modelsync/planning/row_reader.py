@@ -1,5 +1,6 @@
 """A row in one pass: its wire type, and whatever this does not declare beside it."""
 
+import threading
 from collections.abc import Iterable
 
 import msgspec
@@ -8,6 +9,9 @@ from modelsync.providers.base import Wire
 
 MOST_LEARNED, MOST_AT_ONCE = 64, 32
 """Undeclared fields that a reader learns of all rows, and of one: a row with more of them is a map."""
+
+LEARNING = threading.Lock()
+"""Held while a type is made and looked at: msgspec dies when two threads look at types at once."""
 
 _shallow = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -29,8 +33,11 @@ class RowReader:
         ordered = sorted(names)
         attributes = {f"_{number}": name for number, name in enumerate(ordered)}
         fields = [(attribute, object, None) for attribute in attributes]
-        kind = msgspec.defstruct(self._row.__name__, fields, bases=(self._row,), rename=attributes, frozen=True, forbid_unknown_fields=True)
-        self._learned = (msgspec.json.Decoder(kind), ordered)
+        with LEARNING:
+            kind = msgspec.defstruct(
+                self._row.__name__, fields, bases=(self._row,), rename=attributes, frozen=True, forbid_unknown_fields=True
+            )
+            self._learned = (msgspec.json.Decoder(kind), ordered)
 
     def read(self, raw: msgspec.Raw, position: int, digest: bytes = b"") -> Wire | None:
         """A row, or None for one that is not read so: with a value that is not of its type, or with names that are not learned."""
