@@ -65,7 +65,10 @@ def _command(
     sys.stdout, sys.stderr = _written(out, 1, "strict"), _written(err, 2, "backslashreplace")
     if first:
         first()
-    raise SystemExit(cli.run(arguments))
+    code = cli.run(arguments)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # at once: a signal that comes late must not find multiprocessing tidying up, which the program itself does not do
 
 
 def _written(path: Path, number: int, errors: str) -> TextIO:
