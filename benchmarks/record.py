@@ -46,7 +46,7 @@ def record(scale: Scale, figures: Sequence[Figure], broken: dict[str, str], seco
         scale=scale.name,
         rounds=scale.rounds,
         models=scale.sizes[-1],
-        seconds=round(seconds),
+        seconds=float(round(seconds)),  # so that it is written as it is read
         date=datetime.now(UTC).date().isoformat(),
         machine=machine(),
         figures=tuple(map(_rounded, figures)),
