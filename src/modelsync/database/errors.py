@@ -16,18 +16,14 @@ def explaining(shown: str) -> Iterator[None]:
     """Turn a driver's error into a DatabaseError that names the database as `shown` and ends in an instruction."""
     try:
         yield
-    except (DBAPIError, NoneFree, sqlite3.Error, OSError) as error:
-        raise explained(error, shown) from error
-    except Exception as error:
-        if not _is_of_postgres(error):
-            raise
+    except _of_drivers() as error:
         raise explained(error, shown) from error
 
 
-def _is_of_postgres(error: Exception) -> bool:
-    """Whether it is an error of Postgres's driver, which is loaded only where there is such a database: it takes a tenth of a second."""
-    driver = sys.modules.get("psycopg")
-    return driver is not None and isinstance(error, driver.Error)
+def _of_drivers() -> tuple[type[Exception], ...]:
+    """All that drivers raise. That of Postgres is loaded only where there is such a database: it takes a tenth of a second."""
+    postgres = sys.modules.get("psycopg")
+    return (DBAPIError, NoneFree, sqlite3.Error, OSError, *([postgres.Error] if postgres else []))
 
 
 def explained(error: BaseException, shown: str) -> DatabaseError:
