@@ -30,21 +30,27 @@ from support.store import opened
 SYNCED = ("near", "chutes", "cerebras", "groq")
 DECIDED = "featherless"
 PAGE = "/models?limit=100"
-MOST_SECONDS = 1.0
 MOST_BYTES = 200 * 1024 * 1024
 
 
 class Scale(NamedTuple):
-    """For how long, on how many models, how many holds are decided at once, and how many attack in which way."""
+    """For how long, on how many models, how many holds are decided at once, how many attack in which way, and within how many
+    seconds 99 of 100 pages must come.
+    """
 
     seconds: float
     models: int
     holds: int
     attackers: Mapping[str, int]
+    page: float
 
 
-SHORT = Scale(8, 3_000, 100, {"heads": 40, "bodies": 20, "readers": 20, "searches": 10, "idle": 150, "pipelines": 3, "pages": 4})
-LONG = Scale(300, 20_000, 2_000, {"heads": 240, "bodies": 80, "readers": 80, "searches": 40, "idle": 1_000, "pipelines": 20, "pages": 16})
+SHORT = Scale(8, 3_000, 100, {"heads": 40, "bodies": 20, "readers": 20, "searches": 10, "idle": 150, "pipelines": 3, "pages": 4}, page=10)
+"""With whatever else this machine does meanwhile: it tells a server that stands still from one that is busy, not a fast from a slow one."""
+
+LONG = Scale(
+    300, 20_000, 2_000, {"heads": 240, "bodies": 80, "readers": 80, "searches": 40, "idle": 1_000, "pipelines": 20, "pages": 16}, page=1
+)
 
 
 def rows(count: int) -> Iterator[Model]:
@@ -207,11 +213,11 @@ def let_loose(served: Served, scale: Scale) -> dict[str, int]:
     return found
 
 
-def held(found: Mapping[str, Any]) -> None:
+def held(found: Mapping[str, Any], scale: Scale) -> None:
     """What I42 says."""
     assert found["failed_pages"] == found["failed_syncs"] == 0, found
     assert found["pages"] > found["seconds"] > 0, found
-    assert found["p99_ms"] < MOST_SECONDS * 1000, found
+    assert found["p99_ms"] < scale.page * 1000, found
     assert found["more_memory_mib"] * 1024**2 < MOST_BYTES, found
     assert found["most_handles"] < 512 + 64 + 288, found  # connections, those that make room, and what the server keeps for itself
     assert found["syncs"] > 0, found
@@ -221,12 +227,12 @@ def held(found: Mapping[str, Any]) -> None:
 
 
 def test_i42_nobody_stalls_the_server(database_url: str, simulator: Simulator, tmp_path: Path):
-    held(attacked(database_url, simulator, tmp_path, SHORT))
+    held(attacked(database_url, simulator, tmp_path, SHORT), SHORT)
 
 
 @pytest.mark.soak
 def test_i42_nobody_stalls_the_server_for_long(database_url: str, simulator: Simulator, tmp_path: Path):
     found = attacked(database_url, simulator, tmp_path, LONG)
-    held(found)
+    held(found, LONG)
     database = database_url.partition(":")[0].replace("postgresql", "postgres")
     note_figures("attack", database=database, **{name: value for name, value in found.items() if name != "told"})
