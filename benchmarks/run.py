@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from modelsync import logs
+from modelsync.cli import interpreter
 
 BENCHMARKS: dict[str, ModuleType] = {
     "reading": reading_rows,
@@ -57,6 +58,7 @@ def main() -> int:
         return 0
     then = record.read(document.FIGURES.read_text("utf-8")) if chosen.compare else None  # which --write replaces
     logs.configure(verbose=False, secrets=())
+    interpreter.settle()  # as the command does that syncs
     scale = msgspec.structs.replace(QUICK if chosen.quick else FULL, payloads=chosen.payloads)
     console = Console(stderr=chosen.json, highlight=False, soft_wrap=True, emoji=False)
     say: Say = console.print

@@ -21,7 +21,7 @@ from modelsync.sync.store import Store
 
 FIRST_LOAD = {"SQLite": 1.15, "Postgres": 1.3}
 UPSERTING_ALL = {"SQLite": 25.0, "Postgres": 100.0}
-GOALS_FROM = 10_000
+GOALS_FROM = 100_000
 """In smaller catalogs what every sync costs outweighs the rows: their ratios only show the growth."""
 QUIET_LOG, QUIET_FILE = 256 * 1024, 16 * 1024
 """Bytes that the record of a sync may cost when no model changes: a few rows, and in the log the pages they are on."""

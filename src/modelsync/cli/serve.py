@@ -6,7 +6,6 @@ import ipaddress
 import logging
 import math
 import socket
-import sys
 
 import msgspec
 import uvicorn
@@ -14,7 +13,7 @@ from starlette.applications import Starlette
 
 from modelsync import app
 from modelsync.api import create
-from modelsync.cli import output
+from modelsync.cli import interpreter, output
 from modelsync.cli.opening import load, warn_of_unknown
 from modelsync.cli.parameters import Database, Port
 from modelsync.cli.ports import check_free
@@ -30,10 +29,6 @@ QUEUE = 1024
 
 RESERVE = TAKEN_AT_ONCE + 256
 """Open files that are no counted connection: those just taken, databases, exports, providers, logs."""
-
-SWITCHING = 0.0002
-"""Seconds that a thread of Python runs while others wait. A page takes some hundred short steps, one for each row of the database: each of
-them would wait five milliseconds for each thread that is busy with a search, an export or a decision."""
 
 TICKS = 10
 """uvicorn ticks so often in a second."""
@@ -68,7 +63,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
     limits = msgspec.structs.replace(chosen.serving, connections=_handles_for(chosen.serving.connections))
     connections = Connections(limits, service.clients, service.metrics)
     config = _config(application, host, port, connections)
-    sys.setswitchinterval(SWITCHING)
+    interpreter.settle()
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each client that speaks no HTTP
     server = _Server(config, service.syncs, connections)
     server.run()

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from modelsync import app
-from modelsync.cli import output, rendering
+from modelsync.cli import interpreter, output, rendering
 from modelsync.cli.opening import load, warn_of_unknown
 from modelsync.cli.parameters import FLAG, Database, Json, Slugs
 from modelsync.cli.stopping import STOPPED, at_ctrl_c
@@ -69,6 +69,7 @@ def apply(file: Path, /, *, json: Json = False, database: Database = None) -> in
 
 def _shown(program: app.App, slugs: list[str], work: Callable[[Watch, Handle], Report], *, named: bool, verbose: bool, json: bool) -> int:
     """Do it with progress, show what came of it, and answer with the exit code."""
+    interpreter.settle()
     try:
         with at_ctrl_c(STOPPED) as stopping, rendering.Progress(slugs, plain=verbose, quiet=json) as progress:
             report = work(progress.watch, Handle(stopping=stopping))

@@ -1,12 +1,13 @@
 """One request to a provider: sent, retried where that can help, its answer bounded, its failure classified."""
 
+import asyncio
 import email.utils
 import hashlib
 import math
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx2
@@ -107,13 +108,15 @@ class Asker:
                 body = await read_body(response, self._bytes_left)
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeEncodeError, BadEncoding, TooLarge, ssl.SSLError, OSError) as error:
             raise self._unreachable(error, target) from error
-        if any(repeats(body, secret) for secret in self._sent):
+        received_at = time.time()
+        repeated, digest = await asyncio.to_thread(_looked_through, body, frozenset(self._sent))
+        if repeated:
             hint = f"Nothing of it was kept. Renew the key in {self._key_variable or 'MODELSYNC_ORIGIN'}, and tell the provider"
             raise RequestFailed(Failure(FailureKind.UPSTREAM, f"the answer of {_host(target)} repeats the key it was asked with", hint))
         self._bytes_left -= len(body)
         log.debug("received", provider=self._slug, url=place, bytes=len(body), seconds=round(time.monotonic() - started, 3))
         received = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(url=request.url, body=body, sha256=hashlib.sha256(body).hexdigest(), headers=received, received_at=time.time())
+        return Answer(url=request.url, body=body, sha256=digest, headers=received, received_at=received_at)
 
     def _check_status(self, response: httpx2.Response, target: str, *, conditional: bool, keyed: bool) -> None:
         """Raise for every status but 200."""
@@ -174,6 +177,11 @@ class Asker:
             case _:
                 text = f"the connection to {host} broke off ({type(error).__name__})"
                 return RequestFailed(Failure(FailureKind.TRANSIENT, text, LATER), retry=True)
+
+
+def _looked_through(body: bytes, secrets: Set[str]) -> tuple[bool, str]:
+    """Whether a body repeats one of `secrets`, and its SHA-256 as hex. In a thread, because a body may be long."""
+    return any(repeats(body, secret) for secret in secrets), hashlib.sha256(body).hexdigest()
 
 
 _INTERRUPTED = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLZeroReturnError, ssl.SSLEOFError)

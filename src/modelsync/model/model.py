@@ -31,7 +31,7 @@ PER_TOKEN = (
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-class UnitPrice(msgspec.Struct, frozen=True, omit_defaults=True):
+class UnitPrice(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A price per something that is neither a token, a request nor an image.
 
     `usd` is USD per one `per` (second, megapixel, character …); `what` says what is counted when the provider says it.
@@ -42,7 +42,7 @@ class UnitPrice(msgspec.Struct, frozen=True, omit_defaults=True):
     what: str = ""
 
 
-class Tier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Tier(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Prices that replace the flat ones, for the whole request, while a condition holds.
 
     `above`: the prompt has strictly more tokens than this. `utc_start` (inclusive) and `utc_end` (exclusive): HHMM, may wrap midnight.

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -11,13 +11,13 @@ from modelsync.model.limits import without_nul
 from modelsync.model.mistakes import plain_words
 from modelsync.model.prices import excerpt
 from modelsync.planning.drift import Tally
-from modelsync.planning.known import KnownRow, KnownRows, digest_of
+from modelsync.planning.known import KnownRows, KnownRun, digest_of
 from modelsync.planning.row_reader import RowReader
 from modelsync.providers.base import Answer, Endpoint, Wire
 from modelsync.providers.document import UNEXPECTED, NotJson, is_mended, mended
 
 
-class Rejected(msgspec.Struct, frozen=True):
+class Rejected(msgspec.Struct, frozen=True, gc=False):
     """A row that is no model. With a readable id it still counts as seen: it is not absent."""
 
     position: int
@@ -73,19 +73,22 @@ class RawRows(msgspec.Struct, frozen=True):
 
 def decode_rows(
     raws: RawRows, rejected: list[Rejected], warnings: list[str], tally: Tally, known: KnownRows | None = None
-) -> Iterator[Wire | KnownRow]:
+) -> Iterator[Wire | KnownRun]:
     """Each raw row in its wire type, with the fields that type does not declare beside it; the fields of a sample are tallied.
 
     With `known` those that are known are not decoded, and the others have their digests. Rows that cannot be decoded become rejected, or
     warnings where an endpoint only fills.
     """
-    read, is_due = RowReader(raws.endpoint.row).read, tally.is_due
-    for position, raw in enumerate(raws.rows):
-        digest = digest_of(raw) if known and raws.sound else b""
-        row_id = known.ids.get(digest) if known else None
-        wire = KnownRow(row_id, digest, raw, position) if row_id else read(raw, position, digest) if raws.sound else None
+    read, looked_up, start = RowReader(raws.endpoint.row).read, _looked_up(raws, known), 0
+    for position, (row_id, digest, raw) in enumerate(zip(*looked_up, strict=True)):
+        if row_id is not None:
+            continue
+        if start < position:
+            yield _run(looked_up, slice(start, position), tally)
+        start = position + 1
+        wire = read(raw, position, digest) if raws.sound else None
         if wire is not None:
-            if is_due():
+            if tally.is_due():
                 tally.look(_values(raw)[0])
             yield wire
             continue
@@ -96,6 +99,28 @@ def decode_rows(
             warnings.append(f"{raws.endpoint.name} row {position}: {mended_row.reason}")
         else:
             rejected.append(mended_row)
+    if start < len(raws.rows):
+        yield _run(looked_up, slice(start, None), tally)
+
+
+_LookedUp = tuple[list[str | None], list[bytes], list[msgspec.Raw]]
+"""Of each row: the id of its model, None where it is not known, its digest, empty where it may not become known, and its bytes."""
+
+
+def _looked_up(raws: RawRows, known: KnownRows | None) -> _LookedUp:
+    if known is None or not raws.sound:
+        return [None] * len(raws.rows), [b""] * len(raws.rows), raws.rows
+    digests = list(map(digest_of, raws.rows))
+    return list(map(known.ids.get, digests)), digests, raws.rows
+
+
+def _run(looked_up: _LookedUp, part: slice, tally: Tally) -> KnownRun:
+    """The rows of one part, which are all known."""
+    ids, digests, rows = looked_up
+    run = KnownRun(cast("list[str]", ids[part]), digests[part], rows[part])
+    for position in tally.due(len(run.rows)):
+        tally.look(_values(run.rows[position])[0])
+    return run
 
 
 def _carefully(endpoint: Endpoint, wire: msgspec.Raw, position: int, warnings: list[str], tally: Tally) -> Wire | Rejected:

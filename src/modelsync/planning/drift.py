@@ -6,6 +6,7 @@ A field that is null, or an empty text, list or object, is not filled. Fields of
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from operator import not_
 
 import msgspec
@@ -85,6 +86,11 @@ class Tally:
         """Count one more row: whether it is of the sample, and has to be looked at."""
         self._passed += 1
         return self._passed % self._every == 0 and len(self._counts) <= MOST_LOOKS
+
+    def due(self, rows: int) -> Iterator[int]:
+        """Count so many rows more: the places among them, from 0, of those that are of the sample, and have to be looked at."""
+        first, self._passed = self._every - 1 - self._passed % self._every, self._passed + rows
+        return takewhile(lambda _: len(self._counts) <= MOST_LOOKS, range(first, rows, self._every))
 
     def look(self, row: Mapping[str, object]) -> None:
         """Count the fields of a row of the sample."""

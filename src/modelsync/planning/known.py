@@ -5,8 +5,10 @@ provider's module and the program, and on nothing else; where any of these is an
 """
 
 import hashlib
+import struct
 from collections.abc import Callable, Collection, Iterable, Iterator, KeysView, Mapping
-from typing import cast
+from itertools import chain, repeat
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -62,13 +64,17 @@ class Clean(msgspec.Struct, frozen=True):
     incomplete: dict[str, Incomplete] = {}
 
 
-class KnownRow(msgspec.Struct, frozen=True, gc=False):
-    """A row that is known: the id of its model, the digest of its bytes, the bytes, and its place in its list, from 0."""
+class KnownRun(NamedTuple):
+    """Rows that follow one another in a list and are known: the ids of their models, the digests of their bytes, and the bytes."""
 
-    id: str
-    digest: bytes
-    raw: msgspec.Raw
-    position: int
+    ids: list[str]
+    digests: list[bytes]
+    rows: list[msgspec.Raw]
+
+    @property
+    def singles(self) -> Iterator["KnownRun"]:
+        """Each row as a run of its own."""
+        return (KnownRun([row_id], [digest], [row]) for row_id, digest, row in zip(*self, strict=True))
 
 
 def remembered(clean: Clean, stored: Collection[str], waiting: Collection[str] = ()) -> Memory:
@@ -88,7 +94,7 @@ def remembered(clean: Clean, stored: Collection[str], waiting: Collection[str] =
             places.setdefault(fields, len(places))
     for row_id in waiting:
         by_id.pop(row_id, None)
-    digests = b"".join([by_id.get(row_id, _NOTHING) for row_id in ids])
+    digests = b"".join(map(by_id.get, ids, repeat(_NOTHING)))
     kinds = bytes([places.get(clean.incomplete.get(row_id, ()), 0) for row_id in ids]) if clean.incomplete else bytes(len(ids))
     return Memory(_digest_of_ids(ids), digests, kinds, tuple(places))
 
@@ -98,11 +104,11 @@ def known(memory: Memory, hashes: Mapping[str, str], edition: int) -> KnownRows:
     ids = sorted(hashes)
     if memory.ids != _digest_of_ids(ids):
         return KnownRows()
-    digests = (memory.digests[start : start + DIGEST] for start in range(0, len(memory.digests), DIGEST))
-    by_digest = dict(zip(digests, ids, strict=True))
+    digests = chain.from_iterable(struct.iter_unpack(f"{DIGEST}s", memory.digests))
+    by_digest: dict[bytes, str] = dict(zip(digests, ids, strict=True))
     by_digest.pop(_NOTHING, None)
-    incomplete = {row_id: memory.incomplete[kind] for row_id, kind in zip(ids, memory.kinds, strict=True) if kind}
-    return KnownRows(by_digest, hashes, incomplete, edition)
+    kinds = zip(ids, memory.kinds, strict=True) if any(memory.kinds) else ()
+    return KnownRows(by_digest, hashes, {row_id: memory.incomplete[kind] for row_id, kind in kinds if kind}, edition)
 
 
 def _digest_of_ids(ids: Iterable[str]) -> bytes:
@@ -112,17 +118,21 @@ def _digest_of_ids(ids: Iterable[str]) -> bytes:
 class Models(Mapping[str, Model]):
     """Models by id, those of known rows read only when somebody asks for them."""
 
-    def __init__(self, read: Callable[[KnownRow], Model]) -> None:
+    def __init__(self, read: Callable[[msgspec.Raw], Model]) -> None:
         self._read = read
-        self._models: dict[str, Model | KnownRow] = {}
+        self._models: dict[str, Model | msgspec.Raw] = {}
 
-    def add(self, row_id: str, model: Model | KnownRow) -> None:
-        """A model, or the row that it would be read from."""
-        self._models[row_id] = model
+    def add(self, model: Model) -> None:
+        """A model, in the place of the one with its id, if there is one."""
+        self._models[model.id] = model
+
+    def add_known(self, ids: Iterable[str], rows: Iterable[msgspec.Raw]) -> None:
+        """The rows that models would be read from."""
+        self._models.update(zip(ids, rows, strict=True))
 
     def __getitem__(self, row_id: str) -> Model:
         model = self._models[row_id]
-        if isinstance(model, KnownRow):
+        if isinstance(model, msgspec.Raw):
             model = self._models[row_id] = self._read(model)
         return model
 
@@ -137,7 +147,7 @@ class Models(Mapping[str, Model]):
 
     def as_read(self) -> Mapping[str, Model]:
         """A plain dict, if all of them are read."""
-        unread = any(isinstance(model, KnownRow) for model in self._models.values())
+        unread = any(isinstance(model, msgspec.Raw) for model in self._models.values())
         return self if unread else cast("dict[str, Model]", self._models)
 
     def keys(self) -> KeysView[str]:

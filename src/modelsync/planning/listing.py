@@ -11,7 +11,7 @@ from modelsync.planning.decoding import RawRows, Rejected, decode_rows, id_field
 from modelsync.planning.drift import Shape, Tally, shapes
 from modelsync.planning.extent import shortfall
 from modelsync.planning.incomplete import incomplete_warnings, unread_fields
-from modelsync.planning.known import MOST, Clean, Incomplete, KnownRow, KnownRows, Models
+from modelsync.planning.known import MOST, Clean, Incomplete, KnownRows, KnownRun, Models
 from modelsync.planning.row_reader import RowReader
 from modelsync.providers.base import Answer, Provider, Request, Wire
 
@@ -105,7 +105,7 @@ def read(
 def _combined(
     provider: Provider,
     options: msgspec.Struct,
-    decoded: Iterable[tuple[str, Iterable[Wire | KnownRow]]],
+    decoded: Iterable[tuple[str, Iterable[Wire | KnownRun]]],
     rejected: list[Rejected],
     warnings: list[str],
 ) -> Listing:
@@ -129,7 +129,7 @@ def _tallies(lists: Sequence[RawRows]) -> dict[str, Tally]:
 
 def collect(
     provider: Provider,
-    rows: Iterable[Wire | KnownRow],
+    rows: Iterable[Wire | KnownRun],
     rejected: list[Rejected],
     warnings: list[str],
     *,
@@ -139,7 +139,7 @@ def collect(
     """Normalize every row that is not known; one of several with one id counts, and each of the others is reported."""
     found = _Found(provider, known or KnownRows(), rejected, warnings)
     for row in rows:
-        if isinstance(row, KnownRow):
+        if isinstance(row, KnownRun):
             found.add_known(row)
         else:
             found.add(row)
@@ -160,16 +160,19 @@ class _Found:
         self._duplicates: list[str] = []
         self._left_out = 0
 
-    def add_known(self, row: KnownRow) -> None:
-        """A row that is read only if somebody asks, or if it is not the only one of its model."""
-        if row.id in self._models:
-            self.add(self._decoded(row))
-            return
-        self._models.add(row.id, row)
-        self._hashes[row.id] = self._known.hashes[row.id]
-        self._digests[row.id] = row.digest
-        if row.id in self._known.incomplete:
-            self._unread[row.id] = self._known.incomplete[row.id]
+    def add_known(self, run: KnownRun) -> None:
+        """Rows that are read only if somebody asks, or if one is not the only one of its model."""
+        ids, incomplete = run.ids, self._known.incomplete
+        if len(set(ids)) == len(ids) and self._models.keys().isdisjoint(ids):
+            self._models.add_known(ids, run.rows)
+            self._hashes.update(zip(ids, map(self._known.hashes.__getitem__, ids), strict=True))
+            self._digests.update(zip(ids, run.digests, strict=True))
+            self._unread.update((row_id, incomplete[row_id]) for row_id in ids if row_id in incomplete) if incomplete else None
+        elif len(ids) == 1:
+            self.add(self._decoded(run.rows[0]))
+        else:
+            for single in run.singles:
+                self.add_known(single)
 
     def add(self, wire: Wire) -> None:
         """A row that was decoded."""
@@ -187,7 +190,7 @@ class _Found:
                 self._digests[read[0].id] = wire.digest
 
     def _keep(self, wire: Wire, model: Model, content: str) -> None:
-        self._models.add(model.id, model)
+        self._models.add(model)
         self._hashes[model.id] = content
         self._unread.pop(model.id, None)
         if model.prices.incomplete:
@@ -205,23 +208,24 @@ class _Found:
         if price_facts(first.prices) != price_facts(model.prices):
             self._warnings.append(f"{model.id}: listed twice with different prices; its price is not stated")
             chosen = msgspec.structs.replace(self._models[model.id], prices=NO_PRICES)
-            self._models.add(model.id, chosen)
+            self._models.add(chosen)
             self._hashes[model.id] = content_hash(chosen)
             self._unread.pop(model.id, None)
 
-    def _decoded(self, row: KnownRow) -> Wire:
+    def _decoded(self, row: msgspec.Raw) -> Wire:
+        """A row that was known. Where it stood in its list matters only to rows that cannot be read."""
         kind = self._provider.endpoints[0].row
-        wire = self._reader.read(row.raw, row.position) or RowReader(kind).read(row.raw, row.position)
+        wire = self._reader.read(row, 0) or RowReader(kind).read(row, 0)
         assert wire is not None  # noqa: S101 - the same bytes were read before, by the same program, by themselves or with others
         return wire
 
-    def _read(self, row: KnownRow) -> Model:
+    def _read(self, row: msgspec.Raw) -> Model:
         """The model of a known row: clean, so that nothing is to be told of it."""
         wire = self._decoded(row)
         read = normalize(self._provider, wire, [])
         assert isinstance(read, tuple)  # noqa: S101 - as above
         if self._provider.precedence:
-            self._precedence[row.id] = self._provider.precedence(wire.row)
+            self._precedence[read[0].id] = self._provider.precedence(wire.row)
         return read[0]
 
     def listing(self, *, complete: bool) -> Listing:

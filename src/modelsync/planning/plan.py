@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from itertools import compress
+from operator import ne
 
 import msgspec
 
@@ -31,7 +33,7 @@ BY_HAND = "by hand"
 """The content hash of a model that somebody added and no listing has had yet."""
 
 
-class FieldChange(msgspec.Struct, frozen=True):
+class FieldChange(msgspec.Struct, frozen=True, gc=False):
     """One field's old and new value. Prices are USD per token, or per their own unit."""
 
     field: str
@@ -50,7 +52,7 @@ class Correction(msgspec.Struct, frozen=True):
     points: frozenset[str]
 
 
-class StoredModel(msgspec.Struct, frozen=True):
+class StoredModel(msgspec.Struct, frozen=True, gc=False):
     """One model as it stands in the catalog, with the times of its last real change and of its last price, and its upstream values.
 
     `alias` is the id under which the catalog offers it. `last` are the prices that were believed last and do not stand now, by point;
@@ -85,7 +87,7 @@ class StoredModel(msgspec.Struct, frozen=True):
         return {**self.last, **numbers(self.believed.prices)}
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """What happens to one model. `model` is how it will stand in the catalog, `content_hash` that of what the provider said.
 
     `stated` is what the listing says, None when the model is not in it; `before` the model as it stands. `held` says that its price is
@@ -217,9 +219,7 @@ class Differing(msgspec.Struct, frozen=True):
 def difference(listing: Listing, stored: Stored) -> Differing:
     """The only look at every model; all that follows is about those of which something moved."""
     listed, known = listing.hashes, stored.hashes
-    if listed == known:  # by far the most frequent case, in one comparison
-        return Differing()
-    otherwise = tuple(row_id for row_id, digest in listed.items() if known.get(row_id) != digest)
+    otherwise = tuple(compress(listed, map(ne, listed.values(), map(known.get, listed))))
     if len(listed) - sum(row_id not in known for row_id in otherwise) == len(known):
         return Differing(otherwise)
     seen = listing.seen

@@ -26,7 +26,7 @@ from modelsync.planning.plan import Change, StoredModel
 from modelsync.planning.unit_changes import Doubts, UnitChange, has_slipped, is_asked, left_as_they_are, unit_change, unit_changes
 
 
-class Judged(msgspec.Struct, frozen=True):
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """Changes with every unbelieved price taken back, the holds for a person, and what a person has refused before."""
 
     changes: tuple[Change, ...]

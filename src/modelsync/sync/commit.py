@@ -104,7 +104,8 @@ def _remember(connection: sa.Connection, commit: Commit, verdict: Verdict) -> No
         return
     hashes, written = verdict.listing.hashes, {change.id: change.content_hash for change in verdict.plan.written}
     waiting = [row_id for row_id in verdict.otherwise if written.get(row_id) != hashes[row_id]]
-    memory = remembered(verdict.listing.clean, verdict.stored | written.keys(), waiting)
+    stored = (*verdict.stored, *(row_id for row_id in written if row_id not in verdict.stored))
+    memory = remembered(verdict.listing.clean, stored, waiting)
     known_rows.remember(connection, provider.slug, provider.version, memory)
 
 

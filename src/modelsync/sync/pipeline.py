@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -96,14 +97,27 @@ Watch = Callable[[str, Step | ProviderResult], None]
 """Called with every step of every provider, and each result as soon as it is there."""
 
 
+class Means(NamedTuple):
+    """What the providers of one run share. They take turns at `reading`: two at once share one interpreter, would not be done sooner, and
+    let the event loop wait for both.
+    """
+
+    fetcher: Fetcher
+    store: Store
+    watch: Watch
+    reading: asyncio.Semaphore
+
+
 async def sync_all(jobs: Sequence[Job], fetcher: Fetcher, store: Store, run_id: int, watch: Watch, *, wait: bool = True) -> None:
     """Sync every job at once. One provider's failure never reaches another. Whether to `wait` for another run that is at a provider."""
-    await _all(jobs, watch, lambda job: _sync(job, fetcher, store, run_id, watch, fetcher.deadline(job.provider) if wait else 0.0))
+    means = Means(fetcher, store, watch, asyncio.Semaphore())
+    await _all(jobs, watch, lambda job: _sync(job, means, run_id, fetcher.deadline(job.provider) if wait else 0.0))
 
 
 async def plan_all(jobs: Sequence[Job], fetcher: Fetcher, store: Store, watch: Watch, save: Save | None = None) -> None:
     """What syncs would do: no lease, no trace."""
-    await _all(jobs, watch, lambda job: _plan(job, fetcher, store, watch, save))
+    means = Means(fetcher, store, watch, asyncio.Semaphore())
+    await _all(jobs, watch, lambda job: _plan(job, means, save))
 
 
 async def apply_all(jobs: Sequence[Job], plans: Mapping[str, SavedPlan], store: Store, run_id: int, watch: Watch) -> None:
@@ -128,22 +142,23 @@ async def _one(job: Job, watch: Watch, do: Callable[[Job], Awaitable[ProviderRes
     watch(job.slug, result)
 
 
-async def _plan(job: Job, fetcher: Fetcher, store: Store, watch: Watch, save: Save | None) -> ProviderResult:
+async def _plan(job: Job, means: Means, save: Save | None) -> ProviderResult:
     """One provider's dry run: fetch, read, compare; nothing is written. `save` is called with a plan that could be applied later.
 
     What is paused can be looked at too: a warning says that no sync would do what is shown.
     """
     if not job.enabled:
         return _result(job, Disabled(SWITCHED_OFF))
-    why = await asyncio.to_thread(store.kept_out, job.slug)
-    result = await _look(job, fetcher, store, watch, save)
+    why = await asyncio.to_thread(means.store.kept_out, job.slug)
+    result = await _look(job, means, save)
     return msgspec.structs.replace(result, warnings=(f"no sync does this now: {why}", *result.warnings)) if why else result
 
 
-async def _look(job: Job, fetcher: Fetcher, store: Store, watch: Watch, save: Save | None) -> ProviderResult:
+async def _look(job: Job, means: Means, save: Save | None) -> ProviderResult:
+    store = means.store
     mark = await asyncio.to_thread(store.mark, job.slug)
     seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
-    obtained = await _obtain(job, fetcher, seen, watch)
+    obtained = await _obtain(job, means, seen)
     match obtained:
         case UnusableAnswers():
             return _result(job, Failed(obtained.failure))
@@ -243,27 +258,28 @@ def replay(job: Job, kept: Sequence[KeptAnswer], archive: Archive, store: Store)
     return _planned(job, Commit(job.provider, listing, None, job.rules, kept[0].scope), store, Mark())
 
 
-async def _sync(job: Job, fetcher: Fetcher, store: Store, run_id: int, watch: Watch, patience: float) -> ProviderResult:
+async def _sync(job: Job, means: Means, run_id: int, patience: float) -> ProviderResult:
     """Lease, fetch, read, commit."""
-    lease = await _disabled(job, store) or await _lease(job, patience, store, run_id, watch)
+    store = means.store
+    lease = await _disabled(job, store) or await _lease(job, patience, store, run_id, means.watch)
     if not isinstance(lease, Lease):
         return await _given_up(job, lease, store, run_id)
-    return await _to_its_end(job, store, lease, _synced(job, fetcher, store, watch, lease))
+    return await _to_its_end(job, store, lease, _synced(job, means, lease))
 
 
-async def _synced(job: Job, fetcher: Fetcher, store: Store, watch: Watch, lease: Lease) -> ProviderResult | GivenUp:
+async def _synced(job: Job, means: Means, lease: Lease) -> ProviderResult | GivenUp:
     """Fetch, read and commit under a lease; GivenUp when there is nothing to commit. DatabaseError when the commit fails."""
-    began = time.monotonic()
+    store, watch, began = means.store, means.watch, time.monotonic()
     seen = await asyncio.to_thread(store.seen, job.slug, job.scope, job.provider.version)
     recall = partial(store.known, job.slug, job.provider.version)
-    obtained = await _obtain(job, fetcher, seen, watch, job.archive, recall)
+    obtained = await _obtain(job, means, seen, job.archive, recall)
     if isinstance(obtained, NotModified) and seen is not None:
         watch(job.slug, Step.WRITING)
         same = _result(job, obtained, seconds=time.monotonic() - began, warnings=_skipped(seen))
         confirmed = await asyncio.to_thread(store.confirm, lease, seen, same, job.rules)
         if confirmed is not None:
             return confirmed
-        obtained = await _obtain(job, fetcher, None, watch, job.archive, recall)  # a person decided something meanwhile: all of it counts
+        obtained = await _obtain(job, means, None, job.archive, recall)  # a person decided something meanwhile: all of it counts
     seconds = time.monotonic() - began
     watch(job.slug, Step.WRITING)
     match obtained:
@@ -318,16 +334,15 @@ async def _lease(job: Job, patience: float, store: Store, run_id: int, watch: Wa
 
 async def _obtain(
     job: Job,
-    fetcher: Fetcher,
+    means: Means,
     seen: Seen | None,
-    watch: Watch,
     archive: Archive | None = None,
     recall: Callable[[], KnownRows] | None = None,
 ) -> Commit | UnusableAnswers | Outcome:
     """Everything up to the database: what to commit, or why there is nothing to. `recall` says which rows need not be read."""
-    watch(job.slug, Step.FETCHING)
+    means.watch(job.slug, Step.FETCHING)
     validators = msgspec.convert(seen.validators, Validators) if seen and seen.validators else None
-    fetched = await fetcher.fetch(job.provider, job.options, validators)
+    fetched = await means.fetcher.fetch(job.provider, job.options, validators)
     match fetched:
         case NeedsKey(variables):
             return NoKey(variables)
@@ -339,10 +354,11 @@ async def _obtain(
             return _unchanged(job, seen)
         case Fetched() if seen and seen.digest == fetched.digest:
             return _unchanged(job, seen)
-    watch(job.slug, Step.READING)
+    means.watch(job.slug, Step.READING)
     kept = await _kept(job, fetched.answers, archive)
     known = await asyncio.to_thread(recall) if recall and job.provider.reads_rows_alone else None
-    listing = await asyncio.to_thread(_read, job, fetched, known)
+    async with means.reading:
+        listing = await asyncio.to_thread(_read, job, fetched, known)
     if isinstance(listing, Failure):
         return UnusableAnswers(listing, kept)
     listing = msgspec.structs.replace(listing, warnings=(*kept.warnings, *listing.warnings))

@@ -1,6 +1,8 @@
 """When a field's way on the wire moved, to the last row."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modelsync.planning.drift import MOST_KEPT, Shape, Snapshot, Tally, merged, moved, shapes
 
@@ -226,3 +228,11 @@ def test_where_there_are_several_endpoints_the_one_that_moved_is_named():
     assert moved(before, snapshot(a=NONE, b=FIVE)) == (LOST.format(" of a"),)
     assert moved(before, snapshot(a=NONE, c=NONE)) == (LOST.format(" of a"),)  # c is new
     assert moved(before, snapshot(b=NONE)) == (LOST.format(""),)
+
+
+@given(st.lists(st.integers(0, 40), max_size=12), st.integers(0, 3_000))
+def test_rows_that_are_counted_together_have_the_same_sample_as_one_by_one(runs: list[int], total: int):
+    together, alone = Tally(total), Tally(total)
+    for rows in runs:
+        assert list(together.due(rows)) == [place for place in range(rows) if alone.is_due()]
+        assert together.is_due() == alone.is_due()
