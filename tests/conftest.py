@@ -15,6 +15,7 @@ from modelsync.simulator.server import Simulator
 from modelsync.sync.store import Store
 from support import postgres, samples
 from support.cli import ZONE
+from support.statements import compile_once
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts tests in the background ignores Ctrl-C for them, and for the processes that they start.
@@ -23,6 +24,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 os.environ["TZ"] = ZONE
 time.tzset()
+
+compile_once()
 
 
 @pytest.fixture(scope="session")
