@@ -19,6 +19,7 @@ from databases import Database, both, opened
 from measure import Figure, Scale, count, of, peak_memory
 
 from modelsync import app
+from modelsync.cli import interpreter
 from modelsync.planning.outcome import Synced
 from modelsync.settings import load
 
@@ -108,6 +109,7 @@ def paged(models: int, page: int, address: str) -> Measured:
 
 
 if __name__ == "__main__":
+    interpreter.settle()
     name, *rest = sys.argv[1:]
     measured = featherless(Path(rest[0]), Path(rest[1])) if name == "featherless" else paged(int(rest[0]), int(rest[1]), rest[2])
     print(msgspec.json.encode(measured).decode())

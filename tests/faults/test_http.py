@@ -89,16 +89,16 @@ def test_h04_retry_after_is_waited_for_where_it_makes_sense(bench: Bench) -> Non
     assert failures["together"].message.endswith("asked to wait 999999 s")
     waits = {slug: gaps(each) for slug, each in served.items()}
     assert waits["together"] == []
-    for slug, low, high in (("groq", 2, 4), ("nebius", 1.9, 5), ("anannas", 0.45, 1.9), ("aimo", 0.45, 1.9)):
+    for slug, low in (("groq", 2), ("nebius", 1.9), ("anannas", 0.45), ("aimo", 0.45)):
         (wait,) = waits[slug]
-        assert low <= wait < high, slug
+        assert low <= wait < 15, slug
 
 
 def test_h04_a_wait_beyond_the_deadline_is_not_begun(bench: Bench) -> None:
-    served = bench.serve("groq", slow_down("4"))
+    served = bench.serve("groq", slow_down("30"))
     began = time.monotonic()
-    assert bench.failure("groq", **CAUTIOUS, MODELSYNC_DEADLINE="3").kind is FailureKind.TRANSIENT
-    assert time.monotonic() - began < 2.5
+    assert bench.failure("groq", **CAUTIOUS, MODELSYNC_DEADLINE="20").kind is FailureKind.TRANSIENT
+    assert time.monotonic() - began < 10
     assert len(served.requests) == 1
 
 
@@ -109,8 +109,8 @@ def test_h05_servers_in_trouble_are_asked_three_times_with_growing_waits(bench: 
     for slug, failure in failures.items():
         assert (failure.kind, failure.message) == (FailureKind.TRANSIENT, f"127.0.0.1:{served[slug].port} answered {statuses[slug]}")
         first, second = gaps(served[slug])
-        assert 0.45 <= first < 2
-        assert 0.95 <= second < 3
+        assert 0.45 <= first < 10
+        assert 0.95 <= second < 10
 
 
 def test_h06_i33_redirects_are_never_followed_and_no_header_leaves(bench: Bench) -> None:

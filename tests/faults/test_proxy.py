@@ -75,7 +75,7 @@ def test_slow_toxics(proxy: Proxy, toxics: Toxics, least: float) -> None:
     proxy.downstream = toxics
     began = time.monotonic()
     assert say(proxy, b"a") == b"<a>"
-    assert least <= time.monotonic() - began < 3
+    assert least <= time.monotonic() - began < 10
     proxy.heal()
     assert say(proxy, b"a") == b"<a>"
 

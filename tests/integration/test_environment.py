@@ -14,16 +14,35 @@ LOCK = "requirements.txt"
 MEND = "Mend that, and call ./run again; nothing else was changed"
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
+def checkout_in(folder: Path) -> Path:
     """A checkout of a program that says where it runs, and that needs no package."""
     for name in ("run", "scripts/environment.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
-    (tmp_path / "src" / "modelsync").mkdir(parents=True)
-    (tmp_path / "src" / "modelsync" / "__main__.py").write_text("import sys; print(sys.prefix)\n")
-    (tmp_path / LOCK).write_text("")
-    return tmp_path
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "src" / "modelsync").mkdir(parents=True)
+    (folder / "src" / "modelsync" / "__main__.py").write_text("import sys; print(sys.prefix)\n")
+    (folder / LOCK).write_text("")
+    return folder
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """One that was never set up."""
+    return checkout_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def first_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout that was set up once: each time takes seconds, and most of these tests begin after it."""
+    checkout = checkout_in(tmp_path_factory.mktemp("set-up"))
+    assert run(checkout)[0] == 0
+    return checkout
+
+
+@pytest.fixture
+def set_up(first_environment: Path, tmp_path: Path) -> Path:
+    """A checkout of its own that is set up."""
+    return Path(shutil.copytree(first_environment, tmp_path / "checkout", symlinks=True))
 
 
 def start(checkout: Path) -> "subprocess.Popen[str]":
@@ -37,17 +56,17 @@ def run(checkout: Path) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def test_it_works_from_any_folder_and_through_a_link(checkout: Path, tmp_path_factory: pytest.TempPathFactory):
+def test_it_works_from_any_folder_and_through_a_link(set_up: Path, tmp_path_factory: pytest.TempPathFactory):
     """Paths that are typed are the caller's, `.env` and the catalog stay where they were, and nothing in the caller's folder is run."""
     told = "import os, sys; print(os.getcwd(), os.environ['MODELSYNC_HOME'], sys.argv[1:])\n"
-    (checkout / "src" / "modelsync" / "__main__.py").write_text(told)
+    (set_up / "src" / "modelsync" / "__main__.py").write_text(told)
     elsewhere = tmp_path_factory.mktemp("else where")
     (elsewhere / "os.py").write_text("raise SystemExit('a file of the caller was run')")
-    (elsewhere / "link").symlink_to(checkout / "run")
-    for command in (checkout / "run", elsewhere / "link"):
+    (elsewhere / "link").symlink_to(set_up / "run")
+    for command in (set_up / "run", elsewhere / "link"):
         env = {"PATH": os.environ["PATH"], "PYTHON": sys.executable, "CDPATH": "/"}
         done = subprocess.run(["sh", command, "a b", "*"], cwd=elsewhere, env=env, capture_output=True, text=True, check=True)
-        assert done.stdout == f"{elsewhere} {checkout} ['a b', '*']\n"
+        assert done.stdout == f"{elsewhere} {set_up} ['a b', '*']\n"
 
 
 def test_who_calls_it_together_sets_it_up_once(checkout: Path):
@@ -61,33 +80,33 @@ def test_who_calls_it_together_sets_it_up_once(checkout: Path):
     assert run(checkout) == (0, outputs[0][0], "")
 
 
-def test_one_that_cannot_be_set_up_leaves_the_one_before(checkout: Path):
-    _, before, _ = run(checkout)
-    (checkout / LOCK).write_text("a package that is none\n")
-    code, out, err = run(checkout)
+def test_one_that_cannot_be_set_up_leaves_the_one_before(set_up: Path):
+    _, before, _ = run(set_up)
+    (set_up / LOCK).write_text("a package that is none\n")
+    code, out, err = run(set_up)
     assert (code, out) == (1, "")
     assert "run: .venv could not be set up: pip said why above; the one before stays as it was. Call ./run again" in err
-    (checkout / LOCK).write_text("")
-    assert run(checkout) == (0, before, "")
+    (set_up / LOCK).write_text("")
+    assert run(set_up) == (0, before, "")
 
 
-def test_who_is_at_work_in_the_one_before_goes_on(checkout: Path):
-    _, before, _ = run(checkout)
-    (checkout / LOCK).write_text("# another one\n")
-    _, after, _ = run(checkout)
+def test_who_is_at_work_in_the_one_before_goes_on(set_up: Path):
+    _, before, _ = run(set_up)
+    (set_up / LOCK).write_text("# another one\n")
+    _, after, _ = run(set_up)
     assert before != after
     assert Path(before.strip()).is_dir()
-    (checkout / LOCK).write_text("# a third one\n")
-    assert run(checkout)[0] == 0
+    (set_up / LOCK).write_text("# a third one\n")
+    assert run(set_up)[0] == 0
     assert not Path(before.strip()).exists()
 
 
-def test_the_one_before_is_the_one_that_was_in_use_not_the_one_that_was_made_last(checkout: Path):
+def test_the_one_before_is_the_one_that_was_in_use_not_the_one_that_was_made_last(set_up: Path):
     made = {}
-    for name in "ABAC":
-        (checkout / LOCK).write_text(f"# {name}\n")
-        _, made[name], _ = run(checkout)
-    assert [Path(made[name].strip()).is_dir() for name in "ABC"] == [True, False, True]
+    for lock in ("", "# B\n", "", "# C\n"):
+        (set_up / LOCK).write_text(lock)
+        _, made[lock], _ = run(set_up)
+    assert [Path(made[lock].strip()).is_dir() for lock in ("", "# B\n", "# C\n")] == [True, False, True]
 
 
 def test_a_lock_that_changes_under_way_is_not_taken_for_the_one_that_is_installed(checkout: Path):

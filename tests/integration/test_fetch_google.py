@@ -160,11 +160,11 @@ def test_a_token_that_cannot_be_sent_is_not(simulator: Simulator) -> None:
 
 
 def test_the_deadline_holds_for_the_token_too(simulator: Simulator) -> None:
-    simulator.add_fault("google-vertex", "delay", path="/token", seconds=2.5)
+    simulator.add_fault("google-vertex", "delay", path="/token", seconds=30)
     result, seconds = fetched(simulator, given(simulator.service_account()), FetchLimits(deadline=1.0))
     assert isinstance(result, Failure)
     assert "within 1 s" in result.message
-    assert seconds < 2
+    assert seconds < 15
 
 
 def test_neither_key_nor_token_is_shown(simulator: Simulator, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> None:
