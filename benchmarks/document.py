@@ -28,8 +28,9 @@ HEAD = """# Performance
 Written by `./run bench --write` from [performance.json](performance.json). `./run bench --compare` says which ratios got worse since.
 
 Machines differ, so a figure is a ratio where it can be one: to a floor that does the same work without this program's code, measured beside
-it in turns. It is the median of the rounds; in brackets are the lowest and the highest of them. What is counted (rows, bytes, answers) does
-not depend on the machine, and a run fails where it is not as it should be.
+it in turns; garbage is collected there as Python does it, and in the program as the program has it
+([0039](decisions/0039-the-loop-never-waits-long.md)). It is the median of the rounds; in brackets are the lowest and the highest of them.
+What is counted (rows, bytes, answers) does not depend on the machine, and a run fails where it is not as it should be.
 """
 PICTURES = f"""
 Each ratio beside its goal, at the largest size that was measured; the line is from the lowest round to the highest:

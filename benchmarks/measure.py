@@ -173,6 +173,24 @@ def timed(function: Callable[[], object]) -> Way:
     return way
 
 
+PYTHONS_OWN = gc.get_threshold()
+
+
+def floor(function: Callable[[], object]) -> Way:
+    """The same of what is done without this program: garbage is collected as Python does it by itself, not as the program has it done."""
+    way = timed(function)
+
+    def plain_way() -> float:
+        ours = gc.get_threshold()
+        gc.set_threshold(*PYTHONS_OWN)
+        try:
+            return way()
+        finally:
+            gc.set_threshold(*ours)
+
+    return plain_way
+
+
 class Rounds(msgspec.Struct, frozen=True):
     """The seconds of each way, round by round."""
 
@@ -191,10 +209,11 @@ class Rounds(msgspec.Struct, frozen=True):
         return [one / other for one, other in zip(self.seconds[above], self.sums(*below), strict=True)]
 
 
-def alternate(rounds: int, ways: Mapping[str, Way]) -> Rounds:
-    """Each way's seconds; one unmeasured round first, then all ways in turn, so that a machine's moods hit all alike."""
-    for way in ways.values():
-        way()
+def alternate(rounds: int, ways: Mapping[str, Way], *, unmeasured: int = 1) -> Rounds:
+    """Each way's seconds; `unmeasured` rounds first, then all ways in turn, so that a machine's moods hit all alike."""
+    for _ in range(unmeasured):
+        for way in ways.values():
+            way()
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import catalogs
 import msgspec
-from measure import Figure, Scale, alternate, count, of, ratio, timed
+from measure import Figure, Scale, alternate, count, floor, of, ratio, timed
 
 from modelsync.model.model import content_hash
 
@@ -25,7 +25,7 @@ def _measured(scale: Scale) -> Iterator[Figure]:
     rounds = alternate(
         scale.rounds,
         {
-            "floor": timed(lambda: msgspec.json.decode(body)),
+            "floor": floor(lambda: msgspec.json.decode(body)),
             "read": timed(lambda: catalogs.listing(body)),
             "hash": timed(lambda: [content_hash(model) for model in models]),
         },

@@ -78,3 +78,14 @@ def test_nothing_is_known_of_a_catalog_that_somebody_wrote_or_another_program_re
     simulator.set_day(1)
     program(environment(simulator), database_url, tmp_path).sync(["openrouter"])
     assert known(database_url).ids
+
+
+@pytest.mark.parametrize("damage", ["digests = substr(digests, 1, 7)", "incomplete = '[null]'"])
+def test_a_damaged_memory_costs_no_sync(damage: str, simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+    ours = program(environment(simulator), database_url, tmp_path)
+    ours.sync(["openrouter"])
+    execute(database_url, f"UPDATE known_rows SET {damage}")
+    simulator.set_day(1)
+    (result,) = ours.sync(["openrouter"]).results
+    assert (result.error, result.counts.updated > 0) == (None, True)
+    assert known(database_url).ids

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -292,3 +293,11 @@ def test_an_older_schema_is_refused_until_it_is_upgraded_and_loses_nothing(empty
     assert Schema(empty_database_url).upgrade() == (Schema.head, Schema.head)
     assert [row["name"] for row in query(empty_database_url, "SELECT name FROM providers")] == ["mine"]
     Store.open(empty_database_url, registry.load()).close()
+
+
+def test_catalogs_are_made_in_several_threads_at_once(tmp_path: Path):
+    def made(number: int) -> None:
+        Store.open(f"sqlite:///{tmp_path}/{number}.db", {}).close()
+
+    with ThreadPoolExecutor(6) as threads:
+        assert list(threads.map(made, range(6))) == [None] * 6

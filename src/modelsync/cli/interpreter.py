@@ -7,7 +7,7 @@ SWITCHING = 0.0002
 """Seconds that a thread of Python runs while others wait. A page takes some hundred short steps, one for each row of the database: each of
 them would wait five milliseconds for each thread that is busy with a search, an export or a decision."""
 
-COLLECTING = (2_000, 5, 5_000)
+COLLECTING = (2_000, 5, 500)
 """New containers that lead to a collection of garbage, and collections of each generation that lead to one of the next. One of the oldest
 generation stops every thread, for a tenth of a second where a list of 10,000 models was read; and as what is read and planned has no
 cycles, it finds next to nothing."""

@@ -1,6 +1,7 @@
 """Bringing a database to this program's schema, and refusing what must not be touched."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,9 @@ from modelsync.errors import DatabaseError
 
 HEAD = "0011"
 """The newest migration."""
+
+MIGRATING = threading.Lock()
+"""Alembic has one context for a whole process: of two databases that are made at once in two threads, one would miss its own."""
 
 
 def version(connection: sa.Connection) -> str | None:
@@ -68,7 +72,7 @@ def upgrade(engine: sa.Engine) -> None:
 
     config = alembic.config.Config()
     config.set_main_option("script_location", "modelsync:database/migrations")
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with MIGRATING, engine.connect().execution_options(writes=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7290511)")
         config.attributes["connection"] = connection
@@ -104,7 +108,8 @@ def pending_sql(engine: sa.Engine) -> str:
     with engine.connect() as connection, connection.begin():
         config.attributes["dialect"] = connection.dialect.name
         schema = version(connection)
-    alembic.command.upgrade(config, f"{schema}:head" if schema else "head", sql=True)
+    with MIGRATING:
+        alembic.command.upgrade(config, f"{schema}:head" if schema else "head", sql=True)
     return out.getvalue()
 
 

@@ -6,6 +6,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,7 +19,7 @@ from modelsync.errors import Failure, FailureKind
 from modelsync.fetch.auth import NOBODY, Authorization, Credential, authorized
 from modelsync.fetch.google_account import GoogleCredential
 from modelsync.fetch.origins import Origins
-from modelsync.fetch.request import LATER, Answered304, Asker, RequestFailed
+from modelsync.fetch.request import LATER, Answered304, Asker, Unanswered
 from modelsync.fetch.results import Fetched, FetchLimits, FetchResult, NeedsKey, Unfollowed, Unmodified, Validators
 from modelsync.providers.addresses import root, strays
 from modelsync.providers.base import Answer, ApiKey, Flow, KeyUse, PagingError, Provider, Request, UnreadablePage
@@ -48,6 +49,10 @@ def _state(path: str | None) -> tuple[str, int, int] | None:
     return path, found.st_mtime_ns, found.st_size
 
 
+THREADS = 4
+"""For looking through answers, which is short."""
+
+
 class Fetcher:
     """An HTTP client for all providers of one run. Use as an async context manager."""
 
@@ -57,6 +62,8 @@ class Fetcher:
         self._limits = limits
         self._origins = origins
         self._credentials = credentials
+        # Of their own: what runs within a provider's deadline never waits behind a commit for a thread.
+        self._threads = ThreadPoolExecutor(THREADS, "fetch")
         self._http = httpx2.AsyncClient(
             verify=trusted or authorities(),
             follow_redirects=False,
@@ -72,6 +79,7 @@ class Fetcher:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._http.__aexit__(kind, error, trace)
+        self._threads.shutdown(wait=False)
 
     def deadline(self, provider: Provider) -> float:
         """Seconds one provider gets in all."""
@@ -90,18 +98,19 @@ class Fetcher:
         deadline = self.deadline(provider)
         takes_key = any(endpoint.key is not KeyUse.NEVER for endpoint in provider.endpoints)
         variable = (credential.variable if credential else provider.auth.variables[0]) if takes_key else None
-        asker = Asker(self._http, self._limits, self._origins, provider.slug, variable, time.monotonic() + deadline)
+        asker = Asker(self._http, self._limits, self._origins, provider.slug, variable, time.monotonic() + deadline, self._threads)
         try:
             async with asyncio.timeout(deadline):
-                return await self._drive(provider, options, credential, validators, asker, first_only=first_only)
+                came = await self._drive(provider, options, credential, validators, asker, first_only=first_only)
         except TimeoutError:
             message = f"no complete answer from {_host(provider.endpoints[0].at(options))} within {deadline:g} s"
             return Failure(FailureKind.TRANSIENT, message, f"{LATER}, or raise MODELSYNC_DEADLINE")
         except Answered304:
             return Unmodified()
-        except RequestFailed as failed:
-            lacking = failed.status == 401 and credential is None and takes_key
-            return NeedsKey(provider.auth.variables) if lacking else failed.failure
+        if isinstance(came, Unanswered):
+            lacking = came.status == 401 and credential is None and takes_key
+            return NeedsKey(provider.auth.variables) if lacking else came.failure
+        return came
 
     async def _drive(
         self,
@@ -112,8 +121,8 @@ class Fetcher:
         asker: Asker,
         *,
         first_only: bool,
-    ) -> Fetched | Unfollowed | Failure:
-        """Run the provider's flow to its end, or to the first failure that the flow cannot do without."""
+    ) -> Fetched | Unfollowed | Unanswered | Failure:
+        """Run the provider's flow to its end, or to the first request that it cannot do without and that is not answered."""
         authorization = await self._authorization(provider, credential)
         if isinstance(authorization, Failure):
             return authorization
@@ -121,14 +130,17 @@ class Fetcher:
         answers: list[tuple[Request, Answer]] = []
         notes: list[str] = []
         try:
-            request = await asyncio.to_thread(_advance, flow, None)
+            loop = asyncio.get_running_loop()
+            request = await loop.run_in_executor(self._threads, _advance, flow, None)
             while request is not None:
                 came = await self._ask(request, options, authorization, validators, asker)
+                if isinstance(came, Unanswered):
+                    return came
                 if isinstance(came, Answer):
                     answers.append((request, came))
                 else:
                     notes.append(f"{request.endpoint.name}: {came}")
-                request = None if first_only else await asyncio.to_thread(_advance, flow, came)
+                request = None if first_only else await loop.run_in_executor(self._threads, _advance, flow, came)
         except PagingError as error:
             # A page that is no JSON gets the message of reading, which would have met it next.
             unread = isinstance(error, UnreadablePage) and answers
@@ -139,7 +151,8 @@ class Fetcher:
 
     async def _ask(
         self, request: Request, options: msgspec.Struct, authorization: Authorization, validators: Validators | None, asker: Asker
-    ) -> Answer | Failure:
+    ) -> Answer | Failure | Unanswered:
+        """The answer, or why the flow goes on without it, or cannot."""
         endpoint = request.endpoint
         astray = strays(request.url, root(endpoint.at(options)))  # the key goes to this host only, and under an origin to this provider
         if astray:
@@ -150,14 +163,12 @@ class Fetcher:
         patience = asker.seconds_left / 2 if endpoint.fills else None
         try:
             async with asyncio.timeout(patience):
-                return await asker.ask(request, keyed, conditional)
+                came = await asker.ask(request, keyed, conditional)
         except TimeoutError:
             return Failure(FailureKind.TRANSIENT, f"no complete answer from {_host(request.url)} within {patience:.0f} s", LATER)
-        except RequestFailed as failed:
-            failed.failure = asker.without_secrets(failed.failure)
-            if endpoint.fills or (endpoint.may_be_absent and failed.status == 404):
-                return failed.failure
-            raise
+        if isinstance(came, Unanswered) and (endpoint.fills or (endpoint.may_be_absent and came.status == 404)):
+            return came.failure
+        return came
 
     async def _authorization(self, provider: Provider, credential: Credential | None) -> Authorization | Failure:
         """What carries the provider's key; nobody's without a key."""

@@ -8,9 +8,11 @@ import re
 import ssl
 import time
 from collections.abc import Mapping, Set
+from concurrent.futures import Executor
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx2
+import msgspec
 import stamina
 import structlog
 
@@ -28,8 +30,15 @@ RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 LATER = "Nothing was changed; try again later"
 
 
+class Unanswered(msgspec.Struct, frozen=True):
+    """A request that failed for good: why, and the HTTP status when there was one."""
+
+    failure: Failure
+    status: int | None = None
+
+
 class RequestFailed(Exception):
-    """One request's failure on its way to the flow: the HTTP status when there was one, and the seconds the server asked to wait."""
+    """One try's failure, on its way to whoever decides about the next: with the seconds that the server asked to wait."""
 
     def __init__(self, failure: Failure, *, retry: bool = False, status: int | None = None, wait: float | None = None) -> None:
         super().__init__(failure.message)
@@ -44,10 +53,19 @@ class Answered304(Exception):
 
 
 class Asker:
-    """Sends requests of one provider. `ends_at` is its deadline on the monotonic clock, `key_variable` names where its key comes from."""
+    """Sends requests of one provider. `ends_at` is its deadline on the monotonic clock, `key_variable` names where its key comes from;
+    bodies are looked through in `threads`.
+    """
 
     def __init__(
-        self, http: httpx2.AsyncClient, limits: FetchLimits, origins: Origins, slug: str, key_variable: str | None, ends_at: float
+        self,
+        http: httpx2.AsyncClient,
+        limits: FetchLimits,
+        origins: Origins,
+        slug: str,
+        key_variable: str | None,
+        ends_at: float,
+        threads: Executor,
     ) -> None:
         self._http = http
         self._limits = limits
@@ -55,6 +73,7 @@ class Asker:
         self._slug = slug
         self._key_variable = key_variable
         self._ends_at = ends_at
+        self._threads = threads
         self._bytes_left = limits.max_bytes
         self._sent: set[str] = set()
 
@@ -63,10 +82,10 @@ class Asker:
         """Until the deadline."""
         return max(0.0, self._ends_at - time.monotonic())
 
-    async def ask(self, request: Request, authorization: Authorization, conditional: Mapping[str, str]) -> Answer:
-        """The answer to a request to the provider's own address, with `conditional` headers under a condition.
+    async def ask(self, request: Request, authorization: Authorization, conditional: Mapping[str, str]) -> Answer | Unanswered:
+        """The answer to a request to the provider's own address, with `conditional` headers under a condition; or why there is none.
 
-        Raises RequestFailed, or NotModified for a 304 to a request under a condition.
+        Raises Answered304 for a 304 to a request under a condition.
         """
         retries = stamina.retry_context(
             on=self._backoff,
@@ -76,9 +95,16 @@ class Asker:
             wait_jitter=self._limits.first_wait,
             wait_max=10.0,
         )
-        async for attempt in retries:
-            with attempt:
-                return await self._once(request, authorization, conditional, attempt.num)
+        # What the retries saw they keep until garbage is collected, and an error keeps the frames that it passed through with all that came
+        # before. So none of theirs leaves this function.
+        try:
+            async for attempt in retries:
+                with attempt:
+                    return await self._once(request, authorization, conditional, attempt.num)
+        except RequestFailed as failed:
+            return Unanswered(self.without_secrets(failed.failure), failed.status)
+        except asyncio.CancelledError:
+            raise asyncio.CancelledError from None
         raise AssertionError("a retry context returns or raises")
 
     def without_secrets(self, failure: Failure) -> Failure:
@@ -109,7 +135,8 @@ class Asker:
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeEncodeError, BadEncoding, TooLarge, ssl.SSLError, OSError) as error:
             raise self._unreachable(error, target) from error
         received_at = time.time()
-        repeated, digest = await asyncio.to_thread(_looked_through, body, frozenset(self._sent))
+        loop, sent = asyncio.get_running_loop(), frozenset(self._sent)
+        repeated, digest = await loop.run_in_executor(self._threads, _looked_through, body, sent)
         if repeated:
             hint = f"Nothing of it was kept. Renew the key in {self._key_variable or 'MODELSYNC_ORIGIN'}, and tell the provider"
             raise RequestFailed(Failure(FailureKind.UPSTREAM, f"the answer of {_host(target)} repeats the key it was asked with", hint))

@@ -92,7 +92,7 @@ def decode_rows(
                 tally.look(_values(raw)[0])
             yield wire
             continue
-        mended_row = _carefully(raws.endpoint, raw, position, warnings, tally)
+        mended_row = carefully(raws.endpoint, raw, position, warnings, tally)
         if isinstance(mended_row, Wire):
             yield mended_row
         elif raws.endpoint.fills:
@@ -123,7 +123,7 @@ def _run(looked_up: _LookedUp, part: slice, tally: Tally) -> KnownRun:
     return run
 
 
-def _carefully(endpoint: Endpoint, wire: msgspec.Raw, position: int, warnings: list[str], tally: Tally) -> Wire | Rejected:
+def carefully(endpoint: Endpoint, wire: msgspec.Raw, position: int, warnings: list[str], tally: Tally) -> Wire | Rejected:
     """A row that may hold what no text can, or a value that is not of its type: every loss is a warning, or the row is rejected."""
     declared = {field.encode_name for field in msgspec.structs.fields(endpoint.row)}
     try:

@@ -102,13 +102,18 @@ def remembered(clean: Clean, stored: Collection[str], waiting: Collection[str] =
 def known(memory: Memory, hashes: Mapping[str, str], edition: int) -> KnownRows:
     """The rows that a memory tells of, when it is of a catalog with these content hashes; none when it cannot be."""
     ids = sorted(hashes)
-    if memory.ids != _digest_of_ids(ids):
+    if memory.ids != _digest_of_ids(ids) or not _is_whole(memory, len(ids)):
         return KnownRows()
     digests = chain.from_iterable(struct.iter_unpack(f"{DIGEST}s", memory.digests))
     by_digest: dict[bytes, str] = dict(zip(digests, ids, strict=True))
     by_digest.pop(_NOTHING, None)
     kinds = zip(ids, memory.kinds, strict=True) if any(memory.kinds) else ()
     return KnownRows(by_digest, hashes, {row_id: memory.incomplete[kind] for row_id, kind in kinds if kind}, edition)
+
+
+def _is_whole(memory: Memory, models: int) -> bool:
+    """Whether it has what it should of so many models: a file may be damaged, and what is remembered is not worth a failed sync."""
+    return (len(memory.digests), len(memory.kinds)) == (DIGEST * models, models) and max(memory.kinds, default=0) < len(memory.incomplete)
 
 
 def _digest_of_ids(ids: Iterable[str]) -> bytes:

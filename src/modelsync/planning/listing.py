@@ -7,7 +7,7 @@ import msgspec
 from modelsync.errors import Failure
 from modelsync.model.limits import limited, printable
 from modelsync.model.model import NO_PRICES, Model, content_hash, price_facts
-from modelsync.planning.decoding import RawRows, Rejected, decode_rows, id_field, rows_of
+from modelsync.planning.decoding import RawRows, Rejected, carefully, decode_rows, id_field, rows_of
 from modelsync.planning.drift import Shape, Tally, shapes
 from modelsync.planning.extent import shortfall
 from modelsync.planning.incomplete import incomplete_warnings, unread_fields
@@ -146,17 +146,40 @@ def collect(
     return found.listing(complete=complete)
 
 
+class _KnownReading:
+    """Reads known rows that somebody asks for. `precedence` says by id which of several rows of one model counts."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._reader = RowReader(provider.endpoints[0].row)
+        self.precedence: dict[str, float] = {}
+
+    def wire(self, row: msgspec.Raw) -> Wire:
+        """A row that was known. Where it stood in its list matters only to rows that cannot be read."""
+        wire = self._reader.read(row, 0) or carefully(self._provider.endpoints[0], row, 0, [], Tally(0))
+        assert isinstance(wire, Wire)  # noqa: S101 - the same bytes were read before, by the same program
+        return wire
+
+    def model(self, row: msgspec.Raw) -> Model:
+        """Its model: clean, so that nothing is to be told of it."""
+        wire = self.wire(row)
+        read = normalize(self._provider, wire, [])
+        assert isinstance(read, tuple)  # noqa: S101 - as above
+        if self._provider.precedence:
+            self.precedence[read[0].id] = self._provider.precedence(wire.row)
+        return read[0]
+
+
 class _Found:
     """The models of a list as far as it has been read."""
 
     def __init__(self, provider: Provider, known: KnownRows, rejected: list[Rejected], warnings: list[str]) -> None:
         self._provider, self._known, self._rejected, self._warnings = provider, known, rejected, warnings
-        self._models = Models(self._read)
-        self._reader = RowReader(provider.endpoints[0].row)
+        self._reading = _KnownReading(provider)  # which knows nothing of this, or neither would go before garbage is collected
+        self._models = Models(self._reading.model)
         self._hashes: dict[str, str] = {}
         self._digests: dict[str, bytes] = {}
         self._unread: dict[str, Incomplete] = {}
-        self._precedence: dict[str, float] = {}
         self._duplicates: list[str] = []
         self._left_out = 0
 
@@ -169,7 +192,7 @@ class _Found:
             self._digests.update(zip(ids, run.digests, strict=True))
             self._unread.update((row_id, incomplete[row_id]) for row_id in ids if row_id in incomplete) if incomplete else None
         elif len(ids) == 1:
-            self.add(self._decoded(run.rows[0]))
+            self.add(self._reading.wire(run.rows[0]))
         else:
             for single in run.singles:
                 self.add_known(single)
@@ -196,14 +219,14 @@ class _Found:
         if model.prices.incomplete:
             self._unread[model.id] = unread_fields(model.prices)
         if self._provider.precedence:
-            self._precedence[model.id] = self._provider.precedence(wire.row)
+            self._reading.precedence[model.id] = self._provider.precedence(wire.row)
 
     def _add_again(self, wire: Wire, model: Model, content: str) -> None:
         """A further row of a model. When prices differ nobody knows which is right."""
         first = self._models[model.id]
         self._duplicates.append(model.id)
         self._digests.pop(model.id, None)
-        if self._provider.precedence and self._provider.precedence(wire.row) < self._precedence[model.id]:
+        if self._provider.precedence and self._provider.precedence(wire.row) < self._reading.precedence[model.id]:
             self._keep(wire, model, content)
         if price_facts(first.prices) != price_facts(model.prices):
             self._warnings.append(f"{model.id}: listed twice with different prices; its price is not stated")
@@ -211,22 +234,6 @@ class _Found:
             self._models.add(chosen)
             self._hashes[model.id] = content_hash(chosen)
             self._unread.pop(model.id, None)
-
-    def _decoded(self, row: msgspec.Raw) -> Wire:
-        """A row that was known. Where it stood in its list matters only to rows that cannot be read."""
-        kind = self._provider.endpoints[0].row
-        wire = self._reader.read(row, 0) or RowReader(kind).read(row, 0)
-        assert wire is not None  # noqa: S101 - the same bytes were read before, by the same program, by themselves or with others
-        return wire
-
-    def _read(self, row: msgspec.Raw) -> Model:
-        """The model of a known row: clean, so that nothing is to be told of it."""
-        wire = self._decoded(row)
-        read = normalize(self._provider, wire, [])
-        assert isinstance(read, tuple)  # noqa: S101 - as above
-        if self._provider.precedence:
-            self._precedence[read[0].id] = self._provider.precedence(wire.row)
-        return read[0]
 
     def listing(self, *, complete: bool) -> Listing:
         """All of it."""
@@ -252,7 +259,7 @@ def normalize(provider: Provider, wire: Wire, warnings: list[str]) -> tuple[Mode
         if None in metadata.values():
             metadata = {**wire.rest, **{name: value for name, value in model.metadata.items() if value is not None}}
         checked, digest = limited(msgspec.structs.replace(model, metadata=metadata), warnings)
-    except (ValueError, ArithmeticError, LookupError, TypeError, RecursionError, msgspec.MsgspecError) as error:
+    except (ValueError, ArithmeticError, LookupError, TypeError, RecursionError, StopIteration, msgspec.MsgspecError) as error:
         return Rejected(wire.position, _wire_id(wire.row), f"{error}" or type(error).__name__, "")
     warnings.extend(f"{checked.id}: {problem}" for problem in checked.prices.problems)
     return checked, digest

@@ -1,6 +1,7 @@
 """Syncs that were asked for over HTTP: in threads of their own, at most a few at once, stopped when the server ends."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -62,7 +63,10 @@ class Syncs:
         return Running(await began, report)
 
     def _sync(self, slugs: Sequence[str] | None, dry_run: bool, handle: Handle) -> Report:
-        return self._program.sync(slugs, dry_run=dry_run, trigger="rest", wait=False, handle=handle)
+        try:
+            return self._program.sync(slugs, dry_run=dry_run, trigger="rest", wait=False, handle=handle)
+        finally:
+            gc.collect()  # an engine of SQLAlchemy, and what it compiled, are cycles; a server that has settled hardly ever looks for these
 
     def _over(self, handle: Handle, report: "asyncio.Future[Report]", began: "asyncio.Future[int | None]") -> None:
         self._handles.discard(handle)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from typing import NamedTuple
@@ -95,6 +95,10 @@ Save = Callable[[SavedPlan], None]
 Answers = Sequence[tuple[Request, Answer]]
 Watch = Callable[[str, Step | ProviderResult], None]
 """Called with every step of every provider, and each result as soon as it is there."""
+
+
+PATIENCE = 2.0
+"""Seconds that a provider waits for its turn at reading: a list that takes longer is not to keep the others waiting."""
 
 
 class Means(NamedTuple):
@@ -357,7 +361,7 @@ async def _obtain(
     means.watch(job.slug, Step.READING)
     kept = await _kept(job, fetched.answers, archive)
     known = await asyncio.to_thread(recall) if recall and job.provider.reads_rows_alone else None
-    async with means.reading:
+    async with _turn(means.reading):
         listing = await asyncio.to_thread(_read, job, fetched, known)
     if isinstance(listing, Failure):
         return UnusableAnswers(listing, kept)
@@ -367,12 +371,29 @@ async def _obtain(
     return Commit(job.provider, listing, seen, job.rules, job.scope, whole, kept.answers, place=job.place, known=known)
 
 
+@contextlib.asynccontextmanager
+async def _turn(reading: asyncio.Semaphore) -> AsyncIterator[None]:
+    """A turn at reading, or none after PATIENCE."""
+    try:
+        await asyncio.wait_for(reading.acquire(), PATIENCE)
+    except TimeoutError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        reading.release()
+
+
 async def _kept(job: Job, answers: Answers, archive: Archive | None, *, whole: bool = True) -> Archived:
     return await asyncio.to_thread(archive.keep, job.slug, job.scope, answers, whole=whole) if archive else Archived()
 
 
 def _read(job: Job, fetched: Fetched, known: KnownRows | None = None) -> Listing | Failure:
-    listing = read(job.provider, job.options, fetched.answers, known)
+    try:
+        listing = read(job.provider, job.options, fetched.answers, known)
+    except StopIteration as error:  # of a provider's own module: no future can hold it, and whoever waits for the thread would for ever
+        raise RuntimeError("StopIteration") from error
     if isinstance(listing, Failure):
         return listing
     for row in listing.rejected:

@@ -6,7 +6,7 @@ import pytest
 from modelsync.model.model import Model
 from modelsync.planning.known import DIGEST, Clean, KnownRows, Models, digest_of, known, remembered
 from modelsync.planning.listing import Listing, read
-from modelsync.planning.row_reader import MOST_LEARNED
+from modelsync.planning.row_reader import MOST_AT_ONCE, MOST_LEARNED
 from modelsync.providers.base import Answer, Request
 from modelsync.providers.builtin import featherless
 from modelsync.testing import answer
@@ -111,3 +111,35 @@ def test_one_row_with_many_names_does_not_make_all_others_unknown():
 
 def test_a_name_with_a_quote_in_one_row_costs_no_other_row():
     assert [*listed({"id": "a", 'what"ever': 1}, {"id": "b"}).models] == ["a", "b"]
+
+
+HALF = {"id": "half", **{f"n{number}": number for number in range(MOST_AT_ONCE - 2)}}
+SPREAD = {"id": "spread", **{f"n{number}": number for number in range(2 * MOST_AT_ONCE - 4)}}
+"""With more names than one row may teach, unless another one has taught some of them."""
+
+
+@pytest.mark.parametrize("rows", [[SPREAD], [SPREAD, SPREAD]], ids=["asked for", "listed twice"])
+def test_a_known_row_is_read_alone_that_was_read_after_others_had_taught_its_names(rows: list[dict[str, object]]):
+    knew = known_of(HALF, SPREAD)
+    assert set(knew.ids.values()) == {"half", "spread"}
+    found, plain = listed(*rows, known=knew), listed(*rows)
+    assert (found.models["spread"], found.duplicates) == (plain.models["spread"], plain.duplicates)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"digests": b"a" * 31},
+        {"digests": b"a" * 48},
+        {"digests": b""},
+        {"kinds": b"\0"},
+        {"kinds": b"\0\1"},
+        {"incomplete": ()},
+        {"ids": b"a" * DIGEST},
+    ],
+)
+def test_a_damaged_memory_is_none(damaged: dict[str, object]):
+    hashes = {"a": "h", "b": "h"}
+    memory = remembered(Clean({"a": b"a" * DIGEST, "b": b"b" * DIGEST}), hashes)
+    assert len(known(memory, hashes, 1).ids) == 2
+    assert known(msgspec.structs.replace(memory, **damaged), hashes, 1) == KnownRows()

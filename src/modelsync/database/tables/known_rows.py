@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from modelsync import __version__
@@ -14,14 +15,17 @@ column = known_rows.c
 def recall(connection: sa.Connection, slug: str, version: int) -> tuple[Memory, int] | None:
     """What is remembered, and the edition of the provider's part of the catalog that it was written with.
 
-    None when this part was written since, or when the rows were read by another program, or another `version` of the provider's module.
+    None when this part was written since, when the rows were read by another program or another `version` of the provider's module, or
+    when it cannot be read: it is not worth a failed sync.
     """
     same = (column.provider == provider_state.c.provider, column.edition == provider_state.c.edition)
     mine = (column.provider == slug, column.reader == reader(version))
-    row = connection.execute(sa.select(known_rows).join(provider_state, sa.and_(*same)).where(*mine)).mappings().one_or_none()
-    if row is None:
+    query = sa.select(known_rows).join(provider_state, sa.and_(*same)).where(*mine)
+    try:
+        row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else (msgspec.convert({name: row[name] for name in Memory.__struct_fields__}, Memory), row["edition"])
+    except msgspec.MsgspecError:
         return None
-    return Memory(row["ids"], row["digests"], row["kinds"], tuple(map(tuple, row["incomplete"]))), row["edition"]
 
 
 def is_current(connection: sa.Connection, slug: str, version: int) -> bool:
