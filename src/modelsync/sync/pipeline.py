@@ -374,15 +374,15 @@ async def _obtain(
 @contextlib.asynccontextmanager
 async def _turn(reading: asyncio.Semaphore) -> AsyncIterator[None]:
     """A turn at reading, or none after PATIENCE."""
-    try:
-        await asyncio.wait_for(reading.acquire(), PATIENCE)
-    except TimeoutError:
-        yield
-        return
+    has_turn = False
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            has_turn = await reading.acquire()
     try:
         yield
     finally:
-        reading.release()
+        if has_turn:
+            reading.release()
 
 
 async def _kept(job: Job, answers: Answers, archive: Archive | None, *, whole: bool = True) -> Archived:
