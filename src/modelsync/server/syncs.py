@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +18,10 @@ log = structlog.get_logger("modelsync.api")
 
 MOST = 4
 """Runs at once; each may be about all providers."""
+
+
+BETWEEN_COLLECTIONS = 60.0
+"""Seconds. A collection stops every request for a tenth of a second or two; what syncs leave is about 200 kB each."""
 
 
 class TooMany(Exception):
@@ -38,6 +43,7 @@ class Syncs:
         self._catalog = catalog
         self._threads = ThreadPoolExecutor(MOST, "sync")
         self._handles: set[Handle] = set()
+        self._collected_at = time.monotonic()
 
     def busy(self, slug: str) -> int | None:
         """The run that is at a provider, in whatever process; None when there is none. Blocks."""
@@ -66,7 +72,14 @@ class Syncs:
         try:
             return self._program.sync(slugs, dry_run=dry_run, trigger="rest", wait=False, handle=handle)
         finally:
-            gc.collect()  # an engine of SQLAlchemy, and what it compiled, are cycles; a server that has settled hardly ever looks for these
+            self._collect()
+
+    def _collect(self) -> None:
+        """Free what a sync left. An engine of SQLAlchemy is a cycle, and a server that has settled hardly ever looks for these."""
+        now = time.monotonic()
+        if now - self._collected_at >= BETWEEN_COLLECTIONS:
+            self._collected_at = now
+            gc.collect()
 
     def _over(self, handle: Handle, report: "asyncio.Future[Report]", began: "asyncio.Future[int | None]") -> None:
         self._handles.discard(handle)
