@@ -99,6 +99,7 @@ def _digits(value: float) -> float:
 
 def written(made: Record) -> str:
     """As the text of a JSON document; each figure also says whether its goal is met."""
+    made = msgspec.convert(msgspec.to_builtins(made), Record)  # what was counted is a whole number before it is read again, and none after
     document = msgspec.to_builtins(made)
     document["figures"] = [{**plain, "ok": figure.ok} for plain, figure in zip(document["figures"], made.figures, strict=True)]
     return msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n"

@@ -56,6 +56,12 @@ def test_a_record_comes_back_as_it_was_written():
     assert '"ok": false' in record.written(one)
 
 
+def test_what_was_counted_is_written_as_it_will_be_read():
+    record, measure = module("record"), module("measure")
+    text = record.written(made(measure.count("models", 7, 7)))
+    assert record.written(record.read(text)) == text
+
+
 def test_a_page_has_a_column_for_each_size_and_says_where_a_goal_is_missed():
     page = module("document").page(made(figure(rounds=(1.0, 1.1, 1.12)), figure(models=100_000), broken={"serving": "ValueError: no"}))
     assert "| what | database | 10,000 models | 100,000 models | goal | |" in page
