@@ -190,7 +190,8 @@ class _Found:
             self._models.add_known(ids, run.rows)
             self._hashes.update(zip(ids, map(self._known.hashes.__getitem__, ids), strict=True))
             self._digests.update(zip(ids, run.digests, strict=True))
-            self._unread.update((row_id, incomplete[row_id]) for row_id in ids if row_id in incomplete) if incomplete else None
+            if incomplete:
+                self._unread.update((row_id, incomplete[row_id]) for row_id in ids if row_id in incomplete)
         elif len(ids) == 1:
             self.add(self._reading.wire(run.rows[0]))
         else:
