@@ -88,8 +88,8 @@ def _first_load(database: Database, scale: Scale, made: Catalog) -> Iterator[Fig
 
     ways: dict[str, Way] = {"floor": plain, "ours": ours}
     # A round of 100,000 models takes twenty seconds. Long ones differ less: few do, and none has to come first.
-    few = {"rounds": min(3, scale.rounds), "unmeasured": 0}
-    rounds = alternate(ways=ways, **(few if expected[0] >= GOALS_FROM else {"rounds": scale.rounds}))
+    measured, unmeasured = (scale.rounds, 1) if expected[0] < GOALS_FROM else (min(3, scale.rounds), 0)
+    rounds = alternate(measured, ways, unmeasured=unmeasured)
     yield count("first load, rounds that wrote every row and its history", written.count(expected), len(written), "rounds")
     note = f"{expected[0] / rounds.median('ours'):,.0f} models/s, with a history row each"
     above = rounds.ratios("ours", "floor")
