@@ -1,5 +1,7 @@
 """The one transaction of a sync, on real databases: what it writes, what it leaves alone, and what it gives back exactly."""
 
+import contextlib
+import dataclasses
 import threading
 import time
 from datetime import UTC, datetime, timedelta, timezone
@@ -12,9 +14,11 @@ import sqlalchemy as sa
 from modelsync.database.tables.leases import Lease
 from modelsync.errors import DatabaseError
 from modelsync.model.actors import Person
+from modelsync.model.fields import Pin
 from modelsync.model.model import Model, Prices, Tier, UnitPrice
 from modelsync.model.records import Counts
 from modelsync.operations import decisions
+from modelsync.operations.models import pin
 from modelsync.planning.outcome import Busy, NotModified, ProviderResult, Superseded, Synced
 from modelsync.planning.plan import ChangeKind
 from modelsync.queries.catalog import Catalog
@@ -22,6 +26,7 @@ from modelsync.queries.filters import ModelFilter
 from modelsync.queries.reader import Reader
 from modelsync.sync.context import full_rows
 from modelsync.sync.request import Commit
+from modelsync.sync.store import Store
 from support.store import (
     PROVIDER,
     SLUG,
@@ -334,6 +339,37 @@ def test_models_given_by_hand_are_a_run_of_their_own(database_url: str) -> None:
     assert [change["kind"] for change in changes_of(database_url, SLUG)] == ["added", "added", "updated", "added"]
     last = table(database_url, "sync_runs")[-1]
     assert (last["status"], last["trigger"], last["created"], last["updated"]) == ("succeeded", "api", 1, 1)
+
+
+def test_models_given_by_hand_say_nothing_of_the_others(database_url: str) -> None:
+    """A newer version of the provider's module has seen all models only when it has: until then the others count as read by the older."""
+    with opened(database_url) as store:
+        commit(store, model("a", D("0.000001")), model("b", D("0.000001")), model("c"))
+        provider_id = store.ensure_provider_exists(SLUG)
+        with store.reading() as connection:
+            assert store.bulk.hashes_of(connection, provider_id, ["c", "a", "none", "'"]).keys() == {"a", "c"}
+            assert store.bulk.hashes_of(connection, provider_id, []) == {}
+    newer = dataclasses.replace(PROVIDER, version=PROVIDER.version + 1)
+    with contextlib.closing(Store.open(database_url, {SLUG: newer})) as store:
+        assert store.bulk_upsert_models(SLUG, [model("a", D("0.000001"))]).unchanged == 1
+        assert read_version(database_url) == PROVIDER.version
+        counts = store.bulk_upsert_models(SLUG, [model("a", D("0.000001")), model("b", D("0.000001")), model("c")])
+        assert (counts.unchanged, read_version(database_url)) == (3, newer.version)
+
+
+def test_models_given_by_hand_end_pins_of_others_whose_time_is_over(database_url: str) -> None:
+    with opened(database_url) as store:
+        commit(store, model("a", context_length=8192), model("b"))
+        pin(store, SLUG, "a", [Pin("context_length", 4096)], Person("mara", "ours"), datetime(2999, 1, 1, tzinfo=UTC))
+        execute(database_url, "UPDATE pins SET expires_at = '2026-01-01T00:00:00.000000Z'")
+        assert models_of(database_url, SLUG)["a"]["context_length"] == 4096
+        store.bulk_upsert_models(SLUG, [model("b")])
+    assert models_of(database_url, SLUG)["a"]["context_length"] == 8192
+
+
+def read_version(database_url: str) -> int:
+    (row,) = query(database_url, "SELECT read_version FROM provider_state")
+    return int(row["read_version"])
 
 
 def test_models_given_by_hand_wait_for_nobody(database_url: str) -> None:

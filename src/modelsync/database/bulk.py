@@ -12,6 +12,9 @@ class BulkWriter(Protocol):
     def hashes(self, connection: sa.Connection, provider_id: int) -> dict[str, str]:
         """The content hash of every model of a provider."""
 
+    def hashes_of(self, connection: sa.Connection, provider_id: int, ids: Iterable[str]) -> dict[str, str]:
+        """The same of those of these ids that are there."""
+
     def insert_models(self, connection: sa.Connection, rows: Iterable[tuple[object, ...]]) -> int:
         """Insert rows of models that are not there, given in the order of COLUMNS and of their ids; how many were written."""
 

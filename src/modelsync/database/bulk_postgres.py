@@ -16,12 +16,18 @@ _UPSERT = (
     + ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in KEPT)
 )
 _HASHES = b"SELECT provider_model_id, content_hash FROM models WHERE provider_id = %s"
+_HASHES_OF = _HASHES + b" AND provider_model_id = ANY(%s)"
 _COPY_CHANGES = "COPY model_changes (run_id, provider_id, provider_model_id, kind, fields, changed_at) FROM STDIN"
 
 
 def hashes(connection: sa.Connection, provider_id: int) -> dict[str, str]:
     """The content hash of every model of a provider, read from the index alone."""
     return dict(_cursor(connection).execute(_HASHES, (provider_id,)).fetchall())
+
+
+def hashes_of(connection: sa.Connection, provider_id: int, ids: Iterable[str]) -> dict[str, str]:
+    """The same of those of these ids that are there."""
+    return dict(_cursor(connection).execute(_HASHES_OF, (provider_id, list(ids))).fetchall())
 
 
 def insert_models(connection: sa.Connection, rows: Iterable[tuple[object, ...]]) -> int:

@@ -1,5 +1,6 @@
 """Bulk writing in SQLite: one prepared statement, many rows, the driver's own executemany."""
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
@@ -15,12 +16,18 @@ _UPSERT = f"{_INSERT} ON CONFLICT (provider_id, provider_model_id) DO UPDATE SET
     f"{name} = excluded.{name}" for name in COLUMNS if name not in KEPT
 )
 _HASHES = "SELECT provider_model_id, content_hash FROM models WHERE provider_id = ?"
+_HASHES_OF = f"{_HASHES} AND provider_model_id IN (SELECT value FROM json_each(?))"  # noqa: S608 - our own text
 _CHANGES = "INSERT INTO model_changes (run_id, provider_id, provider_model_id, kind, fields, changed_at) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 def hashes(connection: sa.Connection, provider_id: int) -> dict[str, str]:
     """The content hash of every model of a provider, read from the index alone."""
     return dict(_driver(connection).execute(_HASHES, (provider_id,)).fetchall())
+
+
+def hashes_of(connection: sa.Connection, provider_id: int, ids: Iterable[str]) -> dict[str, str]:
+    """The same of those of these ids that are there."""
+    return dict(_driver(connection).execute(_HASHES_OF, (provider_id, json.dumps(list(ids)))).fetchall())
 
 
 def insert_models(connection: sa.Connection, rows: Iterable[tuple[object, ...]]) -> int:

@@ -57,6 +57,6 @@ def decision(basis: Basis) -> Verdict:
         retired=stored.retired,
         stored=stored.hashes.keys(),
         otherwise=basis.different.otherwise,
-        read_version=stored.version if stored.unseen <= listing.seen else stored.read_version,
+        read_version=stored.version if stored.unseen <= listing.seen and not stored.others else stored.read_version,
         counts=decided.counts,
     )

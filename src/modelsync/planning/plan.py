@@ -118,7 +118,8 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """What the database holds for one provider: every id with its hash, and the full rows a plan needs.
+    """What the database holds for one provider: every id with its hash, and the full rows a plan needs. Of models that an incomplete
+    listing does not have, which it says nothing about, only the number may be known: `others`.
 
     `missing` were absent from the last complete listings, `due` are those of them that were absent often and long enough to be retired
     if they are absent again, `retired` those that are. `watched` are models that a sync looks at even if the provider says nothing new
@@ -136,6 +137,12 @@ class Stored(msgspec.Struct, frozen=True):
     version: int = 1
     read_version: int | None = 1
     unseen: frozenset[str] = frozenset()
+    others: int = 0
+
+    @property
+    def standing(self) -> int:
+        """How many models there are that are not retired."""
+        return len(self.hashes) + self.others - len(self.retired)
 
     @property
     def gone(self) -> frozenset[str]:

@@ -119,9 +119,8 @@ def decide(plan: Plan, listing: Listing, stored: Stored, context: Context, rules
     present = context.kept | holding.refused(context.standing)
     outside = _outside(listing, stored, context, rules) - context.kept
     before, plan = plan, _without(plan, outside)
-    standing = len(stored.hashes) - len(stored.retired)
     for refuse in (_unreadable, _empty, _other_catalog):
-        hold = refuse(plan, listing, standing, context, rules)
+        hold = refuse(plan, listing, stored.standing, context, rules)
         if hold is not None and holding.decision_about(hold, "confirmed", context.standing) is None:
             return Decided(_refused(hold, context), outside)
     short = _too_short(listing, context, rules)

@@ -1,6 +1,6 @@
 """What a decision has to know of the catalog: hashes, rows, upstream values, what was decided, prices elsewhere."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -49,12 +49,13 @@ def basis(connection: sa.Connection, bulk: BulkWriter, commit: Commit, state: sa
     provider, rules = commit.provider, guarded(commit.rules, state)
     provider_id = providers.id_of(connection, provider.slug)
     seq = state["complete_seq"] + 1 if state else 1
-    known = stored(connection, bulk, provider, provider_id, rules, seq, now, _hashes(commit, state))
+    only = _only(commit)
+    known = stored(connection, bulk, provider, provider_id, rules, seq, now, _hashes(commit, state), only)
     read_version = state["read_version"] if state else None
-    unseen = _unseen(connection, provider_id, provider.version) if read_version != provider.version else frozenset()
+    among = None if only is None else only | known.watched
+    unseen = _unseen(connection, provider_id, provider.version, among) if read_version != provider.version else frozenset()
     known = msgspec.structs.replace(known, version=provider.version, read_version=read_version, unseen=unseen)
-    standing = len(known.hashes) - len(known.retired)
-    context = holds.context(connection, provider.slug, now, stored=standing, may_be_empty=provider.may_be_empty)
+    context = holds.context(connection, provider.slug, now, stored=known.standing, may_be_empty=provider.may_be_empty)
     listing = with_accepted_total(commit.listing, context.standing)
     different = difference(listing, known)
     known = with_rows(connection, provider_id, known, needed(listing, known, different))
@@ -76,8 +77,15 @@ def _hashes(commit: Commit, state: sa.RowMapping | None) -> Mapping[str, str] | 
     return known.hashes if known and state and known.edition == state["edition"] else None
 
 
-def _unseen(connection: sa.Connection, provider_id: int | None, version: int) -> frozenset[str]:
-    """The active models with a price that another version of the provider's module saw last."""
+def _only(commit: Commit) -> Set[str] | None:
+    """The ids that the plan is about, where it is not about all: an incomplete listing says nothing of those that it does not have. What is
+    remembered of its rows stands for all of the catalog's, though.
+    """
+    return None if commit.listing.complete or commit.known is not None else commit.listing.seen
+
+
+def _unseen(connection: sa.Connection, provider_id: int | None, version: int, among: Set[str] | None) -> frozenset[str]:
+    """The active models with a price (`among` these, or all) that another version of the provider's module saw last."""
     column = models.c
     if connection.dialect.name == "postgresql":
         reader: sa.ColumnElement[Any] = sa.type_coerce(column.pricing, postgresql.JSONB)["reader"].as_integer()
@@ -85,7 +93,10 @@ def _unseen(connection: sa.Connection, provider_id: int | None, version: int) ->
         reader = sa.func.json_extract(sa.type_coerce(column.pricing, sa.Text), "$.reader")
     priced = (column.provider_id == provider_id, sa.text("status = 'active'"), column.pricing != {}, column.content_hash != BY_HAND)
     query = sa.select(column.provider_model_id).where(*priced, reader.is_distinct_from(version))
-    return frozenset(connection.execute(query).scalars())
+    if among is None:
+        return frozenset(connection.execute(query).scalars())
+    parts = (query.where(column.provider_model_id.in_(part)) for part in in_parts(sorted(among)))
+    return frozenset(row_id for part in parts for row_id in connection.execute(part).scalars())
 
 
 def unchanged(connection: sa.Connection, bulk: BulkWriter, provider: Provider, rules: Rules, state: sa.RowMapping, now: datetime) -> Plan:
@@ -131,9 +142,10 @@ def stored(
     seq: int,
     now: datetime,
     hashes: Mapping[str, str] | None = None,
+    only: Set[str] | None = None,
 ) -> Stored:
     """Every hash of a provider (read here, unless somebody has them), which models were absent from its last listings, and which have
-    upstream values.
+    upstream values. With `only` the hashes of these and of those with upstream values.
     """
     if provider_id is None:
         return NOTHING_STORED
@@ -143,15 +155,23 @@ def stored(
     inactive = connection.execute(sa.select(*names).where(of_provider, sa.text("status <> 'active'"))).mappings().all()
     missing = [row for row in inactive if row["status"] == "missing"]
     due = (row for row in missing if rules.is_due(row["missing_since"], row["missing_since_seq"], now, seq))
-    watched = sa.select(upstream_values.c.provider_model_id).where(upstream_values.c.provider_id == provider_id)
+    query = sa.select(upstream_values.c.provider_model_id).where(upstream_values.c.provider_id == provider_id)
+    watched = frozenset(connection.execute(query).scalars())
+    if hashes is None:
+        hashes = bulk.hashes(connection, provider_id) if only is None else bulk.hashes_of(connection, provider_id, only | watched)
     return Stored(
-        bulk.hashes(connection, provider_id) if hashes is None else hashes,
+        hashes,
         missing=frozenset(row["provider_model_id"] for row in missing),
         due=frozenset(row["provider_model_id"] for row in due),
         retired=frozenset(row["provider_model_id"] for row in inactive if row["status"] == "retired"),
-        watched=frozenset(connection.execute(watched).scalars()),
+        watched=watched,
         pins=pins.standing(connection, provider.slug, now),
+        others=0 if only is None else _count(connection, provider_id) - len(hashes),
     )
+
+
+def _count(connection: sa.Connection, provider_id: int) -> int:
+    return int(connection.execute(sa.select(sa.func.count()).where(models.c.provider_id == provider_id)).scalar_one())
 
 
 def with_rows(connection: sa.Connection, provider_id: int | None, known: Stored, ids: Sequence[str]) -> Stored:

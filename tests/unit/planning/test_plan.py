@@ -15,6 +15,7 @@ from modelsync.planning.outcome import counts_of
 from modelsync.planning.plan import NOTHING_STORED, ChangeKind, FieldChange, Plan, Stored, StoredModel, differences, needed, settled
 from modelsync.planning.plan import make_plan as difference
 from modelsync.planning.plan import retirements as retired
+from modelsync.planning.policy import DEFAULT_RULES, Context, decide
 from modelsync.testing import D
 
 UPDATED, PRICED, SEEN = (datetime(2026, 3, day, tzinfo=UTC) for day in (1, 2, 3))
@@ -346,6 +347,21 @@ def test_the_rows_said_to_be_needed_are_enough(listing, catalog):
     assert wanted == sorted(set(wanted))
     lean = Stored(catalog.hashes, catalog.missing, {row_id: catalog.models[row_id] for row_id in wanted})
     assert make_plan(listing, lean) == make_plan(listing, catalog)
+
+
+@quick
+@given(listings, catalogs(), st.sets(st.sampled_from("abcd")), st.integers(0, 10))
+def test_an_incomplete_listing_needs_no_hashes_of_models_that_it_does_not_have(listing, catalog, watched, retired_elsewhere):
+    listing = msgspec.structs.replace(listing, complete=False)
+    retired_ids = frozenset(f"old{number}" for number in range(retired_elsewhere))
+    hashes = {**catalog.hashes, **dict.fromkeys(retired_ids, "h")}
+    whole = msgspec.structs.replace(catalog, hashes=hashes, watched=frozenset(watched), retired=retired_ids)
+    few = {row_id: digest for row_id, digest in hashes.items() if row_id in listing.seen | watched}
+    lean = msgspec.structs.replace(whole, hashes=few, others=len(hashes) - len(few))
+    assert (lean.standing, needed(listing, lean)) == (whole.standing, needed(listing, whole))
+    plan = difference(listing, lean)
+    assert plan == difference(listing, whole)
+    assert decide(plan, listing, lean, Context(), DEFAULT_RULES) == decide(plan, listing, whole, Context(), DEFAULT_RULES)
 
 
 def test_only_rows_that_differ_are_needed():
