@@ -26,20 +26,20 @@ def lease(store: Store) -> Lease:
     return taken
 
 
-def commit(store: Store, listing: Listing) -> tuple[float, Counts]:
+def commit(store: Store, listing: Listing, known: KnownRows | None = KnownRows()) -> tuple[float, Counts]:  # noqa: B008 - a value
     """Commit a listing: the seconds of the transaction, which remembers its rows as a sync's does, and its counts."""
     taken = lease(store)
     started = time.perf_counter()
-    result = store.commit(taken, Commit(PROVIDER, listing, SEEN, known=KnownRows()), 0.0)
+    result = store.commit(taken, Commit(PROVIDER, listing, SEEN, known=known), 0.0)
     seconds = time.perf_counter() - started
     assert isinstance(result.outcome, Synced), result
     return seconds, result.counts
 
 
 def commit_page(store: Store, body: bytes) -> Listing:
-    """Read one page of a long list and commit it: what is not on it is left alone."""
+    """Read one page of a long list and commit it as `bulk_upsert_models` does: what is not on it is left alone."""
     listing = msgspec.structs.replace(catalogs.listing(body), complete=False)
-    commit(store, listing)
+    commit(store, listing, known=None)
     return listing
 
 
