@@ -22,10 +22,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "scripts")]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "scripts"), str(ROOT / "benchmarks")]
 
 import api_examples  # noqa: E402 - works without an installation
 import house  # noqa: E402
+import schedules_on_paper  # noqa: E402
 
 from modelsync import settings  # noqa: E402
 from modelsync.database import schema  # noqa: E402
@@ -41,7 +42,8 @@ SETTINGS = ROOT / "docs" / "settings.md"
 DATABASE = ROOT / "docs" / "database_schema.md"
 DEPLOY = ROOT / "docs" / "deploy.md"
 OF_API = tuple(ROOT / "docs" / name for name in ("providers_management.md", "models_catalog_management.md", "admin_api.md"))
-WITH_BLOCKS = (README, CONTRIBUTING, COMMANDS, PROVIDERS, SETTINGS, DATABASE, DEPLOY, *OF_API)
+SCHEDULING, PICTURE = ROOT / "docs" / "scheduling.md", ROOT / "docs" / "scheduling.svg"
+WITH_BLOCKS = (README, CONTRIBUTING, COMMANDS, PROVIDERS, SETTINGS, DATABASE, DEPLOY, SCHEDULING, *OF_API)
 EXAMPLES = ROOT / "src" / "modelsync" / "api" / "examples.json"
 SHOWN_IN_CAPTURE = ("openrouter", "xai")
 NOT_IN_CAPTURE = re.compile(r"\d+ warnings?;|Alarm: |That was ")
@@ -94,8 +96,9 @@ def general_settings() -> str:
         found = settings.load({}, Path(folder)).shown
     rows = [(f"`{row.name}`", explained(row.help)) for row in found if not row.help.startswith("key of")]
     one = ("`MODELSYNC_ORIGIN_<SLUG>`", "the same for one provider: replaces its scheme, host and port (`MODELSYNC_ORIGIN_GOOGLE_VERTEX`)")
-    place = next(number for number, row in enumerate(rows) if row[0] == "`MODELSYNC_ORIGIN`") + 1
-    return table(("variable", "what it is"), [*rows[:place], one, *rows[place:]])
+    other = ("`MODELSYNC_SCHEDULE_<SLUG>`", "the same for one provider (`MODELSYNC_SCHEDULE_GROQ=1h`)")
+    beneath = {"`MODELSYNC_ORIGIN`": [one], "`MODELSYNC_SCHEDULE`": [other]}
+    return table(("variable", "what it is"), [each for row in rows for each in (row, *beneath.get(row[0], ()))])
 
 
 def of_limits(kind: str) -> str:
@@ -140,12 +143,18 @@ def floors() -> str:
     return table(("where", "what for"), house.floors()) + "\n" + "".join(f"- {promise}\n" for promise in house.promises())
 
 
+def schedules() -> str:
+    """What schedules cost and find in a hundred days."""
+    return table(schedules_on_paper.HEADER, schedules_on_paper.rows())
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "floors": floors,
     "capture": capture,
     "providers": providers,
     "settings": general_settings,
     "sync-help": sync_help,
+    "schedules": schedules,
 }
 
 
@@ -289,7 +298,8 @@ def without_moments(text: str) -> str:
 def documents() -> dict[Path, str]:
     """Every file of which something is generated, as it should be."""
     made = {path: written(path.read_text("utf-8")) for path in WITH_BLOCKS}
-    return made | {EXAMPLES: msgspec.json.format(msgspec.json.encode(api()[1]), indent=1).decode() + "\n"}
+    examples = msgspec.json.format(msgspec.json.encode(api()[1]), indent=1).decode() + "\n"
+    return made | {EXAMPLES: examples, PICTURE: schedules_on_paper.picture()}
 
 
 def main(arguments: list[str]) -> int:

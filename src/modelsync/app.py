@@ -109,11 +109,35 @@ class App:
                     await pipeline.sync_all(jobs, fetcher, store, run_id, notify, wait=wait)
 
         with self._opened(read_only=dry_run) as store:
-            report = run.run([job.slug for job in jobs], story, store, watch, None if dry_run else trigger, handle or run.Handle())
+            run_id = None if dry_run else store.begin_run(trigger)
+            report = run.run([job.slug for job in jobs], story, store, watch, run_id, handle or run.Handle())
             if not dry_run:
                 self._prune(store)
         if save is not None:
             saved_plan.save(save, plans, report.finished_at, files_of(self.settings.database_url))
+        return report
+
+    def attend(self, slug: str, store: Store, *, watch: Watch = unwatched, handle: run.Handle | None = None) -> Report | None:
+        """Sync a provider if it is due by its schedule, as a run of its own; None when it is not, or when another sync is at it.
+
+        However many processes ask at the same time: one of them syncs. Raises DatabaseError when the catalog cannot be written.
+        """
+        refuse_running_loop()
+        lease = store.claim(slug, self.settings.schedules[slug])
+        if lease is None:
+            return None
+        (job,), fetcher = self.jobs([slug]), self.fetcher()
+
+        async def story(_run_id: int, notify: Watch) -> None:
+            async with fetcher:
+                await pipeline.sync_leased(job, lease, fetcher, store, notify)
+
+        try:
+            report = run.run([slug], story, store, watch, lease.run_id, handle or run.Handle())
+        except run.Stopped:
+            pipeline.give_back(job, lease, store)
+            raise
+        self._prune(store)
         return report
 
     def apply(self, file: Path, *, watch: Watch = unwatched, trigger: str = "api", handle: run.Handle | None = None) -> Report:
@@ -129,7 +153,7 @@ class App:
             await pipeline.apply_all(jobs, plans, store, run_id, notify)
 
         with self._opened() as store:
-            return run.run([job.slug for job in jobs], story, store, watch, trigger, handle or run.Handle())
+            return run.run([job.slug for job in jobs], story, store, watch, store.begin_run(trigger), handle or run.Handle())
 
     @contextlib.contextmanager
     def _opened(self, *, read_only: bool = False) -> Iterator[Store]:

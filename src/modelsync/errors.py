@@ -29,12 +29,14 @@ class FailureKind(StrEnum):
 class Failure(msgspec.Struct, frozen=True):
     """Why one provider could not be synced.
 
-    `message` says what happened, `hint` what to do next; neither ever holds a key or an upstream body.
+    `message` says what happened, `hint` what to do next; neither ever holds a key or an upstream body. `retry_after` are the seconds that
+    the provider asked to wait, where it did.
     """
 
     kind: FailureKind
     message: str
     hint: str
+    retry_after: float | None = None
 
     def __str__(self) -> str:
         return f"{self.message}. {self.hint}"

@@ -1,7 +1,8 @@
 """What every test here ends with, and a shell for those that play documents."""
 
+import functools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from modelsync.simulator.server import Simulator
 from support import shell
 from support.client import Raw
+from support.copies import Places, lived
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +45,28 @@ def played(filled: Path, commands: shell.Commands, simulator: Simulator, tmp_pat
     shutil.copytree(filled, tmp_path, symlinks=True, dirs_exist_ok=True)
     simulator.set_day(1)
     return shell.Shell(tmp_path, commands, {"MODELSYNC_ORIGIN": simulator.origin})
+
+
+@pytest.fixture
+def places(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Places]:
+    """Databases of either kind, to copy catalogs between."""
+    made = Places(request, tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def lived_catalogs(
+    request: pytest.FixtureRequest, running_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], str]:
+    """The address of a catalog of either kind in which much has happened: to be copied as files, and not to be changed."""
+    folder = tmp_path_factory.mktemp("lived")
+    made = Places(request, folder)
+
+    @functools.cache
+    def catalog(kind: str) -> str:
+        address = made.catalog(kind)
+        lived(address, running_simulator, folder)
+        return address
+
+    return catalog

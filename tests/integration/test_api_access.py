@@ -71,6 +71,11 @@ POST   /admin/model-sync/all                        /admin/model-sync/all?provid
 GET    /admin/guards                                /admin/guards                                    read   200
 GET    /admin/guards/{slug}                         /admin/guards/openrouter                         read   200
 PATCH  /admin/guards/{slug}                         /admin/guards/openrouter                         admin  422
+GET    /admin/schedule                              /admin/schedule                                  read   200
+GET    /admin/schedule/advice                       /admin/schedule/advice                           read   200
+GET    /admin/schedule/{slug}                       /admin/schedule/openrouter                       read   200
+PATCH  /admin/schedule/{slug}                       /admin/schedule/openrouter                       admin  422
+GET    /admin/workers                               /admin/workers                                   read   200
 GET    /admin/held                                  /admin/held                                      read   200
 POST   /admin/held/confirm                          /admin/held/confirm                              admin  422
 POST   /admin/held/reject                           /admin/held/reject                               admin  422

@@ -325,6 +325,7 @@ def test_a_catalog_that_cannot_be_read_is_not_ready(database_url: str, tmp_path:
             {"status": "not ready", "database": "does not answer", "schema": None, "freshness": {}},
         )
         assert served.client.get("/health/live").status_code == 200
+        assert served.client.get("/metrics").status_code == 503  # so that Prometheus sees it as down
         answer = served.client.get("/models")
         assert (answer.status_code, answer.json()) == (503, {"detail": "The catalog's database does not answer now; try again"})
         assert answer.headers["retry-after"] == "2"
@@ -355,6 +356,8 @@ def test_numbers_of_the_catalog(served: Served):
     }
     assert found["modelsync_models_active"] == {("groq",): 2, ("near",): 1, ("openrouter",): 6}
     assert found["modelsync_holds"] == {("empty", "groq"): 1}
+    ((held, age),) = found["modelsync_oldest_hold_age_seconds"].items()
+    assert (held, 0 <= age < 600) == (("empty", "groq"), True)
     assert found["modelsync_results"] == {
         ("held", "groq"): 1,
         ("synced", "groq"): 1,

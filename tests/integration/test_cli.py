@@ -290,7 +290,7 @@ def test_status_runs_providers_settings_and_db_tell_the_same_story(simulator: Si
     provider = next(row for row in run_json(tmp_path, "providers", env=env)["providers"] if row["slug"] == "groq")
     assert (provider["key_set"], provider["key_variable"], provider["models"]) == (True, "GROQ_API_KEY", 6)
     assert "demo-groq" not in run(tmp_path, "settings", env=env).stdout
-    assert "schema 0011; this program needs 0011" in run(tmp_path, "db", "current", env=env).stdout
+    assert "schema 0012; this program needs 0012" in run(tmp_path, "db", "current", env=env).stdout
     assert "CREATE TABLE models" in run(tmp_path, "db", "upgrade", "--sql", "--database", "other.db", env=env).stdout
 
 

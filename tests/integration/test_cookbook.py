@@ -103,16 +103,14 @@ OF_COOKBOOK = {
     "Sync every night with a systemd timer": Recipe("not run here: systemctl list-timers modelsync-*"),
     "Sync with GitHub Actions": Recipe("", files={".github/workflows/sync.yml": "workflow_dispatch:"}),
     "Put nginx in front": Recipe("not run here: nginx -s reload"),
-    "Move from SQLite to Postgres": Recipe(
-        "Run 1: 3 of 3 providers up to date; 16 new", before=f"{FEW}\n{PINNED}", files={"pins.json": "scribe-2"}
-    ),
+    "Move from SQLite to Postgres": Recipe("Run 3: 3 of 3 providers up to date; 0 new, 0 updated, 16 unchanged, 3 missing", before=FEW),
     "Query it with SQL": Recipe("openrouter|acme/scribe-2:free|0", program="sqlite3"),
     "Make a dashboard": Recipe("'provider': 'openrouter', 'models': 5, 'priced': 3"),
     "Read it from Python": Recipe("acme/scribe-2 0.000001 False"),
     "Read it over HTTP": Recipe('"provider_model_id":"acme/scribe-3"'),
 }
 
-OF_ITS_OWN = "told by a test of its own, in test_postgres_page.py"
+OF_ITS_OWN = "told by a test of its own, in test_postgres_page.py or test_postgres_roles.py"
 
 AGED = """modelsync sync --providers groq
 modelsync sync --providers groq
@@ -139,7 +137,8 @@ TABLES: dict[str, dict[str, Recipe]] = {
     "docs/postgres.md": {
         "A Postgres to try it": Recipe("Run 1: 3 of 3 providers up to date; 16 new", before=FEW),
         "Roles with no more rights than they need": Recipe(OF_ITS_OWN),
-        "Supabase": Recipe(OF_ITS_OWN),
+        "Backup and restore": Recipe(OF_ITS_OWN),
+        "What roles.sql says": Recipe(OF_ITS_OWN),
     },
     "docs/rest.md": {"The REST API": Recipe('"status":')},
     "docs/deploy.md": {
@@ -148,12 +147,19 @@ TABLES: dict[str, dict[str, Recipe]] = {
             before="mkdir -p etc/systemd/system",
             files={"etc/systemd/system/modelsync-sync.timer": "OnCalendar=", "etc/modelsync/environment": "GROQ_API_KEY="},
         ),
+        "The scheduler and the server with systemd": Recipe(
+            "not run here: systemctl enable --now modelsync-scheduler.service modelsync.service"
+        ),
+        "In a container": Recipe("not run here: docker run --rm --read-only"),
+        "With Compose": Recipe("up --detach --build", files={".env": "\nPOSTGRES_PASSWORD="}),
+        "With Kubernetes": Recipe("not run here: kubectl --namespace=catalog wait"),
         "The server on a network": Recipe('"status":'),
     },
     "docs/housekeeping.md": {
         "Stopping every sync for a while": Recipe("Every provider syncs again from the next run on.", fails=("4 modelsync status",)),
         "Backup and restore: SQLite": Recipe("models 132, ", before="mkdir backups srv"),
         "Backup and restore: Postgres": Recipe(OF_ITS_OWN),
+        "Moving to another database": Recipe("models 132, ", before="mkdir srv"),
         "Deleting for good": Recipe("1 run", before=AGED),
         "Who decided what": Recipe("(r)", before='modelsync hide groq whisper-petite-v9 --reason "r"'),
     },
@@ -316,6 +322,10 @@ ONLY_NAMED = {
     "modelsync db restore FILE": "whatever the file is; the block beside it runs",
     "./run serve": "it runs until it is stopped; blocks with it run",
     "modelsync serve": "the same",
+    "modelsync serve --with-scheduler": "the same; test_deploy_containers.py runs both",
+    "modelsync scheduler": "the same",
+    "./run serve --with-scheduler": "the same",
+    "./run scheduler": "the same",
     "./run demo": "test_docs.py runs it, and holds it against the capture",
     "./run demo --keep demo.db": "the cookbook runs it",
     "modelsync simulate --sample tests/unit/providers/test_acme.py": "whatever the test is; test_simulator.py runs one",

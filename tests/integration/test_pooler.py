@@ -1,14 +1,7 @@
 """Postgres through a pooler in transaction mode, as behind Supabase's port 6543: pgbouncer with two server connections."""
 
-import contextlib
-import os
-import pwd
 import shutil
-import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -16,39 +9,8 @@ import pytest
 from modelsync.providers import registry
 from support import postgres, samples
 from support.cli import environment, run, run_json
+from support.pooler import PGBOUNCER, pooler
 from support.sync import DAYS
-
-PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
-
-
-@contextlib.contextmanager
-def pooler(server: str, folder: Path) -> Iterator[str]:
-    """The address of a pgbouncer in front of `server`; it does not run as root, so neither does it here."""
-    target, port = urlsplit(server), postgres.free_port()
-    config = folder / "pgbouncer.ini"
-    config.write_text(
-        f"[databases]\n* = host={target.hostname} port={target.port} user=modelsync\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
-        "pool_mode = transaction\ndefault_pool_size = 2\n"
-    )
-    folder.chmod(0o755)
-    user: dict[str, object] = {}
-    if os.getuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    process = subprocess.Popen([str(PGBOUNCER), "-q", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **user)  # type: ignore[call-overload]
-    try:
-        for _ in range(100):
-            try:
-                psycopg.connect(f"postgresql://modelsync@127.0.0.1:{port}/postgres", prepare_threshold=None).close()
-            except psycopg.OperationalError:
-                time.sleep(0.05)
-            else:
-                break
-        yield f"postgresql://modelsync@127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed (apt-get install pgbouncer)")

@@ -1,5 +1,6 @@
 """Two programs that upgrade one database at the same time, and programs older than their database, as real processes."""
 
+import ast
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -11,14 +12,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from modelsync.database.migrate import Schema
+from modelsync.database.migrate import NEXT, Schema
 from modelsync.model.actors import Person
 from modelsync.operations import decisions, models
 from modelsync.planning.outcome import Synced
 from modelsync.providers import registry
 from modelsync.queries.catalog import Catalog
+from modelsync.simulator.server import Simulator
 from modelsync.sync.store import Store
-from support.cli import environment, run
+from support.cli import ROOT, environment, run
 from support.process import Running, running
 from support.store import commit, model, opened, upgraded_to
 from support.sync import everything, execute, models_of, query, sqlite_path, table
@@ -108,6 +110,64 @@ def test_a_newer_database_is_refused_by_every_command(database_url: str, tmp_pat
     assert list(folder.iterdir()) == []
     done = run(folder, "db", "current", "--database", database_url, env=environment(folder))
     assert (done.returncode, f"schema 9999; this program needs {Schema.head}" in done.stdout) == (1, True)
+
+
+AHEAD = (
+    "ALTER TABLE models ADD COLUMN novelty TEXT",
+    "ALTER TABLE provider_state ADD COLUMN novelty INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE sync_results ADD COLUMN novelty TEXT",
+    "CREATE TABLE novelties (id INTEGER PRIMARY KEY, provider TEXT NOT NULL)",
+    f"UPDATE alembic_version SET version_num = '{NEXT}'",
+)
+"""What the next migration may be like: nothing is released yet that has one."""
+
+
+PIN = ("pin", "groq", "whisper-petite-v9", "context_length=5", "--reason", "r")
+
+
+def test_a_program_goes_on_with_the_next_schema_and_says_so(
+    simulator: Simulator, two_database_urls: tuple[str, str], tmp_path: Path
+) -> None:
+    """The same two days, decisions between them, on this schema and on the next: the same catalogs, and nothing of the next is touched."""
+    env, said = environment(tmp_path, simulator, MODELSYNC_PROVIDERS="openrouter,groq,near"), list[str]()
+    for database_url, ahead in zip(two_database_urls, ((), AHEAD), strict=True):
+        with opened(database_url):
+            pass
+        execute(database_url, *ahead)
+        for day in (0, 1):
+            simulator.set_day(day)
+            for arguments in (("sync",), PIN, ("status",), ("models",)):
+                done = run(tmp_path, *arguments, "--database", database_url, env=env)
+                assert done.returncode in (0, 4), done.stderr
+                said += [done.stderr] if ahead else []
+    assert [text for text in said if f"the catalog has schema {NEXT}, this modelsync {Schema.head}" not in text] == []
+    one, other = (
+        {slug: {name: row["content_hash"] for name, row in models_of(url, slug).items()} for slug in ("openrouter", "groq", "near")}
+        for url in two_database_urls
+    )
+    assert one == other
+    assert {row["novelty"] for row in table(two_database_urls[1], "models")} == {None}
+    execute(two_database_urls[1], f"UPDATE alembic_version SET version_num = '{int(NEXT) + 1:04}'")
+    assert "is newer than this modelsync" in run(tmp_path, "status", "--database", two_database_urls[1], env=env).stderr
+
+
+FIRST_THAT_ADDS = "0012"
+ADDING = {"create_table", "add_column", "create_index", "execute"}
+
+
+def test_migrations_only_add_so_that_the_program_before_goes_on() -> None:
+    """What a column gets that nobody names must be allowed: it is nullable, or has a default in the database."""
+    files = sorted((ROOT / "src" / "modelsync" / "database" / "migrations" / "versions").glob("v*.py"))
+    later = [path for path in files if path.name[1:5] >= FIRST_THAT_ADDS]
+    assert later
+    for path in later:
+        calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+        named = {id(call): ast.unparse(call.func) for call in calls}
+        assert {name.removeprefix("op.") for name in named.values() if name.startswith("op.")} <= ADDING, path.name
+        of_new_tables = {id(inner) for call in calls if named[id(call)] == "op.create_table" for inner in ast.walk(call)}
+        for column in (call for call in calls if named[id(call)] == "sa.Column" and id(call) not in of_new_tables):
+            told = {keyword.arg: ast.unparse(keyword.value) for keyword in column.keywords}
+            assert told.get("nullable") != "False" or "server_default" in told, f"{path.name}: {ast.unparse(column)}"
 
 
 def test_an_upgrade_keeps_what_is_there_and_locks_the_audit_log(empty_database_url: str) -> None:

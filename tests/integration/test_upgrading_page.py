@@ -30,14 +30,35 @@ def models(database_url: str) -> list[dict[str, object]]:
 
 
 def test_these_are_the_steps() -> None:
-    assert list(STEPS) == ["Read", "Back up", "Stop the timers", "Take the new version", "Look", "Upgrade", "Try", "Go on", "Back"]
-    assert sum(map(len, STEPS.values())) == 10
+    assert list(STEPS) == [
+        "Read",
+        "Back up",
+        "Stop the timers",
+        "Take the new version",
+        "Look",
+        "Upgrade",
+        "Try",
+        "Go on",
+        "Without stopping",
+        "Back",
+    ]
+    assert sum(map(len, STEPS.values())) == 11
+
+
+COLUMNS = ("schedule", "schedule_off", "last_ended_at", "retries", "unended", "not_before")
 
 
 def made_older(database_url: str) -> None:
-    """What the program before left: without the table and the index that are all that schema 0011 brought."""
-    assert Schema.head == "0011", "say here what the newest schema brought, in the place of this"
-    execute(database_url, "DROP TABLE known_rows", "DROP INDEX ix_models_priced", "UPDATE alembic_version SET version_num = '0010'")
+    """What the program before left: without the columns and the table that are all that schema 0012 brought."""
+    assert Schema.head == "0012", "say here what the newest schema brought, in the place of this"
+    for column in COLUMNS:
+        execute(database_url, f"ALTER TABLE provider_state DROP COLUMN {column}")
+    execute(
+        database_url,
+        "DROP TABLE workers",
+        "ALTER TABLE sync_results DROP COLUMN version",
+        "UPDATE alembic_version SET version_num = '0011'",
+    )
 
 
 def test_the_steps_lead_to_the_new_version_and_back(played: Shell) -> None:
@@ -48,9 +69,9 @@ def test_the_steps_lead_to_the_new_version_and_back(played: Shell) -> None:
     made_older(catalog)
     look = played.play("\n".join(STEPS["Look"]))
     assert look.failed == ["1 modelsync db current"]
-    assert "schema 0010; this program needs 0011" in look.printed
-    assert "CREATE TABLE known_rows" in look.printed
-    assert ": schema 0011" in played.play("\n".join(STEPS["Upgrade"])).printed
+    assert "schema 0011; this program needs 0012" in look.printed
+    assert "ADD COLUMN schedule" in look.printed
+    assert ": schema 0012" in played.play("\n".join(STEPS["Upgrade"])).printed
     tried = played.play("\n".join(STEPS["Try"]))
     assert tried.failed == [], tried.printed
     assert "schema up to date, 132 models" in tried.printed

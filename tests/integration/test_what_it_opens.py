@@ -48,16 +48,17 @@ def with_google_key(_: Path) -> dict[str, str]:
         (lambda _: {"MODELSYNC_CONFIG": "a" * 5000}, "… cannot be read (File name too long)"),
         (lambda _: {"MODELSYNC_CONFIG": "not-there.toml"}, "MODELSYNC_CONFIG names"),
         (lambda _: {"DATABASE_URL": "mysql://a:secretpw@h/d"}, "The address of the database cannot be read"),
+        (lambda _: {"SUPABASE_URL": "https://abcdefgh.supabase.co", "SUPABASE_KEY": "secretpw"}, "SUPABASE_URL and its keys are for"),
     ],
-    ids=["a .env", "a TOML file", "a name too long", "a file that is not there", "an unknown database"],
+    ids=["a .env", "a TOML file", "a name too long", "a file that is not there", "an unknown database", "Supabase's web API"],
 )
 def test_a_setting_that_cannot_be_read_ends_in_one_sentence(
     tmp_path: Path, command: str, prepared: Callable[[Path], dict[str, str]], told: str
 ):
     done = run(tmp_path, *command.split(), env=environment(tmp_path) | prepared(tmp_path))
-    if command in ("settings", "doctor") and told.startswith("The address"):  # these show what stands in the way, and go on
+    if command in ("settings", "doctor") and told.startswith(("The address", "SUPABASE_URL")):  # these say it, and go on
         assert done.returncode == (1 if command == "doctor" else 0)
-        assert ("✗  database           The address of the database cannot be read" in done.stdout) == (command == "doctor")
+        assert f"✗  database           {told}" in done.stdout if command == "doctor" else done.stderr.startswith(f"modelsync: {told}")
         assert "secretpw" not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return
@@ -65,6 +66,23 @@ def test_a_setting_that_cannot_be_read_ends_in_one_sentence(
     assert told in done.stderr
     assert done.stderr.count("\n") == 1
     assert "secretpw" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["--help", "sync --help", "demo"])
+def test_commands_without_a_catalog_work_beside_variables_of_supabase(tmp_path: Path, command: str):
+    env = environment(tmp_path, SUPABASE_URL="https://abcdefgh.supabase.co", SUPABASE_KEY=KEY)
+    done = run(tmp_path, *command.split(), env=env)
+    assert (done.returncode, "supabase" in (done.stdout + done.stderr).lower()) == (0, False)
+
+
+def test_settings_show_them_without_the_key(tmp_path: Path):
+    env = environment(tmp_path, NEXT_PUBLIC_SUPABASE_URL="https://abcdefgh.supabase.co", SUPABASE_ANON_KEY=KEY, COLUMNS="300")
+    for done in (run(tmp_path, "settings", env=env), run(tmp_path, "settings", "--json", env=env)):
+        assert done.returncode == 0
+        assert "SUPABASE_ANON_KEY" in done.stdout
+        assert "of Supabase's web API, which modelsync does not use" in done.stdout
+        assert "postgresql://postgres.abcdefgh:[YOUR-PASSWORD]@aws-0-<region>.pooler.supabase.com:6543/postgres" in done.stderr
+        assert KEY not in done.stdout + done.stderr
 
 
 def test_a_key_file_of_a_user_who_is_not_there_is_that_providers_failure(tmp_path: Path):
@@ -150,6 +168,19 @@ def test_a_catalog_that_can_only_be_read_is_not_written_and_can_be_backed_up(tmp
         assert (done.returncode, done.stderr) == (1, f"modelsync: {file} cannot be used ({why}). {hint}\n")
     assert sealed.read_bytes() == before
     assert run(tmp_path, "models", "--csv", "--database", "copy.db", env=environment(tmp_path)).stdout.count("\n") == 2
+
+
+def test_a_catalog_that_can_only_be_read_is_copied_with_keep(tmp_path: Path, sealed: Path):
+    before = sealed.read_bytes()
+    done = as_nobody_special(tmp_path, "db", "copy", "--to", "new.db", "--database", str(sealed))
+    hint = "Nothing was copied. With --keep it is copied without a pause, and syncs go on there"
+    assert (done.returncode, done.stderr) == (1, f"modelsync: The catalog cannot be paused: {sealed} is read-only. {hint}\n")
+    done = as_nobody_special(tmp_path, "db", "copy", "--keep", "--to", "new.db", "--database", str(sealed))
+    assert done.returncode == 0, done.stderr
+    assert sealed.read_bytes() == before
+    assert [path.name for path in sealed.parent.iterdir()] == ["catalog.db"]
+    lists = [run(tmp_path, "models", "--csv", "--database", each, env=environment(tmp_path)).stdout for each in ("new.db", str(sealed))]
+    assert lists[0] == lists[1]
 
 
 def test_a_catalog_in_use_that_can_only_be_read_is_not_mixed(sealed: Path):

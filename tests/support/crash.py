@@ -46,12 +46,12 @@ def output(folder: Path) -> str:
     return text
 
 
-def until(condition: Callable[[], object], seconds: float = 15.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 15.0, every: float = 0.02) -> None:
     """Wait for something that another process does."""
     ends_at = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ends_at, "it did not happen"
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 # Moments. Each is called in the process that is to die.
@@ -205,7 +205,7 @@ def timeless(rows: Rows) -> Rows:
 def _without_ticket(rows: Rows) -> Rows:
     """Taking a lease is a transaction of its own, and says nothing about the catalog."""
     states = rows["provider_state"]
-    mine = [{name: value for name, value in row.items() if not name.startswith(("ticket_", "last_attempt"))} for row in states]
+    mine = [{name: value for name, value in row.items() if not name.startswith(("ticket_", "last_attempt", "unended"))} for row in states]
     return {**rows, "provider_state": mine}
 
 

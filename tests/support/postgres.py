@@ -43,9 +43,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[str | None]:
-    """The address of a running server (without a database name), None when there are no binaries."""
-    found = binaries()
+def server(found: Path | None = None, listen: str = "127.0.0.1") -> Iterator[str | None]:
+    """The address of a running server (without a database name), None when there are no binaries; `found` are others than usual."""
+    found = found or binaries()
     if found is None:
         yield None
         return
@@ -64,7 +64,7 @@ def server() -> Iterator[str | None]:
         options = ["--no-sync", "--auth=trust", "--no-locale", "--encoding=UTF8", "--username=modelsync"]
         subprocess.run([bin_ / "initdb", *options, "-D", data], check=True, stdout=subprocess.DEVNULL, cwd=home, **user)  # type: ignore[call-overload]
         port = free_port()
-        settings = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=60"]
+        settings = ["-c", "fsync=off", "-c", f"listen_addresses={listen}", "-c", "unix_socket_directories=", "-c", "max_connections=60"]
         command = [bin_ / "postgres", "-D", data, "-p", str(port), *settings]
         with (home / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=home, **user)  # type: ignore[call-overload]

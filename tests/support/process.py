@@ -113,6 +113,11 @@ class Running:
         """Whether it is no more."""
         return self._process.exitcode is not None
 
+    @property
+    def progress(self) -> str:
+        """What it told on stderr until now."""
+        return self._err.read_text("utf-8") if self._err.exists() else ""
+
     def send(self, number: int) -> None:
         """Send a signal; one that comes too late goes nowhere."""
         if not self.has_ended:

@@ -47,10 +47,11 @@ echo "not run here: ${0##*/} $*"
 STUBS = {
     "apt-get": "would install a package",
     "crontab": "would change who runs this test; test_deploy.py runs the lines",
-    "docker": "would fetch an image",
+    "docker": "would fetch an image, and needs an engine; test_deploy_containers.py performs the files",
     "git": "would fetch; the new version is the one that is tested",
     "journalctl": "needs a running systemd",
-    "nginx": "would need to be installed, and root",
+    "kubectl": "needs a cluster; test_deploy_containers.py reads the file",
+    "nginx": "would need to be root; test_deploy_proxies.py runs it where it is installed",
     "pip": "would install; test_environment.py makes an environment of a lock file",
     "su": "needs another user, and createuser asks at the terminal",
     "systemctl": "needs a running systemd; test_deploy.py has the units verified and run",

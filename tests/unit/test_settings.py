@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from modelsync import settings
+from modelsync.database.engine import parse_url
 from modelsync.errors import SettingsError
 from modelsync.fetch import FetchLimits, GoogleCredential
 from modelsync.model.actors import Scope
@@ -484,3 +485,63 @@ def test_settings_can_be_replaced_and_not_changed(load):
     assert msgspec.structs.replace(loaded, database_url="x").database_url == "x"
     with pytest.raises(AttributeError):
         loaded.database_url = "x"
+
+
+# Supabase's own variables
+
+
+REF = "abcdefghijklmnopqrst"
+OF_SUPABASE = {
+    "SUPABASE_URL": f"https://{REF}.supabase.co",
+    "SUPABASE_KEY": KEY,
+    "SUPABASE_SERVICE_ROLE_KEY": f"{KEY}-service",
+    "SUPABASE_ANON_KEY": f"{KEY}-anon",
+    "NEXT_PUBLIC_SUPABASE_URL": f"https://{REF}.supabase.co/",
+}
+
+
+def refusal(loaded):
+    """What opening the database says."""
+    with pytest.raises(SettingsError) as caught:
+        parse_url(loaded.database_url)
+    assert caught.value.exit_code == 64
+    assert KEY not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", OF_SUPABASE)
+def test_a_variable_of_supabases_web_api_without_database_url_is_no_sqlite(load, name):
+    project = REF if name.endswith("URL") else "<ref>"
+    value = OF_SUPABASE[name]
+    for loaded in (load({name: value}), load(toml=f'{name} = "{value}"'), load(env_file=f"{name}={value}")):
+        said = refusal(loaded)
+        assert "SUPABASE_URL and its keys are for Supabase's web API" in said
+        assert f"shows under Connect, as postgresql://postgres.{project}:[YOUR-PASSWORD]@aws-0-<region>.pooler.supabase.com:6543/" in said
+        assert said.endswith("or to sqlite:///modelsync.db, to use SQLite all the same")
+
+
+def test_all_of_them_name_the_project_once_and_are_shown_without_keys(load):
+    loaded = load(OF_SUPABASE)
+    assert f"postgres.{REF}:" in refusal(loaded)
+    rows = {each.name: each.value for each in loaded.shown if each.name in OF_SUPABASE}
+    assert rows == {name: value if name.endswith("URL") else "***" for name, value in OF_SUPABASE.items()}
+    assert all("set DATABASE_URL" in each.help for each in loaded.shown if each.name in OF_SUPABASE)
+    assert set(loaded.secrets) == {value for name, value in OF_SUPABASE.items() if name.endswith("KEY")}
+
+
+@pytest.mark.parametrize("given", ["sqlite:///modelsync.db", "postgresql://u:p@h/d"])
+def test_with_database_url_they_are_nothing_to_us(load, given):
+    by_environment, by_command_line = load({**OF_SUPABASE, "DATABASE_URL": given}), load(OF_SUPABASE, DATABASE_URL=given)
+    for loaded in (by_environment, by_command_line, load(OF_SUPABASE, env_file=f"DATABASE_URL={given}")):
+        assert loaded.database_url == given
+        assert [each.name for each in loaded.shown if "SUPABASE" in each.name] == []
+
+
+@pytest.mark.parametrize("address", ["https://api.example.com", "http://127.0.0.1:54321", "https://[x", "x", "https://a.b.supabase.co"])
+def test_of_another_address_no_project_is_guessed(load, address):
+    assert "postgres.<ref>:" in refusal(load({"SUPABASE_URL": address}))
+
+
+@pytest.mark.parametrize("blank", ["", " ", '""'])
+def test_blank_ones_are_not_set(load, blank):
+    assert load(dict.fromkeys(OF_SUPABASE, blank)).database_url == "sqlite:///modelsync.db"

@@ -40,6 +40,7 @@ TEXTS: dict[Callable[[str], object], tuple[str, list[str]]] = {
     readers.keys: ("k" * 16, ["k" * 15, f"{'k' * 16},short"]),
     readers.sign_in_header: ("X-User", ["X User", "Authorization", "Host"]),
     readers.scope: ("sync", ["root", "1"]),
+    readers.schedule: ("0 6 * * 1-5 Europe/Berlin", ["6", "0 6 * *", "0 6 * * * Mars/Olympus"]),
 }
 """Of every reader without a range: a text that it takes, and those that the setting refuses."""
 

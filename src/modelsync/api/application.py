@@ -14,7 +14,7 @@ from starlette.routing import Route as Matched
 from modelsync.api import docs_page
 from modelsync.api.finder import Finder
 from modelsync.api.requests import Invalid
-from modelsync.api.routes import changes, health, models, openai, operating, providers, syncing, writing
+from modelsync.api.routes import changes, health, models, openai, operating, providers, scheduling, syncing, writing
 from modelsync.app import App
 from modelsync.providers import registry
 from modelsync.server.cache import AnswerCache
@@ -25,7 +25,7 @@ from modelsync.server.responses import error
 from modelsync.server.state import Service
 from modelsync.sync.store import Store
 
-ROUTES = (health, syncing, operating, providers, models, writing, openai, changes)
+ROUTES = (health, syncing, operating, scheduling, providers, models, writing, openai, changes)
 """In the order in which they are looked through for each request: what is asked every second comes first."""
 
 

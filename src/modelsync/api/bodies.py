@@ -63,6 +63,18 @@ class GuardLimits(Why, frozen=True, kw_only=True):
         return {name: Decimal(f"{value:.15g}") if name in exact and value is not None else value for name, value in given.items()}
 
 
+class ScheduleBody(Why, frozen=True, kw_only=True):
+    """When a provider is synced by itself."""
+
+    when: Annotated[
+        Words,
+        Meta(
+            description="6h, a cron expression with its zone, adaptive, off, on (as before), or default: of the settings.",
+            examples=["6h"],
+        ),
+    ]
+
+
 class PinBody(Why, frozen=True, kw_only=True):
     """Values that win over every sync. Prices are USD per token, as texts or numbers."""
 
@@ -201,5 +213,20 @@ def pins_of(values: Mapping[str, object]) -> list[Pin]:
 
 LONGEST_FIELD = 100
 
-ALL = (Decision, GuardLimits, PinBody, Rollback, Thaw, Why, ProviderFacts, NewProvider, Health, ModelFacts, NamedModel, NewModel, Bulk)
+ALL = (
+    Decision,
+    GuardLimits,
+    ScheduleBody,
+    PinBody,
+    Rollback,
+    Thaw,
+    Why,
+    ProviderFacts,
+    NewProvider,
+    Health,
+    ModelFacts,
+    NamedModel,
+    NewModel,
+    Bulk,
+)
 """Every body."""

@@ -99,8 +99,15 @@ COMMANDS = {
         "Serve the catalog and its administration over HTTP.",
         "ADMIN_API_KEY=$(openssl rand -hex 32) modelsync serve\nmodelsync serve --host 0.0.0.0 --port 8000",
     ),
+    "scheduler": (
+        "scheduler:scheduler",
+        "Sync each provider when it is due, until it is stopped.",
+        "modelsync scheduler\nMODELSYNC_SCHEDULE=12h MODELSYNC_SCHEDULE_GROQ=1h modelsync scheduler",
+    ),
+    "schedule": ("schedule:app", "Show, or set, when each provider is synced by itself.", ""),
+    "workers": ("scheduler:workers", "List the processes that sync by themselves.", "modelsync workers\nmodelsync workers --json"),
     "keys": ("keys:app", "Hand out and take back keys for the REST API.", ""),
-    "db": ("database:app", "Create, upgrade, back up and restore the catalog's database.", ""),
+    "db": ("database:app", "Create, upgrade, back up, restore and copy the catalog's database.", ""),
     "simulate": (
         "simulate:simulate",
         "Serve all providers' wire formats locally.",
@@ -114,7 +121,7 @@ GROUPS = {
     "Look": ("providers", "explain", "history", "diff", "runs"),
     "Review": ("held", "confirm", "reject", "reopen"),
     "Decide": ("pin", "unpin", "pins", "hide", "keep", "add", "guard", "pause", "resume", "rollback", "thaw"),
-    "Run": ("serve", "keys", "db", "purge", "audit", "settings", "replay", "apply"),
+    "Run": ("serve", "scheduler", "schedule", "workers", "keys", "db", "purge", "audit", "settings", "replay", "apply"),
     "Try": ("demo", "simulate"),
 }
 """The commands as `--help` shows them."""

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from rich.text import Text
 
@@ -13,12 +13,17 @@ from modelsync.cli import output
 from modelsync.cli.opening import load
 from modelsync.cli.parameters import FLAG, Database, Json, Slugs
 from modelsync.cli.stopping import at_ctrl_c
+from modelsync.database.errors import RIGHTS
 from modelsync.errors import Failure, ModelsyncError
 from modelsync.fetch import Fetched, Fetcher, NeedsKey, Unfollowed
 from modelsync.planning.decoding import rows_of
 from modelsync.queries.catalog import Catalog
 from modelsync.settings import Settings
 from modelsync.sync.pipeline import Job
+from modelsync.sync.store import Store
+
+if TYPE_CHECKING:
+    from modelsync.database.protection import Protection
 
 CLOCK_TOLERANCE = 120.0
 
@@ -74,7 +79,44 @@ def _database_checks(program: app.App) -> Iterable[Check]:
     yield ("database", "ok", f"{store.shown}: schema up to date, {state}")
     skew = abs((datetime.now(UTC) - now).total_seconds())
     yield ("clock", "ok" if skew < CLOCK_TOLERANCE else "failed", f"this machine and the database differ by {skew:.0f} s")
+    if store.dialect == "postgresql":
+        yield from _protection_checks(store)
     store.close()
+
+
+def _protection_checks(store: Store) -> Iterable[Check]:
+    from modelsync.database.protection import protection  # with the driver, which a catalog in SQLite does not need
+
+    with store.reading() as connection:
+        found = protection(connection)
+    yield ("row level security", *_row_level_security(found))
+    yield ("TLS", *_tls(found.sslmode))
+
+
+def _row_level_security(found: "Protection") -> tuple[str, str]:
+    if not found.unsecured:
+        return "ok", f"on for all {found.tables} tables"
+    off = f"off for {', '.join(found.unsecured)}"
+    if not found.of_the_web and not found.open_to:
+        return "ok", f"{off}; no role here stands for anybody, so nobody comes in by that"
+    if found.open_to:
+        who = f"{' and '.join(found.open_to).replace('public', 'everybody')} may read or write them"
+    else:
+        who = f"{' and '.join(found.of_the_web)} (anybody on Supabase's web API) have no right to them yet"
+    return "warning", f"{off}; {who}. To close them, {RIGHTS}"
+
+
+def _tls(sslmode: str | None) -> tuple[str, str]:
+    verified = "set sslmode=verify-full&sslrootcert=FILE in DATABASE_URL, FILE with the certificate of its CA"
+    match sslmode:
+        case None:
+            return "ok", "not needed, the server is on this machine"
+        case "verify-full":
+            return "ok", "encrypted, and the server's certificate is checked"
+        case "require" | "verify-ca":
+            return "warning", f"encrypted, but another server could pretend to be this one: {verified}"
+        case _:
+            return "warning", f"encryption is not required (sslmode={sslmode}): {verified}"
 
 
 def _key_checks(program: app.App, slugs: list[str] | None) -> list[Check]:

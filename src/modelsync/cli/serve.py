@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import math
 import socket
+from typing import Annotated
 
 import msgspec
 import uvicorn
@@ -15,10 +16,11 @@ from modelsync import app
 from modelsync.api import create
 from modelsync.cli import interpreter, output
 from modelsync.cli.opening import load, warn_of_unknown
-from modelsync.cli.parameters import Database, Port
+from modelsync.cli.parameters import FLAG, Database, Port
 from modelsync.cli.ports import check_free
 from modelsync.errors import ModelsyncError, UsageError
 from modelsync.operations.api_keys import Keys
+from modelsync.scheduler.loop import Background
 from modelsync.server.connections import TAKEN_AT_ONCE, Connections, at_most
 from modelsync.server.syncs import Syncs
 from modelsync.settings import Settings
@@ -37,13 +39,22 @@ ENDING = 4
 """Seconds that requests under way have when the server ends."""
 
 
-def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, database: Database = None) -> int:
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: Port = 8000,
+    with_scheduler: Annotated[bool, FLAG] = False,
+    verbose: bool = False,
+    database: Database = None,
+) -> int:
     """Serve the catalog, and everything that the command line can do, over HTTP.
 
     Parameters
     ----------
     host:
         Address to listen on. One that other machines can reach needs a key: ADMIN_API_KEY, or `modelsync keys create`.
+    with_scheduler:
+        Also sync each provider when it is due, as `modelsync scheduler` does.
     verbose:
         Also log what is asked of providers.
     """
@@ -65,7 +76,8 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000, verbose: bool = False, 
     config = _config(application, host, port, connections)
     interpreter.settle()
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each client that speaks no HTTP
-    server = _Server(config, service.syncs, connections)
+    background = Background(program) if with_scheduler else None
+    server = _Server(config, service.syncs, connections, background)
     server.run()
     return 0 if server.started else 1
 
@@ -100,16 +112,19 @@ def _check_keys(chosen: Settings, store: Store, host: str) -> None:
 class _Server(uvicorn.Server):
     """Stops syncs before it waits for requests: whoever waits for one is told, instead of being cut off when the time is up.
 
-    Once a second it cuts off who is overdue.
+    Once a second it cuts off who is overdue. What syncs by itself in the `background` begins and ends with it.
     """
 
-    def __init__(self, config: uvicorn.Config, syncs: Syncs, connections: Connections) -> None:
+    def __init__(self, config: uvicorn.Config, syncs: Syncs, connections: Connections, background: Background | None) -> None:
         super().__init__(config)
         self._syncs = syncs
         self._connections = connections
+        self._background = background
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._background and self.started:
+            self._background.start()
         for listening in [each for server in self.servers for each in server.sockets]:
             with contextlib.closing(listening.dup()) as same:
                 same.listen(QUEUE)
@@ -123,7 +138,11 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._syncs.stop()
+        if self._background:
+            self._background.stop()
         await super().shutdown(sockets)
+        if self._background:  # before uvicorn ends the process by the signal that it was sent
+            await asyncio.to_thread(self._background.join)
 
 
 def _handles_for(connections: int) -> int:

@@ -4,7 +4,8 @@ from modelsync import settings as settings_module
 from modelsync.cli import output
 from modelsync.cli.opening import load, opened
 from modelsync.cli.parameters import Database, Json, Number, Rows
-from modelsync.errors import UsageError
+from modelsync.database.engine import shown_address
+from modelsync.errors import SettingsError, UsageError
 from modelsync.formats import text
 from modelsync.model.records import RecordedResult, RecordedRun
 from modelsync.planning import guard as guarding
@@ -137,6 +138,7 @@ def settings(*, json: Json = False, database: Database = None) -> int:
     if json:
         rows = [{"name": row.name, "value": row.value or None, "source": row.source, "help": row.help} for row in chosen.shown]
         output.print_json({"version": 1, "settings": rows})
+        _warn_of_address(chosen.database_url)
         return 0
     lines = [
         (row.name, output.safe(row.value) or text.UNKNOWN, row.source, row.help.replace(",", ", ").replace(",  ", ", "))
@@ -144,4 +146,13 @@ def settings(*, json: Json = False, database: Database = None) -> int:
     ]
     names = (output.Column("name"), output.Column("value", folds=True), output.Column("from"))
     output.show_table([*names, output.Column("what it is", wraps=True, drop=1)], lines)
+    _warn_of_address(chosen.database_url)
     return 0
+
+
+def _warn_of_address(address: str) -> None:
+    """Say why every other command would refuse the database's address, if it would."""
+    try:
+        shown_address(address)
+    except SettingsError as error:
+        output.say(output.stderr(), f"modelsync: {error}")

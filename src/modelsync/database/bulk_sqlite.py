@@ -3,8 +3,9 @@
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -45,6 +46,17 @@ def insert_changes(connection: sa.Connection, rows: Iterable[tuple[object, ...]]
     _driver(connection).executemany(_CHANGES, sqlite_values(rows))
 
 
+def insert_rows(connection: sa.Connection, table: str, names: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:
+    """Insert rows of any table with all their columns, given in the order of their `names`; documents are JSON text."""
+    columns, values = ", ".join(f'"{name}"' for name in names), ", ".join("?" for _ in names)
+    statement = f'INSERT INTO "{table}" ({columns}) VALUES ({values})'  # noqa: S608 - names of our own
+    _driver(connection).executemany(statement, sqlite_values(rows))
+
+
+def let_numbers_go_on(connection: sa.Connection, table: str) -> None:
+    """Nothing is to be done: SQLite gives the number after the highest one there is."""
+
+
 def _driver(connection: sa.Connection) -> sqlite3.Connection:
     """The driver's own connection, which takes rows one by one, so that their text is never all in memory."""
     driver = connection.connection.driver_connection
@@ -77,6 +89,12 @@ def taking_at_most(connection: sa.Connection, seconds: float) -> Iterator[None]:
         yield
     finally:
         driver.set_progress_handler(None, 0)
+
+
+def place(connection: sa.Connection) -> object:
+    """Where the catalog is, whatever its address: the file itself, which may have several names."""
+    file = Path(_driver(connection).execute("PRAGMA database_list").fetchone()[2])
+    return (file.stat().st_dev, file.stat().st_ino) if file.is_file() else object()  # of a copy in memory nobody has another
 
 
 def now(connection: sa.Connection) -> str:

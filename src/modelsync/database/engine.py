@@ -31,6 +31,9 @@ _postgres = re.compile(
 )
 # Said by poolers' and ORMs' connection strings to their own clients; the server would refuse them.
 _FOREIGN_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout", "schema", "supa", "workaround"}
+_web_api = re.compile(r"https?://([^./@]+)\.supabase\.co(?![\w.]).*", re.IGNORECASE)
+_no_file = re.compile(r"psql\s|(?:\w+=\S*\s+)*(?:host|dbname)=|(?:[\w ]+=[^;]*;)+", re.IGNORECASE)
+"""Forms of a connection that dashboards show beside the address: a command, keywords for libpq, and those for .NET."""
 
 
 def parse_url(text: str) -> URL:
@@ -43,13 +46,15 @@ def parse_url(text: str) -> URL:
     if not separator:
         if not text.removeprefix("sqlite:"):
             raise _malformed()
-        if ":" in text.removeprefix("sqlite:") and not Path(text).is_absolute():
+        if (":" in text.removeprefix("sqlite:") and not Path(text).is_absolute()) or _no_file.match(text):
             raise _malformed()
         return URL.create("sqlite+pysqlite", database=text.removeprefix("sqlite:"))
     if scheme.startswith("sqlite"):
         return _sqlite(text)
-    if scheme in ("postgres", "postgresql", "postgresql+psycopg"):
+    if scheme in ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"):
         return _postgresql(rest)
+    if project := _web_api.fullmatch(text):
+        raise _of_the_web_api(project[1])
     raise _malformed()
 
 
@@ -68,7 +73,7 @@ def _postgresql(rest: str) -> URL:
     match = _postgres.fullmatch(rest)
     if match is None:
         raise _malformed()
-    if "[YOUR-PASSWORD]" in rest:
+    if "[YOUR-PASSWORD]" in unquote(rest):
         raise SettingsError("DATABASE_URL still holds the placeholder [YOUR-PASSWORD]", "Put the database password in its place")
     query = {name: value for name, value in parse_qsl(match["query"] or "") if name.lower() not in _FOREIGN_PARAMETERS}
     host = (match["host"] or "").strip("[]")
@@ -88,6 +93,13 @@ def _postgresql(rest: str) -> URL:
 def _malformed() -> SettingsError:
     hint = "Set DATABASE_URL or --database to sqlite:///modelsync.db, or postgresql://user:password@host:5432/database"
     return SettingsError("The address of the database cannot be read", hint)
+
+
+def _of_the_web_api(project: str) -> SettingsError:
+    address = f"postgresql://postgres.{project}:[YOUR-PASSWORD]@aws-0-<region>.pooler.supabase.com:6543/postgres"
+    hint = f"Set DATABASE_URL to the connection string that Supabase's dashboard shows under Connect, as {address}"
+    what = "SUPABASE_URL and its keys are for Supabase's web API, and modelsync needs the database itself"
+    return SettingsError(what, f"{hint}; or to sqlite:///modelsync.db, to use SQLite all the same")
 
 
 def shown(url: URL) -> str:
@@ -115,6 +127,10 @@ def files_of(address: str) -> tuple[Path, ...]:
     return files(parse_url(address))
 
 
+_NOTICED = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+"""That a server is gone which says nothing: within half a minute, where the system would wait for two hours."""
+
+
 def create(url: URL, *, read_only: bool) -> sa.Engine:
     """An engine whose transactions begin as they must: writing ones take SQLite's write lock at once."""
     if url.get_backend_name() == "sqlite":
@@ -125,7 +141,7 @@ def create(url: URL, *, read_only: bool) -> sa.Engine:
         max_overflow=12,
         pool_pre_ping=True,
         # Prepared statements do not survive a transaction-mode pooler (pgbouncer, Supavisor).
-        connect_args={"prepare_threshold": None, "connect_timeout": 10, "application_name": "modelsync"},
+        connect_args={"prepare_threshold": None, "connect_timeout": 10, "application_name": "modelsync", **_NOTICED},
         execution_options={"postgresql_readonly": True} if read_only else {},
     )
 

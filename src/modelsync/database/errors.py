@@ -10,6 +10,9 @@ from sqlalchemy.exc import TimeoutError as NoneFree
 
 from modelsync.errors import Conflict, DatabaseError, TooSlow
 
+RIGHTS = "run deploy/postgres/roles.sql (docs/postgres.md)"
+"""What gives the roles of a catalog in Postgres their rights."""
+
 
 @contextmanager
 def explaining(shown: str) -> Iterator[None]:
@@ -47,11 +50,7 @@ def explained(error: BaseException, shown: str) -> DatabaseError:
     if "database is locked" in text:
         hint = "Nothing was written; end the other program's transaction, then retry"
         return DatabaseError(f"{shown} is locked by another program", hint)
-    if "authentication failed" in text or "no password supplied" in text:
-        return DatabaseError(f"{shown} refused the user or password", "Check DATABASE_URL")
-    if "SSL" in text and "support" in text:
-        return DatabaseError(f"{shown} does not speak TLS", "Add ?sslmode=disable to DATABASE_URL if the network between is trusted")
-    return _unexplained(text, error, shown)
+    return _on_the_way(text, shown) or _unexplained(text, error, shown)
 
 
 def _by_code(error: BaseException, shown: str) -> DatabaseError | None:
@@ -71,10 +70,30 @@ def _by_code(error: BaseException, shown: str) -> DatabaseError | None:
             return DatabaseError(f"{shown} is read-only", "Nothing was written; name the primary server, and a user who may write")
         case "55P03":  # lock_not_available
             return DatabaseError(f"{shown} is locked by another program", "Nothing was written; end its transaction, then sync again")
+        case "42501":  # insufficient_privilege
+            why = str(error).splitlines()[0]
+            hint = f"Nothing was written; tables are made and upgraded by their owner (modelsync db upgrade). For missing rights {RIGHTS}"
+            return DatabaseError(f"{shown}: {why}", hint)
         case "57014":  # query_canceled
             return TooSlow(f"{shown} took longer than it allows", "Nothing was written; raise its statement_timeout, or sync again")
         case _:
             return None
+
+
+def _on_the_way(text: str, shown: str) -> DatabaseError | None:
+    """What keeps this program from a server."""
+    if "authentication failed" in text or "no password supplied" in text:
+        return DatabaseError(f"{shown} refused the user or password", "Check DATABASE_URL")
+    if "certificate" in text and any(words in text for words in ("verify failed", "does not match", "does not exist")):
+        hint = "Nothing was written; sslrootcert in DATABASE_URL must name a file with the certificate of the server's CA"
+        return DatabaseError(f"{shown}: its certificate cannot be checked", hint)
+    if "SSL" in text and "support" in text:
+        return DatabaseError(f"{shown} does not speak TLS", "Add ?sslmode=disable to DATABASE_URL if the network between is trusted")
+    is_direct = any(end in shown for end in (".supabase.co:", ".supabase.co/"))
+    if is_direct and any(words in text for words in ("unreachable", "resolve host", "translate host", "assign requested")):
+        hint = "It is reached by IPv6 only; where this machine has none, take the session pooler's address from the same dialog"
+        return DatabaseError(f"{shown} cannot be reached", hint)
+    return None
 
 
 def _unexplained(text: str, error: BaseException, shown: str) -> DatabaseError:

@@ -6,37 +6,54 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.exc import ProgrammingError
 
 from modelsync.database import engine as engine_module
 from modelsync.database import view
-from modelsync.database.errors import explaining
+from modelsync.database.errors import RIGHTS, explaining
 from modelsync.errors import DatabaseError
 
-HEAD = "0011"
+log = structlog.get_logger("modelsync.database")
+
+HEAD = "0012"
 """The newest migration."""
+
+NEXT = f"{int(HEAD) + 1:04}"
+"""The one after it. A migration only adds, and what it adds may be left out: so this program can go on beside the next one, and several
+processes are brought to that one after the other, once the catalog is."""
 
 MIGRATING = threading.Lock()
 """Alembic has one context for a whole process: of two databases that are made at once in two threads, one would miss its own."""
 
 
 def version(connection: sa.Connection) -> str | None:
-    """The schema version of a database; None when it has no catalog."""
+    """The schema version of a database; None when it has no catalog. DatabaseError when row level security hides it from this user."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
-    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    if found is None and connection.dialect.name == "postgresql" and _is_hidden(connection):
+        raise DatabaseError("Row level security hides the catalog from this user", f"Name another user in DATABASE_URL, or {RIGHTS}")
+    return None if found is None else str(found)
+
+
+def _is_hidden(connection: sa.Connection) -> bool:
+    return bool(connection.exec_driver_sql("SELECT row_security_active('alembic_version')").scalar_one())
 
 
 def prepare(engine: sa.Engine, *, read_only: bool) -> bool:
-    """Make an empty database a catalog, and leave one that is up to date alone. Whether there is one: reading makes none.
+    """Make an empty database a catalog, and leave one alone that is up to date, or one migration ahead. Whether there is one: reading makes
+    none.
 
-    Raises DatabaseError for an older or newer one.
+    Raises DatabaseError for an older one, or one that is further ahead.
     """
     with engine.connect() as connection, connection.begin():
         has_models = sa.inspect(connection).has_table("models")  # first: a program that makes both now commits them together
         schema = version(connection)
         foreign = schema is None and has_models
-    if schema == HEAD or (schema is None and read_only):
+    if schema == NEXT:
+        log.warning(f"the catalog has schema {NEXT}, this modelsync {HEAD}: they go together, a further one will not; update modelsync")
+    if schema in (HEAD, NEXT) or (schema is None and read_only):
         return schema is not None
     if schema is None and not foreign:
         upgrade(engine)

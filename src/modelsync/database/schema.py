@@ -29,8 +29,9 @@ class UtcTime(sa.TypeDecorator[datetime]):
         return times.aware(value) if dialect.name == "postgresql" else time_text(value)
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
-        """From the database."""
-        return datetime.fromisoformat(value) if isinstance(value, str) else value
+        """From the database. Without a zone, as somebody may have written it by hand, it is UTC."""
+        time = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return time.replace(tzinfo=UTC) if isinstance(time, datetime) and time.tzinfo is None else time
 
 
 class Money(sa.TypeDecorator[Decimal]):
@@ -209,6 +210,8 @@ sync_results = sa.Table(
     sa.Column("duration_seconds", sa.Double, nullable=False),
     sa.Column("finished_at", UtcTime, nullable=False),
     *_counts(*COUNT_COLUMNS),
+    # The version of the provider's module that read what was committed.
+    sa.Column("version", sa.Integer),
     sa.UniqueConstraint("run_id", "provider"),
     sa.Index("ix_sync_results_provider", "provider", "run_id"),
     sa.Index("ix_sync_results_finished_at", "finished_at"),
@@ -280,6 +283,16 @@ provider_state = sa.Table(
     sa.Column("shortfall_listings", sa.Integer, nullable=False, server_default="0"),
     # Limits of the guard that an operator set for this provider.
     sa.Column("guard", JsonDocument),
+    # When it is synced by itself: what a person set, without which the settings say; and whether a person switched that off.
+    sa.Column("schedule", sa.Text),
+    sa.Column("schedule_off", sa.Boolean, nullable=False, server_default=sa.false()),
+    # When the last attempt began that serves its schedule; how many that were set off by it failed in a row since one did not; and how many
+    # leases were not given back since, because their processes died.
+    sa.Column("last_ended_at", UtcTime),
+    sa.Column("retries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("unended", sa.Integer, nullable=False, server_default="0"),
+    # Until when the provider asked not to be asked.
+    sa.Column("not_before", UtcTime),
 )
 
 known_rows = sa.Table(
@@ -295,6 +308,22 @@ known_rows = sa.Table(
     sa.Column("digests", sa.LargeBinary, nullable=False),
     sa.Column("kinds", sa.LargeBinary, nullable=False),
     sa.Column("incomplete", JsonDocument, nullable=False),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    _id(),
+    # A process that syncs by itself: where it runs, and since when.
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("program", sa.Text, nullable=False),
+    sa.Column("started_at", UtcTime, nullable=False),
+    # Renewed while it lives.
+    sa.Column("heartbeat_at", UtcTime, nullable=False),
+    # The providers that it can sync, with the scope (options, key, address) that it asks each in; and those that it syncs now.
+    sa.Column("offers", JsonDocument, nullable=False),
+    sa.Column("syncing", JsonDocument, nullable=False),
 )
 
 pauses = sa.Table(

@@ -38,14 +38,13 @@ class Unanswered(msgspec.Struct, frozen=True):
 
 
 class RequestFailed(Exception):
-    """One try's failure, on its way to whoever decides about the next: with the seconds that the server asked to wait."""
+    """One try's failure, on its way to whoever decides about the next."""
 
-    def __init__(self, failure: Failure, *, retry: bool = False, status: int | None = None, wait: float | None = None) -> None:
+    def __init__(self, failure: Failure, *, retry: bool = False, status: int | None = None) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.retry = retry
         self.status = status
-        self.wait = wait
 
 
 class Answered304(Exception):
@@ -109,15 +108,17 @@ class Asker:
 
     def without_secrets(self, failure: Failure) -> Failure:
         """A failure that shows nothing of what was sent to authorize us, even if the provider put it where a host name belongs."""
-        return Failure(failure.kind, redacted(failure.message, self._sent), redacted(failure.hint, self._sent))
+        shown = {"message": redacted(failure.message, self._sent), "hint": redacted(failure.hint, self._sent)}
+        return msgspec.structs.replace(failure, **shown)
 
     def _backoff(self, error: Exception) -> bool | float:
         """Whether to try again, or after how many seconds: what the server asked for, when the deadline allows it."""
         if not isinstance(error, RequestFailed) or not error.retry:
             return False
-        if error.wait is None:
+        wait = error.failure.retry_after
+        if wait is None:
             return True
-        return error.wait if time.monotonic() + error.wait < self._ends_at else False
+        return wait if time.monotonic() + wait < self._ends_at else False
 
     async def _once(self, request: Request, authorization: Authorization, conditional: Mapping[str, str], number: int) -> Answer:
         target, started = self._origins.route(self._slug, request.url), time.monotonic()
@@ -157,9 +158,8 @@ class Asker:
         if status in RETRIED_STATUSES:
             wait = retry_after(response.headers.get("retry-after"), time.time())
             wait_text = f" and asked to wait {wait:.0f} s" if wait else ""
-            raise RequestFailed(
-                Failure(FailureKind.TRANSIENT, f"{host} answered {status}{wait_text}", LATER), retry=True, status=status, wait=wait
-            )
+            failure = Failure(FailureKind.TRANSIENT, f"{host} answered {status}{wait_text}", LATER, wait)
+            raise RequestFailed(failure, retry=True, status=status)
         if 300 <= status < 400 and status != 304:
             place = _place(target, response.headers.get("location", ""))
             hint = f"Redirects are not followed. Nothing was changed; check whether the provider moved its API to {place}"

@@ -202,6 +202,8 @@ class Provider:
     `price_unit` is the declared unit in words, `token_units` which rows have prices per token at all; `verified` says what the reading
     was checked against.
     `documented` is what no row says and the documentation says of all chat models; `normalize` takes it where the row says nothing.
+    `sync_hours` is how often it is synced by itself unless somebody says otherwise: 6 for a list that changes often; its own answer is
+    `cached_for` that many seconds, so that asking more often brings nothing.
     `version` is raised whenever the same bytes would be read differently: it makes the next sync read everything again.
     """
 
@@ -225,6 +227,8 @@ class Provider:
     version: int = 1
     may_be_empty: bool = False
     deadline: float = 60.0
+    sync_hours: int = 24
+    cached_for: float = 0.0
     base_url: str
     logo_url: str | None = None
     status_page_url: str | None = None
@@ -232,6 +236,8 @@ class Provider:
     terms_of_service_url: str | None = None
 
     def __post_init__(self) -> None:
+        if self.sync_hours < 1:
+            raise ValueError(f"{self.slug} cannot be synced every {self.sync_hours} hours")
         own = self.auth.header if isinstance(self.auth, ApiKey) else ""
         for endpoint in self.endpoints:
             if any(is_secret_header(name, own) for name in endpoint.headers):

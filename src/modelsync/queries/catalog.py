@@ -117,7 +117,8 @@ class Catalog:
         """One run and each provider's result in it."""
         with self._reading() as connection:
             row = connection.execute(self._runs(connection).where(sync_runs.c.id == run_id)).mappings().one_or_none()
-            query = sa.select(sync_results).where(sync_results.c.run_id == run_id).order_by(sync_results.c.provider)
+            columns = (sync_results.c[name] for name in RecordedResult.__struct_fields__)
+            query = sa.select(*columns).where(sync_results.c.run_id == run_id).order_by(sync_results.c.provider)
             results = [RecordedResult(**result) for result in connection.execute(query).mappings()]
         return None if row is None else (RecordedRun(**row), results)
 

@@ -20,12 +20,14 @@ Samples = dict[tuple[str, ...], float]
 
 
 class MetricValues(msgspec.Struct, frozen=True, kw_only=True):
-    """Samples of each metric: counts, or seconds for `durations`, by their labels; `successes` are times by provider."""
+    """Samples of each metric: counts, or seconds for `durations`, by their labels; `successes` are times by provider,
+    `held_since` by provider and kind."""
 
     now: datetime
     models: Samples
     active: Samples
     holds: Samples
+    held_since: Mapping[tuple[str, ...], datetime]
     rejections: Samples
     left_in_place: Samples
     incomplete: Samples
@@ -50,6 +52,7 @@ class MetricsReader:
         of_models = sa.select(providers.c.slug, models.c.status, sa.func.count()).join(providers, providers.c.id == models.c.provider_id)
         active = sa.select(providers.c.slug, sa.func.count()).join(providers, providers.c.id == models.c.provider_id)
         of_holds = sa.select(holds.c.provider, holds.c.kind, sa.func.count()).group_by(holds.c.provider, holds.c.kind)
+        oldest = sa.select(holds.c.provider, holds.c.kind, sa.func.min(holds.c.created_at)).group_by(holds.c.provider, holds.c.kind)
         last = sa.select(sa.func.max(result.id)).group_by(result.provider)
         with self._store.reading() as connection:
             now = self._store.now(connection)
@@ -62,6 +65,7 @@ class MetricsReader:
                 models=_samples(connection, of_models.group_by(providers.c.slug, models.c.status)),
                 active=_samples(connection, active.where(models.c.is_active.is_(sa.true())).group_by(providers.c.slug)),
                 holds=_samples(connection, of_holds.where(holds.c.status == "open")),
+                held_since={(slug, kind): at for slug, kind, at in connection.execute(oldest.where(holds.c.status == "open")).all()},
                 rejections=_samples(connection, of_holds.where(holds.c.status == "rejected")),
                 left_in_place={(slug,): number for slug, number in left_in_place(listed(connection, status="rejected")).items()},
                 incomplete={(slug,): prices.models for slug, prices in counts.incomplete_prices(connection).items()},

@@ -61,6 +61,9 @@ class _FromCatalog(Collector):
         yield _gauge("modelsync_models", "Models in the catalog.", ("provider", "status"), values.models)
         yield _gauge("modelsync_models_active", "Models that are active.", ("provider",), values.active)
         yield _gauge("modelsync_holds", "What waits for a person.", ("provider", "kind"), values.holds)
+        waiting: Samples = {labels: _age(values.now, since) for labels, since in values.held_since.items()}
+        help_text = "Seconds since the oldest of what waits for a person was held."
+        yield _gauge("modelsync_oldest_hold_age_seconds", help_text, ("provider", "kind"), waiting)
         yield _gauge("modelsync_rejections", "What persons rejected and have not taken back.", ("provider", "kind"), values.rejections)
         help_text = "Models that are not listed and stay, because a person rejected their absence."
         yield _gauge("modelsync_models_left_in_place", help_text, ("provider",), values.left_in_place)

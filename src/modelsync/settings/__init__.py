@@ -15,8 +15,8 @@ from modelsync.planning.policy import Rules
 from modelsync.providers import registry
 from modelsync.providers.base import GoogleAccount
 from modelsync.providers.registry import Registry
-from modelsync.settings import of_providers
-from modelsync.settings.of_providers import Row, origin_variable
+from modelsync.settings import of_providers, supabase
+from modelsync.settings.of_providers import Row, origin_variable, schedule_variable
 from modelsync.settings.readers import Number, networks, path, value_of
 from modelsync.settings.sources import SettingsSource, beside, dotenv_file, toml_file
 from modelsync.settings.table import TABLE, UNKNOWN, Entry
@@ -77,11 +77,12 @@ def _settings(source: SettingsSource, known: Registry, home: Path) -> Settings:
     chosen = _filled(
         source,
         Settings(
-            database_url=beside(home, DATABASE),
+            database_url=supabase.web_api(source) or beside(home, DATABASE),
             limits=_filled(source, FetchLimits()),
             rules=_filled(source, Rules(prices=_filled(source, PriceLimits()))),
             origins=_filled(source, Origins(by_slug=of_providers.origins(source, known))),
             serving=_serving(source),
+            schedules=of_providers.schedules(source, known),
             enabled=frozenset(known),
             credentials=credentials,
             options={slug: of_providers.options(provider, source) for slug, provider in known.items()},
@@ -112,7 +113,8 @@ def _rows(source: SettingsSource, known: Registry) -> Iterable[Row]:
         yield entry.name, entry.redaction, entry.help
     for provider in known.values():
         yield from of_providers.rows(provider, source)
-    names = {entry.name for entry in TABLE} | {origin_variable(slug) for slug in known}
+    yield from supabase.rows(source)
+    names = {entry.name for entry in TABLE} | {variable(slug) for slug in known for variable in (origin_variable, schedule_variable)}
     for name in sorted(source.names() - names):
         if name.startswith("MODELSYNC_"):
             yield name, UNKNOWN, NO_SUCH

@@ -7,10 +7,13 @@ import msgspec
 
 from modelsync.errors import SettingsError
 from modelsync.model.mistakes import plain_words
+from modelsync.planning.schedule import Every, GivenSchedule
 from modelsync.providers.base import Provider
-from modelsync.settings.readers import origin, value_of, words
+from modelsync.settings.readers import origin, schedule, value_of, words
 from modelsync.settings.sources import SettingsSource
 from modelsync.settings.table import ADDRESS, KEY_OF_PROVIDER, ORIGIN, Redaction
+
+SCHEDULE = "MODELSYNC_SCHEDULE"
 
 Row = tuple[str, Redaction, str]
 """The name of a setting that is shown, its redaction, and its help."""
@@ -25,6 +28,8 @@ def rows(provider: Provider, source: SettingsSource) -> Iterable[Row]:
         yield option_variable(provider, field.name), ADDRESS, f"option of {provider.name}; default {default}"
     if source.get(origin_variable(provider.slug)):
         yield origin_variable(provider.slug), ORIGIN, f"replaces {provider.name}'s scheme, host and port"
+    if source.get(schedule_variable(provider.slug)):
+        yield schedule_variable(provider.slug), ADDRESS, f"when {provider.name} is synced by itself"
 
 
 def option_variable(provider: Provider, option: str) -> str:
@@ -35,6 +40,23 @@ def option_variable(provider: Provider, option: str) -> str:
 def origin_variable(slug: str) -> str:
     """The variable of a provider's own origin: `MODELSYNC_ORIGIN_GROQ`."""
     return f"MODELSYNC_ORIGIN_{_upper(slug)}"
+
+
+def schedule_variable(slug: str) -> str:
+    """The variable of a provider's own schedule: `MODELSYNC_SCHEDULE_GROQ`."""
+    return f"{SCHEDULE}_{_upper(slug)}"
+
+
+def schedules(source: SettingsSource, known: Mapping[str, Provider]) -> dict[str, GivenSchedule]:
+    """The schedule of every provider, by slug: its own, that of all, or what its module says. SettingsError for one that says nothing."""
+    return {slug: _schedule(source, provider) for slug, provider in known.items()}
+
+
+def _schedule(source: SettingsSource, provider: Provider) -> GivenSchedule:
+    for name in (schedule_variable(provider.slug), SCHEDULE):
+        if text := source.text(name):
+            return GivenSchedule(value_of(name, schedule, text), name)
+    return GivenSchedule(Every(provider.sync_hours * 3600), "default")
 
 
 def _upper(slug: str) -> str:

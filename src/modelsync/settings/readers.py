@@ -12,6 +12,7 @@ import msgspec
 
 from modelsync.errors import SettingsError, UsageError
 from modelsync.model.actors import Scope
+from modelsync.planning.schedule import FORMS, Schedule, parsed
 from modelsync.redaction import SHORTEST_KEY, is_secret_header
 
 Value = TypeVar("Value")
@@ -123,6 +124,14 @@ def sign_in_header(text: str) -> str:
     if taken or not re.fullmatch(r"[A-Za-z0-9-]{1,100}", text):
         raise UnusableText("is no header for this", "Name the one your proxy sets, for example X-Forwarded-User")
     return text
+
+
+def schedule(text: str) -> Schedule:
+    """When a provider is synced by itself."""
+    try:
+        return parsed(text)
+    except ValueError as error:
+        raise UnusableText(f"is no schedule: {error}", FORMS) from error
 
 
 def origin(text: str) -> str:

@@ -17,7 +17,7 @@ from modelsync.planning.guard import LIMITS, plain
 from modelsync.planning.policy import Rules
 from modelsync.providers.base import Provider
 from modelsync.redaction import SHORTEST_KEY, passwords, tokens, without_passwords, without_tokens
-from modelsync.settings.readers import Choice, Number, keys, names, networks, origin, path, scope, sign_in_header, words
+from modelsync.settings.readers import Choice, Number, keys, names, networks, origin, path, schedule, scope, sign_in_header, words
 from modelsync.settings.values import Places, Serving, Settings
 
 
@@ -118,6 +118,9 @@ TABLE: tuple[Entry, ...] = (
           f"days to keep runs and results that changed nothing, {LEAST_AGE.days} at least", "{}, 0 keeps all"),
     Entry("MODELSYNC_ARCHIVE", Settings, "archive", path, "a folder to keep the providers' answers in, so that a run can be replayed"),
     Entry("MODELSYNC_ARCHIVE_DAYS", Settings, "archive_days", Number(int, 1, 3650), "days that they are kept"),
+    Entry("MODELSYNC_SCHEDULE", Settings, "schedule", schedule,
+          "when providers are synced by themselves (`modelsync scheduler`): 6h, a cron expression with its time zone, adaptive or off",
+          "6h for those that change often, 24h for the others"),
     Entry("ADMIN_API_KEY", Serving, "admin_keys", keys,
           f"the REST API's key for everything, {SHORTEST_KEY} characters at least; several, separated by commas, while they change",
           "", KEYS),

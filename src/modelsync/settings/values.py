@@ -9,6 +9,7 @@ import msgspec
 from modelsync.fetch import Credential, FetchLimits, Origins
 from modelsync.model.actors import Scope
 from modelsync.planning.policy import Rules
+from modelsync.planning.schedule import GivenSchedule, Schedule
 from modelsync.providers.base import Provider
 from modelsync.providers.registry import Registry
 
@@ -68,7 +69,9 @@ DATABASE = "sqlite:///modelsync.db"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a user may choose, checked. `secrets` are the values that no output may ever hold."""
+    """Everything a user may choose, checked. `secrets` are the values that no output may ever hold; `schedules` are those of every
+    provider, by slug.
+    """
 
     database_url: str = DATABASE
     limits: FetchLimits
@@ -76,6 +79,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_runs_days: int = 90
     origins: Origins
     serving: Serving
+    schedule: Schedule | None = None
+    schedules: Mapping[str, GivenSchedule]
     archive: Path | None = None
     archive_days: int = 30
     enabled: frozenset[str]

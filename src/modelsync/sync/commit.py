@@ -88,7 +88,8 @@ def _written(
     # A listing whose absences are held counts none of them; while anything waits, the next one is looked at anew.
     whole = listing.complete and verdict.counts
     seen = commit.seen if whole and not plan.waits and not will_expire else None
-    runs.succeeded(connection, lease, seen, result, now, complete=whole, wrote=plan.writes)
+    version = commit.provider.version if commit.scope else None
+    runs.succeeded(connection, lease, seen, result, now, version=version, complete=whole, wrote=plan.writes)
     runs.note_shortfall(connection, state, commit.listing.shortfall)
     runs.note_reader(connection, state, verdict.read_version)
     if listing.complete or commit.scope == state["absence_scope"]:
@@ -133,7 +134,7 @@ def confirmed(
             holds.end_retired(connection, lease.slug, provider_id, now)
     outcome = NotModified(with_absence(result.counts, plan))
     done = msgspec.structs.replace(result, provider_id=provider_id, outcome=outcome)
-    runs.succeeded(connection, lease, seen, done, now, complete=True, wrote=plan.writes)
+    runs.succeeded(connection, lease, seen, done, now, version=seen.version, complete=True, wrote=plan.writes)
     return done
 
 

@@ -118,6 +118,18 @@ async def sync_all(jobs: Sequence[Job], fetcher: Fetcher, store: Store, run_id: 
     await _all(jobs, watch, lambda job: _sync(job, means, run_id, fetcher.deadline(job.provider) if wait else 0.0))
 
 
+async def sync_leased(job: Job, lease: Lease, fetcher: Fetcher, store: Store, watch: Watch) -> None:
+    """Sync one provider with a lease that was taken for it."""
+    means = Means(fetcher, store, watch, asyncio.Semaphore())
+    await _all([job], watch, lambda job: _to_its_end(job, store, lease, _synced(job, means, lease)))
+
+
+def give_back(job: Job, lease: Lease, store: Store) -> None:
+    """Give a lease back whose sync was stopped, perhaps before it began; what was recorded of it stands."""
+    with contextlib.suppress(DatabaseError):  # it runs out by itself
+        store.give_up(lease.run_id, _result(job, Cancelled()), lease)
+
+
 async def plan_all(jobs: Sequence[Job], fetcher: Fetcher, store: Store, watch: Watch, save: Save | None = None) -> None:
     """What syncs would do: no lease, no trace."""
     means = Means(fetcher, store, watch, asyncio.Semaphore())
@@ -301,8 +313,7 @@ async def _to_its_end(job: Job, store: Store, lease: Lease, work: Awaitable[Prov
     try:
         came = await work
     except asyncio.CancelledError:
-        with contextlib.suppress(DatabaseError):  # a commit that was under way has come first: its result stands
-            store.give_up(lease.run_id, _result(job, Cancelled()), lease)
+        give_back(job, lease, store)  # a commit that was under way has come first: its result stands
         raise
     except Exception as error:  # noqa: BLE001 - recorded with the run, and the lease given back
         came = GivenUp(_result(job, _unexpected(job, error), seconds=time.monotonic() - began))

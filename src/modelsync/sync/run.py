@@ -67,10 +67,9 @@ class Handle:
             self._stop = None
 
 
-def run(slugs: Sequence[str], story: Story, store: Store, watch: Watch, trigger: str | None, handle: Handle) -> Report:
-    """Let a story happen, and say what came of it. Without a trigger it is a dry run, of which nothing is recorded."""
+def run(slugs: Sequence[str], story: Story, store: Store, watch: Watch, run_id: int | None, handle: Handle) -> Report:
+    """Let the story of a run happen that has begun, and say what came of it. Without a number it is a dry run: nothing is recorded."""
     started_at, started = datetime.now(UTC), time.monotonic()
-    run_id = None if trigger is None else store.begin_run(trigger)
     handle.began(run_id)
     results: dict[str, ProviderResult] = {}
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from modelsync.database.session import Session
 from modelsync.database.tables import answers, drift, known_rows, leases, providers, runs
 from modelsync.database.tables.answers import KeptAnswer
-from modelsync.database.tables.leases import Lease
+from modelsync.database.tables.leases import LEASE, Lease
 from modelsync.database.tables.runs import Seen
 from modelsync.errors import DatabaseError, Failure, FailureKind
 from modelsync.model.model import Model, content_hash
@@ -20,9 +20,13 @@ from modelsync.planning.listing import Listing
 from modelsync.planning.outcome import Busy, Failed, ProviderResult, Report
 from modelsync.planning.plan import Plan
 from modelsync.planning.policy import DEFAULT_RULES, Rules
-from modelsync.sync import context
+from modelsync.planning.schedule import GivenSchedule
+from modelsync.sync import context, schedules
 from modelsync.sync.commit import committed, confirmed, once
 from modelsync.sync.request import Commit, Expected, Mark
+
+SCHEDULE = "schedule"
+"""What sets off a run that nobody asked for."""
 
 
 class Store(Session):
@@ -51,6 +55,26 @@ class Store(Session):
     def take_lease(self, slug: str, run_id: int, seconds: float) -> Lease | Busy:
         """The lease for one provider, valid for `seconds`; or Busy while another run holds a valid one."""
         return self.transact(lambda connection: leases.take(connection, slug, run_id, self.now(connection), seconds))
+
+    def claim(self, slug: str, given: GivenSchedule) -> Lease | None:
+        """A lease on a provider for a run of its own that begins with it; None when the provider is not due, or another sync is at it.
+
+        Whether it is due is looked at with its state locked: of any number of processes that saw it due, one gets the lease, and the others
+        find that it was synced.
+        """
+
+        def work(connection: sa.Connection) -> Lease | None:
+            now, state = self.now(connection), leases.lock(connection, slug)
+            if leases.running(state, now) is not None or leases.kept_out(connection, slug) is not None:
+                return None
+            if not schedules.due(connection, state, self.providers[slug], given, now).by(now):
+                return None
+            run_id = runs.begin_run(connection, SCHEDULE, now)
+            lease = leases.take(connection, slug, run_id, now, LEASE, scheduled=True)
+            assert isinstance(lease, Lease)  # noqa: S101 - nobody else has one, and the state is locked
+            return lease
+
+        return self.transact(work)
 
     def kept_out(self, slug: str) -> str | None:
         """Why no sync may change a provider's part of the catalog: switched off, frozen, or all paused. None when it may."""

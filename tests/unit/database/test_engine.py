@@ -146,6 +146,88 @@ def test_the_placeholder_is_pointed_out(text):
         parse_url(text)
 
 
+# Supabase, as its Connect dialog shows it
+
+
+REF = "abcdefghijklmnopqrst"
+PLACES = {
+    "direct": ("postgres", f"db.{REF}.supabase.co", 5432),  # which speaks IPv6 only
+    "dedicated pooler": ("postgres", f"db.{REF}.supabase.co", 6543),
+    "session pooler": (f"postgres.{REF}", "aws-0-eu-central-1.pooler.supabase.com", 5432),
+    "transaction pooler": (f"postgres.{REF}", "aws-1-us-east-2.pooler.supabase.com", 6543),
+    "role of one's own": (f"catalog_sync.{REF}", "aws-0-eu-central-1.pooler.supabase.com", 6543),
+}
+PARAMETERS = {
+    "": REQUIRED,
+    "?pgbouncer=true": REQUIRED,
+    "?pgbouncer=true&connection_limit=1": REQUIRED,
+    "?supa=base-pooler.x": REQUIRED,
+    "?sslmode=require&supa=base-pooler.x": REQUIRED,
+    "?workaround=supabase-pooler.vercel&pgbouncer=true&sslmode=require": REQUIRED,
+    "?sslmode=verify-full&sslrootcert=/etc/ssl/prod-ca-2021.crt": {"sslmode": "verify-full", "sslrootcert": "/etc/ssl/prod-ca-2021.crt"},
+    "?sslmode=disable": {"sslmode": "disable"},
+}
+SCHEMES = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("parameters", PARAMETERS)
+@pytest.mark.parametrize("place", PLACES)
+def test_every_form_of_a_supabase_address_is_read(scheme, parameters, place):
+    user, host, port = PLACES[place]
+    for password in ("s3cret", *ODD_PASSWORDS):
+        text = f"{scheme}://{user}:{password}@{host}:{port}/postgres{parameters}"
+        for written in (text, f'"{text}"\n', f" '{text}'"):
+            assert parts(written) == (user, password, host, port, "postgres", PARAMETERS[parameters])
+        assert shown(parse_url(text)) == f"postgresql://{user}:***@{host}:{port}/postgres"
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("placeholder", ["[YOUR-PASSWORD]", "%5BYOUR-PASSWORD%5D"])
+def test_a_supabase_address_without_its_password_says_so(scheme, place, placeholder):
+    user, host, port = PLACES[place]
+    with pytest.raises(SettingsError, match="still holds the placeholder") as caught:
+        parse_url(f"{scheme}://{user}:{placeholder}@{host}:{port}/postgres?pgbouncer=true")
+    assert caught.value.hint == "Put the database password in its place"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"psql -h db.{REF}.supabase.co -p 5432 -d postgres -U postgres",
+        f"psql 'postgresql://postgres:canary@db.{REF}.supabase.co:5432/postgres'",
+        f"host=db.{REF}.supabase.co port=5432 dbname=postgres user=postgres password=canary",
+        f"user=postgres.{REF}\npassword=canary\nhost=aws-0-eu-central-1.pooler.supabase.com\nport=6543\ndbname=postgres",
+        f"User Id=postgres.{REF};Password=canary;Server=aws-0-eu-central-1.pooler.supabase.com;Port=5432;Database=postgres",
+        f"jdbc:postgresql://db.{REF}.supabase.co:5432/postgres?user=postgres&password=canary",
+        f"DATABASE_URL=postgresql://postgres:canary@db.{REF}.supabase.co:5432/postgres",
+    ],
+)
+def test_forms_for_other_programs_are_no_files(text):
+    with pytest.raises(SettingsError, match="The address of the database cannot be read") as caught:
+        parse_url(text)
+    assert "canary" not in str(caught.value)
+    assert "postgresql://user:password@host:5432/database" in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["psql.db", "a=b.db", "hostname.db", "my host.db", "/srv/a;b=c/x.db"])
+def test_files_with_odd_names_are_files(text):
+    assert parse_url(text).database == text
+
+
+@pytest.mark.parametrize("address", ["https://{}.supabase.co", "https://{}.supabase.co/rest/v1/?apikey=canary", "http://{}.Supabase.co/"])
+def test_the_address_of_the_web_api_is_no_database(address):
+    with pytest.raises(SettingsError) as caught:
+        parse_url(address.format(REF))
+    assert caught.value.message == "SUPABASE_URL and its keys are for Supabase's web API, and modelsync needs the database itself"
+    assert caught.value.hint == (
+        "Set DATABASE_URL to the connection string that Supabase's dashboard shows under Connect, as "
+        f"postgresql://postgres.{REF}:[YOUR-PASSWORD]@aws-0-<region>.pooler.supabase.com:6543/postgres;"
+        " or to sqlite:///modelsync.db, to use SQLite all the same"
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -21,27 +21,31 @@ MOST = timedelta(seconds=90)
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """The right to commit one provider's sync: `seq` orders fetches, `token` proves that nobody took over."""
+    """The right to commit one provider's sync: `seq` orders fetches, `token` proves that nobody took over. `scheduled` is one that nobody
+    asked for.
+    """
 
     slug: str
     run_id: int
     seq: int
     token: str
+    scheduled: bool = False
 
 
-def take(connection: sa.Connection, slug: str, run_id: int, now: datetime, seconds: float) -> Lease | Busy:
+def take(connection: sa.Connection, slug: str, run_id: int, now: datetime, seconds: float, *, scheduled: bool = False) -> Lease | Busy:
     """The lease for one provider, valid for `seconds`; or Busy while another run holds a valid one."""
     ensure_state(connection, slug)
     row = _locked(connection, slug)
     if _is_valid(row, now):
         return Busy(row["ticket_run_id"])
-    lease = Lease(slug, run_id, row["ticket_seq"] + 1, secrets.token_hex(8))
+    lease = Lease(slug, run_id, row["ticket_seq"] + 1, secrets.token_hex(8), scheduled)
     values = {
         "ticket_seq": lease.seq,
         "ticket_token": lease.token,
         "ticket_run_id": run_id,
         "ticket_until": now + timedelta(seconds=seconds),
         "last_attempt_at": now,
+        "unended": row["unended"] + 1,
     }
     connection.execute(sa.update(provider_state).where(state.provider == slug).values(values))
     return lease
@@ -81,9 +85,16 @@ def renew(connection: sa.Connection, run_id: int, now: datetime) -> None:
     connection.execute(sa.update(provider_state).where(*mine).values(ticket_until=now + timedelta(seconds=LEASE)))
 
 
+ENDED = {"last_ended_at": state.last_attempt_at}
+"""Of the state of a provider after an attempt that serves its schedule: one that was stopped, or whose lease is lost, does not."""
+
+ANSWERED = {**ENDED, "retries": 0, "not_before": None}
+"""The same after one that the provider answered with a list."""
+
+
 def release(connection: sa.Connection, lease: Lease, values: Mapping[str, object]) -> None:
     """Give a lease back, and note `values` in the provider's state."""
-    free = {"ticket_token": None, "ticket_until": None, "ticket_run_id": None}
+    free = {"ticket_token": None, "ticket_until": None, "ticket_run_id": None, "unended": 0}
     mine = (state.provider == lease.slug, state.ticket_token == lease.token)
     connection.execute(sa.update(provider_state).where(*mine).values({**free, **values}))
 

@@ -1,5 +1,6 @@
 """What is remembered of syncs: runs, each provider's result, and what the next sync may take as unchanged."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,8 +10,10 @@ import sqlalchemy as sa
 from modelsync.database.schema import COUNT_COLUMNS, provider_state, sync_results, sync_runs
 from modelsync.database.tables import leases, providers
 from modelsync.database.tables.leases import Lease
+from modelsync.errors import Failure
 from modelsync.model.records import Counts
-from modelsync.planning.outcome import Failed, NoKey, ProviderResult, Report
+from modelsync.planning.outcome import Failed, Held, NoKey, Outcome, ProviderResult, Report
+from modelsync.planning.schedule import LONGEST_REQUEST
 
 MOST_WARNINGS = 100
 """Warnings kept of one provider's result; the rest are only counted."""
@@ -97,10 +100,22 @@ def acted(connection: sa.Connection, trigger: str, slug: str, now: datetime, upd
 
 
 def succeeded(
-    connection: sa.Connection, lease: Lease, listing: Seen | None, result: ProviderResult, now: datetime, *, complete: bool, wrote: bool
+    connection: sa.Connection,
+    lease: Lease,
+    listing: Seen | None,
+    result: ProviderResult,
+    now: datetime,
+    *,
+    version: int | None,
+    complete: bool,
+    wrote: bool,
 ) -> None:
-    """A committed result: freshness, what may be taken as unchanged next time, and the lease given back."""
+    """A committed result: freshness, what may be taken as unchanged next time, and the lease given back. It was read by a `version` of the
+    provider's module from its list, or with None given by somebody else, which serves no schedule.
+    """
     values: dict[str, Any] = {"committed_seq": lease.seq, "last_success_at": now, "failures_in_a_row": 0}
+    if version is not None:
+        values |= leases.ANSWERED
     if wrote:
         values |= providers.next_revision()
     if complete:
@@ -114,7 +129,7 @@ def succeeded(
     }
     leases.release(connection, lease, values)
     providers.set_health(connection, lease.slug, 0)
-    _insert_result(connection, lease.run_id, result, now)
+    _insert_result(connection, lease.run_id, result, now, version)
 
 
 def forget_listing(connection: sa.Connection, slug: str) -> None:
@@ -162,8 +177,26 @@ def gave_up(connection: sa.Connection, run_id: int, result: ProviderResult, leas
         failures = connection.execute(more.returning(provider_state.c.failures_in_a_row)).scalar_one()
         providers.set_health(connection, result.slug, failures)
     if lease is not None:
-        leases.release(connection, lease, {})
+        leases.release(connection, lease, _ending(lease, result.outcome, now))
     _insert_result(connection, run_id, result, now)
+
+
+def _ending(lease: Lease, outcome: Outcome, now: datetime) -> Mapping[str, object]:
+    """What is noted of the end of an attempt that changed nothing: nothing of one that was stopped, or had no right to go on.
+
+    A failure of one that somebody asked for is no attempt of the schedule's: they may fail where that would not, as without a key.
+    """
+    served = leases.ENDED if lease.scheduled else {}
+    match outcome:
+        case Held():
+            return leases.ANSWERED
+        case NoKey():
+            return served
+        case Failed(Failure(retry_after=seconds)):
+            tried = {**served, "retries": provider_state.c.retries + 1} if lease.scheduled else {}
+            return tried if seconds is None else {**tried, "not_before": now + min(timedelta(seconds=seconds), LONGEST_REQUEST)}
+        case _:
+            return {}
 
 
 def is_recorded(connection: sa.Connection, run_id: int, slug: str) -> bool:
@@ -172,7 +205,7 @@ def is_recorded(connection: sa.Connection, run_id: int, slug: str) -> bool:
     return bool(connection.execute(sa.select(sa.exists().where(*mine))).scalar_one())
 
 
-def _insert_result(connection: sa.Connection, run_id: int, result: ProviderResult, now: datetime) -> None:
+def _insert_result(connection: sa.Connection, run_id: int, result: ProviderResult, now: datetime, version: int | None = None) -> None:
     """Record one provider's result in a run: seconds, counts of rows, why it failed, and its first MOST_WARNINGS warnings."""
     failure = result.outcome.failure if isinstance(result.outcome, Failed) else None
     values = {
@@ -184,6 +217,7 @@ def _insert_result(connection: sa.Connection, run_id: int, result: ProviderResul
         "warnings": list(result.warnings[:MOST_WARNINGS]),
         "duration_seconds": result.seconds,
         "finished_at": now,
+        "version": version,
     }
     connection.execute(sa.insert(sync_results).values({**values, **_counts(result.counts)}))
 

@@ -206,5 +206,6 @@ PROVIDER = Provider(
         ),
     ),
     normalize=normalize,
+    sync_hours=6,
     combine=join,
 )

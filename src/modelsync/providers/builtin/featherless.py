@@ -66,6 +66,7 @@ PROVIDER = Provider(
         ),
     ),
     normalize=normalize,
+    sync_hours=6,
     precedence=precedence,
     deadline=120.0,
 )

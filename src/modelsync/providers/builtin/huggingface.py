@@ -210,6 +210,7 @@ PROVIDER = Provider(
         ),
     ),
     normalize=normalize,
+    sync_hours=6,
     combine=combine,
     requests=requests,
     options=Options,

@@ -183,4 +183,6 @@ PROVIDER = Provider(
         ),
     ),
     normalize=normalize,
+    sync_hours=6,
+    cached_for=300.0,
 )

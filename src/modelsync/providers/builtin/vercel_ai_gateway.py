@@ -206,4 +206,5 @@ PROVIDER = Provider(
         ),
     ),
     normalize=normalize,
+    sync_hours=6,
 )

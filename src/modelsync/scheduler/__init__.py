@@ -1,0 +1,1 @@
+"""What runs by itself: syncs of providers that are due."""
