@@ -2,18 +2,24 @@
 
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from modelsync.providers import registry
 from modelsync.simulator.server import Simulator
+from support.api import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 UNITS = sorted(path.name for path in (DEPLOY / "systemd").iterdir())
+SYNCING = [name for name in UNITS if name.startswith("modelsync-sync") and name.endswith(".service")]
+STAYING = {"modelsync.service": "serve", "modelsync-scheduler.service": "scheduler"}
 WORKFLOW = (DEPLOY / "github-actions" / "sync.yml").read_text("utf-8")
 
 # cron
@@ -91,7 +97,7 @@ def test_systemd_would_notice_a_wrong_line(units, line, said):
 
 
 def test_units_start_the_documented_command(units):
-    for name in [name for name in UNITS if name.endswith(".service")]:
+    for name in SYNCING:
         (command,) = re.findall(r"^ExecStart=(.*)$", (units / name).read_text(), re.MULTILINE)
         arguments = command.replace("%i", "cerebras").split()
         with Simulator() as simulator:
@@ -101,8 +107,63 @@ def test_units_start_the_documented_command(units):
         assert (units / "modelsync.db").exists()
 
 
+def started_by(units, name):
+    """What a unit starts, and the variables that it gives it, with its folders in the place of those of the machine."""
+    text = (units / name).read_text()
+    (command,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
+    env = dict(line.split("=", 1) for line in re.findall(r"^Environment=(.*)$", text, re.MULTILINE))
+    return command.split(), {each: value.replace("/var/cache/modelsync", str(units)) for each, value in env.items()}
+
+
+@pytest.mark.parametrize("name", STAYING)
+def test_units_that_stay_start_and_end_when_they_are_told_to(units, name):
+    arguments, env = started_by(units, name)
+    port = str(free_port())
+    arguments = [port if argument == "8000" else argument for argument in arguments]
+    with Simulator() as simulator:
+        env |= {"PATH": "/usr/bin:/bin", "MODELSYNC_ORIGIN": simulator.origin, "MODELSYNC_PROVIDERS": "cerebras", "HOME": str(units)}
+        process = subprocess.Popen(arguments, cwd=units, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        said = next(line for line in process.stdout if line.startswith(("Serving ", "Syncing ")))
+        if STAYING[name] == "serve":
+            assert f"{units}/modelsync.db at http://127.0.0.1:{port} " in said
+            _answers(f"http://127.0.0.1:{port}/health/ready")
+        else:
+            assert f"Syncing 1 providers of {units}/modelsync.db when they are due" in said
+            assert any("synced" in line for line in process.stdout)
+        process.terminate()
+        process.communicate(timeout=25)
+    assert process.returncode in (0, -signal.SIGTERM)  # both are a success for systemd
+
+
+def _answers(address):
+    for _ in range(200):
+        try:
+            return httpx2.get(address, trust_env=False).raise_for_status()
+        except httpx2.TransportError:
+            time.sleep(0.05)
+    raise AssertionError(f"{address} does not answer")
+
+
+def test_every_service_is_fenced_in_as_the_first_one():
+    def fence(name):
+        text = (DEPLOY / "systemd" / name).read_text("utf-8")
+        return re.search(r"^CapabilityBoundingSet=\n(?:\w+=.*\n)+", text, re.MULTILINE)[0]
+
+    for name in [*SYNCING, *STAYING]:
+        assert fence(name) == fence(SYNCING[0])
+        assert "NoNewPrivileges=yes\n" in fence(name)
+    assert sorted([*SYNCING, *STAYING]) == [name for name in UNITS if name.endswith(".service")]
+
+
+def test_services_that_stay_are_started_again_and_have_time_to_end():
+    for name in STAYING:
+        text = (DEPLOY / "systemd" / name).read_text("utf-8")
+        for line in ("Restart=on-failure", "RestartPreventExitStatus=64", "TimeoutStopSec=30", "WantedBy=multi-user.target"):
+            assert f"\n{line}\n" in text
+
+
 def test_waiting_for_a_person_is_no_failed_unit():
-    for name in [name for name in UNITS if name.endswith(".service")]:
+    for name in SYNCING:
         assert "\nSuccessExitStatus=4\n" in (DEPLOY / "systemd" / name).read_text("utf-8")
 
 
