@@ -1,11 +1,12 @@
-"""docs/postgres.md: its roles can do what they are for and no more, and its lines for Supabase run. test_cookbook.py runs the rest.
+"""docs/postgres.md: the commands and the SQL of its parts about roles and backups, as they stand there. test_cookbook.py runs the rest.
 
 And the commands of docs/housekeeping.md that dump a catalog in Postgres and restore it.
 """
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -29,14 +30,38 @@ def address(postgres_server: str) -> Iterator[str]:
     """The address of an empty database; the page's roles are gone afterwards."""
     name = f"roles{uuid.uuid4().hex[:12]}"
     yield postgres.new_database(postgres_server, name)
-    postgres.drop_database(postgres_server, name)
+    for each in (name, f"{name}_restored"):
+        postgres.drop_database(postgres_server, each)
     with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
         for role in ROLES:
             connection.execute(f"DROP ROLE IF EXISTS {role}".encode())
 
 
+@pytest.fixture
+def tools(played: Shell) -> Path:
+    """The folder of psql, pg_dump and the like; the shell finds them."""
+    if (found := postgres.binaries()) is None or not (found / "pg_dump").exists():
+        pytest.skip("no pg_dump")
+    played.env["PATH"] = f"{found}:{played.env['PATH']}"
+    return found
+
+
 def as_role(address: str, role: str) -> str:
     return address.replace("://modelsync@", f"://{role}:secret-{ROLES.index(role) + 1}@")
+
+
+def filled_in(text: str, places: Mapping[str, str]) -> str:
+    for shown, real in places.items():
+        text = text.replace(shown, real)
+    return text
+
+
+def places(address: str) -> dict[str, str]:
+    """What stands on the page for this server, and for this database on it."""
+    here, name = address.partition("@")[2].split("/")
+    names = {"catalog": name, "restored": f"{name}_restored", "postgres": "postgres"}
+    found = {f"127.0.0.1:5432/{shown}": f"{here}/{real}" for shown, real in names.items()}
+    return {"postgres:secret@": "modelsync@", **found, '" restored': f'" {name}_restored'}
 
 
 def told(address: str, statement: str) -> str:
@@ -49,32 +74,40 @@ def told(address: str, statement: str) -> str:
             return str(refused).splitlines()[0]
 
 
-def test_roles_can_do_what_they_are_for_and_no_more(address: str, played: Shell) -> None:
-    for kind, text in blocks("Roles with no more rights than they need"):
+def play(title: str, address: str, played: Shell) -> str:
+    """Run all blocks under a heading, in their order; what was printed."""
+    printed = ""
+    for kind, text in blocks(title):
         if kind == "sql":
             with psycopg.connect(address, autocommit=True) as connection:
                 connection.execute(text.encode())
         else:
-            done = played.play(
-                text.replace("postgresql://catalog_owner:secret-1@127.0.0.1:5432/catalog", as_role(address, "catalog_owner"))
-            )
-            assert done.failed == []
-            assert ": schema 0" in done.printed
+            done = played.play(filled_in(text, places(address)))
+            assert done.failed == [], done.printed
+            printed += done.printed
+    return printed
+
+
+ROW = "SELECT provider, status, prompt_usd_per_million::text FROM catalog WHERE model = 'acme/scribe-2'"
+
+
+def test_the_steps_of_the_page_make_roles_a_backup_and_the_same_catalog_of_it(address: str, tools: Path, played: Shell) -> None:
+    assert ": schema 0" in play("Roles with no more rights than they need", address, played)
     syncing, reading = as_role(address, "catalog_sync"), as_role(address, "catalog_read")
-    done = played.play(
-        f"export DATABASE_URL={syncing}\n./run sync --providers openrouter groq\n"
-        './run hide groq whisper-petite-v9 --reason "r"\n./run keys create ci --reason "r"\n./run pause --all --reason "r"\n'
-        './run resume --reason "r"\n./run rollback openrouter --to 1 --reason "r"\n./run purge'
-    )
+    done = played.play(f'export DATABASE_URL={syncing}\n./run sync --providers openrouter groq\n./run keys create ci --reason "r"')
     assert done.failed == [], done.printed
     assert told(syncing, "CREATE TABLE mine (id int)") == "permission denied for schema public"
-    assert "must be owner" in told(syncing, "DROP VIEW catalog")
-    row = "SELECT provider, status, prompt_usd_per_million::text FROM catalog WHERE model = 'acme/scribe-2'"
-    assert told(reading, row) == "[('openrouter', 'active', '1.000000')]"
-    assert told(reading, "SELECT count(*) FROM model_changes WHERE kind = 'added'") == "[(11,)]"
+    assert told(reading, ROW) == "[('openrouter', 'active', '1.000000')]"
     assert told(reading, "SELECT * FROM api_keys") == "permission denied for table api_keys"
-    assert told(reading, "SELECT * FROM audit_log") == "permission denied for table audit_log"
-    assert told(reading, "DELETE FROM models") == "permission denied for table models"
+
+    assert [each[:9] for each in played.play(f"pg_dump --file=part.sql {syncing}").failed] == ["1 pg_dump"]
+    play("Backup and restore", address, played)
+    restored = f"{address}_restored"
+    rows = "SELECT provider, model, prompt_usd_per_million::text FROM catalog ORDER BY 1, 2"
+    assert told(as_role(restored, "catalog_read"), rows) == told(reading, rows) != "[]"
+    assert told(as_role(restored, "catalog_read"), "SELECT * FROM api_keys") == "permission denied for table api_keys"
+    done = played.play(f"./run sync --providers openrouter groq --database {as_role(restored, 'catalog_sync')}")
+    assert done.failed == [], done.printed
 
 
 def test_nobody_changes_the_audit_log(address: str, played: Shell) -> None:
@@ -83,48 +116,23 @@ def test_nobody_changes_the_audit_log(address: str, played: Shell) -> None:
         connection.execute("DELETE FROM audit_log")
 
 
-def test_the_lines_for_supabase_keep_others_out_and_not_the_owner(address: str, played: Shell) -> None:
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(
-            "CREATE ROLE catalog_owner LOGIN PASSWORD 'secret-1'; CREATE ROLE catalog_read LOGIN PASSWORD 'secret-3';"
-            "GRANT USAGE, CREATE ON SCHEMA public TO catalog_owner"
-        )
-    owning, reading = as_role(address, "catalog_owner"), as_role(address, "catalog_read")
-    assert played.play(f"./run sync --providers groq --database {owning}").failed == []
-    with psycopg.connect(owning, autocommit=True) as connection:
-        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO catalog_read")
-        count = "SELECT count(*) FROM models"
-        assert told(reading, count) == "[(6,)]"
-        ((_, lines),) = blocks("Supabase")
-        connection.execute(lines.encode())
-    assert (told(reading, count), told(owning, count)) == ("[(0,)]", "[(6,)]")
-    assert played.play(f"./run sync --providers groq openrouter --database {owning}").failed == []
-
-
-def test_a_catalog_is_dumped_and_restored_by_the_commands_of_the_page(postgres_server: str, address: str, played: Shell) -> None:
-    if (tools := postgres.binaries()) is None or not (tools / "pg_dump").exists():
-        pytest.skip("no pg_dump")
+def test_a_catalog_is_dumped_and_restored_by_the_commands_of_housekeeping(
+    postgres_server: str, address: str, tools: Path, played: Shell
+) -> None:
     ((_, text),) = blocks("Backup and restore: Postgres", HOUSEKEEPING)
     port, name = postgres_server.rpartition(":")[2], address.rpartition("/")[2]
     restored = f"{name}_restored"
-    places = {
+    there = {
         "user@host:5432/database": f"modelsync@127.0.0.1:{port}/{name}",
         "user@host:5432/restored": f"modelsync@127.0.0.1:{port}/{restored}",
         "--host=host --username=user restored": f"--host=127.0.0.1 --port={port} --username=modelsync {restored}",
         "?sslmode=require": "",
         "=...": "=secret",
     }
-    assert all(shown in text for shown in places)
-    for shown, real in places.items():
-        text = text.replace(shown, real)
-    played.env["PATH"] = f"{tools}:{played.env['PATH']}"
-    try:
-        assert played.play(f"./run sync --providers openrouter --database {address}").failed == []
-        done = played.play(text)
-        assert done.failed == [], done.printed
-        rows = "SELECT provider, model, prompt_usd_per_million::text FROM catalog ORDER BY model"
-        there = f"{postgres_server}/{restored}"
-        assert "('openrouter', 'acme/scribe-2', '1.000000')" in told(there, rows)
-        assert told(there, rows) == told(address, rows)
-    finally:
-        postgres.drop_database(postgres_server, restored)
+    assert all(shown in text for shown in there)
+    assert played.play(f"./run sync --providers openrouter --database {address}").failed == []
+    done = played.play(filled_in(text, there))
+    assert done.failed == [], done.printed
+    rows = "SELECT provider, model, prompt_usd_per_million::text FROM catalog ORDER BY model"
+    assert "('openrouter', 'acme/scribe-2', '1.000000')" in told(f"{postgres_server}/{restored}", rows)
+    assert told(f"{postgres_server}/{restored}", rows) == told(address, rows)
