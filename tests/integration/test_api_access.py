@@ -72,7 +72,7 @@ GET    /admin/guards                                /admin/guards               
 GET    /admin/guards/{slug}                         /admin/guards/openrouter                         read   200
 PATCH  /admin/guards/{slug}                         /admin/guards/openrouter                         admin  422
 GET    /admin/schedule                              /admin/schedule                                  read   200
-GET    /admin/schedule/advice                       /admin/schedule/advice                           read   200
+GET    /admin/schedule-advice                       /admin/schedule-advice                           read   200
 GET    /admin/schedule/{slug}                       /admin/schedule/openrouter                       read   200
 PATCH  /admin/schedule/{slug}                       /admin/schedule/openrouter                       admin  422
 GET    /admin/workers                               /admin/workers                                   read   200

@@ -128,7 +128,7 @@ def test_over_rest_the_same_can_be_seen_and_set(served: Served) -> None:
     refused(served.admin.patch("/admin/schedule/nosuch", json={"when": "1h", "reason": WHY}), 404, "Unknown provider")
     refused(served.admin.get("/admin/schedule/nosuch"), 404, "Unknown provider")
     assert [act[:2] for act in acts(served)] == [("schedule", "groq 1h"), ("schedule", "groq off"), ("schedule", "groq on")]
-    advice = got(served.admin.get("/admin/schedule/advice"))
+    advice = got(served.admin.get("/admin/schedule-advice"))
     assert (advice["total"], advice["data"][0]["provider"]) == (len(SLUGS), "aihubmix")
     assert got(served.admin.get("/admin/workers")) == {"data": [], "total": 0}
 

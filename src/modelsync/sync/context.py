@@ -78,10 +78,11 @@ def _hashes(commit: Commit, state: sa.RowMapping | None) -> Mapping[str, str] | 
 
 
 def _only(commit: Commit) -> Set[str] | None:
-    """The ids that the plan is about, where it is not about all: an incomplete listing says nothing of those that it does not have. What is
-    remembered of its rows stands for all of the catalog's, though.
+    """The ids that the plan is about, where it is not about all: an incomplete listing says nothing of those that it does not have. One
+    that is only shorter than it says may have been accepted as whole, though, and what is remembered of rows stands for all of them.
     """
-    return None if commit.listing.complete or commit.known is not None else commit.listing.seen
+    about_all = commit.listing.complete or commit.listing.shortfall > 0 or commit.known is not None
+    return None if about_all else commit.listing.seen
 
 
 def _unseen(connection: sa.Connection, provider_id: int | None, version: int, among: Set[str] | None) -> frozenset[str]:

@@ -43,7 +43,7 @@ async def list_schedules(server: Service) -> Response:
     return json_answer(await _schedules(server, server.store.providers))
 
 
-@router.get("/schedule/advice", responses=answers(schemas.Advices))
+@router.get("/schedule-advice", responses=answers(schemas.Advices))
 async def schedule_advice(server: Service) -> Response:
     """How often each provider's list changes, by what its syncs found, and the interval that follows from it."""
     rows = await server.do(advice, server.store, server.store.providers)
