@@ -101,7 +101,8 @@ def test_sigterm_lets_what_is_under_way_end_and_a_second_one_stops_it(simulator:
     with scheduling(simulator, database_url, tmp_path, MODELSYNC_PROVIDERS="groq") as drained:
         until(lambda: is_leased(database_url, "groq"), 60)
         drained.send(signal.SIGTERM)
-        assert drained.end(30).code == 0
+        ended = drained.end(30)
+        assert (ended.code, "Letting groq end, for 20 seconds at most" in ended.err) == (0, True), ended.err
     assert [slug for slug, _ in committed(database_url)] == ["groq"]
     simulator.clear_faults()
     simulator.add_fault("xai", "delay", seconds=300.0)
@@ -113,6 +114,18 @@ def test_sigterm_lets_what_is_under_way_end_and_a_second_one_stops_it(simulator:
         assert stopped.end(60).code == 0
     assert (state(database_url, "xai")["last_ended_at"], state(database_url, "xai")["unended"]) == (None, 0)
     assert crash.statuses(database_url) == {"succeeded", "cancelled"}
+
+
+def test_it_says_what_it_syncs_and_what_only_for_want_of_a_key_it_does_not(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+    program(environment(simulator), database_url, tmp_path).open_store().close()
+    values = {**environment(simulator, "groq"), "HOME": str(tmp_path), "MODELSYNC_SCHEDULE": "off", "MODELSYNC_SCHEDULE_CHUTES": "1h"}
+    values |= {"MODELSYNC_PROVIDERS": "chutes,groq,near"}
+    with running(values, tmp_path, "scheduler", "--database", database_url) as scheduler:
+        until(lambda: len(committed(database_url)) == 1, 60)
+        scheduler.send(signal.SIGTERM)
+        ended = scheduler.end(30)
+    assert "Syncing 1 providers" in ended.err
+    assert "Without a key, and so never synced here: groq.\n" in ended.err
 
 
 def test_the_server_can_do_it_too_and_stops_what_is_under_way_at_its_end(simulator: Simulator, database_url: str, tmp_path: Path) -> None:

@@ -102,9 +102,10 @@ def test_advice_says_what_it_knows(tmp_path: Path, env: dict[str, str]) -> None:
     shown = run(tmp_path, "schedule", "advise", "--within", "3h", "--providers", "groq", env=env).stdout
     assert "syncs a change, every 6h" in shown
     assert "too few syncs" in shown
-    refused_span = run(tmp_path, "schedule", "advise", "--within", "soon", env=env)
-    assert refused_span.returncode == 64
-    assert "--within cannot be soon" in refused_span.stderr
+    for wrong in ("soon", "0h"):
+        refused_span = run(tmp_path, "schedule", "advise", "--within", wrong, env=env)
+        assert refused_span.returncode == 64
+        assert f"--within cannot be {wrong}" in refused_span.stderr
 
 
 def test_over_rest_the_same_can_be_seen_and_set(served: Served) -> None:

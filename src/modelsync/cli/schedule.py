@@ -117,9 +117,12 @@ def _delay(within: str | None) -> timedelta | None:
     if within is None:
         return None
     try:
-        return span(within)
+        delay = span(within)
     except ValueError as error:
         raise UsageError(f"--within cannot be {within}: {error}", "Write for example 90min, 3h or 1d") from None
+    if not delay:
+        raise UsageError(f"--within cannot be {within}: no sync is as quick as the change", "Write for example 90min, 3h or 1d")
+    return delay
 
 
 def _advice_cells(row: Advice, delay: timedelta | None) -> tuple[str, ...]:

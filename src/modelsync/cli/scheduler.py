@@ -13,7 +13,7 @@ from modelsync.cli import interpreter, output
 from modelsync.cli.opening import load, opened, warn_of_unknown
 from modelsync.cli.parameters import FLAG, Database, Json
 from modelsync.queries.workers import ShownWorker, shown_workers
-from modelsync.scheduler.loop import AT_ONCE, Scheduler
+from modelsync.scheduler.loop import AT_ONCE, DRAINING, Scheduler
 
 
 def workers(*, json: Json = False, database: Database = None) -> int:
@@ -64,7 +64,7 @@ def scheduler(*, verbose: Annotated[bool, FLAG] = False, database: Database = No
         running = Scheduler(program, store)
         _introduce(program, running)
         interpreter.settle()
-        with _ended_by_signals((running.stop, running.stop_now)):
+        with _ended_by_signals(lambda: _stop(running), running.stop_now):
             all_ended = running.run()
         if not all_ended:
             output.say(output.stderr(), "A sync hangs and was left; what it was at is due again within a minute.")
@@ -74,15 +74,21 @@ def scheduler(*, verbose: Annotated[bool, FLAG] = False, database: Database = No
 
 def _introduce(program: programs.App, running: Scheduler) -> None:
     """Say what will be synced, and what will not for want of a key."""
-    offered = running.offered
-    lacking = sorted(program.settings.enabled - offered.keys())
-    without = f" Without a key, and so never synced here: {', '.join(lacking)}." if lacking else ""
-    shown = f"Syncing {len(offered)} providers of {program.database_shown()} when they are due, {AT_ONCE} at once (Ctrl-C ends it);"
-    output.say(output.stderr(), f"{shown} `modelsync schedule` shows when.{without}")
+    without = f" Without a key, and so never synced here: {', '.join(sorted(running.lacking))}." if running.lacking else ""
+    count = f"Syncing {len(running.offered)} providers of {program.database_shown()} when they are due, {AT_ONCE} at once"
+    output.say(output.stderr(), f"{count} (Ctrl-C ends it); `modelsync schedule` shows when.{without}")
+
+
+def _stop(running: Scheduler) -> None:
+    """Begin nothing more, and say what is waited for."""
+    running.stop()
+    if running.under_way:
+        waits = f"Letting {', '.join(running.under_way)} end, for {DRAINING:g} seconds at most; once more stops at once, and it stays due."
+        output.say(output.stderr(), waits)
 
 
 @contextlib.contextmanager
-def _ended_by_signals(steps: tuple[Callable[[], None], ...]) -> Iterator[None]:
+def _ended_by_signals(*steps: Callable[[], None]) -> Iterator[None]:
     """Within the block, each SIGINT or SIGTERM takes the next step; when none is left, it ends the process as a kill would."""
     left = list(steps)
 

@@ -170,8 +170,7 @@ SOONEST, LATEST = timedelta(minutes=15), timedelta(hours=24)
 """Bounds of an adaptive interval. With a longer one the rules of absence would take longer to see what is gone."""
 
 CHANGES_A_SYNC = 0.5
-"""Changes that there are to be between two syncs, by what is estimated: half a change is found late by half an interval on average, and two
-of three syncs find nothing."""
+"""Changes that there are to be between two syncs, by what is estimated: so three of five syncs find nothing."""
 
 
 def paced(estimated: Estimate | None, interval: timedelta, cached_for: float) -> Paced:

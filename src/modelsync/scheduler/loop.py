@@ -7,7 +7,7 @@ Nothing that happens to one sync, or to one look, ends the loop: a catalog that 
 import contextlib
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
 
@@ -55,11 +55,21 @@ class Scheduler:
 
     @property
     def offered(self) -> Mapping[str, GivenSchedule]:
-        """The schedules of the providers that this process can sync: they are on, and it has the keys that they need."""
+        """The schedules of the providers that this process can sync, and that its settings do not say `off` of."""
+        schedules = self._program.settings.schedules
+        scheduled = self._program.settings.enabled - self.lacking
+        return {slug: schedules[slug] for slug in sorted(scheduled) if not isinstance(schedules[slug].schedule, Off)}
+
+    @property
+    def lacking(self) -> Set[str]:
+        """The providers that are on, and whose keys this process does not have."""
         settings = self._program.settings
-        able = (slug for slug, each in settings.providers.items() if not each.needs_key or slug in settings.credentials)
-        wanted = {slug: settings.schedules[slug] for slug in able if slug in settings.enabled}
-        return {slug: given for slug, given in wanted.items() if not isinstance(given.schedule, Off)}
+        return {slug for slug in settings.enabled if settings.providers[slug].needs_key and slug not in settings.credentials}
+
+    @property
+    def under_way(self) -> Sequence[str]:
+        """The providers that are synced now."""
+        return sorted(slug for slug, (_, future) in self._under_way.items() if not future.done())
 
     def run(self) -> bool:
         """Sync what is due until `stop` is called, then let what is under way end. Whether it all has: a hanging thread cannot be ended."""
