@@ -15,14 +15,16 @@ from typing import Any
 
 import pytest
 
+from modelsync.operations.workers import beat, leave
 from modelsync.planning.schedule import Every, following
+from modelsync.scheduler.loop import TICK
 from modelsync.simulator.server import Simulator
 from support import crash, postgres
 from support.cli import environment as cli_environment
 from support.cli import run_json
 from support.crash import until
 from support.pooler import PGBOUNCER, pooler
-from support.process import Running, running
+from support.process import Running, code_of, running, start
 from support.soak import note_figures
 from support.sync import environment, execute, program, query, table
 
@@ -140,6 +142,53 @@ def test_the_server_can_do_it_too_and_stops_what_is_under_way_at_its_end(simulat
     assert sorted(slug for slug, _ in committed(database_url)) == others
     assert (state(database_url, "xai")["last_ended_at"], state(database_url, "xai")["unended"]) == (None, 0)
     assert (crash.statuses(database_url), workers(database_url)) == ({"succeeded", "cancelled"}, [])
+
+
+def test_a_catalog_that_cannot_be_read_for_a_while_ends_no_scheduler(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+    """It is told once, and what was due then is synced as soon as it can be."""
+    program(environment(simulator), database_url, tmp_path).open_store().close()
+    execute(database_url, "ALTER TABLE workers RENAME TO gone")
+    log = tmp_path / "log"
+    values = {**environment(simulator), "HOME": str(tmp_path), "MODELSYNC_PROVIDERS": "groq"}
+    process = start(values, tmp_path, ["scheduler", "--database", database_url], log, log)
+    try:
+        until(lambda: log.exists() and "the schedules cannot be read" in log.read_text("utf-8"), 60)
+        time.sleep(TICK + 1)
+        assert (committed(database_url), log.read_text("utf-8").count("cannot be read")) == ([], 1)
+        execute(database_url, "ALTER TABLE gone RENAME TO workers")
+        until(lambda: len(committed(database_url)) == 1, 60)
+    finally:
+        process.terminate()
+        assert code_of(process, 30) == 0, log.read_text("utf-8")
+
+
+def test_a_claim_that_fails_takes_no_turn_from_others(simulator: Simulator, database_url: str, tmp_path: Path) -> None:
+    """Four providers whose state cannot be locked for a claim, with names before all others, and one behind them that is fine."""
+    program(environment(simulator), database_url, tmp_path).open_store().close()
+    first = ("aihubmix", "aimo", "anannas", "cerebras")
+    guard = {
+        "sqlite": "CREATE TRIGGER no_claim BEFORE INSERT ON provider_state WHEN NEW.provider IN ({}) BEGIN SELECT RAISE(ABORT, 'no'); END",
+        "postgresql": "ALTER TABLE provider_state ADD CONSTRAINT no_claim CHECK (provider NOT IN ({}))",
+    }[database_url.partition(":")[0]]
+    execute(database_url, guard.format(", ".join(f"'{slug}'" for slug in first)))
+    with scheduling(simulator, database_url, tmp_path, MODELSYNC_PROVIDERS=",".join((*first, "xai"))) as scheduler:
+        until(lambda: [slug for slug, _ in committed(database_url)] == ["xai"], 60)
+        scheduler.send(signal.SIGTERM)
+        ended = scheduler.end(30)
+    assert ended.code == 0
+    assert ended.err.count('"message": "not synced') == len(first), ended.err
+
+
+def test_no_worker_speaks_for_another_that_has_its_number_now(database_url: str, tmp_path: Path, simulator: Simulator) -> None:
+    """SQLite gives out a number again whose row was deleted, and a restored catalog may have another worker's row there."""
+    with contextlib.closing(program(environment(simulator), database_url, tmp_path).open_store()) as store:
+        number = beat(store, None, {"groq": "a"}, [])
+        execute(database_url, "UPDATE workers SET host = 'elsewhere', syncing = '[\"xai\"]'")
+        own = beat(store, number, {"groq": "a"}, ["groq"])
+        assert own != number
+        assert beat(store, own, {"groq": "a"}, ["near"]) == own
+        leave(store, number)
+    assert [row["host"] == "elsewhere" for row in workers(database_url)] == [True, False]
 
 
 def test_workers_whose_keys_differ_leave_the_provider_to_the_one_it_was_synced_with(
