@@ -82,7 +82,6 @@ def _settings(source: SettingsSource, known: Registry, home: Path) -> Settings:
             rules=_filled(source, Rules(prices=_filled(source, PriceLimits()))),
             origins=_filled(source, Origins(by_slug=of_providers.origins(source, known))),
             serving=_serving(source),
-            schedules=of_providers.schedules(source, known),
             enabled=frozenset(known),
             credentials=credentials,
             options={slug: of_providers.options(provider, source) for slug, provider in known.items()},
@@ -91,7 +90,8 @@ def _settings(source: SettingsSource, known: Registry, home: Path) -> Settings:
             secrets=tuple(sorted(secrets, key=len, reverse=True)),
         ),
     )
-    return msgspec.structs.replace(chosen, enabled=of_providers.enabled(chosen.enabled, known))
+    schedules = of_providers.schedules(source, known, chosen.schedule)
+    return msgspec.structs.replace(chosen, enabled=of_providers.enabled(chosen.enabled, known), schedules=schedules)
 
 
 def _serving(source: SettingsSource) -> Serving:

@@ -7,7 +7,7 @@ import msgspec
 
 from modelsync.errors import SettingsError
 from modelsync.model.mistakes import plain_words
-from modelsync.planning.schedule import Every, GivenSchedule
+from modelsync.planning.schedule import Every, GivenSchedule, Schedule
 from modelsync.providers.base import Provider
 from modelsync.settings.readers import origin, schedule, value_of, words
 from modelsync.settings.sources import SettingsSource
@@ -47,16 +47,19 @@ def schedule_variable(slug: str) -> str:
     return f"{SCHEDULE}_{_upper(slug)}"
 
 
-def schedules(source: SettingsSource, known: Mapping[str, Provider]) -> dict[str, GivenSchedule]:
+def schedules(source: SettingsSource, known: Mapping[str, Provider], of_all: Schedule | None) -> dict[str, GivenSchedule]:
     """The schedule of every provider, by slug: its own, that of all, or what its module says. SettingsError for one that says nothing."""
-    return {slug: _schedule(source, provider) for slug, provider in known.items()}
+    return {slug: _own(source, slug) or _usual(provider, of_all) for slug, provider in known.items()}
 
 
-def _schedule(source: SettingsSource, provider: Provider) -> GivenSchedule:
-    for name in (schedule_variable(provider.slug), SCHEDULE):
-        if text := source.text(name):
-            return GivenSchedule(value_of(name, schedule, text), name)
-    return GivenSchedule(Every(provider.sync_hours * 3600), "default")
+def _own(source: SettingsSource, slug: str) -> GivenSchedule | None:
+    name = schedule_variable(slug)
+    text = source.text(name)
+    return GivenSchedule(value_of(name, schedule, text), name) if text else None
+
+
+def _usual(provider: Provider, of_all: Schedule | None) -> GivenSchedule:
+    return GivenSchedule(of_all, SCHEDULE) if of_all else GivenSchedule(Every(provider.sync_hours * 3600), "default")
 
 
 def _upper(slug: str) -> str:

@@ -70,7 +70,7 @@ DATABASE = "sqlite:///modelsync.db"
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a user may choose, checked. `secrets` are the values that no output may ever hold; `schedules` are those of every
-    provider, by slug.
+    provider, by slug: its own, that of all (`schedule`), or its default.
     """
 
     database_url: str = DATABASE
@@ -80,7 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     origins: Origins
     serving: Serving
     schedule: Schedule | None = None
-    schedules: Mapping[str, GivenSchedule]
+    schedules: Mapping[str, GivenSchedule] = {}
     archive: Path | None = None
     archive_days: int = 30
     enabled: frozenset[str]
