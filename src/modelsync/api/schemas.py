@@ -9,6 +9,8 @@ from modelsync.model.records import Moment as Time
 from modelsync.model.records import RecordedAct, RecordedPause
 from modelsync.queries.counts import IncompletePrices, ModelCounts, ProviderCounts
 from modelsync.queries.rows import ModelRow, ProviderRow
+from modelsync.queries.schedules import Advice, ScheduledProvider
+from modelsync.queries.workers import ShownWorker
 
 
 class Error(msgspec.Struct, frozen=True):
@@ -322,23 +324,6 @@ class Guards(msgspec.Struct, frozen=True):
     total: int
 
 
-class ScheduledProvider(msgspec.Struct, frozen=True, kw_only=True):
-    """When a provider is synced by itself: its schedule, and the `source` of that (default, a setting, or a person).
-
-    `last_attempt_at` is when its last sync began, `next_at` when the next one is due (null: never), `why` then. A run may sync it now, and
-    something may keep every sync of it out.
-    """
-
-    provider: str
-    schedule: Annotated[str, msgspec.Meta(description="An interval, a cron expression with its time zone, adaptive or off.")]
-    source: str
-    last_attempt_at: Time | None
-    next_at: Time | None
-    why: str
-    running: int | None
-    kept_out: str | None
-
-
 class Schedules(msgspec.Struct, frozen=True):
     """Every provider's schedule, and the database's time."""
 
@@ -347,46 +332,11 @@ class Schedules(msgspec.Struct, frozen=True):
     total: int
 
 
-class Worker(msgspec.Struct, frozen=True, kw_only=True):
-    """A process that syncs by itself: where it runs, and whether it gives signs of life; the providers that it can sync (`offers`: a digest
-    of the options, key and address that it asks with), those that it syncs now, and those that it leaves to others, with the reason.
-    """
-
-    id: int
-    host: str
-    pid: int
-    program: str
-    started_at: Time
-    heartbeat_at: Time
-    offers: dict[str, str]
-    syncing: list[str]
-    alive: bool
-    refuses: dict[str, str]
-
-
 class Workers(msgspec.Struct, frozen=True):
     """Every process that syncs by itself, those that died within a day too."""
 
-    data: list[Worker]
+    data: list[ShownWorker]
     total: int
-
-
-class Advice(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a provider's list changes, by what its syncs found, and the interval of an adaptive schedule.
-
-    `changes_per_day` lies between `low` and `high` with 95 % (`high` is null when every sync found a change): from `polls` syncs of which
-    `changed` found a change, in `days` days. All three are null when there are too few.
-    """
-
-    provider: str
-    changes_per_day: float | None
-    low: float | None
-    high: float | None
-    polls: int
-    changed: int
-    days: float
-    interval: str
-    why: str
 
 
 class Advices(msgspec.Struct, frozen=True):

@@ -6,8 +6,6 @@ import signal
 from collections.abc import Callable, Iterator
 from typing import Annotated
 
-import msgspec
-
 from modelsync import app as programs
 from modelsync.cli import interpreter, output
 from modelsync.cli.opening import load, opened, warn_of_unknown
@@ -25,7 +23,7 @@ def workers(*, json: Json = False, database: Database = None) -> int:
     with opened(database) as db:
         rows = shown_workers(db.store)
     if json:
-        output.print_json({"version": 1, "workers": [{**msgspec.to_builtins(row.worker), "refuses": row.refuses} for row in rows]})
+        output.print_json({"version": 1, "workers": rows})
         return 0
     if not rows:
         output.say(output.stdout(), "Nothing syncs by itself. Run: modelsync scheduler")
@@ -38,11 +36,10 @@ def workers(*, json: Json = False, database: Database = None) -> int:
 _WORKER_COLUMNS = ("worker", "since", "heard of", "can sync", "syncs now", "refuses")
 
 
-def _worker_cells(row: ShownWorker) -> tuple[str, ...]:
-    worker = row.worker
+def _worker_cells(worker: ShownWorker) -> tuple[str, ...]:
     now = ", ".join(worker.syncing) if worker.alive else "dead"
-    count = f"{len(worker.offers) - len(row.refuses)} providers"
-    refuses = "; ".join(f"{slug}: {why}" for slug, why in sorted(row.refuses.items()))
+    count = f"{len(worker.offers) - len(worker.refuses)} providers"
+    refuses = "; ".join(f"{slug}: {why}" for slug, why in sorted(worker.refuses.items()))
     return output.safe(worker.place), output.utc(worker.started_at), output.utc(worker.heartbeat_at), count, now, output.safe(refuses)
 
 

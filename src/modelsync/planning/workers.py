@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
 import msgspec
+
+from modelsync.model.records import Moment
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,8 +17,8 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     pid: int
     program: str
-    started_at: datetime
-    heartbeat_at: datetime
+    started_at: Moment
+    heartbeat_at: Moment
     offers: dict[str, str]
     syncing: tuple[str, ...]
     alive: bool

@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from modelsync.database.tables import leases
+from modelsync.model.records import Moment
 from modelsync.planning.estimate import Poll, estimate, quickest
 from modelsync.planning.schedule import GivenSchedule, Off, interval_text, paced, written
 from modelsync.sync import schedules
@@ -23,11 +24,11 @@ class ScheduledProvider(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     schedule: str
     source: str
-    last_attempt_at: datetime | None = None
-    next_at: datetime | None = None
+    last_attempt_at: Moment | None
+    next_at: Moment | None
     why: str
-    running: int | None = None
-    kept_out: str | None = None
+    running: int | None
+    kept_out: str | None
 
     def is_due(self, now: datetime) -> bool:
         """Whether a sync of it could begin now."""
@@ -49,7 +50,8 @@ def _readable(
         return _row(connection, store, slug, state, given, now)
     except (ValueError, TypeError, ArithmeticError) as error:
         why = f"its row of provider_state cannot be read ({type(error).__name__}): correct it"
-        return ScheduledProvider(provider=slug, schedule=written(given.schedule), source=given.source, why=why, kept_out=why)
+        never = {"last_attempt_at": None, "next_at": None, "running": None}
+        return ScheduledProvider(provider=slug, schedule=written(given.schedule), source=given.source, why=why, kept_out=why, **never)
 
 
 def _row(

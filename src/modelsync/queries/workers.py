@@ -11,11 +11,12 @@ from modelsync.database.tables import workers
 from modelsync.planning.workers import Worker, refused
 
 
-class ShownWorker(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker, and the providers that it refuses, with the reason of each."""
+class ShownWorker(Worker, frozen=True, kw_only=True):
+    """A process that syncs by itself: where it runs, and whether it gives signs of life; the providers that it can sync (`offers`: a digest
+    of the options, key and address that it asks with), those that it syncs now, and those that it `refuses`, with the reason of each.
+    """
 
-    worker: Worker
-    refuses: Mapping[str, str]
+    refuses: dict[str, str]
 
 
 def shown_workers(store: Session) -> list[ShownWorker]:
@@ -23,7 +24,8 @@ def shown_workers(store: Session) -> list[ShownWorker]:
     with store.reading() as connection:
         found = workers.listed(connection, store.now(connection))
         scopes = last_scopes(connection, {slug for worker in found for slug in worker.offers})
-    return [ShownWorker(worker=each, refuses=refused(each.offers, found, scopes) if each.alive else {}) for each in found]
+    refuses = (refused(each.offers, found, scopes) if each.alive else {} for each in found)
+    return [ShownWorker(**msgspec.structs.asdict(each), refuses=why) for each, why in zip(found, refuses, strict=True)]
 
 
 def refusals(store: Session, offers: Mapping[str, str]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,7 +13,7 @@ from modelsync.api.routes.common import person
 from modelsync.api.routing import Router
 from modelsync.operations.schedules import write_schedule
 from modelsync.providers.registry import select
-from modelsync.queries.schedules import advice, scheduled
+from modelsync.queries.schedules import ScheduledProvider, advice, scheduled
 from modelsync.queries.workers import shown_workers
 from modelsync.server.responses import json_answer
 from modelsync.server.state import Service
@@ -25,16 +24,14 @@ router = Router(prefix="/admin", tags=("operating",))
 async def _schedules(server: Service, slugs: Iterable[str]) -> schemas.Schedules:
     given = server.program.settings.schedules
     now, rows = await server.do(scheduled, server.store, {slug: given[slug] for slug in slugs})
-    data = msgspec.convert(msgspec.to_builtins(rows), list[schemas.ScheduledProvider])
-    return schemas.Schedules(now, data, len(data))
+    return schemas.Schedules(now, rows, len(rows))
 
 
 @router.get("/workers", responses=answers(schemas.Workers))
 async def list_workers(server: Service) -> Response:
     """The processes that sync by themselves, on every machine: who is alive, what each is at, and what it leaves to others."""
     rows = await server.do(shown_workers, server.store)
-    shown = [{**msgspec.to_builtins(row.worker), "refuses": dict(row.refuses)} for row in rows]
-    return json_answer(schemas.Workers(msgspec.convert(shown, list[schemas.Worker]), len(shown)))
+    return json_answer(schemas.Workers(rows, len(rows)))
 
 
 @router.get("/schedule", responses=answers(schemas.Schedules))
@@ -47,18 +44,17 @@ async def list_schedules(server: Service) -> Response:
 async def schedule_advice(server: Service) -> Response:
     """How often each provider's list changes, by what its syncs found, and the interval that follows from it."""
     rows = await server.do(advice, server.store, server.store.providers)
-    data = msgspec.convert(msgspec.to_builtins(rows), list[schemas.Advice])
-    return json_answer(schemas.Advices(data, len(data)))
+    return json_answer(schemas.Advices(rows, len(rows)))
 
 
-@router.get("/schedule/{slug}", responses=answers(schemas.ScheduledProvider, 404))
+@router.get("/schedule/{slug}", responses=answers(ScheduledProvider, 404))
 async def get_schedule(server: Service, slug: Slug) -> Response:
     """When one provider is synced by itself."""
     select(server.store.providers, [slug])
     return json_answer((await _schedules(server, [slug])).data[0])
 
 
-@router.patch("/schedule/{slug}", responses=answers(schemas.ScheduledProvider, 400, 404, 409))
+@router.patch("/schedule/{slug}", responses=answers(ScheduledProvider, 400, 404, 409))
 async def set_schedule(request: Request, server: Service, slug: Slug, body: ScheduleBody) -> Response:
     """Set when a provider is synced by itself; that stands over the settings. 409 for `on` when nobody has switched it off."""
     select(server.store.providers, [slug])
