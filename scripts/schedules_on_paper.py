@@ -72,7 +72,7 @@ def syncs(policy: Schedule, changes: Sequence[datetime]) -> list[Sync]:
     while True:
         last = made[-1].at
         timetable = paced(quickest(polls), USUAL, 0.0) if isinstance(policy, Adaptive) else policy
-        due = next_due(timetable, "paper", Attempts(began_at=last, ended_at=last), last).at
+        due = next_due(timetable, "paper", Attempts(began_at=last, served_at=last), last).at
         if due is None or due >= END:
             return made
         found = bisect_right(changes, due) > bisect_right(changes, last)

@@ -114,7 +114,7 @@ def test_sigterm_lets_what_is_under_way_end_and_a_second_one_stops_it(simulator:
         time.sleep(1.0)
         stopped.send(signal.SIGTERM)
         assert stopped.end(60).code == 0
-    assert (state(database_url, "xai")["last_ended_at"], state(database_url, "xai")["unended"]) == (None, 0)
+    assert (state(database_url, "xai")["last_served_at"], state(database_url, "xai")["unended"]) == (None, 0)
     assert crash.statuses(database_url) == {"succeeded", "cancelled"}
 
 
@@ -140,7 +140,7 @@ def test_the_server_can_do_it_too_and_stops_what_is_under_way_at_its_end(simulat
         server.send(signal.SIGTERM)
         assert server.end(30).code in (0, -signal.SIGTERM)  # uvicorn ends by the signal that it was sent
     assert sorted(slug for slug, _ in committed(database_url)) == others
-    assert (state(database_url, "xai")["last_ended_at"], state(database_url, "xai")["unended"]) == (None, 0)
+    assert (state(database_url, "xai")["last_served_at"], state(database_url, "xai")["unended"]) == (None, 0)
     assert (crash.statuses(database_url), workers(database_url)) == ({"succeeded", "cancelled"}, [])
 
 
@@ -203,7 +203,7 @@ def test_workers_whose_keys_differ_leave_the_provider_to_the_one_it_was_synced_w
         scheduling(simulator, database_url, tmp_path, **other_key) as wrong,
     ):
         until(lambda: len(workers(database_url)) == 2, 60)
-        execute(database_url, f"UPDATE provider_state SET last_ended_at = '{crash.LONG_AGO}'")
+        execute(database_url, f"UPDATE provider_state SET last_served_at = '{crash.LONG_AGO}'")
         until(lambda: len(committed(database_url)) == before + 2, 60)
         shown = run_json(tmp_path, "workers", env=cli_environment(tmp_path, DATABASE_URL=database_url))["workers"]
         assert [each["alive"] for each in shown] == [True, True]

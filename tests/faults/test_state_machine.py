@@ -54,7 +54,7 @@ TIMES = {
     "model_changes": ["changed_at"],
     "sync_runs": ["started_at", "finished_at"],
     "sync_results": ["finished_at"],
-    "provider_state": ["ticket_until", "last_complete_at", "last_success_at", "last_attempt_at", "last_ended_at"],
+    "provider_state": ["ticket_until", "last_complete_at", "last_success_at", "last_attempt_at", "last_served_at"],
     "pins": ["created_at", "expires_at"],
 }
 

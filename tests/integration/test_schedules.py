@@ -51,7 +51,7 @@ class Subject:
 
     def let_days_pass(self, days: int = 2) -> None:
         """As if the last attempt had been so many days earlier."""
-        for name in ("last_ended_at", "last_attempt_at", "not_before"):
+        for name in ("last_served_at", "last_attempt_at", "not_before"):
             if (moment := self.state()[name]) is not None:
                 when = (moment if isinstance(moment, datetime) else datetime.fromisoformat(moment)) - timedelta(days=days)
                 text = when.isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -214,7 +214,7 @@ def test_what_was_stopped_stays_due(subject: Subject) -> None:
     with pytest.raises(Stopped):
         subject.attend(handle=handle)
     subject.simulator.clear_faults()
-    assert (subject.state()["last_ended_at"], subject.state()["unended"]) == (None, 0)
+    assert (subject.state()["last_served_at"], subject.state()["unended"]) == (None, 0)
     assert outcome(subject.attend()) == "synced"
 
 

@@ -45,7 +45,7 @@ def test_these_are_the_steps() -> None:
     assert sum(map(len, STEPS.values())) == 11
 
 
-COLUMNS = ("schedule", "schedule_off", "last_ended_at", "retries", "unended", "not_before")
+COLUMNS = ("schedule", "schedule_off", "last_served_at", "retries", "unended", "not_before")
 
 
 def made_older(database_url: str) -> None:

@@ -157,7 +157,7 @@ def test_each_time_is_served_once_however_rarely_somebody_looks(schedule: Every 
     wanted = [look for before, look in pairwise(looks) if any(before < time <= look for time in all_times)]
     last, made = start, []
     for look in looks[1:]:
-        if next_due(schedule, "groq", Attempts(began_at=last, ended_at=last), look).by(look):
+        if next_due(schedule, "groq", Attempts(began_at=last, served_at=last), look).by(look):
             last = look
             made.append(look)
     assert made == wanted
@@ -169,28 +169,28 @@ def test_each_time_is_served_once_however_rarely_somebody_looks(schedule: Every 
 def test_failures_are_tried_again_after_a_time_that_doubles_and_a_success_ends_that() -> None:
     minutes = []
     for failures in range(1, 9):
-        due = next_due(Every(86400), "groq", Attempts(began_at=NOON, ended_at=NOON, failures=failures), NOON)
+        due = next_due(Every(86400), "groq", Attempts(began_at=NOON, served_at=NOON, failures=failures), NOON)
         assert due.at is not None
         minutes.append((due.at - NOON) / timedelta(minutes=1))
     for found, least in zip(minutes, (10, 20, 40, 80, 160, 320, 360, 360), strict=True):
         assert least <= found <= least * 1.1
-    after = next_due(Every(86400), "groq", Attempts(began_at=NOON, ended_at=NOON), NOON)
+    after = next_due(Every(86400), "groq", Attempts(began_at=NOON, served_at=NOON), NOON)
     assert after.at == following(Every(86400), "groq", NOON)
     assert after.why == "every 24h"
-    assert next_due(Every(60), "groq", Attempts(ended_at=NOON, failures=100_000), NOON).why.endswith("tried again after 6h")
+    assert next_due(Every(60), "groq", Attempts(served_at=NOON, failures=100_000), NOON).why.endswith("tried again after 6h")
 
 
 def test_a_sync_whose_process_died_is_made_up_for_at_once_and_one_that_kills_its_process_each_time_is_not() -> None:
     earlier = NOON - timedelta(days=2)
     for deaths in (1, 2, 3):
-        assert next_due(Every(86400), "groq", Attempts(began_at=NOON, ended_at=earlier, unended=deaths), NOON).by(NOON)
-    again = next_due(Every(86400), "groq", Attempts(began_at=NOON, ended_at=earlier, unended=4), NOON)
+        assert next_due(Every(86400), "groq", Attempts(began_at=NOON, served_at=earlier, unended=deaths), NOON).by(NOON)
+    again = next_due(Every(86400), "groq", Attempts(began_at=NOON, served_at=earlier, unended=4), NOON)
     assert again.at is not None
     assert timedelta(minutes=10) <= again.at - NOON <= timedelta(minutes=11)
     assert again.why == "its process died 4 times: tried again after 10min"
-    beside = next_due(Every(7 * 86400), "groq", Attempts(began_at=NOON, ended_at=NOON - HOUR, unended=9), NOON)
+    beside = next_due(Every(7 * 86400), "groq", Attempts(began_at=NOON, served_at=NOON - HOUR, unended=9), NOON)
     assert beside.at == following(Every(7 * 86400), "groq", NOON - HOUR), "deaths make nothing due earlier"
-    asked_for_by_hand = next_due(Every(86400), "groq", Attempts(began_at=NOON, ended_at=NOON - HOUR, unended=1), NOON)
+    asked_for_by_hand = next_due(Every(86400), "groq", Attempts(began_at=NOON, served_at=NOON - HOUR, unended=1), NOON)
     assert not asked_for_by_hand.by(NOON), "it was not due, and is not because somebody's sync of it died"
 
 
@@ -200,14 +200,14 @@ def test_what_was_never_synced_is_due_and_what_is_off_never() -> None:
 
 
 def test_a_provider_that_asks_to_wait_is_not_asked_earlier() -> None:
-    asked = Attempts(began_at=NOON, ended_at=NOON, failures=1, not_before=NOON + 3 * HOUR)
+    asked = Attempts(began_at=NOON, served_at=NOON, failures=1, not_before=NOON + 3 * HOUR)
     due = next_due(Every(3600), "groq", asked, NOON)
     assert due.at == NOON + 3 * HOUR
     assert due.why == "the provider asked to wait until then"
-    sooner = next_due(Every(3600), "groq", Attempts(ended_at=NOON, failures=1, not_before=NOON + timedelta(minutes=1)), NOON)
+    sooner = next_due(Every(3600), "groq", Attempts(served_at=NOON, failures=1, not_before=NOON + timedelta(minutes=1)), NOON)
     assert sooner.at is not None
     assert sooner.at >= NOON + timedelta(minutes=10), "that it may be asked again is no reason to do so"
-    mad = next_due(Every(3600), "groq", Attempts(ended_at=NOON, failures=1, not_before=NOON + timedelta(days=400)), NOON)
+    mad = next_due(Every(3600), "groq", Attempts(served_at=NOON, failures=1, not_before=NOON + timedelta(days=400)), NOON)
     assert mad.at is not None
     assert mad.at < NOON + HOUR
 
@@ -217,12 +217,12 @@ def test_a_provider_that_asks_to_wait_is_not_asked_earlier() -> None:
 
 def test_a_time_that_a_fast_clock_has_served_is_not_served_again() -> None:
     hourly, now = Cron("0 * * * *"), utc("2026-11-22T12:10")
-    fast = Attempts(began_at=utc("2026-11-22T13:05"), ended_at=utc("2026-11-22T13:05"))  # by a clock an hour ahead: it served 13:00
+    fast = Attempts(began_at=utc("2026-11-22T13:05"), served_at=utc("2026-11-22T13:05"))  # by a clock an hour ahead: it served 13:00
     assert next_due(hourly, "groq", fast, now).at == utc("2026-11-22T14:00")
 
 
 def test_an_attempt_in_the_far_future_keeps_nobody_out() -> None:
-    future = Attempts(began_at=NOON + timedelta(days=365), ended_at=NOON + timedelta(days=365))
+    future = Attempts(began_at=NOON + timedelta(days=365), served_at=NOON + timedelta(days=365))
     assert next_due(Cron("0 * * * *"), "groq", future, NOON).by(NOON)
     assert next_due(Every(86400), "groq", future, NOON).by(NOON)
 
@@ -242,7 +242,7 @@ def test_clocks_that_jump_cost_at_most_one_sync_each_and_never_silence_a_provide
     for wrong, looks in steps:
         for _ in range(looks):
             true += timedelta(minutes=5)
-            if next_due(schedule, "groq", Attempts(began_at=last, ended_at=last), true + wrong).by(true + wrong):
+            if next_due(schedule, "groq", Attempts(began_at=last, served_at=last), true + wrong).by(true + wrong):
                 last = true + wrong
                 made.append(true)
     per_step = [sum(begin < time <= end for time in made) for begin, end in pairwise(_ends(steps))]

@@ -288,7 +288,7 @@ provider_state = sa.Table(
     sa.Column("schedule_off", sa.Boolean, nullable=False, server_default=sa.false()),
     # When the last attempt began that serves its schedule; how many that were set off by it failed in a row since one did not; and how many
     # leases were not given back since, because their processes died.
-    sa.Column("last_ended_at", UtcTime),
+    sa.Column("last_served_at", UtcTime),
     sa.Column("retries", sa.Integer, nullable=False, server_default="0"),
     sa.Column("unended", sa.Integer, nullable=False, server_default="0"),
     # Until when the provider asked not to be asked.

@@ -87,7 +87,7 @@ class Attempts(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     began_at: datetime | None = None
-    ended_at: datetime | None = None
+    served_at: datetime | None = None
     failures: int = 0
     unended: int = 0
     not_before: datetime | None = None
@@ -223,18 +223,18 @@ def next_due(schedule: Timetable, slug: str, attempts: Attempts, now: datetime) 
     """
     if isinstance(schedule, Off):
         return Due(None, "off")
-    began, ended = (_believable(schedule, slug, time, now) for time in (attempts.began_at, attempts.ended_at))
-    due = _by_schedule(schedule, slug, ended, attempts.failures) if ended else Due(now, "not synced yet")
+    began, served = (_believable(schedule, slug, time, now) for time in (attempts.began_at, attempts.served_at))
+    due = _by_schedule(schedule, slug, served, attempts.failures) if served else Due(now, "not synced yet")
     if began is not None and attempts.unended > DEATHS:
         later = _retry(slug, began, attempts.unended - DEATHS, f"its process died {attempts.unended:,} times")
         due = max(due, later, key=lambda each: each.at or now)
     return _as_asked(due, attempts.not_before, now)
 
 
-def _by_schedule(schedule: Every | Cron | Paced, slug: str, ended: datetime, failures: int) -> Due:
+def _by_schedule(schedule: Every | Cron | Paced, slug: str, served: datetime, failures: int) -> Due:
     if not failures:
-        return Due(following(schedule, slug, ended), _why(schedule))
-    return _retry(slug, ended, failures, "failed once" if failures == 1 else f"failed {failures:,} times in a row")
+        return Due(following(schedule, slug, served), _why(schedule))
+    return _retry(slug, served, failures, "failed once" if failures == 1 else f"failed {failures:,} times in a row")
 
 
 def _why(schedule: Every | Cron | Paced) -> str:

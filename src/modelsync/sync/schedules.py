@@ -57,7 +57,7 @@ def _attempts(state: sa.RowMapping | None) -> Attempts:
         return Attempts()
     return Attempts(
         began_at=state["last_attempt_at"],
-        ended_at=state["last_ended_at"],
+        served_at=state["last_served_at"],
         failures=state["retries"],
         unended=state["unended"],
         not_before=state["not_before"],

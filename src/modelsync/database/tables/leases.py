@@ -85,10 +85,10 @@ def renew(connection: sa.Connection, run_id: int, now: datetime) -> None:
     connection.execute(sa.update(provider_state).where(*mine).values(ticket_until=now + timedelta(seconds=LEASE)))
 
 
-ENDED = {"last_ended_at": state.last_attempt_at}
+SERVED = {"last_served_at": state.last_attempt_at}
 """Of the state of a provider after an attempt that serves its schedule: one that was stopped, or whose lease is lost, does not."""
 
-ANSWERED = {**ENDED, "retries": 0, "not_before": None}
+ANSWERED = {**SERVED, "retries": 0, "not_before": None}
 """The same after one that the provider answered with a list."""
 
 

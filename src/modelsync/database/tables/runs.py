@@ -186,7 +186,7 @@ def _ending(lease: Lease, outcome: Outcome, now: datetime) -> Mapping[str, objec
 
     A failure of one that somebody asked for is no attempt of the schedule's: they may fail where that would not, as without a key.
     """
-    served = leases.ENDED if lease.scheduled else {}
+    served = leases.SERVED if lease.scheduled else {}
     match outcome:
         case Held():
             return leases.ANSWERED

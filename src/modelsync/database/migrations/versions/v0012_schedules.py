@@ -17,7 +17,7 @@ def upgrade() -> None:
     for column in (
         sa.Column("schedule", sa.Text),
         sa.Column("schedule_off", sa.Boolean, nullable=False, server_default=sa.false()),
-        sa.Column("last_ended_at", TIME),
+        sa.Column("last_served_at", TIME),
         sa.Column("retries", sa.Integer, nullable=False, server_default="0"),
         sa.Column("unended", sa.Integer, nullable=False, server_default="0"),
         sa.Column("not_before", TIME),
@@ -37,4 +37,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_workers"),
     )
     op.add_column("sync_results", sa.Column("version", sa.Integer))
-    op.execute("UPDATE provider_state SET last_ended_at = last_attempt_at")
+    op.execute("UPDATE provider_state SET last_served_at = last_attempt_at")
